@@ -1,0 +1,29 @@
+"""Xception, the whole network, in pure Python on NumPy.
+
+>>> import xception
+>>> xception.predict("cat.jpg", top=1)
+[[Prediction(class_id='n02123045', label='tabby', score=0.8)]]
+"""
+
+from .graph import Graph, GraphError
+from .imagenet import Prediction, decode_predictions, preprocess_input
+from .images import ImageError, load_image
+from .model import Model, Xception
+from .prediction import predict
+from .pretrained import DownloadError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DownloadError",
+    "Graph",
+    "GraphError",
+    "ImageError",
+    "Model",
+    "Prediction",
+    "Xception",
+    "decode_predictions",
+    "load_image",
+    "predict",
+    "preprocess_input",
+]

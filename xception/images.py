@@ -1,0 +1,137 @@
+"""Files to pixels, the way `keras.utils.load_img` reads them."""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    ImageLike = str | os.PathLike[str] | IO[bytes] | Image.Image | NDArray[Any]
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+
+
+class ImageError(OSError):
+    """A photograph that cannot be read; the message begins with its name."""
+
+
+def load_image(
+    source: ImageLike,
+    target_size: tuple[int, int] | None = (299, 299),
+    interpolation: str = "bilinear",
+) -> NDArray[np.uint8]:
+    """Pixels of a photograph: uint8 (height, width, 3), RGB, 0…255.
+
+    source: a path, an open binary file, a PIL image, or an array of pixels 0…255 of shape
+        (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
+    target_size: (height, width) to resize to, or None for the photograph's own size. The
+        photograph is stretched, as Keras does, not cropped.
+    interpolation: nearest, bilinear, bicubic, hamming, box or lanczos, by Pillow, so that the
+        pixels are those of `keras.utils.load_img` (whose default is "nearest").
+
+    Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit
+    greys to 8 bits instead of clipping them. Transparency is dropped, as Keras drops it.
+
+    Raises FileNotFoundError, ImageError where a file is no image or is damaged, ValueError for
+    arrays that hold no pixels and for unknown interpolations.
+    """
+    from PIL import Image
+
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}")
+    if isinstance(source, np.ndarray):
+        image = _to_rgb(_from_array(source))
+    elif isinstance(source, Image.Image):
+        image = _decode(source, "image")
+    else:
+        image = _open(source)
+    if target_size is not None and image.size != target_size[::-1]:
+        height, width = target_size
+        image = image.resize((width, height), Image.Resampling[interpolation.upper()])
+    return np.array(image)
+
+
+def _open(source: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
+    from PIL import Image, UnidentifiedImageError
+
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", "image")
+    if isinstance(source, str | os.PathLike):
+        if os.path.isdir(source):
+            raise ImageError(f"{name}: is a folder, expected a photograph")
+        if not os.path.exists(source):
+            raise FileNotFoundError(f"{name}: there is no such file")
+    try:
+        with warnings.catch_warnings():
+            # Twice this many pixels are refused by Pillow; fewer are what large cameras make.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(source) as image:
+                return _decode(image, str(name))
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: is not an image in any format that Pillow reads") from None
+    except PermissionError:
+        raise ImageError(f"{name}: may not be read (permission denied)") from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: is too large to be a photograph ({error})") from None
+    except _DAMAGED as error:
+        raise ImageError(f"{name}: is damaged or incomplete ({error})") from error
+
+
+#: What Pillow's decoders have been seen to raise for broken files.
+_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error,
+            MemoryError, OverflowError)  # fmt: skip
+
+
+def _decode(image: Image.Image, name: str) -> Image.Image:
+    """Upright RGB pixels of a PIL image."""
+    from PIL import ImageOps
+
+    try:
+        image.load()
+    except _DAMAGED as error:
+        raise ImageError(f"{name}: is damaged or incomplete ({error})") from error
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except _DAMAGED:
+        upright = image  # a broken EXIF block is no reason to refuse the pixels
+    return _to_rgb(upright)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow would clip it at 255
+        from PIL import Image
+
+        values = np.asarray(image)
+        if values.max(initial=0) > 255:
+            values = values.clip(0, 65535) / 257
+        image = Image.fromarray(values.round().astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # straight to RGB gives the same pixels and a warning
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _from_array(pixels: NDArray[Any]) -> Image.Image:
+    from PIL import Image
+
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))) or not pixels.size:
+        raise ValueError(f"an image has shape (h, w), (h, w, 3) or (h, w, 4); got {pixels.shape}")
+    if pixels.dtype != np.uint8:
+        if not np.issubdtype(pixels.dtype, np.number) or np.iscomplexobj(pixels):
+            raise ValueError(f"pixels must be real numbers, got an array of {pixels.dtype}")
+        low, high = pixels.min(), pixels.max()
+        if not (low >= 0 and high <= 255):
+            raise ValueError(f"pixels must lie in 0…255, got {low} to {high}")
+        if np.issubdtype(pixels.dtype, np.floating) and 0 < high <= 1:
+            raise ValueError("pixels must lie in 0…255; these lie in 0…1: multiply them by 255")
+        pixels = pixels.round().astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(pixels))

@@ -1,0 +1,153 @@
+"""HDF5 files, read as what they are: data from a stranger.
+
+Nothing here follows a link out of the file, reads data that is stored elsewhere, or takes
+anything but text for a name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import h5py
+import numpy as np
+
+from ..kernels import Array
+
+File: TypeAlias = "h5py.File"
+Group: TypeAlias = "h5py.Group"
+Dataset: TypeAlias = "h5py.Dataset"
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+class WeightsFileError(ValueError):
+    """A weights file that cannot be read, or does not fit the model. The model is unchanged."""
+
+
+@contextlib.contextmanager
+def open_file(path: str | os.PathLike[str]) -> Iterator[File]:
+    """An HDF5 file for reading; whatever is wrong with it comes as one clear error."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, expected a weights file (.h5)")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such weights file")
+    with path.open("rb") as stream:
+        start = stream.read(64)
+    if not start.startswith(SIGNATURE):
+        raise WeightsFileError(f"{path.name}: is not an HDF5 file but {_describe(start)}")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except WeightsFileError:
+        raise
+    except (OSError, RuntimeError, KeyError) as error:  # how h5py reports a broken file
+        raise WeightsFileError(
+            f"{path.name}: a damaged or incomplete HDF5 file of {path.stat().st_size:,} bytes; "
+            f"fetch or copy it again ({error})"
+        ) from error
+
+
+@contextlib.contextmanager
+def write_whole(path: Path) -> Iterator[File]:
+    """An HDF5 file for writing that takes its name only when it is complete."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with h5py.File(unfinished, "w") as file:
+            yield file
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def group(parent: Group, name: str) -> Group:
+    """The group at `name` below `parent`."""
+    found = _follow(parent, name)
+    if not isinstance(found, h5py.Group):
+        raise WeightsFileError(f"{_place(parent, name)}: expected a group")
+    return found
+
+
+def dataset(parent: Group, name: str) -> Dataset:
+    """The array at `name` below `parent`: floating-point numbers, stored in this very file."""
+    found = _follow(parent, name)
+    if not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
+        raise WeightsFileError(f"{_place(parent, name)}: expected an array of floating-point numbers")
+    if found.external or found.is_virtual:
+        raise WeightsFileError(f"{_place(parent, name)}: its numbers are kept in another file; refused")
+    if found.size and not found.id.get_storage_size():
+        raise WeightsFileError(f"{_place(parent, name)}: declares shape {found.shape}, but stores nothing")
+    return found
+
+
+def names(holder: Group, attribute: str) -> list[str]:
+    """A list of names kept as an attribute; Keras splits long ones: name0, name1, …"""
+    if attribute in holder.attrs:
+        return _texts(holder, attribute)
+    found: list[str] = []
+    part = 0
+    while f"{attribute}{part}" in holder.attrs:
+        found += _texts(holder, f"{attribute}{part}")
+        part += 1
+    if not part:
+        raise WeightsFileError(f"{_place(holder)}: the attribute {attribute!r} is missing")
+    return found
+
+
+def has_names(holder: Group, attribute: str) -> bool:
+    return attribute in holder.attrs or f"{attribute}0" in holder.attrs
+
+
+def read(source: Dataset) -> Array:
+    """The numbers, as float32, C-contiguous, and not to be written to."""
+    # As stored, then converted by NumPy: HDF5 takes twice as long to widen float16.
+    value = np.ascontiguousarray(source[()], np.float32)
+    value.flags.writeable = False
+    return value
+
+
+def _follow(parent: Group, name: str) -> Group | Dataset:
+    found = parent
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part else None
+        if link is None:
+            raise WeightsFileError(f"{_place(parent, name)}: is announced, but missing")
+        if not isinstance(link, h5py.HardLink):
+            raise WeightsFileError(f"{_place(parent, name)}: is a link to elsewhere; refused")
+        found = found[part]
+    return found
+
+
+def _texts(holder: Group, attribute: str) -> list[str]:
+    kind = holder.attrs.get_id(attribute).dtype
+    if kind.kind != "S" and h5py.check_string_dtype(kind) is None and holder.attrs[attribute].size:
+        raise WeightsFileError(f"{_place(holder)}: the attribute {attribute!r} should hold text")
+    values = np.atleast_1d(holder.attrs[attribute]).tolist()
+    try:
+        return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
+    except UnicodeDecodeError:
+        raise WeightsFileError(f"{_place(holder)}: the attribute {attribute!r} is not UTF-8") from None
+
+
+def _place(holder: Group, name: str = "") -> str:
+    inside = "/".join(part for part in (holder.name.strip("/"), name) if part)
+    file = Path(holder.file.filename).name
+    return f"{file}, {inside!r}" if inside else file
+
+
+def _describe(start: bytes) -> str:
+    """What a file that is not HDF5 seems to be, by its first bytes."""
+    text = start.lstrip().lower()
+    if not start:
+        return "an empty one"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "a web page, probably the answer to a download that failed"
+    if start.startswith(b"PK"):
+        return "a zip archive; a .keras file holds its weights inside, as model.weights.h5"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"
+    return f"something else; it begins with {start[:8]!r}"

@@ -1,0 +1,29 @@
+"""The layout of Keras 3's `.weights.h5`: `layers/<class>[_N]/vars/0, 1, …`
+
+Layers bear the name of their class; N counts those of one class in the order of
+`model.layers`. Arrays bear their position.
+"""
+
+from __future__ import annotations
+
+from . import hdf5
+from .matching import StoredLayer
+
+
+def recognises(file: hdf5.Group) -> bool:
+    return "layers" in file
+
+
+def read(file: hdf5.Group) -> list[StoredLayer]:
+    """The layers that have weights of their own. Reads no arrays yet."""
+    root = hdf5.group(file, "layers")
+    found = []
+    for name in root:
+        layer = hdf5.group(root, name)
+        if "vars" not in layer:
+            continue
+        arrays = hdf5.group(layer, "vars")
+        positions = sorted(arrays, key=lambda key: (len(key), key))
+        if positions:
+            found.append(StoredLayer(name, {key: hdf5.dataset(arrays, key) for key in positions}))
+    return found

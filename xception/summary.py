@@ -1,0 +1,115 @@
+"""A graph as a table of text: the way Keras prints it, and the way Deeplearning4j does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .graph import Graph, Node
+from .layers import Shape
+
+Row = Sequence[str]
+
+
+def table(graph: Graph, style: str = "keras") -> str:
+    """The table of all nodes, with totals. style: "keras" or "dl4j"."""
+    if style == "keras":
+        return _keras(graph)
+    if style == "dl4j":
+        return _dl4j(graph)
+    raise ValueError(f'style must be "keras" or "dl4j", got {style!r}')
+
+
+def _keras(graph: Graph) -> str:
+    rows = [
+        (
+            f"{node.name} ({'InputLayer' if node.kind == 'Input' else node.kind})",
+            _shape(node.output_shape),
+            f"{node.count_params():,}",
+            ", ".join(node.inputs) or "-",
+        )
+        for node in graph.topological_order()
+    ]
+    body = _columns([("Layer (type)", "Output Shape", "Param #", "Connected to"), *rows], gap=2)
+    width = max(map(len, body))
+    heavy, light = "=" * width, "-" * width
+    counts = {
+        "Total": graph.count_params(),
+        "Trainable": graph.count_params(trainable=True),
+        "Non-trainable": graph.count_params(trainable=False),
+    }
+    totals = [f"{label} params: {count:,} ({count * 4 / 2**20:.2f} MB)" for label, count in counts.items()]
+    return "\n".join([f'Model: "{graph.name}"', light, body[0], heavy, *body[1:], heavy, *totals])
+
+
+def _dl4j(graph: Graph) -> str:
+    rows = [_vertex(node) for node in graph.topological_order()]
+    heading = ("VertexName (VertexType)", "nIn,nOut", "TotalParams", "ParamsShape", "Vertex Inputs")
+    body = _columns([heading, *rows], gap=3)
+    width = max(map(len, body))
+    heavy, light = "=" * width, "-" * width
+    total = graph.count_params()
+    # Deeplearning4j counts the running means and variances as trainable; frozen are only
+    # layers that somebody froze.
+    counts = {"Total Parameters": total, "Trainable Parameters": total, "Frozen Parameters": 0}
+    totals = [f"{label:>28}:  {count:,}" for label, count in counts.items()]
+    return "\n".join([heavy, body[0], heavy, *body[1:], light, *totals, heavy])
+
+
+VERTEX_TYPES = {
+    "Input": "InputVertex",
+    "Conv2D": "ConvolutionLayer",
+    "SeparableConv2D": "SeparableConvolution2DLayer",
+    "BatchNormalization": "BatchNormalization",
+    "Activation": "ActivationLayer",
+    "MaxPooling2D": "SubsamplingLayer",
+    "GlobalAveragePooling2D": "GlobalPoolingLayer",
+    "GlobalMaxPooling2D": "GlobalPoolingLayer",
+    "Add": "ElementWiseVertex",
+    "Dense": "DenseLayer",
+    "Dropout": "DropoutLayer",
+}
+PARAMETER_NAMES = {
+    "kernel": "W",
+    "depthwise_kernel": "W",
+    "pointwise_kernel": "pW",
+    "bias": "b",
+    "moving_mean": "mean",
+    "moving_variance": "var",
+}
+
+
+def _vertex(node: Node) -> Row:
+    """name (type), nIn,nOut, parameters, their shapes, inputs."""
+    # Vertices, unlike layers, cannot have parameters.
+    count = "-" if node.kind in ("Input", "Add") else f"{node.count_params():,}"
+    sizes, shapes = "-,-", "-"
+    if node.parameters:
+        shapes = ", ".join(
+            f"{PARAMETER_NAMES.get(name, name)}:{_dl4j_shape(name, parameter.shape)}"
+            for name, parameter in node.parameters.items()
+        )
+        first = next(iter(node.parameters.values())).shape
+        sizes = f"{first[-2 if len(first) > 1 else -1]},{node.output_shape[-1]}"
+    inputs = f"[{', '.join(node.inputs)}]" if node.inputs else "-"
+    return f"{node.name} ({VERTEX_TYPES.get(node.kind, node.kind)})", sizes, count, shapes, inputs
+
+
+def _dl4j_shape(name: str, shape: tuple[int, ...]) -> str:
+    """Channels out before channels in before the window: (kh, kw, c, f) -> {f,c,kh,kw}."""
+    if len(shape) == 4:
+        kh, kw, channels, filters = shape
+        shape = (filters, channels, kh, kw)
+    elif len(shape) == 1:
+        shape = (1, *shape)
+    return f"{{{','.join(map(str, shape))}}}"
+
+
+def _shape(shape: Shape) -> str:
+    return f"({', '.join(str(size) for size in (None, *shape))})"
+
+
+def _columns(rows: Sequence[Row], gap: int) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) + gap for column in zip(*rows, strict=True)]
+    lines = ("".join(map(str.ljust, row, widths)) for row in rows)
+    return [line.rstrip() for line in lines]
