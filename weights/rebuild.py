@@ -40,13 +40,12 @@ def main() -> None:
 
 def read_nested(path, graph):
     """The base inside a `.keras` model: the one group of layers that fits its graph."""
-    numbering = [node.name for node in graph.topological_order()]
     with zipfile.ZipFile(path) as archive:
         content = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(content, "r") as file:
         for group in file["layers"].values():
             if numbered.recognises(group):
-                layers = numbered.read(group)
+                layers, numbering = numbered.read(group), numbered.numbering(graph)
                 return matching.load(graph, matching.match(graph, layers, numbering, path.name))
     raise SystemExit(f"{path}: none of its layers is a network")
 

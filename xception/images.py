@@ -1,7 +1,8 @@
-"""Files to pixels, the way `keras.utils.load_img` reads them."""
+"""Files to pixels, the way `keras.utils.load_img` reads them; and which files there are."""
 
 from __future__ import annotations
 
+import glob
 import os
 import struct
 import warnings
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from PIL import Image
 
     ImageLike = str | os.PathLike[str] | IO[bytes] | Image.Image | NDArray[Any]
+
+#: What counts as a photograph inside a folder. A file that is named itself may be anything.
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+    ".avif",
+)
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
@@ -135,3 +152,26 @@ def _from_array(pixels: NDArray[Any]) -> Image.Image:
             raise ValueError("pixels must lie in 0…255; these lie in 0…1: multiply them by 255")
         pixels = pixels.round().astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def photographs(place: str) -> list[str]:
+    """The photographs at `place`: itself, those below the folder, or those that fit the pattern.
+
+    Sorted by name; hidden files are left out. Raises FileNotFoundError where there are none.
+    """
+    if os.path.isdir(place):
+        found = [
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(place)
+            for name in names
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+        if not found:
+            raise FileNotFoundError(f"{place}: there are no photographs in this folder")
+        return sorted(found)
+    if os.path.exists(place) or not glob.has_magic(place):
+        return [place]  # whether it can be read is seen when it is opened
+    matches = [match for match in glob.glob(place, recursive=True) if not os.path.isdir(match)]
+    if not matches:
+        raise FileNotFoundError(f"{place}: no file fits this pattern")
+    return sorted(matches)

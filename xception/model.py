@@ -16,7 +16,7 @@ from . import architecture, summary
 from .graph import Graph, GraphParameters, Node
 from .kernels import Array
 from .layers import Shape
-from .progress import progress_bar
+from .progress import ProgressBar
 
 
 def Xception(  # noqa: N802, the name is Keras's
@@ -160,11 +160,11 @@ class Model:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         output_shape = cast(tuple[int, ...], self.graph.shapes(images.shape[1:])[self._output])
         y = np.empty((len(images), *output_shape), np.float32)
-        with progress_bar(len(images), "image", verbose if len(images) > batch_size else 0) as advance:
+        with ProgressBar(len(images), "image", verbose) as bar:
             for start in range(0, len(images), batch_size):
                 batch = np.ascontiguousarray(images[start : start + batch_size], np.float32)
                 y[start : start + batch_size] = self._forward(batch)
-                advance(len(batch))
+                bar.advance(len(batch))
         return y
 
     def _forward(self, x: Array) -> Array:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 from ..graph import Graph, GraphParameters
 from ..kernels import Array
 from . import hdf5, legacy, numbered
 from .hdf5 import WeightsFileError
-from .matching import StoredLayer, load, match
+from .matching import load, match
 
-__all__ = ["StoredLayer", "WeightsFileError", "count_classes", "read_weights", "write_weights"]
+__all__ = ["WeightsFileError", "count_classes", "read_weights", "write_weights"]
 
 
 def read_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, dict[str, Array]]:
@@ -29,19 +30,16 @@ def read_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, dict[s
     array is read.
     """
     with hdf5.open_file(path) as file:
-        layers, numbering = _stored_layers(file, graph)
-        return load(graph, match(graph, layers, numbering, Path(path).name))
+        layout = _layout(file)
+        matched = match(graph, layout.read(file), layout.numbering(graph), Path(path).name)
+        return load(graph, matched)
 
 
-def count_classes(path: str | os.PathLike[str], graph: Graph) -> int | None:
+def count_classes(path: str | os.PathLike[str]) -> int | None:
     """How many classes the classifier in a weights file tells apart; None if it has none."""
     with hdf5.open_file(path) as file:
-        layers, _ = _stored_layers(file, graph)
-        for layer in layers:
-            shape = layer.classifier_shape
-            if shape is not None:
-                return shape[-1]
-    return None
+        shapes = [layer.classifier_shape for layer in _layout(file).read(file)]
+    return next((shape[-1] for shape in shapes if shape is not None), None)
 
 
 def write_weights(path: str | os.PathLike[str], graph: Graph, parameters: GraphParameters) -> None:
@@ -59,12 +57,11 @@ def write_weights(path: str | os.PathLike[str], graph: Graph, parameters: GraphP
         legacy.write(file, graph, parameters)
 
 
-def _stored_layers(file: hdf5.File, graph: Graph) -> tuple[list[StoredLayer], list[str]]:
-    """What the file holds, and the graph's nodes in the order by which it numbers layers."""
-    if legacy.recognises(file):
-        return legacy.read(file), list(graph.nodes)
-    if numbered.recognises(file):
-        return numbered.read(file), [node.name for node in graph.topological_order()]
+def _layout(file: hdf5.File) -> ModuleType:
+    """The module that reads this file: it has `read(file)` and `numbering(graph)`."""
+    for layout in (legacy, numbered):
+        if layout.recognises(file):
+            return layout
     raise WeightsFileError(
         f"{Path(file.filename).name}: is HDF5, but holds no Keras weights: there is neither a "
         f"'layer_names' attribute nor a 'layers' group; found {', '.join(file) or 'nothing'}"

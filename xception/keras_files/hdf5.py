@@ -15,6 +15,7 @@ from typing import TypeAlias
 import h5py
 import numpy as np
 
+from ..files import replacing
 from ..kernels import Array
 
 File: TypeAlias = "h5py.File"
@@ -55,13 +56,8 @@ def open_file(path: str | os.PathLike[str]) -> Iterator[File]:
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[File]:
     """An HDF5 file for writing that takes its name only when it is complete."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(unfinished, "w") as file:
-            yield file
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+        yield file
 
 
 def group(parent: Group, name: str) -> Group:

@@ -27,6 +27,11 @@ def recognises(file: hdf5.File) -> bool:
     return hdf5.has_names(_root(file), "layer_names")
 
 
+def numbering(graph: Graph) -> list[str]:
+    """The order by which Keras numbered these layers: that of their creation."""
+    return list(graph.nodes)
+
+
 def read(file: hdf5.File) -> list[StoredLayer]:
     """The layers that have weights, as the file names them. Reads no arrays yet."""
     root = _root(file)

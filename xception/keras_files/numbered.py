@@ -6,12 +6,18 @@ Layers bear the name of their class; N counts those of one class in the order of
 
 from __future__ import annotations
 
+from ..graph import Graph
 from . import hdf5
 from .matching import StoredLayer
 
 
 def recognises(file: hdf5.Group) -> bool:
     return "layers" in file
+
+
+def numbering(graph: Graph) -> list[str]:
+    """The order by which this layout numbers layers: that of `model.layers`."""
+    return [node.name for node in graph.topological_order()]
 
 
 def read(file: hdf5.Group) -> list[StoredLayer]:
