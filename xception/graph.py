@@ -66,12 +66,12 @@ class Graph:
         too_few = len(inputs) < 2 if layer.arity is None else len(inputs) != layer.arity
         if too_few:
             wanted = "two or more inputs" if layer.arity is None else f"{layer.arity} input(s)"
-            raise GraphError(f"{name}: {type(layer).__name__} takes {wanted}, got {len(inputs)}")
+            raise GraphError(f"{name} ({type(layer).__name__}): takes {wanted}, got {len(inputs)}")
         shapes = [self.nodes[source].output_shape for source in inputs]
         try:
             node = Node(name, layer, inputs, layer.output_shape(*shapes), layer.parameters(*shapes))
         except ValueError as error:
-            raise GraphError(f"{name}: {type(layer).__name__} {error}") from None
+            raise GraphError(f"{name} ({type(layer).__name__}): {error}") from None
         self.nodes[name] = node
         return name
 

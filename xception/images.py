@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import struct
-import warnings
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,11 +84,8 @@ def _open(source: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
         if not os.path.exists(source):
             raise FileNotFoundError(f"{name}: there is no such file")
     try:
-        with warnings.catch_warnings():
-            # Twice this many pixels are refused by Pillow; fewer are what large cameras make.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
-                return _decode(image, str(name))
+        with Image.open(source) as image:
+            return _decode(image, str(name))
     except ImageError:
         raise
     except UnidentifiedImageError:

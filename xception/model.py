@@ -193,7 +193,9 @@ class Model:
                 raise ValueError(f"{expected}, got shape {images.shape}")
         if images.size:
             low, high = images.min(), images.max()  # both are NaN if a single pixel is
-            if not (np.isfinite(low) and np.isfinite(high)):
+            with np.errstate(over="ignore"):  # beyond float32 is infinity too
+                finite = np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))
+            if not finite:
                 raise ValueError("the images hold numbers that are not finite (NaN or infinity)")
             if images.dtype == np.uint8 or (low >= 0 and high > 2):
                 warnings.warn(

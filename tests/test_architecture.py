@@ -1,0 +1,98 @@
+"""The wiring and the counts, against the table of the network that this project reimplements."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from xception import summary
+from xception.architecture import xception
+
+SEED = (Path(__file__).parent / "data" / "dl4j_summary.txt").read_text()
+
+
+def automatic(rows):
+    """{a name with a number: the same counted from 1 within its kind}"""
+    names = [row[0].split()[0] for row in rows]
+    places = {}
+    for stem in ("input", "conv2d", "batch_normalization", "add"):
+        numbered = [name for name in names if re.fullmatch(rf"{stem}(_layer)?(_\d+)?", name)]
+        numbered.sort(key=lambda name: int((re.search(r"_(\d+)$", name) or [0, 0])[1]))
+        places |= {name: f"{stem}#{count}" for count, name in enumerate(numbered, start=1)}
+    return places
+
+
+def cells_of(table):
+    """{name (type): the other four cells}"""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+    rows = [cells for cells in lines if len(cells) == 5 and not cells[0].startswith("VertexName")]
+    places = automatic(rows)
+
+    def rename(text):
+        return re.sub(r"\w+", lambda word: places.get(word[0], word[0]), text)
+
+    return {rename(row[0]): [rename(cell) for cell in row[1:]] for row in rows}
+
+
+def test_every_cell_of_the_reference_table():
+    ours, reference = cells_of(summary.table(xception(), "dl4j")), cells_of(SEED)
+    assert len(reference) == 134
+    assert ours == reference
+
+
+def test_heading_and_totals_of_the_reference_table():
+    def rest(table):
+        return [
+            line for line in table.splitlines() if len(re.split(r"\s{2,}", line.strip())) < 5 or "nIn" in line
+        ]
+
+    assert rest(summary.table(xception(), "dl4j")) == rest(SEED)
+
+
+def test_rows_stand_behind_what_they_read():
+    seen = set()
+    for node in xception().topological_order():
+        assert set(node.inputs) <= seen
+        seen.add(node.name)
+
+
+def test_parameter_counts():
+    assert xception().count_params() == 22_910_480
+    assert xception().count_params(trainable=True) == 22_855_952
+    assert xception().count_params(trainable=False) == 54_528
+    assert xception((None, None, 3), include_top=False).count_params() == 20_861_480
+    assert xception(classes=6).count_params() == 20_861_480 + 6 * 2049
+
+
+@pytest.mark.parametrize(
+    ("size", "last"),
+    [((299, 299), (10, 10)), ((71, 71), (3, 3)), ((150, 150), (5, 5)), ((96, 160), (3, 5)), (None, None)],
+)
+def test_size_of_the_last_maps(size, last):
+    graph = xception((*(size or (None, None)), 3), include_top=False)
+    assert graph.nodes[graph.outputs[0]].output_shape == (*(last or (None, None)), 2048)
+
+
+def test_shapes_at_299_as_in_the_paper():
+    nodes = xception().nodes
+    shapes = {
+        name: nodes[name].output_shape for name in ("block1_conv1", "block1_conv2", "add", "add_1", "add_2")
+    }
+    assert shapes == {
+        "block1_conv1": (149, 149, 32), "block1_conv2": (147, 147, 64),
+        "add": (74, 74, 128), "add_1": (37, 37, 256), "add_2": (19, 19, 728),
+    }  # fmt: skip
+
+
+def test_keras_style_table():
+    table = summary.table(xception()).splitlines()
+    assert table[0] == 'Model: "xception"'
+    cells = {line.split()[0]: re.split(r"\s{2,}", line) for line in table[4:138]}
+    assert len(cells) == 134
+    assert cells["add"] == ["add (Add)", "(None, 74, 74, 128)", "0", "block2_pool, batch_normalization"]
+    assert cells["predictions"] == ["predictions (Dense)", "(None, 1000)", "2,049,000", "avg_pool"]
+    assert table[-3:] == [
+        "Total params: 22,910,480 (87.40 MB)",
+        "Trainable params: 22,855,952 (87.19 MB)",
+        "Non-trainable params: 54,528 (0.21 MB)",
+    ]
