@@ -9,6 +9,7 @@ from .graph import Graph, GraphError
 from .imagenet import Prediction, decode_predictions, preprocess_input
 from .images import ImageError, load_image
 from .model import Model, Xception
+from .plan.threads import get_num_threads, set_num_threads
 from .prediction import predict
 from .pretrained import DownloadError
 
@@ -23,7 +24,9 @@ __all__ = [
     "Prediction",
     "Xception",
     "decode_predictions",
+    "get_num_threads",
     "load_image",
     "predict",
     "preprocess_input",
+    "set_num_threads",
 ]

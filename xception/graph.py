@@ -146,7 +146,7 @@ class Graph:
         the outputs unless given. An activation is let go when its last reader has run.
         """
         wanted = tuple(self.outputs if wanted is None else wanted)
-        needed = self._ancestors(wanted)
+        needed = self.ancestors(wanted)
         readers = dict.fromkeys(needed, 0)
         for name in needed:
             for source in self.nodes[name].inputs:
@@ -167,7 +167,7 @@ class Graph:
                     del alive[source]
         return {name: alive[name] for name in wanted}
 
-    def _ancestors(self, names: Iterable[str]) -> set[str]:
+    def ancestors(self, names: Iterable[str]) -> set[str]:
         """The nodes that these are computed from, themselves included."""
         found: set[str] = set()
         waiting = list(names)

@@ -120,14 +120,14 @@ class Conv2D(Layer):
         _check_activation(self.activation)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        kernel = Parameter((*_pair(self.kernel_size), _channels(inputs[0]), self.filters))
+        kernel = Parameter((*pair(self.kernel_size), _channels(inputs[0]), self.filters))
         return {"kernel": kernel} | _bias(self.use_bias, self.filters)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*_slide(inputs[0], self.kernel_size, self.strides, self.padding), self.filters)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        y = kernels.conv2d(inputs[0], parameters["kernel"], _pair(self.strides), self.padding)
+        y = kernels.conv2d(inputs[0], parameters["kernel"], pair(self.strides), self.padding)
         return _finish(y, parameters, self.activation)
 
 
@@ -153,7 +153,7 @@ class SeparableConv2D(Layer):
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         channels = _channels(inputs[0])
-        depthwise = Parameter((*_pair(self.kernel_size), channels, self.depth_multiplier))
+        depthwise = Parameter((*pair(self.kernel_size), channels, self.depth_multiplier))
         pointwise = Parameter((1, 1, channels * self.depth_multiplier, self.filters))
         return {"depthwise_kernel": depthwise, "pointwise_kernel": pointwise} | _bias(
             self.use_bias, self.filters
@@ -164,7 +164,7 @@ class SeparableConv2D(Layer):
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         x = kernels.depthwise_conv2d(
-            inputs[0], parameters["depthwise_kernel"], _pair(self.strides), self.padding
+            inputs[0], parameters["depthwise_kernel"], pair(self.strides), self.padding
         )  # (n, oh, ow, c·depth_multiplier)
         y = kernels.conv2d(x, parameters["pointwise_kernel"])  # (n, oh, ow, filters)
         return _finish(y, parameters, self.activation)
@@ -240,15 +240,16 @@ class MaxPooling2D(Layer):
         _check_window(self, "pool_size")
 
     @property
-    def _window(self) -> tuple[Pair, Pair]:
+    def geometry(self) -> tuple[Pair, Pair]:
+        """(pool_size, strides), each down and along."""
         assert self.strides is not None  # __post_init__ saw to it
-        return _pair(self.pool_size), _pair(self.strides)
+        return pair(self.pool_size), pair(self.strides)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (*_slide(inputs[0], *self._window, self.padding), inputs[0][-1])
+        return (*_slide(inputs[0], *self.geometry, self.padding), inputs[0][-1])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return kernels.max_pool2d(inputs[0], *self._window, self.padding)
+        return kernels.max_pool2d(inputs[0], *self.geometry, self.padding)
 
 
 @dataclass(frozen=True)
@@ -333,7 +334,7 @@ class Dense(Layer):
 # --- what layers share ----------------------------------------------------------------------
 
 
-def _pair(value: int | Pair) -> Pair:
+def pair(value: int | Pair) -> Pair:
     return (value, value) if isinstance(value, int) else value
 
 
@@ -365,7 +366,7 @@ def _slide(shape: Shape, window: int | Pair, strides: int | Pair, padding: str) 
     """(h, w, c) -> (oh, ow): how many windows fit."""
     h, w, _ = _map(shape)
     sizes = []
-    for size, along, stride in zip((h, w), _pair(window), _pair(strides), strict=True):
+    for size, along, stride in zip((h, w), pair(window), pair(strides), strict=True):
         fits = None if size is None else kernels.output_size(size, along, stride, padding)
         if fits == 0:
             raise ValueError(f"a window of {along} does not fit into an input of shape {shape}")
@@ -379,7 +380,7 @@ def _check_window(layer: Any, window: str) -> None:
         if isinstance(value, list):  # as JSON has it
             value = tuple(value)
             object.__setattr__(layer, setting, value)
-        if len(_pair(value)) != 2 or min(_pair(value)) < 1:
+        if len(pair(value)) != 2 or min(pair(value)) < 1:
             raise ValueError(f"{setting} must be one or two whole numbers from 1, got {value!r}")
     if layer.padding not in ("same", "valid"):
         raise ValueError(f"padding must be 'same' or 'valid', got {layer.padding!r}")

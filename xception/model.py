@@ -16,6 +16,7 @@ from . import architecture, summary
 from .graph import Graph, GraphParameters, Node
 from .kernels import Array
 from .layers import Shape
+from .plan import Plan
 from .progress import ProgressBar
 
 
@@ -149,7 +150,8 @@ class Model:
         Without a classifier the answers are (n, h', w', 2048), or (n, 2048) with pooling.
 
         x: images scaled to −1…1 as `preprocess_input` does; pixels in 0…255 draw a warning.
-        batch_size: how many images to compute at once. It changes memory, not answers.
+        batch_size: how many images to take at once. It changes neither answers nor, by much,
+            memory: each thread computes an image at a time.
         verbose: 0 for silence, 1 for a bar, "auto" for a bar where it takes long.
 
         Raises ValueError for arrays that are no images of this model's size, or not finite.
@@ -160,15 +162,13 @@ class Model:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         output_shape = cast(tuple[int, ...], self.graph.shapes(images.shape[1:])[self._output])
         y = np.empty((len(images), *output_shape), np.float32)
+        plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
         with ProgressBar(len(images), "image", verbose) as bar:
             for start in range(0, len(images), batch_size):
                 batch = np.ascontiguousarray(images[start : start + batch_size], np.float32)
-                y[start : start + batch_size] = self._forward(batch)
+                y[start : start + batch_size] = plan.run(batch)[self._output]
                 bar.advance(len(batch))
         return y
-
-    def _forward(self, x: Array) -> Array:
-        return self.graph.evaluate(self._parameters, x)[self._output]
 
     @property
     def _output(self) -> str:
@@ -254,6 +254,7 @@ class Model:
             for array in arrays.values():
                 array.flags.writeable = False
         self._parameters: Mapping[str, Mapping[str, Array]] = parameters
+        self._plan = Plan(self.graph, parameters)
 
 
 class ModelLayer:

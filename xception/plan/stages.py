@@ -1,0 +1,184 @@
+"""A graph cut into stages: matrix products, and everything that rides on them.
+
+Batch normalisation is folded away, ReLU, pooling and residual sums are put on the product before
+them. What fits no stage is left as it is, a node by itself, to be computed by its layer's plain
+forward pass. So a plan runs any graph, and runs Xception's in 40 stages instead of 134 nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..graph import Graph, GraphParameters, Node
+from ..kernels import Array, Pair
+from ..layers import (
+    Activation,
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Input,
+    Layer,
+    MaxPooling2D,
+    Parameters,
+    SeparableConv2D,
+    pair,
+)
+
+#: Kernels with up to this many numbers are kept a second time, with the normalisation folded in.
+#: For greater ones the product is scaled instead: a pass over numbers that are in the cache.
+FOLDED_SIZE = 1 << 18
+
+
+@dataclass
+class Stage:
+    """y = product(gather(source)) · scale + bias, then pooled, added to a residual, rectified."""
+
+    name: str  #: the node whose activation this is, before ReLU
+    source: str  #: the node that is read
+    window: Pair
+    strides: Pair
+    padding: str
+    depthwise: Array | None  #: (kh, kw, c); None: the whole window goes into the product
+    matrix: Array  #: (c or kh·kw·c, filters)
+    scale: Array | None  #: (filters,); None: it is in the matrix
+    bias: Array  #: (filters,)
+    pool: MaxPooling2D | None = None
+    residual: str | None = None
+    relu: str | None = None  #: the node that is max(y, 0)
+    keeps: bool = True  #: whether anybody reads y itself
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.source,) if self.residual is None else (self.source, self.residual)
+
+
+@dataclass
+class Plain:
+    """A node by itself, computed by its layer."""
+
+    name: str
+    layer: Layer
+    parameters: Parameters
+    reads: tuple[str, ...]
+
+
+def cut(graph: Graph, parameters: GraphParameters, wanted: Iterable[str]) -> list[Stage | Plain]:
+    """The stages that give the wanted nodes, in an order in which they can be run."""
+    return _Cutter(graph, parameters, tuple(wanted)).stages
+
+
+class _Cutter:
+    def __init__(self, graph: Graph, parameters: GraphParameters, wanted: tuple[str, ...]) -> None:
+        self.graph, self.parameters, self.wanted = graph, parameters, wanted
+        self.readers: dict[str, list[str]] = {name: [] for name in graph.ancestors(wanted)}
+        for name in self.readers:
+            for source in graph.nodes[name].inputs:
+                self.readers[source].append(name)
+        self.stages: list[Stage | Plain] = []
+        self.made: set[str] = set()
+        for name in wanted:
+            self.make(name)
+
+    def make(self, name: str) -> None:
+        """Add the stage that gives this node, behind those that it reads."""
+        if name in self.made:
+            return
+        node = self.graph.nodes[name]
+        if self._is_relu(node):
+            (source,) = node.inputs
+            self.make(source)
+            if name in self.made:  # the stage of its source gives it too
+                return
+        stage = self._stage(node) or self._plain(node)
+        for source in stage.reads:
+            self.make(source)
+        self.stages.append(stage)
+        self.made.add(name)
+        if isinstance(stage, Stage) and stage.relu is not None:
+            self.made.add(stage.relu)
+
+    def _plain(self, node: Node) -> Plain:
+        return Plain(node.name, node.layer, self.parameters.get(node.name, {}), node.inputs)
+
+    def _stage(self, node: Node) -> Stage | None:
+        """The stage that ends with this node, if there is one. Read backwards:
+        [sum <-] [pooling <-] [normalisation <-] convolution."""
+        end, residual, pool, normalisation = node, None, None, None
+        if isinstance(node.layer, Add) and len(node.inputs) == 2:
+            for product, other in (node.inputs, node.inputs[::-1]):
+                if product != other and self._only_reader(product) and self._leads_to_product(product):
+                    node, residual = self.graph.nodes[product], other
+                    break
+        if isinstance(node.layer, MaxPooling2D) and self._only_reader(node.inputs[0]):
+            node, pool = self.graph.nodes[node.inputs[0]], node.layer
+        if isinstance(node.layer, BatchNormalization) and self._only_reader(node.inputs[0]):
+            node, normalisation = self.graph.nodes[node.inputs[0]], node
+        if not self._is_product(node):
+            return None
+        rectified = [name for name in self.readers[end.name] if self._is_relu(self.graph.nodes[name])]
+        relu = rectified[0] if rectified else None
+        return self._folded(
+            node, normalisation, name=end.name, pool=pool, residual=residual, relu=relu,
+            keeps=end.name in self.wanted or self.readers[end.name] != [relu],
+        )  # fmt: skip
+
+    def _leads_to_product(self, name: str) -> bool:
+        node = self.graph.nodes[name]
+        while isinstance(node.layer, MaxPooling2D | BatchNormalization) and self._only_reader(node.inputs[0]):
+            node = self.graph.nodes[node.inputs[0]]
+        return self._is_product(node)
+
+    def _only_reader(self, name: str) -> bool:
+        return len(self.readers[name]) == 1 and name not in self.wanted
+
+    @staticmethod
+    def _is_relu(node: Node) -> bool:
+        return node.layer == Activation("relu")
+
+    @staticmethod
+    def _is_product(node: Node) -> bool:
+        layer = node.layer
+        if isinstance(layer, SeparableConv2D):
+            return (
+                layer.activation == "linear" and layer.depth_multiplier == 1 and pair(layer.strides) == (1, 1)
+            )
+        return isinstance(layer, Conv2D) and layer.activation == "linear"
+
+    def _folded(self, node: Node, normalisation: Node | None, **rest: object) -> Stage:
+        """The convolution with the normalisation behind it as one product, scale and bias."""
+        layer, weights = node.layer, self.parameters[node.name]
+        assert isinstance(layer, Conv2D | SeparableConv2D)
+        separable = isinstance(layer, SeparableConv2D)
+        kernel = weights["pointwise_kernel" if separable else "kernel"]
+        matrix = kernel.reshape(-1, layer.filters)  # (c, filters) or (kh·kw·c, filters)
+        bias = np.asarray(weights.get("bias", np.zeros(layer.filters)), np.float64)
+        scale: Array | None = None
+        if normalisation is not None:
+            scale, offset = _normalisation(normalisation, self.parameters[normalisation.name])
+            bias = bias * scale + offset
+            scale = scale.astype(np.float32)
+            if matrix.size <= FOLDED_SIZE:
+                matrix, scale = matrix * scale, None
+        return Stage(
+            source=node.inputs[0], window=pair(layer.kernel_size), strides=pair(layer.strides),
+            padding=layer.padding, depthwise=weights["depthwise_kernel"][..., 0] if separable else None,
+            matrix=matrix, scale=scale, bias=bias.astype(np.float32), **rest,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def _normalisation(node: Node, weights: Parameters) -> tuple[Array, Array]:
+    """Batch normalisation as x · scale + offset, both (c,) float64."""
+    layer = node.layer
+    assert isinstance(layer, BatchNormalization)
+    scale = 1 / np.sqrt(weights["moving_variance"].astype(np.float64) + layer.epsilon)
+    if layer.scale:
+        scale = scale * weights["gamma"]
+    offset = -weights["moving_mean"] * scale
+    return scale, offset + weights["beta"] if layer.center else offset
+
+
+def is_input(stage: Stage | Plain) -> bool:
+    return isinstance(stage, Plain) and isinstance(stage.layer, Input)

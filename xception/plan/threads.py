@@ -1,0 +1,252 @@
+"""Threads that are started once, and how many of them there should be.
+
+The library's own threads each call BLAS, so BLAS is held to one thread while they work, and
+given back its own number afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+Step = Callable[[], object]
+Program = Sequence[Step]
+
+_chosen: int | None = None
+
+
+def get_num_threads() -> int:
+    """How many threads a prediction may use.
+
+    What `set_num_threads` said last; else the environment variable XCEPTION_NUM_THREADS; else
+    what this process may really use: its CPU affinity and cgroup quota, not the machine's cores.
+    """
+    if _chosen is not None:
+        return _chosen
+    text = os.environ.get("XCEPTION_NUM_THREADS", "").strip()
+    if text:
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(f"XCEPTION_NUM_THREADS must be a whole number from 1, got {text!r}")
+        return int(text)
+    return usable_cpus()
+
+
+def set_num_threads(n: int | None) -> None:
+    """Use `n` threads from the next prediction on; None: as many as the process may use."""
+    global _chosen
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
+        raise ValueError(f"the number of threads must be a whole number from 1, got {n!r}")
+    _chosen = n
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: the lesser of its affinity and its cgroup's quota."""
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        allowed = os.cpu_count() or 1
+    quota = cgroup_quota()
+    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
+
+
+@cache
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """CPUs that the control group grants (Linux, versions 1 and 2), or None where it sets no limit.
+
+    A group is bound by the limits of those above it too.
+    """
+    try:
+        lines = own.read_text().splitlines()
+        paths = [(controllers, path) for _, controllers, path in (line.split(":", 2) for line in lines)]
+    except (OSError, ValueError):
+        return None
+    limits = []
+    for controllers, path in paths:
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        base = root / controllers if controllers else root
+        if not base.is_dir():
+            base = root / "cpu"
+        # Inside a container the group's path may be the host's; then only the root is there.
+        places = [base.joinpath(*Path(path).parts[1:end]) for end in range(1, len(Path(path).parts) + 1)]
+        limits += [limit for place in places if (limit := _limit(place)) is not None]
+    return min(limits, default=None)
+
+
+def _limit(group: Path) -> float | None:
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
+        return float(quota) / float(period) if quota not in ("max", "-1") else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+# --- a team ---------------------------------------------------------------------------------
+
+
+class Barrier:
+    """Where programs that run side by side wait for each other.
+
+    Waiting is a short spin that gives the GIL and the core away: the calls between two barriers
+    take some hundred microseconds, and waking a sleeping thread would take fifty.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._arrived = [0] * size
+        self._broken = False
+
+    def reset(self) -> None:
+        self._arrived[:] = [0] * len(self._arrived)
+        self._broken = False
+
+    def abort(self) -> None:
+        """Let nobody wait any longer: a program has failed."""
+        self._broken = True
+
+    def meet(self, member: int) -> Step:
+        """A step at which program `member` waits until every other has come as far."""
+        arrived = self._arrived
+        others = [other for other in range(len(arrived)) if other != member]
+
+        def step() -> None:
+            mine = arrived[member] = arrived[member] + 1
+            for other in others:
+                if arrived[other] < mine:
+                    spin(lambda other=other: arrived[other] >= mine or self._broken)  # type: ignore[misc]
+            if self._broken:
+                raise Abandoned
+
+        return step
+
+
+class Abandoned(Exception):  # noqa: N818
+    """A program was stopped at a barrier, because another had failed."""
+
+
+class Team:
+    """The caller and `size` − 1 threads of its own, each running a program of prepared calls."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._programs: Sequence[Program] = ()
+        self._barrier = Barrier(size)
+        self._working = [False] * size
+        self._errors: list[BaseException] = []
+        self._wake = [threading.Lock() for _ in range(size)]
+        for lock in self._wake:
+            lock.acquire()
+        for member in range(1, size):
+            threading.Thread(
+                target=self._serve, args=(member,), daemon=True, name=f"xception-{member}"
+            ).start()
+
+    def run(self, programs: Sequence[Program], barrier: Barrier) -> None:
+        """Run `programs[i]` on thread i, all at once, and return when all have ended.
+
+        They meet at `barrier`. An error in one stops the others there and is raised here.
+        """
+        barrier.reset()
+        self._programs, self._barrier, self._errors = programs, barrier, []
+        self._working = [member < len(programs) for member in range(self.size)]
+        for member in range(1, len(programs)):
+            self._wake[member].release()
+        self._work(0)
+        while any(self._working):
+            try:
+                spin(lambda: not any(self._working))
+            except BaseException as error:  # interrupted: the others must stop before we go
+                self._errors.append(error)
+                barrier.abort()
+        if self._errors:
+            raise self._errors[0]
+
+    def dismiss(self) -> None:
+        """End the threads. The team is of no use afterwards."""
+        self._programs = ()
+        for lock in self._wake[1:]:
+            lock.release()
+
+    def _serve(self, member: int) -> None:
+        while True:
+            self._wake[member].acquire()
+            if not self._programs:
+                return
+            self._work(member)
+
+    def _work(self, member: int) -> None:
+        try:
+            for step in self._programs[member]:
+                step()
+        except Abandoned:
+            pass
+        except BaseException as error:  # an interrupt too: the others must not wait for ever
+            self._errors.append(error)
+            self._barrier.abort()
+        finally:
+            self._working[member] = False
+
+
+def spin(happened: Callable[[], bool]) -> None:
+    """Wait until something has happened; after some ten milliseconds, in short sleeps."""
+    turns = 0
+    while not happened():
+        turns += 1
+        time.sleep(0 if turns < 10_000 else 1e-4)  # gives the GIL away
+        _give_way()  # and the core, should two threads share one
+
+
+_give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
+
+
+class _Shared:
+    """The process's one team, and the lock that lets one prediction at a time have it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.team = Team(1)
+
+
+_shared = _Shared()
+
+
+def _start_anew() -> None:
+    """A forked child has none of its parent's threads, and perhaps a lock that nobody will open."""
+    global _shared
+    _shared = _Shared()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
+
+
+@contextmanager
+def team() -> Iterator[Team]:
+    """The team, for the caller alone, with BLAS on one thread a caller."""
+    size = get_num_threads()
+    with _shared.lock:
+        if _shared.team.size != size:
+            _shared.team.dismiss()
+            _shared.team = Team(size)
+        with _blas().limit(limits=1, user_api="blas"):
+            yield _shared.team
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -1,0 +1,290 @@
+"""One stage on its maps: the calls for some of its rows, or for some of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ..kernels import Array, output_size, same_padding
+from .maps import NO_BORDER, Buffers, Map
+from .stages import Stage
+from .threads import Step
+
+STRIP = 1024  #: pixels; with fewer, BLAS packs the kernel too often, with more, they leave the cache
+
+Labelled = Iterator[tuple[str, Step]]  #: what kind of work, and the call
+
+
+class Work:
+    """A stage, the maps that it reads and writes, and the memory that it takes meanwhile."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        source: Map,
+        residual: Map | None,
+        raw: Map | None,
+        active: Map | None,
+        buffers: Buffers,
+    ) -> None:
+        self.stage, self.source, self.residual, self.raw, self.active = stage, source, residual, raw, active
+        self._buffers = buffers
+        self._taken: list[Array] = []
+        h, w, self.channels = source.interior.shape
+        (kh, kw), (sh, sw) = stage.window, stage.strides
+        #: of the product; pooling may make less of it
+        self.height, self.width = output_size(h, kh, sh, stage.padding), output_size(w, kw, sw, stage.padding)
+        self.pixels = self.height * self.width
+        self.depth, self.filters = stage.matrix.shape
+        target = raw or active
+        assert target is not None
+        self.out_height, self.out_width, _ = target.interior.shape
+
+        same = stage.padding == "same"
+        above, left = (same_padding(h, kh, sh)[0], same_padding(w, kw, sw)[0]) if same else (0, 0)
+        #: the source from the first window's corner on
+        self._corner = source.array[source.border[0] - above :, source.border[2] - left :]
+        reach = (self.height - 1) * sh + kh, (self.width - 1) * sw + kw
+        assert all(map(int.__le__, reach, self._corner.shape)), "a window would reach beyond its map"
+        #: the depthwise kernel, once for every pixel of a row: (kh, kw, w·c)
+        self._repeated = None if stage.depthwise is None else np.tile(stage.depthwise, (1, 1, self.width))
+
+    def done(self) -> None:
+        """Give back the memory that only this stage needs."""
+        self._buffers.give_back(*self._taken)
+
+    def _scratch(self, *shape: int) -> Array:
+        self._taken.append(self._buffers.take(*shape))
+        return self._taken[-1]
+
+    # --- gathering --------------------------------------------------------------------------
+
+    def gather(self, rows: slice, columns: Array) -> list[Step]:
+        """Fill `columns` (rows·w, depth) with the product's left side for these rows of it."""
+        (kh, kw), (sh, sw) = self.stage.window, self.stage.strides
+        h, w, c = rows.stop - rows.start, self.width, self.channels
+        if h <= 0:
+            return []
+        corner = self._corner[rows.start * sh :]
+        in_row, in_pixel, in_number = corner.strides
+        if self._repeated is not None:
+            # Outputs along a row are one run, as in kernels.depthwise_conv2d.
+            view = as_strided(corner, (kh, kw, h, w * c), (in_row, in_pixel, in_row, in_number))
+            return [partial(np.einsum, "yxhl,yxl->hl", view, self._repeated, out=columns.reshape(h, w * c))]
+        if (kh, kw) == (1, 1):
+            view = corner[: (h - 1) * sh + 1 : sh, : (w - 1) * sw + 1 : sw]
+            return [partial(np.copyto, columns.reshape(h, w, c), view)]
+        # A row of a window is one run too. Copied as one item it takes a third of the time.
+        item = np.dtype((np.void, kw * c * in_number))
+        first = corner[0].reshape(-1)[: kw * c].view(item)
+        view = as_strided(first, (h, w, kh), (in_row * sh, in_pixel * sw, in_row))
+        return [partial(np.copyto, columns.reshape(-1).view(item).reshape(h, w, kh), view)]
+
+    def _left_side(self, rows: slice, columns: Array) -> tuple[list[Step], Array]:
+        """The steps that fill the product's left side, and where it is: a 1×1 convolution takes
+        its source's rows as they are, where they have no border."""
+        if self._repeated is None and self.stage.window == self.stage.strides == (1, 1):
+            part = self._corner[rows, : self.width]
+            if part.flags.c_contiguous:
+                return [], part.reshape(-1, self.channels)
+        left = columns[: (rows.stop - rows.start) * self.width]
+        return self.gather(rows, left), left
+
+    # --- by columns -------------------------------------------------------------------------
+
+    def reserve_columns(self) -> Array:
+        """The whole product's left side (h·w, depth), to be gathered before any share is taken."""
+        self._columns = self._scratch(self.pixels, self.depth)
+        self._product = self._scratch(self.height, self.width, self.filters)
+        if self.stage.pool is not None:
+            self._pooled = self._scratch(self.out_height, self.out_width, self.filters)
+            self._halfway = self._scratch(self.out_height, self.width, self.filters)
+        return self._columns
+
+    def share_of_columns(self, span: slice) -> Labelled:
+        """Product and what rides on it for the output channels `span`, over the whole map."""
+        stage, rows = self.stage, slice(0, self.out_height)
+        for found in (self.raw, self.active):
+            yield from labelled("border", border_steps(found, rows, span))
+        y = self._product[..., span]  # (h, w, f)
+        matrix = self._product.reshape(self.pixels, self.filters)[:, span]
+        yield "product", partial(np.matmul, self._columns, stage.matrix[:, span], out=matrix)
+        if stage.scale is not None:
+            yield "scale", partial(np.multiply, y, stage.scale[span], out=y)
+        yield "bias", partial(np.add, y, stage.bias[span], out=y)
+        if stage.pool is not None:
+            pooled = self._pooled[..., span]
+            yield from labelled("pool", self._pool(y, 0, rows, pooled, self._halfway[..., span]))
+            y = pooled
+        raw = None if self.raw is None else self.raw.interior[..., span]
+        if self.residual is not None:
+            target = y if raw is None else raw
+            yield "add", partial(np.add, self.residual.interior[..., span], y, out=target)
+            y = target
+        elif raw is not None:
+            yield "copy", partial(np.copyto, raw, y)
+        if self.active is not None:
+            yield "relu", _relu(y, self.active.interior[..., span])
+
+    # --- by rows ----------------------------------------------------------------------------
+
+    def share_of_rows(self, rows: slice) -> Labelled:
+        """Everything for these output rows, strip by strip."""
+        if rows.stop <= rows.start:
+            return
+        for found in (self.raw, self.active):
+            yield from labelled("border", border_steps(found, rows, slice(None)))
+        strips = self._strips(rows)
+        needed = [self._rows_under(strip) for strip in strips]
+        tallest = max(need.stop - need.start for need in needed)
+        columns = self._scratch(tallest * self.width, self.depth)
+        products = self._scratch(tallest, self.width, self.filters)
+        tallest = max(strip.stop - strip.start for strip in strips)
+        pooled = halfway = products[:0]
+        if self.stage.pool is not None:
+            pooled = self._scratch(tallest, self.out_width, self.filters)
+            halfway = self._scratch(tallest, self.width, self.filters)
+        bias = np.tile(self.stage.bias, self.width)  # (w·f,): long runs are quicker to add
+
+        before = slice(0, 0)
+        for strip, need in zip(strips, needed, strict=True):
+            # Rows that the strip before needed too stand at the end of its product.
+            known = max(0, before.stop - need.start)
+            if known:
+                end = before.stop - before.start
+                yield "carry", partial(np.copyto, products[:known], products[end - known : end])
+            before = need
+            product = products[: need.stop - need.start]
+            yield from self._product_of(slice(need.start + known, need.stop), columns, product[known:], bias)
+            y = product
+            if self.stage.pool is not None:
+                h = strip.stop - strip.start
+                yield from labelled("pool", self._pool(product, need.start, strip, pooled[:h], halfway[:h]))
+                y = pooled[:h]
+            yield from self._finish(strip, y.reshape(len(y), -1))
+
+    def _product_of(self, rows: slice, columns: Array, y: Array, bias: Array) -> Labelled:
+        """The product's rows `rows`, with scale and bias, into `y` (rows, w, f)."""
+        steps, left = self._left_side(rows, columns)
+        yield from labelled("gather", steps)
+        matrix = y.reshape(-1, self.filters)
+        yield "product", partial(np.matmul, left, self.stage.matrix, out=matrix)
+        if self.stage.scale is not None:
+            yield "scale", partial(np.multiply, matrix, self.stage.scale, out=matrix)
+        runs = y.reshape(len(y), -1)  # (rows, w·f)
+        yield "bias", partial(np.add, runs, bias, out=runs)
+
+    def _finish(self, rows: slice, y: Array) -> Labelled:
+        """Residual, raw map and ReLU for the output rows `rows`; y (rows, ow·f)."""
+        raw = None if self.raw is None else self.raw.rows[rows]
+        if self.residual is not None:
+            target = y if raw is None else raw
+            yield "add", partial(np.add, self.residual.rows[rows], y, out=target)
+            y = target
+        elif raw is not None:
+            yield "copy", partial(np.copyto, raw, y)
+        if self.active is not None:
+            yield "relu", _relu(y, self.active.rows[rows])
+
+    def _strips(self, rows: slice) -> list[slice]:
+        height = max(1, round(STRIP / self.width))
+        if self.stage.pool is not None:
+            _, (stride, _) = self.stage.pool.geometry
+            height = max(1, height // stride)
+        size = rows.stop - rows.start
+        parts = shares(size, -(-size // height))
+        return [slice(rows.start + part.start, rows.start + part.stop) for part in parts]
+
+    # --- pooling ----------------------------------------------------------------------------
+
+    def _rows_under(self, rows: slice) -> slice:
+        """The product's rows that these output rows are made of."""
+        pool = self.stage.pool
+        if pool is None:
+            return rows
+        (window, _), (stride, _) = pool.geometry
+        above = same_padding(self.height, window, stride)[0] if pool.padding == "same" else 0
+        first, last = rows.start * stride - above, (rows.stop - 1) * stride - above + window
+        return slice(max(0, first), min(self.height, last))
+
+    def _pool(self, y: Array, first: int, rows: slice, target: Array, halfway: Array) -> Iterator[Step]:
+        """Max pooling to the output rows `rows`; `y` holds the product from row `first` on.
+
+        Down the columns first, whole rows at a time, then along the rows.
+        """
+        pool = self.stage.pool
+        assert pool is not None
+        sizes, same = (self.height, self.width), pool.padding == "same"
+        down, along = (
+            (size, window, stride, same_padding(size, window, stride)[0] if same else 0)
+            for size, window, stride in zip(sizes, *pool.geometry, strict=True)
+        )
+        yield from _pool_axis(y, first, rows, halfway, *down)
+        every = slice(0, self.out_width)
+        yield from _pool_axis(halfway.swapaxes(0, 1), 0, every, target.swapaxes(0, 1), *along)
+
+
+def shares(size: int, parts: int) -> list[slice]:
+    """`size` cut into `parts` runs as equal as can be."""
+    return [slice(a, b) for a, b in pairwise(size * part // parts for part in range(parts + 1))]
+
+
+def labelled(kind: str, steps: Iterator[Step] | Sequence[Step]) -> Labelled:
+    for step in steps:
+        yield kind, step
+
+
+def _relu(y: Array, target: Array) -> Step:
+    # Against a row of zeros: NumPy takes thrice as long against a single one.
+    return partial(np.maximum, y, np.zeros(y.shape[-1], np.float32), out=target)
+
+
+def border_steps(found: Map | None, rows: slice, span: slice) -> Iterator[Step]:
+    """Set a map's border to zero beside these rows."""
+    if found is None or found.border == NO_BORDER:
+        return
+    top, _, left, _ = found.border
+    h, w, _ = found.interior.shape
+    array = found.array[..., span]
+    beside = array[top + rows.start : top + rows.stop]
+    parts = [beside[:, :left], beside[:, left + w :]]
+    if rows.start == 0:
+        parts.append(array[:top])
+    if rows.stop == h:
+        parts.append(array[top + h :])
+    for part in parts:
+        if part.size:
+            yield partial(np.copyto, part, 0)
+
+
+def _pool_axis(
+    y: Array, first: int, outputs: slice, target: Array, size: int, window: int, stride: int, before: int
+) -> Iterator[Step]:
+    """target[i] = the greatest of output i's window along the first axis.
+
+    `y` holds the positions from `first` on, of `size`. Windows are cut off at the map's edge.
+    """
+    starts = [output * stride - before for output in range(outputs.start, outputs.stop)]
+    whole = [i for i, start in enumerate(starts) if start >= 0 and start + window <= size]
+    if whole:
+        a, b = whole[0], whole[-1] + 1
+        begin, reach = starts[a] - first, (b - a - 1) * stride + 1
+        parts = [y[begin + step : begin + step + reach : stride] for step in range(window)]
+        yield from _greatest(parts, target[a:b])
+    for i, start in enumerate(starts):
+        if i not in whole:
+            inside = range(max(0, start), min(size, start + window))
+            yield from _greatest([y[position - first] for position in inside], target[i])
+
+
+def _greatest(parts: Sequence[Array], target: Array) -> Iterator[Step]:
+    if len(parts) == 1:
+        yield partial(np.copyto, target, parts[0])
+        return
+    yield partial(np.maximum, parts[0], parts[1], out=target)
+    for part in parts[2:]:
+        yield partial(np.maximum, target, part, out=target)
