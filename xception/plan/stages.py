@@ -31,6 +31,9 @@ from ..layers import (
 #: For greater ones the product is scaled instead: a pass over numbers that are in the cache.
 FOLDED_SIZE = 1 << 18
 
+#: A scale is divided by only if it is at least this.
+SMALLEST_SCALE = 1e-6
+
 
 @dataclass
 class Stage:
@@ -46,7 +49,7 @@ class Stage:
     scale: Array | None  #: (filters,); None: it is in the matrix
     bias: Array  #: (filters,)
     pool: MaxPooling2D | None = None
-    residual: str | None = None
+    residual: str | None = None  #: the node that is added
     relu: str | None = None  #: the node that is max(y, 0)
     keeps: bool = True  #: whether anybody reads y itself
 
@@ -67,7 +70,27 @@ class Plain:
 
 def cut(graph: Graph, parameters: GraphParameters, wanted: Iterable[str]) -> list[Stage | Plain]:
     """The stages that give the wanted nodes, in an order in which they can be run."""
-    return _Cutter(graph, parameters, tuple(wanted)).stages
+    stages = _Cutter(graph, parameters, tuple(wanted)).stages
+    _pass_scales_on(stages, set(wanted))
+    return stages
+
+
+def _pass_scales_on(stages: list[Stage | Plain], wanted: set[str]) -> None:
+    """Leave it to the next depthwise kernel to scale, where it can: a pass less over the map.
+
+    For a positive s, max(s·y + b, 0) is s·max(y + b/s, 0). Only for maps that nobody else reads.
+    """
+    for stage in stages:
+        if not isinstance(stage, Stage) or stage.scale is None or stage.relu is None:
+            continue
+        readers = [other for other in stages if stage.relu in other.reads]
+        alone = not stage.keeps and stage.residual is None and stage.relu not in wanted
+        if not alone or len(readers) != 1 or stage.scale.min() < SMALLEST_SCALE:
+            continue
+        (reader,) = readers
+        if isinstance(reader, Stage) and reader.source == stage.relu and reader.depthwise is not None:
+            reader.depthwise = reader.depthwise * stage.scale
+            stage.bias, stage.scale = stage.bias / stage.scale, None
 
 
 class _Cutter:
