@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +60,6 @@ def best(scores: Array, labels: Sequence[tuple[str, str]], top: int) -> list[Pre
 @functools.cache
 def classes() -> tuple[tuple[str, str], ...]:
     """The 1000 pairs (WordNet id, label), in the order of the classifier's outputs."""
-    text = resources.files(__package__).joinpath("imagenet_classes.txt").read_text("ascii")
+    text = Path(__file__).with_name("imagenet_classes.txt").read_text("ascii")
     pairs = (line.split() for line in text.splitlines())
     return tuple((class_id, label) for class_id, label in pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -130,6 +129,8 @@ class Model:
             return self.layers[index]
         assert name is not None
         if name not in self.graph.nodes:
+            import difflib
+
             near = difflib.get_close_matches(name, self.graph.nodes, n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise ValueError(f"{self.name} has no layer {name!r}{hint}")

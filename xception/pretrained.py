@@ -10,7 +10,6 @@ mirror (a folder's address, or the file's own); KERAS_HOME moves Keras's folder.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from dataclasses import dataclass
@@ -31,6 +30,8 @@ class WeightsFile:
         """Whether the file at `path` is this one, to the last bit."""
         if not path.is_file() or path.stat().st_size != self.size:
             return False
+        import hashlib
+
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
 

@@ -57,6 +57,10 @@ class Stage:
     def reads(self) -> tuple[str, ...]:
         return (self.source,) if self.residual is None else (self.source, self.residual)
 
+    @property
+    def gives(self) -> tuple[str, ...]:
+        return (self.name,) if self.relu is None else (self.name, self.relu)
+
 
 @dataclass
 class Plain:
@@ -66,6 +70,10 @@ class Plain:
     layer: Layer
     parameters: Parameters
     reads: tuple[str, ...]
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        return (self.name,)
 
 
 def cut(graph: Graph, parameters: GraphParameters, wanted: Iterable[str]) -> list[Stage | Plain]:
@@ -119,9 +127,7 @@ class _Cutter:
         for source in stage.reads:
             self.make(source)
         self.stages.append(stage)
-        self.made.add(name)
-        if isinstance(stage, Stage) and stage.relu is not None:
-            self.made.add(stage.relu)
+        self.made.update(stage.gives)
 
     def _plain(self, node: Node) -> Plain:
         return Plain(node.name, node.layer, self.parameters.get(node.name, {}), node.inputs)

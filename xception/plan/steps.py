@@ -52,7 +52,7 @@ class Steps:
                 self._add_stage(stage, position)
             else:
                 self._add_plain(stage, position)
-            for name in {*stage.reads, stage.name, getattr(stage, "relu", None)}:
+            for name in {*stage.reads, *stage.gives}:
                 if name in self._maps and self._last_read.get(name, -1) <= position:
                     self._release(name)
 
