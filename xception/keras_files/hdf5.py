@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import TypeAlias
 
@@ -107,15 +108,14 @@ def read(source: Dataset) -> Array:
 
 
 def _follow(parent: Group, name: str) -> Group | Dataset:
-    found = parent
-    for part in name.split("/"):
-        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part else None
-        if link is None:
-            raise WeightsFileError(f"{_place(parent, name)}: is announced, but missing")
-        if not isinstance(link, h5py.HardLink):
+    for path in accumulate(name.split("/"), "{}/{}".format):  # every link on the way
+        try:
+            link = parent.id.links.get_info(path.encode())
+        except (KeyError, RuntimeError):
+            raise WeightsFileError(f"{_place(parent, name)}: is announced, but missing") from None
+        if link.type != h5py.h5l.TYPE_HARD:
             raise WeightsFileError(f"{_place(parent, name)}: is a link to elsewhere; refused")
-        found = found[part]
-    return found
+    return parent[name]
 
 
 def _texts(holder: Group, attribute: str) -> list[str]:
