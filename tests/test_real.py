@@ -1,6 +1,7 @@
 """A real trained model and real photographs, against what Keras answers."""
 
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -25,7 +26,8 @@ def exact_base(real, tmp_path_factory):
     graph = xception.Xception(include_top=False, weights=None, pooling="avg").graph
     with h5py.File(path) as file:
         layers = numbered.read(file["layers/functional"])
-        parameters = matching.load(graph, matching.match(graph, layers, numbered.numbering(graph), "real"))
+        matched = matching.match(graph, layers, numbered.numbering(graph), "real")
+        parameters = matching.load(graph, matched, Path(path))
     return xception.Model(graph, parameters)
 
 

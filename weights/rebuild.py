@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
+import tempfile
 import zipfile
 from pathlib import Path
-
-import h5py
 
 from xception import architecture, keras_files
 from xception.keras_files import hdf5, legacy, matching, numbered
@@ -40,13 +38,14 @@ def main() -> None:
 
 def read_nested(path, graph):
     """The base inside a `.keras` model: the one group of layers that fits its graph."""
-    with zipfile.ZipFile(path) as archive:
-        content = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(content, "r") as file:
-        for group in file["layers"].values():
-            if numbered.recognises(group):
-                layers, numbering = numbered.read(group), numbered.numbering(graph)
-                return matching.load(graph, matching.match(graph, layers, numbering, path.name))
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        weights = Path(archive.extract("model.weights.h5", folder))
+        with hdf5.open_file(weights) as file:
+            for group in file["layers"].values():
+                if numbered.recognises(group):
+                    layers, numbering = numbered.read(group), numbered.numbering(graph)
+                    matched = matching.match(graph, layers, numbering, path.name)
+                    return matching.load(graph, matched, weights)
     raise SystemExit(f"{path}: none of its layers is a network")
 
 

@@ -32,7 +32,7 @@ def read_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, dict[s
     with hdf5.open_file(path) as file:
         layout = _layout(file)
         matched = match(graph, layout.read(file), layout.numbering(graph), Path(path).name)
-        return load(graph, matched)
+        return load(graph, matched, Path(path))
 
 
 def count_classes(path: str | os.PathLike[str]) -> int | None:

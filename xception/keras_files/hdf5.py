@@ -11,17 +11,15 @@ import os
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
 
 from ..files import replacing
-from ..kernels import Array
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
-Dataset: TypeAlias = "h5py.Dataset"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -63,22 +61,10 @@ def write_whole(path: Path) -> Iterator[File]:
 
 def group(parent: Group, name: str) -> Group:
     """The group at `name` below `parent`."""
-    found = _follow(parent, name)
-    if not isinstance(found, h5py.Group):
-        raise WeightsFileError(f"{_place(parent, name)}: expected a group")
-    return found
-
-
-def dataset(parent: Group, name: str) -> Dataset:
-    """The array at `name` below `parent`: floating-point numbers, stored in this very file."""
-    found = _follow(parent, name)
-    if not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
-        raise WeightsFileError(f"{_place(parent, name)}: expected an array of floating-point numbers")
-    if found.external or found.is_virtual:
-        raise WeightsFileError(f"{_place(parent, name)}: its numbers are kept in another file; refused")
-    if found.size and not found.id.get_storage_size():
-        raise WeightsFileError(f"{_place(parent, name)}: declares shape {found.shape}, but stores nothing")
-    return found
+    found = follow(parent, name)
+    if not isinstance(found, h5py.h5g.GroupID):
+        raise WeightsFileError(f"{place(parent, name)}: expected a group")
+    return h5py.Group(found)
 
 
 def names(holder: Group, attribute: str) -> list[str]:
@@ -91,7 +77,7 @@ def names(holder: Group, attribute: str) -> list[str]:
         found += _texts(holder, f"{attribute}{part}")
         part += 1
     if not part:
-        raise WeightsFileError(f"{_place(holder)}: the attribute {attribute!r} is missing")
+        raise WeightsFileError(f"{place(holder)}: the attribute {attribute!r} is missing")
     return found
 
 
@@ -99,37 +85,31 @@ def has_names(holder: Group, attribute: str) -> bool:
     return attribute in holder.attrs or f"{attribute}0" in holder.attrs
 
 
-def read(source: Dataset) -> Array:
-    """The numbers, as float32, C-contiguous, and not to be written to."""
-    # As stored, then converted by NumPy: HDF5 takes twice as long to widen float16.
-    value = np.ascontiguousarray(source[()], np.float32)
-    value.flags.writeable = False
-    return value
-
-
-def _follow(parent: Group, name: str) -> Group | Dataset:
+def follow(parent: Group, name: str) -> Any:
+    """What is at `name` below `parent`, as h5py's low-level object. No link leads elsewhere."""
     for path in accumulate(name.split("/"), "{}/{}".format):  # every link on the way
         try:
             link = parent.id.links.get_info(path.encode())
         except (KeyError, RuntimeError):
-            raise WeightsFileError(f"{_place(parent, name)}: is announced, but missing") from None
+            raise WeightsFileError(f"{place(parent, name)}: is announced, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
-            raise WeightsFileError(f"{_place(parent, name)}: is a link to elsewhere; refused")
-    return parent[name]
+            raise WeightsFileError(f"{place(parent, name)}: is a link to elsewhere; refused")
+    return h5py.h5o.open(parent.id, name.encode())
 
 
 def _texts(holder: Group, attribute: str) -> list[str]:
     kind = holder.attrs.get_id(attribute).dtype
     if kind.kind != "S" and h5py.check_string_dtype(kind) is None and holder.attrs[attribute].size:
-        raise WeightsFileError(f"{_place(holder)}: the attribute {attribute!r} should hold text")
+        raise WeightsFileError(f"{place(holder)}: the attribute {attribute!r} should hold text")
     values = np.atleast_1d(holder.attrs[attribute]).tolist()
     try:
         return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
     except UnicodeDecodeError:
-        raise WeightsFileError(f"{_place(holder)}: the attribute {attribute!r} is not UTF-8") from None
+        raise WeightsFileError(f"{place(holder)}: the attribute {attribute!r} is not UTF-8") from None
 
 
-def _place(holder: Group, name: str = "") -> str:
+def place(holder: Group, name: str = "") -> str:
+    """Where something is, for messages: the file, and the path inside."""
     inside = "/".join(part for part in (holder.name.strip("/"), name) if part)
     file = Path(holder.file.filename).name
     return f"{file}, {inside!r}" if inside else file

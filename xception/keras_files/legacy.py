@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import Graph, GraphParameters
-from . import hdf5
+from . import arrays, hdf5
 from .matching import StoredLayer
 
 #: What files of all ages call a parameter, where it is not its present name.
@@ -35,21 +35,21 @@ def numbering(graph: Graph) -> list[str]:
 def read(file: hdf5.File) -> list[StoredLayer]:
     """The layers that have weights, as the file names them. Reads no arrays yet."""
     root = _root(file)
-    found = []
+    layers = []
     for name in hdf5.names(root, "layer_names"):
         group = hdf5.group(root, name)
-        arrays = {}
+        found: dict[str, arrays.StoredArray] = {}
         for path in hdf5.names(group, "weight_names"):
             parameter = parameter_name(path)
-            if parameter in arrays:
+            if parameter in found:
                 raise hdf5.WeightsFileError(
                     f"{name}: holds several arrays called {parameter!r}; a network within a "
                     "network is not read from a plain weights file"
                 )
-            arrays[parameter] = hdf5.dataset(group, path)
-        if arrays:
-            found.append(StoredLayer(name, arrays))
-    return found
+            found[parameter] = arrays.find(group, path)
+        if found:
+            layers.append(StoredLayer(name, found))
+    return layers
 
 
 def write(file: hdf5.File, graph: Graph, parameters: GraphParameters, rounded: bool = False) -> None:

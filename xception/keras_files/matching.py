@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..graph import Graph, Node, automatic_stem, is_automatic
 from ..kernels import Array
-from . import hdf5
+from . import arrays
+from .arrays import StoredArray
 from .hdf5 import WeightsFileError
 
 #: Keras 1 wrote these stems where Keras 2 writes others.
@@ -34,7 +36,7 @@ class StoredLayer:
     """
 
     name: str
-    arrays: Mapping[str, hdf5.Dataset]
+    arrays: Mapping[str, StoredArray]
 
     @property
     def stem(self) -> str:
@@ -50,7 +52,7 @@ class StoredLayer:
     @property
     def classifier_shape(self) -> tuple[int, ...] | None:
         """The shape of its kernel, if this is a dense layer."""
-        shapes = [array.shape for array in self.arrays.values() if array.ndim > 1]
+        shapes = [array.shape for array in self.arrays.values() if len(array.shape) > 1]
         return shapes[0] if len(shapes) == 1 and len(shapes[0]) == 2 else None
 
 
@@ -78,18 +80,20 @@ def match(
     return found
 
 
-def load(graph: Graph, matched: Mapping[str, StoredLayer]) -> dict[str, dict[str, Array]]:
-    """Read every matched layer: {node: {parameter: float32 array}}."""
-    return {
-        name: {
-            parameter: hdf5.read(array)
-            for parameter, array in _by_parameter(graph.nodes[name], layer).items()
-        }
+def load(graph: Graph, matched: Mapping[str, StoredLayer], path: Path) -> dict[str, dict[str, Array]]:
+    """Read every matched layer of the file at `path`: {node: {parameter: float32 array}}."""
+    places = {
+        (name, parameter): array
         for name, layer in matched.items()
+        for parameter, array in _by_parameter(graph.nodes[name], layer).items()
     }
+    parameters: dict[str, dict[str, Array]] = {name: {} for name in matched}
+    for (name, parameter), value in zip(places, arrays.read(list(places.values()), path), strict=True):
+        parameters[name][parameter] = value
+    return parameters
 
 
-def _by_parameter(node: Node, layer: StoredLayer) -> dict[str, hdf5.Dataset]:
+def _by_parameter(node: Node, layer: StoredLayer) -> dict[str, StoredArray]:
     """The layer's arrays under the node's own parameter names, as far as they are there."""
     if all(key.isdecimal() for key in layer.arrays):
         return dict(zip(node.parameters, layer.arrays.values(), strict=False))
@@ -97,13 +101,13 @@ def _by_parameter(node: Node, layer: StoredLayer) -> dict[str, hdf5.Dataset]:
 
 
 def _check_shapes(node: Node, layer: StoredLayer, file: str) -> None:
-    arrays = _by_parameter(node, layer)
-    if len(arrays) != len(node.parameters) or len(arrays) != len(layer.arrays):
+    stored = _by_parameter(node, layer)
+    if len(stored) != len(node.parameters) or len(stored) != len(layer.arrays):
         raise WeightsFileError(
             f"{file}: {_called(node.name, layer.name)}: expected {', '.join(node.parameters)}, "
             f"found {', '.join(layer.arrays)}"
         )
-    for parameter, array in arrays.items():
+    for parameter, array in stored.items():
         expected = node.parameters[parameter].shape
         if array.shape != expected:
             raise WeightsFileError(

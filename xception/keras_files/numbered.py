@@ -7,7 +7,7 @@ Layers bear the name of their class; N counts those of one class in the order of
 from __future__ import annotations
 
 from ..graph import Graph
-from . import hdf5
+from . import arrays, hdf5
 from .matching import StoredLayer
 
 
@@ -28,8 +28,8 @@ def read(file: hdf5.Group) -> list[StoredLayer]:
         layer = hdf5.group(root, name)
         if "vars" not in layer:
             continue
-        arrays = hdf5.group(layer, "vars")
-        positions = sorted(arrays, key=lambda key: (len(key), key))
+        group = hdf5.group(layer, "vars")
+        positions = sorted(group, key=lambda key: (len(key), key))
         if positions:
-            found.append(StoredLayer(name, {key: hdf5.dataset(arrays, key) for key in positions}))
+            found.append(StoredLayer(name, {key: arrays.find(group, key) for key in positions}))
     return found

@@ -1,0 +1,137 @@
+"""Arrays in an HDF5 file: found and checked first, then read all together.
+
+A start-up is mostly the reading of weights. Where the numbers lie in the file is asked of HDF5;
+those of the two plain forms, as they are or as one compressed chunk, are then fetched and unpacked
+by several threads. Any other form is read by HDF5 itself.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..kernels import Array
+from .hdf5 import Group, WeightsFileError, follow, place
+
+READERS = 4  #: threads, at most
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array of floating-point numbers, stored in the very file, that has not been read yet."""
+
+    parent: Group
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    dataset: Any  #: h5py's low-level DatasetID
+
+    @property
+    def place(self) -> str:
+        return place(self.parent, self.name)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+def find(parent: Group, name: str) -> StoredArray:
+    """The array at `name` below `parent`. Raises WeightsFileError for anything else."""
+    found = follow(parent, name)
+    if not isinstance(found, h5py.h5d.DatasetID) or found.dtype.kind != "f":
+        raise WeightsFileError(f"{place(parent, name)}: expected an array of floating-point numbers")
+    properties = found.get_create_plist()
+    if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
+        raise WeightsFileError(f"{place(parent, name)}: its numbers are kept in another file; refused")
+    array = StoredArray(parent, name, found.shape, found.dtype, found)
+    if array.size and not found.get_storage_size():
+        raise WeightsFileError(f"{place(parent, name)}: declares shape {array.shape}, but stores nothing")
+    return array
+
+
+def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
+    """The numbers of arrays in the file at `path`: float32, C-contiguous, not to be written to.
+
+    Raises WeightsFileError where the file does not hold what it declares.
+    """
+    results: list[Array | None] = [None] * len(arrays)
+    problems: list[BaseException] = []
+    plain = {}
+    for i, array in enumerate(arrays):
+        extent = _extent(array)
+        if extent is None:
+            value = np.empty(array.shape, array.dtype)
+            array.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)
+            results[i] = np.ascontiguousarray(value, np.float32)
+        else:
+            plain[i] = extent
+    todo = iter(sorted(plain, key=lambda i: -arrays[i].size))  # the greatest first: an even end
+
+    def work() -> None:
+        try:
+            with path.open("rb", buffering=0) as stream:
+                for i in todo:  # each number goes to one of the threads
+                    results[i] = _unpack(arrays[i], *plain[i], stream)
+        except BaseException as error:
+            problems.append(error)
+
+    helpers = [threading.Thread(target=work) for _ in range(min(READERS, os.cpu_count() or 1) - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if problems:
+        raise problems[0]
+    found = [array for array in results if array is not None]
+    for value in found:
+        value.flags.writeable = False
+    return found
+
+
+def _extent(array: StoredArray) -> tuple[int, int, bool] | None:
+    """(offset, bytes, packed) of an array in one of the two plain forms, else None."""
+    properties = array.dataset.get_create_plist()
+    if array.dtype not in (np.dtype("<f4"), np.dtype("<f2")) or not array.size:
+        return None
+    if properties.get_layout() == h5py.h5d.CONTIGUOUS:
+        offset = array.dataset.get_offset()
+        return None if offset is None else (offset, array.size * array.dtype.itemsize, False)
+    filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+    if (
+        filters == [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]
+        and properties.get_chunk() == array.shape
+    ):
+        chunk = array.dataset.get_chunk_info(0)
+        if not chunk.filter_mask:  # no filter was left out
+            return chunk.byte_offset, chunk.size, True
+    return None
+
+
+def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: Any) -> Array:
+    stream.seek(offset)
+    if not packed:
+        value = np.empty(array.shape, array.dtype)
+        if stream.readinto(value.reshape(-1).view(np.uint8)) != size:
+            raise WeightsFileError(f"{array.place}: the file ends before its numbers do")
+        return np.ascontiguousarray(value, np.float32)
+    width, expected = array.dtype.itemsize, array.size * array.dtype.itemsize
+    try:
+        content = zlib.decompressobj().decompress(stream.read(size), expected)
+    except zlib.error as error:
+        raise WeightsFileError(f"{array.place}: its compressed numbers are damaged ({error})") from None
+    if len(content) != expected:
+        raise WeightsFileError(f"{array.place}: expected {expected} bytes, found {len(content)}")
+    # HDF5's shuffle: all first bytes, then all second bytes, …
+    shuffled = np.frombuffer(content, np.uint8).reshape(width, array.size)
+    value = np.ascontiguousarray(shuffled.T).view(array.dtype).reshape(array.shape)
+    return value.astype(np.float32)
