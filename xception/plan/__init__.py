@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from .stages import Plain, Stage, cut
 from .steps import Steps
 from .threads import Barrier, Team, team
 
-KEPT = 4  #: input shapes whose steps are kept ready
+Key = TypeVar("Key")
+
+KEPT = 4  #: input shapes, and sets of wanted nodes, for which steps are kept ready
 
 
 class Plan:
@@ -29,7 +32,7 @@ class Plan:
 
     def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
         self.graph, self.parameters = graph, parameters
-        self._stages: dict[tuple[str, ...], list[Stage | Plain]] = {}
+        self._stages: OrderedDict[tuple[str, ...], list[Stage | Plain]] = OrderedDict()
         self._steps: OrderedDict[tuple[object, ...], list[Steps]] = OrderedDict()
 
     def run(self, x: Array, wanted: Iterable[str] | None = None) -> dict[str, Array]:
@@ -66,14 +69,20 @@ class Plan:
         """`count` sets of steps, each with buffers of its own; built at the first call."""
         key = (wanted, shape, threads)
         found = self._steps.setdefault(key, [])
-        self._steps.move_to_end(key)
-        while len(self._steps) > KEPT:
-            self._steps.popitem(last=False)
         if wanted not in self._stages:
             self._stages[wanted] = cut(self.graph, self.parameters, wanted)
+        _keep_recent(self._stages, wanted)
+        _keep_recent(self._steps, key)
         while len(found) < count:
             found.append(Steps(self._stages[wanted], self.graph.shapes(shape), wanted, threads))
         return found[:count]
+
+
+def _keep_recent(kept: OrderedDict[Key, Any], recent: Key) -> None:
+    """Let go of what has not been used for longest."""
+    kept.move_to_end(recent)
+    while len(kept) > KEPT:
+        kept.popitem(last=False)
 
 
 def _run_alone(steps: Steps, x: Array, images: Iterable[int], y: dict[str, Array]) -> None:

@@ -8,7 +8,8 @@ forward pass. So a plan runs any graph, and runs Xception's in 40 stages instead
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -52,6 +53,7 @@ class Stage:
     residual: str | None = None  #: the node that is added
     relu: str | None = None  #: the node that is max(y, 0)
     keeps: bool = True  #: whether anybody reads y itself
+    _repeated: WeakValueDictionary[int, Array] = field(default_factory=WeakValueDictionary, repr=False)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -60,6 +62,18 @@ class Stage:
     @property
     def gives(self) -> tuple[str, ...]:
         return (self.name,) if self.relu is None else (self.name, self.relu)
+
+    def repeated_depthwise(self, width: int) -> Array | None:
+        """The depthwise kernel, once for every pixel of a row: (kh, kw, width·c).
+
+        Made once for all that use it at a time: a network's are a fifth of its weights.
+        """
+        if self.depthwise is None:
+            return None
+        kernel = self._repeated.get(width)
+        if kernel is None:
+            kernel = self._repeated[width] = np.tile(self.depthwise, (1, 1, width))
+        return kernel
 
 
 @dataclass

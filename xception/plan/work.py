@@ -50,8 +50,7 @@ class Work:
         self._corner = source.array[source.border[0] - above :, source.border[2] - left :]
         reach = (self.height - 1) * sh + kh, (self.width - 1) * sw + kw
         assert all(map(int.__le__, reach, self._corner.shape)), "a window would reach beyond its map"
-        #: the depthwise kernel, once for every pixel of a row: (kh, kw, w·c)
-        self._repeated = None if stage.depthwise is None else np.tile(stage.depthwise, (1, 1, self.width))
+        self._repeated = stage.repeated_depthwise(self.width)
 
     def done(self) -> None:
         """Give back the memory that only this stage needs."""
