@@ -1,0 +1,207 @@
+"""One peer in a process of its own: `python benchmarks/worker.py NAME THREADS FOLDER [once]`.
+
+Warms up, leaves its answers in FOLDER, says that it is ready, then waits for its turns: reads a batch size
+from stdin, answers with milliseconds. With `once`, makes one prediction and tells its peak of memory.
+It imports nothing that its peer does not need, as that would count.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+BATCHES = (1, 8)
+
+Predict = Callable[[], np.ndarray]  #: what is timed
+Bind = Callable[[np.ndarray], Predict]  #: images (n, 299, 299, 3) -> their prediction, to be called
+
+
+def load_xception(folder: Path, threads: int) -> Bind:
+    import xception
+
+    xception.set_num_threads(threads)
+    model = xception.Xception(weights=folder / "weights.h5")
+    return lambda x: partial(model.predict, x, verbose=0)
+
+
+def load_xception_features(folder: Path, threads: int) -> Bind:
+    """The base with the shipped weights, which are float16 in the file."""
+    import xception
+
+    xception.set_num_threads(threads)
+    model = xception.Xception(include_top=False, pooling="avg", input_shape=(299, 299, 3))
+    return lambda x: partial(model.predict, x, verbose=0)
+
+
+def load_floor(folder: Path, threads: int) -> Bind:
+    """No peer: only the network's matrix products, the whole batch in each, on BLAS's own threads."""
+    import threadpoolctl
+    from steps import products
+
+    import xception
+
+    threadpoolctl.threadpool_limits(threads, user_api="blas")
+    shapes = products(xception.Xception(weights=None, seed=0).graph)
+    most = max(BATCHES)
+    left = np.ones(most * max(m * k for m, k, _ in shapes), np.float32)
+    result = np.empty(most * max(m * n for m, _, n in shapes), np.float32)
+
+    def bind(x: np.ndarray) -> Predict:
+        calls = []
+        for m, k, n in shapes:
+            m *= len(x)
+            a, c = left[: m * k].reshape(m, k), result[: m * n].reshape(m, n)
+            calls.append(partial(np.matmul, a, np.ones((k, n), np.float32), out=c))
+        return lambda: [call() for call in calls][-1]
+
+    return bind
+
+
+def load_onnxruntime(folder: Path, threads: int) -> Bind:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def bind(x: np.ndarray) -> Predict:
+        feed = {name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))}
+        return lambda: session.run(None, feed)[0]
+
+    return bind
+
+
+def load_openvino(folder: Path, threads: int) -> Bind:
+    """Compiled for each batch size, which is quicker than one model for all."""
+    import openvino
+
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    core = openvino.Core()
+    model = core.read_model(folder / "model.xml")
+
+    def bind(x: np.ndarray) -> Predict:
+        nchw = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        model.reshape(nchw.shape)
+        request = core.compile_model(model, "CPU", settings).create_infer_request()
+        return lambda: request.infer([nchw], share_inputs=True)[0]
+
+    return bind
+
+
+def load_torch(folder: Path, threads: int, compiled: bool = False) -> Bind:
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")  # leave nothing behind
+    import torch
+
+    torch.set_num_threads(threads)
+    module = torch.load(folder / "model.pt", weights_only=False)
+    if compiled:
+        module = torch.compile(module, dynamic=False)
+
+    def bind(x: np.ndarray) -> Predict:
+        images = torch.from_numpy(x).permute(0, 3, 1, 2)  # a view, which is what channels_last means
+
+        def predict() -> np.ndarray:
+            with torch.inference_mode():
+                return module(images).numpy()
+
+        return predict
+
+    return bind
+
+
+def load_keras(folder: Path, threads: int, function: bool = False) -> Bind:
+    """Keras's model.predict, or the same model as a tf.function."""
+    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2")
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    model = tf.keras.applications.Xception(weights=None)
+    model.load_weights(folder / "weights.h5")
+    if not function:
+        return lambda x: partial(model.predict, x, verbose=0)
+    call = tf.function(partial(model, training=False))
+
+    def bind(x: np.ndarray) -> Predict:
+        images = tf.constant(x)
+        return lambda: call(images).numpy()
+
+    return bind
+
+
+LOADERS: dict[str, Callable[[Path, int], Bind]] = {
+    "xception": load_xception,
+    "xception-features": load_xception_features,
+    "floor": load_floor,
+    "onnxruntime": load_onnxruntime,
+    "openvino": load_openvino,
+    "torch": load_torch,
+    "torch-compile": partial(load_torch, compiled=True),
+    "tensorflow": partial(load_keras, function=True),
+    "keras": load_keras,
+}
+
+
+def peak_memory() -> float:
+    """The most that was ever resident, MiB. Not getrusage where it can be helped: it remembers the parent."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            2**20 if sys.platform == "darwin" else 2**10
+        )
+
+
+def serve(name: str, threads: int, folder: Path, say: Callable[[object], None]) -> None:
+    x = np.load(folder / "input.npy")
+    bind = LOADERS[name](folder, threads)
+    predictions = {size: bind(x[:size]) for size in BATCHES}
+    for predict in predictions.values():
+        for _ in range(3):  # some peers compile or tune at the second call too
+            answer = predict()
+    np.save(folder / f"answer_{name}.npy", answer)
+    say(0)
+    for line in sys.stdin:
+        predictions[1]()  # wakes its threads up; others had the caches meanwhile
+        start = time.perf_counter()
+        predictions[int(line)]()
+        say((time.perf_counter() - start) * 1e3)
+
+
+def once(name: str, threads: int, folder: Path, say: Callable[[object], None]) -> None:
+    x = np.load(folder / "input.npy", mmap_mode="c")[:1]
+    LOADERS[name](folder, threads)(x)()
+    say(peak_memory())
+
+
+def main() -> None:
+    name, threads, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever libraries print must not stand between the answers
+
+    def say(value: object) -> None:
+        print(json.dumps(value), file=answers, flush=True)
+
+    try:
+        (once if sys.argv[4:] == ["once"] else serve)(name, threads, folder, say)
+    except Exception as error:
+        text = " ".join(str(error).split()) or "no reason given"
+        say(f"{type(error).__name__}: {text[:200]}")
+        raise
+
+
+if __name__ == "__main__":
+    main()
