@@ -161,9 +161,9 @@ class Model:
         batch_size = 32 if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        output_shape = cast(tuple[int, ...], self.graph.shapes(images.shape[1:])[self._output])
-        y = np.empty((len(images), *output_shape), np.float32)
         plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
+        output_shape = cast(tuple[int, ...], plan.shapes(images.shape[1:])[self._output])
+        y = np.empty((len(images), *output_shape), np.float32)
         with ProgressBar(len(images), "image", verbose) as bar:
             for start in range(0, len(images), batch_size):
                 batch = np.ascontiguousarray(images[start : start + batch_size], np.float32)

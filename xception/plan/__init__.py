@@ -14,6 +14,7 @@ import numpy as np
 
 from ..graph import Graph, GraphParameters
 from ..kernels import Array
+from ..layers import Shape
 from .stages import Plain, Stage, cut
 from .steps import Steps
 from .threads import Barrier, Team, team
@@ -32,6 +33,7 @@ class Plan:
 
     def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
         self.graph, self.parameters = graph, parameters
+        self._shapes: OrderedDict[tuple[int, ...], dict[str, Shape]] = OrderedDict()
         self._stages: OrderedDict[tuple[str, ...], list[Stage | Plain]] = OrderedDict()
         self._steps: OrderedDict[tuple[object, ...], list[Steps]] = OrderedDict()
 
@@ -41,7 +43,7 @@ class Plan:
         Computes nothing that the wanted nodes do not need. x: float32.
         """
         names = tuple(self.graph.outputs if wanted is None else wanted)
-        shapes = self.graph.shapes(x.shape[1:])
+        shapes = self.shapes(x.shape[1:])
         y = {name: np.empty((len(x), *map(int, shapes[name])), np.float32) for name in names}  # type: ignore[arg-type]
         with team() as members:
             # Whole images to each thread need no waiting; what is left over is shared by all.
@@ -59,6 +61,13 @@ class Plan:
                 _run_together(members, steps, x, image, y)
         return y
 
+    def shapes(self, input_shape: tuple[int, ...]) -> dict[str, Shape]:
+        """Every node's output shape for an input of this shape. Raises ValueError."""
+        if input_shape not in self._shapes:
+            self._shapes[input_shape] = self.graph.shapes(input_shape)
+        _keep_recent(self._shapes, input_shape)
+        return self._shapes[input_shape]
+
     def steps(self, input_shape: Sequence[int], threads: int) -> Steps:
         """The steps for one image of this shape: to be looked at, and timed."""
         return self._ready(self.graph.outputs, tuple(input_shape), threads, 1)[0]
@@ -74,7 +83,7 @@ class Plan:
         _keep_recent(self._stages, wanted)
         _keep_recent(self._steps, key)
         while len(found) < count:
-            found.append(Steps(self._stages[wanted], self.graph.shapes(shape), wanted, threads))
+            found.append(Steps(self._stages[wanted], self.shapes(shape), wanted, threads))
         return found[:count]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -34,6 +34,7 @@ class Work:
         self.stage, self.source, self.residual, self.raw, self.active = stage, source, residual, raw, active
         self._buffers = buffers
         self._taken: list[Array] = []
+        self._tiled: dict[tuple[str, int, int], Array] = {}
         h, w, self.channels = source.interior.shape
         (kh, kw), (sh, sw) = stage.window, stage.strides
         #: of the product; pooling may make less of it
@@ -98,26 +99,23 @@ class Work:
     def reserve_columns(self) -> Array:
         """The whole product's left side (h·w, depth), to be gathered before any share is taken."""
         self._columns = self._scratch(self.pixels, self.depth)
-        self._product = self._scratch(self.height, self.width, self.filters)
-        if self.stage.pool is not None:
-            self._pooled = self._scratch(self.out_height, self.out_width, self.filters)
-            self._halfway = self._scratch(self.out_height, self.width, self.filters)
         return self._columns
 
     def share_of_columns(self, span: slice) -> Labelled:
         """Product and what rides on it for the output channels `span`, over the whole map."""
-        stage, rows = self.stage, slice(0, self.out_height)
+        stage, rows, filters = self.stage, slice(0, self.out_height), span.stop - span.start
+        if not filters:
+            return
         for found in (self.raw, self.active):
             yield from labelled("border", border_steps(found, rows, span))
-        y = self._product[..., span]  # (h, w, f)
-        matrix = self._product.reshape(self.pixels, self.filters)[:, span]
-        yield "product", partial(np.matmul, self._columns, stage.matrix[:, span], out=matrix)
-        if stage.scale is not None:
-            yield "scale", partial(np.multiply, y, stage.scale[span], out=y)
-        yield "bias", partial(np.add, y, stage.bias[span], out=y)
+        y = self._scratch(self.height, self.width, filters)
+        matrix = stage.matrix[:, span]
+        yield "product", partial(np.matmul, self._columns, matrix, out=y.reshape(self.pixels, filters))
+        yield from self._scale_and_bias(y, span)
         if stage.pool is not None:
-            pooled = self._pooled[..., span]
-            yield from labelled("pool", self._pool(y, 0, rows, pooled, self._halfway[..., span]))
+            pooled = self._scratch(self.out_height, self.out_width, filters)
+            halfway = self._scratch(self.out_height, self.width, filters)
+            yield from labelled("pool", self._pool(y, 0, rows, pooled, halfway))
             y = pooled
         raw = None if self.raw is None else self.raw.interior[..., span]
         if self.residual is not None:
@@ -147,7 +145,6 @@ class Work:
         if self.stage.pool is not None:
             pooled = self._scratch(tallest, self.out_width, self.filters)
             halfway = self._scratch(tallest, self.width, self.filters)
-        bias = np.tile(self.stage.bias, self.width)  # (w·f,): long runs are quicker to add
 
         before = slice(0, 0)
         for strip, need in zip(strips, needed, strict=True):
@@ -158,7 +155,7 @@ class Work:
                 yield "carry", partial(np.copyto, products[:known], products[end - known : end])
             before = need
             product = products[: need.stop - need.start]
-            yield from self._product_of(slice(need.start + known, need.stop), columns, product[known:], bias)
+            yield from self._product_of(slice(need.start + known, need.stop), columns, product[known:])
             y = product
             if self.stage.pool is not None:
                 h = strip.stop - strip.start
@@ -166,16 +163,26 @@ class Work:
                 y = pooled[:h]
             yield from self._finish(strip, y.reshape(len(y), -1))
 
-    def _product_of(self, rows: slice, columns: Array, y: Array, bias: Array) -> Labelled:
+    def _product_of(self, rows: slice, columns: Array, y: Array) -> Labelled:
         """The product's rows `rows`, with scale and bias, into `y` (rows, w, f)."""
         steps, left = self._left_side(rows, columns)
         yield from labelled("gather", steps)
-        matrix = y.reshape(-1, self.filters)
-        yield "product", partial(np.matmul, left, self.stage.matrix, out=matrix)
+        yield "product", partial(np.matmul, left, self.stage.matrix, out=y.reshape(-1, self.filters))
+        yield from self._scale_and_bias(y, slice(None))
+
+    def _scale_and_bias(self, y: Array, span: slice) -> Labelled:
+        """For a product y (h, w, f) of the output channels `span`."""
+        runs = y.reshape(len(y), -1)  # (h, w·f): NumPy is quicker with few long runs
         if self.stage.scale is not None:
-            yield "scale", partial(np.multiply, matrix, self.stage.scale, out=matrix)
-        runs = y.reshape(len(y), -1)  # (rows, w·f)
-        yield "bias", partial(np.add, runs, bias, out=runs)
+            yield "scale", partial(np.multiply, runs, self._along("scale", span), out=runs)
+        yield "bias", partial(np.add, runs, self._along("bias", span), out=runs)
+
+    def _along(self, name: str, span: slice) -> Array:
+        """The stage's scale or bias, once for every pixel of a row: (w·f,)."""
+        key = name, span.start, span.stop
+        if key not in self._tiled:
+            self._tiled[key] = np.tile(getattr(self.stage, name)[span], self.width)
+        return self._tiled[key]
 
     def _finish(self, rows: slice, y: Array) -> Labelled:
         """Residual, raw map and ReLU for the output rows `rows`; y (rows, ow·f)."""
@@ -239,7 +246,12 @@ def labelled(kind: str, steps: Iterator[Step] | Sequence[Step]) -> Labelled:
 
 def _relu(y: Array, target: Array) -> Step:
     # Against a row of zeros: NumPy takes thrice as long against a single one.
-    return partial(np.maximum, y, np.zeros(y.shape[-1], np.float32), out=target)
+    return partial(np.maximum, y, _zeros(y.shape[-1]), out=target)
+
+
+@lru_cache(maxsize=64)
+def _zeros(size: int) -> Array:
+    return np.zeros(size, np.float32)
 
 
 def border_steps(found: Map | None, rows: slice, span: slice) -> Iterator[Step]:
