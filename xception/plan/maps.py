@@ -21,6 +21,7 @@ class Buffers:
     def __init__(self) -> None:
         self._free: list[Array] = []
         self._lent: dict[int, tuple[Array, Array]] = {}  # by identity: (array, the buffer under it)
+        self._free_maps: dict[tuple[tuple[int, ...], Border], list[Map]] = {}
         self.reserved = 0  #: bytes, all together
 
     def take(self, *shape: int) -> Array:
@@ -31,18 +32,44 @@ class Buffers:
             buffer = min(fitting, key=lambda found: found.size)
             self._free = [other for other in self._free if other is not buffer]
         else:
-            raw = np.empty(size + CACHE_LINE, np.float32)
-            start = -(raw.ctypes.data // raw.itemsize) % CACHE_LINE
-            buffer = raw[start : start + size]
-            self.reserved += raw.nbytes
+            buffer = self._reserve(size)
         array = buffer[:size].reshape(shape)
         self._lent[id(array)] = (array, buffer)
         return array
 
-    def give_back(self, *arrays: Array) -> None:
-        """Arrays from `take` that no later step reads."""
-        for array in arrays:
-            self._free.append(self._lent.pop(id(array))[1])
+    def give_back(self, array: Array) -> None:
+        """An array from `take` that no later step reads."""
+        self._free.append(self._lent.pop(id(array))[1])
+
+    def take_map(self, shape: tuple[int, int, int], border: Border) -> Map:
+        """A map for activations (h, w, c), its border zero.
+
+        Only maps of the same kind follow each other in one place, and nobody writes into a
+        border. So it is set to zero once, and stays so.
+        """
+        free = self._free_maps.setdefault((shape, border), [])
+        if free:
+            return free.pop()
+        (top, bottom, left, right), (h, w, c) = border, shape
+        size = (top + h + bottom, left + w + right, c)
+        if border == NO_BORDER:
+            return Map(self.take(*size), border)
+        array = self._reserve(math.prod(size)).reshape(size)
+        array[...] = 0
+        return Map(array, border)
+
+    def give_back_map(self, found: Map) -> None:
+        """A map from `take_map` that no later step reads."""
+        if found.border == NO_BORDER:
+            self.give_back(found.array)
+        else:
+            self._free_maps[found.interior.shape, found.border].append(found)
+
+    def _reserve(self, size: int) -> Array:
+        raw = np.empty(size + CACHE_LINE, np.float32)
+        start = -(raw.ctypes.data // raw.itemsize) % CACHE_LINE
+        self.reserved += raw.nbytes
+        return raw[start : start + size]
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ..layers import Shape
 from .maps import NO_BORDER, Border, Buffers, Map
 from .stages import Plain, Stage, is_input
 from .threads import Barrier, Step
-from .work import Work, border_steps, shares
+from .work import Work, shares
 
 LEAST_ROWS = 512  #: pixels for each thread, below which a map is cut by columns
 
@@ -93,14 +93,13 @@ class Steps:
 
     def _new_map(self, name: str) -> Map:
         h, w, c = (size or 0 for size in self._shapes[name])
-        top, bottom, left, right = border = self._border_of(name)
-        self._maps[name] = Map(self.buffers.take(top + h + bottom, left + w + right, c), border)
+        self._maps[name] = self.buffers.take_map((h, w, c), self._border_of(name))
         return self._maps[name]
 
     def _release(self, name: str) -> None:
         released = self._maps.pop(name)
-        if not any(other.array is released.array for other in self._maps.values()):
-            self.buffers.give_back(released.array)
+        if not any(other is released for other in self._maps.values()):
+            self.buffers.give_back_map(released)
 
     def _is_read_by_a_stage(self, name: str) -> bool:
         return any(isinstance(stage, Stage) and name in stage.reads for stage in self._stages)
@@ -121,7 +120,6 @@ class Steps:
         target = None
         if self._is_read_by_a_stage(node.name):
             target = self._new_map(node.name)
-            self._add(0, "border", *border_steps(target, slice(0, target.interior.shape[0]), slice(None)))
         done = [name for name in set(node.reads) if self._last_read[name] <= position]
         maps = [self._maps.get(name) for name in node.reads]  # now: later they may be gone
 
@@ -152,7 +150,7 @@ class Steps:
             ends = stage.residual is not None and self._last_read[stage.residual] <= position
             own = stage.residual != stage.source  # whose rows other threads may still have to read
             if residual is not None and ends and own and residual.border == self._border_of(stage.name):
-                raw = self._maps[stage.name] = Map(residual.array, residual.border)  # in its place
+                raw = self._maps[stage.name] = residual  # in its place
             else:
                 raw = self._new_map(stage.name)
         if stage.relu is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..kernels import Array, output_size, same_padding
-from .maps import NO_BORDER, Buffers, Map
+from .maps import Buffers, Map
 from .stages import Stage
 from .threads import Step
 
@@ -55,7 +55,8 @@ class Work:
 
     def done(self) -> None:
         """Give back the memory that only this stage needs."""
-        self._buffers.give_back(*self._taken)
+        for array in self._taken:
+            self._buffers.give_back(array)
 
     def _scratch(self, *shape: int) -> Array:
         self._taken.append(self._buffers.take(*shape))
@@ -103,11 +104,9 @@ class Work:
 
     def share_of_columns(self, span: slice) -> Labelled:
         """Product and what rides on it for the output channels `span`, over the whole map."""
-        stage, rows, filters = self.stage, slice(0, self.out_height), span.stop - span.start
+        stage, filters = self.stage, span.stop - span.start
         if not filters:
             return
-        for found in (self.raw, self.active):
-            yield from labelled("border", border_steps(found, rows, span))
         y = self._scratch(self.height, self.width, filters)
         matrix = stage.matrix[:, span]
         yield "product", partial(np.matmul, self._columns, matrix, out=y.reshape(self.pixels, filters))
@@ -115,7 +114,7 @@ class Work:
         if stage.pool is not None:
             pooled = self._scratch(self.out_height, self.out_width, filters)
             halfway = self._scratch(self.out_height, self.width, filters)
-            yield from labelled("pool", self._pool(y, 0, rows, pooled, halfway))
+            yield from labelled("pool", self._pool(y, 0, slice(0, self.out_height), pooled, halfway))
             y = pooled
         raw = None if self.raw is None else self.raw.interior[..., span]
         if self.residual is not None:
@@ -133,8 +132,6 @@ class Work:
         """Everything for these output rows, strip by strip."""
         if rows.stop <= rows.start:
             return
-        for found in (self.raw, self.active):
-            yield from labelled("border", border_steps(found, rows, slice(None)))
         strips = self._strips(rows)
         needed = [self._rows_under(strip) for strip in strips]
         tallest = max(need.stop - need.start for need in needed)
@@ -252,24 +249,6 @@ def _relu(y: Array, target: Array) -> Step:
 @lru_cache(maxsize=64)
 def _zeros(size: int) -> Array:
     return np.zeros(size, np.float32)
-
-
-def border_steps(found: Map | None, rows: slice, span: slice) -> Iterator[Step]:
-    """Set a map's border to zero beside these rows."""
-    if found is None or found.border == NO_BORDER:
-        return
-    top, _, left, _ = found.border
-    h, w, _ = found.interior.shape
-    array = found.array[..., span]
-    beside = array[top + rows.start : top + rows.stop]
-    parts = [beside[:, :left], beside[:, left + w :]]
-    if rows.start == 0:
-        parts.append(array[:top])
-    if rows.stop == h:
-        parts.append(array[top + h :])
-    for part in parts:
-        if part.size:
-            yield partial(np.copyto, part, 0)
 
 
 def _pool_axis(
