@@ -351,3 +351,31 @@ def test_the_shipped_base_sees(base, examples):
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     likeness = features @ features.T - 2 * np.eye(len(cuts))
     assert likeness.argmax(axis=1).tolist() == [1, 0, 3, 2, 5, 4, 7, 6]
+
+
+def test_half_precision_is_widened_exactly():
+    from xception.keras_files.arrays import _as_float32
+
+    every = np.arange(65536, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)]
+    np.testing.assert_array_equal(_as_float32(finite), finite.astype(np.float32))
+    np.testing.assert_array_equal(np.signbit(_as_float32(finite)), np.signbit(finite))
+    np.testing.assert_array_equal(_as_float32(every), every.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f4", "<f8"])
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip", "shuffle": True}, {"compression": "gzip"}])
+@pytest.mark.parametrize("chunks", ["whole", "parts"])
+def test_every_way_of_storing_numbers(model, file, dtype, options, chunks):
+    places = ("block5_sepconv1/block5_sepconv1/pointwise_kernel:0", "block1_conv1/block1_conv1/kernel:0")
+    with h5py.File(file, "a") as f:
+        for place in places:
+            array = f[place][()].astype(dtype)
+            del f[place]
+            if options:
+                options = options | {"chunks": array.shape if chunks == "whole" else (1, 1, 3, 8)}
+            f.create_dataset(place, data=array, **options)
+    loaded = fresh()
+    loaded.load_weights(file)
+    expected = model.get_layer("block5_sepconv1").get_weights()[1].astype(dtype).astype(np.float32)
+    np.testing.assert_array_equal(loaded.get_layer("block5_sepconv1").get_weights()[1], expected)
