@@ -11,7 +11,6 @@ mirror (a folder's address, or the file's own); KERAS_HOME moves Keras's folder.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +109,7 @@ def _download(folder: Path) -> Path:
 
     url = weights_url()
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20, timeout=(10, 60))
+    downloader = pooch.HTTPDownloader(progressbar=True, chunk_size=1 << 20, timeout=(10, 60))
     try:
         path = Path(
             pooch.retrieve(
