@@ -146,6 +146,61 @@ def test_graphs_unlike_xception(size, threads):
         assert_agree(Plan(graph, parameters).run(x, [name]), {name: value})
 
 
+def random_graph(rng):
+    """Up to twenty nodes, wired by chance: branches, sums, windows and strides of all kinds."""
+    net = Graph("random")
+    names = [net.add(layers.Input(tuple(int(size) for size in rng.integers(1, (26, 26, 7)))))]
+    for _ in range(rng.integers(2, 14)):
+        source = names[-1] if rng.random() < 0.7 else names[rng.integers(len(names))]
+        alike = [n for n in names if net.nodes[n].output_shape == net.nodes[source].output_shape]
+        window = tuple(int(size) for size in rng.integers(1, 5, 2))
+        strides = tuple(int(size) for size in rng.integers(1, 4, 2)) if rng.random() < 0.4 else 1
+        padding, filters = ("same", "valid")[rng.integers(2)], int(rng.integers(1, 9))
+        channels, relu = net.nodes[source].output_shape[-1], layers.Activation("relu")
+        chain = [
+            [layers.Conv2D(filters, window, strides, padding)],
+            [layers.Conv2D(filters, 1, strides, padding, use_bias=False)],
+            [layers.SeparableConv2D(filters, window, strides, padding)],
+            [layers.SeparableConv2D(filters, 3, 1, "same"), layers.BatchNormalization(), relu],
+            [relu, layers.SeparableConv2D(channels, 3, 1, "same"), layers.BatchNormalization()],
+            [layers.MaxPooling2D(window, strides, padding)],
+            [relu],
+            [layers.BatchNormalization()],
+        ][rng.integers(8)]  # fmt: skip
+        try:
+            last = source
+            for layer in chain:
+                last = net.add(layer, last)
+            if net.nodes[last].output_shape == net.nodes[source].output_shape and rng.random() < 0.6:
+                last = net.add(
+                    layers.Add(), *rng.permutation([last, alike[rng.integers(len(alike))]]).tolist()
+                )
+            names.append(last)
+        except ValueError:
+            continue  # a window that does not fit
+    return net
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_graphs(seed, monkeypatch):
+    """However stages are cut, shared out and kept, at every node: the plain pass's answer."""
+    rng = np.random.default_rng(seed)
+    for _ in range(30):
+        graph = random_graph(rng)
+        parameters = trained(graph, seed)
+        nodes = list(graph.nodes)
+        wanted = [nodes, list(graph.outputs), rng.permutation(nodes)[:2].tolist()][rng.integers(3)]
+        x = rng.normal(size=(rng.integers(1, 4), *graph.input.output_shape)).astype(np.float32)
+        expected = exactly(graph, parameters, x, wanted)
+        # Small maps are cut as large ones are, too.
+        monkeypatch.setattr("xception.plan.steps.LEAST_ROWS", int(rng.choice([1, 8, 32, 512])))
+        monkeypatch.setattr("xception.plan.work.STRIP", int(rng.choice([4, 16, 64, 1024])))
+        xception.set_num_threads(int(rng.integers(1, 6)))
+        plan = Plan(graph, parameters)
+        for _ in range(2):
+            assert_agree(plan.run(x, wanted), expected, tolerance=1e-4)
+
+
 def test_many_shapes_one_after_the_other(network):
     graph, parameters = network
     plan = Plan(graph, parameters)

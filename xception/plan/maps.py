@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -21,7 +22,7 @@ class Buffers:
     def __init__(self) -> None:
         self._free: list[Array] = []
         self._lent: dict[int, tuple[Array, Array]] = {}  # by identity: (array, the buffer under it)
-        self._free_maps: dict[tuple[tuple[int, ...], Border], list[Map]] = {}
+        self._free_maps: dict[tuple[tuple[int, ...], Border], list[Array]] = {}
         self.reserved = 0  #: bytes, all together
 
     def take(self, *shape: int) -> Array:
@@ -41,29 +42,29 @@ class Buffers:
         """An array from `take` that no later step reads."""
         self._free.append(self._lent.pop(id(array))[1])
 
-    def take_map(self, shape: tuple[int, int, int], border: Border) -> Map:
-        """A map for activations (h, w, c), its border zero.
+    def take_map(self, h: int, w: int, span: slice, border: Border) -> Map:
+        """A map for the channels `span` of an activation, its border zero.
 
         Only maps of the same kind follow each other in one place, and nobody writes into a
         border. So it is set to zero once, and stays so.
         """
+        top, bottom, left, right = border
+        shape = (top + h + bottom, left + w + right, span.stop - span.start)
+        if border == NO_BORDER:
+            return Map(self.take(*shape), border, span)
         free = self._free_maps.setdefault((shape, border), [])
         if free:
-            return free.pop()
-        (top, bottom, left, right), (h, w, c) = border, shape
-        size = (top + h + bottom, left + w + right, c)
-        if border == NO_BORDER:
-            return Map(self.take(*size), border)
-        array = self._reserve(math.prod(size)).reshape(size)
+            return Map(free.pop(), border, span)
+        array = self._reserve(math.prod(shape)).reshape(shape)
         array[...] = 0
-        return Map(array, border)
+        return Map(array, border, span)
 
     def give_back_map(self, found: Map) -> None:
         """A map from `take_map` that no later step reads."""
         if found.border == NO_BORDER:
             self.give_back(found.array)
         else:
-            self._free_maps[found.interior.shape, found.border].append(found)
+            self._free_maps[found.array.shape, found.border].append(found.array)
 
     def _reserve(self, size: int) -> Array:
         raw = np.empty(size + CACHE_LINE, np.float32)
@@ -74,10 +75,11 @@ class Buffers:
 
 @dataclass
 class Map:
-    """An activation (h, w, c) inside the border of zeros that its readers' windows need."""
+    """An activation, or some of its channels, inside the border of zeros that its readers need."""
 
     array: Array  #: (top + h + bottom, left + w + right, c)
     border: Border
+    span: slice  #: the channels that these are, of all
 
     @property
     def interior(self) -> Array:
@@ -93,6 +95,23 @@ class Map:
         h, w, c = inside.shape
         return as_strided(inside, (h, w * c), (inside.strides[0], inside.itemsize))
 
-    def activation(self) -> Array:
-        """(1, h, w, c), a copy."""
-        return self.interior[np.newaxis].copy()
+
+#: An activation: one map, or one for each thread that computes its share of the channels.
+Maps = tuple[Map, ...]
+
+
+def activation(maps: Maps) -> Array:
+    """All channels together, a copy: (1, h, w, c)."""
+    return np.concatenate([part.interior for part in maps], axis=-1)[np.newaxis]
+
+
+def channels(maps: Maps, span: slice) -> Array:
+    """The channels `span`, a view (h, w, c); of several maps one must hold just these."""
+    if len(maps) == 1:
+        return maps[0].interior[..., span]
+    return next(part.interior for part in maps if part.span == span)
+
+
+def shares(size: int, parts: int) -> list[slice]:
+    """`size` cut into `parts` runs as equal as can be."""
+    return [slice(a, b) for a, b in pairwise(size * part // parts for part in range(parts + 1))]

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Node
-from ..kernels import Array, Pair
+from ..kernels import Array, Pair, output_size
 from ..layers import (
     Activation,
     Add,
@@ -53,7 +53,9 @@ class Stage:
     residual: str | None = None  #: the node that is added
     relu: str | None = None  #: the node that is max(y, 0)
     keeps: bool = True  #: whether anybody reads y itself
-    _repeated: WeakValueDictionary[int, Array] = field(default_factory=WeakValueDictionary, repr=False)
+    _repeated: WeakValueDictionary[tuple[int, ...], Array] = field(
+        default_factory=WeakValueDictionary, repr=False
+    )
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -63,16 +65,22 @@ class Stage:
     def gives(self) -> tuple[str, ...]:
         return (self.name,) if self.relu is None else (self.name, self.relu)
 
-    def repeated_depthwise(self, width: int) -> Array | None:
-        """The depthwise kernel, once for every pixel of a row: (kh, kw, width·c).
+    def product_size(self, h: int, w: int) -> Pair:
+        """Height and width of the product for a source of this size; pooling may make less of it."""
+        down, along = zip((h, w), self.window, self.strides, strict=True)
+        return output_size(*down, self.padding), output_size(*along, self.padding)
+
+    def repeated_depthwise(self, width: int, span: slice) -> Array | None:
+        """The depthwise kernel of some channels, for every pixel of a row: (kh, kw, width·c).
 
         Made once for all that use it at a time: a network's are a fifth of its weights.
         """
         if self.depthwise is None:
             return None
-        kernel = self._repeated.get(width)
+        key = width, span.start, span.stop
+        kernel = self._repeated.get(key)
         if kernel is None:
-            kernel = self._repeated[width] = np.tile(self.depthwise, (1, 1, width))
+            kernel = self._repeated[key] = np.tile(self.depthwise[..., span], (1, 1, width))
         return kernel
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..kernels import Array, output_size, same_padding
-from .maps import Buffers, Map
+from ..kernels import Array, same_padding
+from .maps import Buffers, Map, Maps, channels, shares
 from .stages import Stage
 from .threads import Step
 
@@ -25,33 +24,29 @@ class Work:
     def __init__(
         self,
         stage: Stage,
-        source: Map,
-        residual: Map | None,
-        raw: Map | None,
-        active: Map | None,
+        source: Maps,
+        residual: Maps | None,
+        raw: Maps | None,
+        active: Maps | None,
         buffers: Buffers,
     ) -> None:
         self.stage, self.source, self.residual, self.raw, self.active = stage, source, residual, raw, active
         self._buffers = buffers
         self._taken: list[Array] = []
         self._tiled: dict[tuple[str, int, int], Array] = {}
-        h, w, self.channels = source.interior.shape
-        (kh, kw), (sh, sw) = stage.window, stage.strides
-        #: of the product; pooling may make less of it
-        self.height, self.width = output_size(h, kh, sh, stage.padding), output_size(w, kw, sw, stage.padding)
+        h, w, _ = source[0].interior.shape
+        self.height, self.width = stage.product_size(h, w)
         self.pixels = self.height * self.width
         self.depth, self.filters = stage.matrix.shape
         target = raw or active
         assert target is not None
-        self.out_height, self.out_width, _ = target.interior.shape
-
+        self.out_height, self.out_width, _ = target[0].interior.shape
+        (kh, kw), (sh, sw) = stage.window, stage.strides
         same = stage.padding == "same"
-        above, left = (same_padding(h, kh, sh)[0], same_padding(w, kw, sw)[0]) if same else (0, 0)
-        #: the source from the first window's corner on
-        self._corner = source.array[source.border[0] - above :, source.border[2] - left :]
+        self._before = (same_padding(h, kh, sh)[0], same_padding(w, kw, sw)[0]) if same else (0, 0)
         reach = (self.height - 1) * sh + kh, (self.width - 1) * sw + kw
-        assert all(map(int.__le__, reach, self._corner.shape)), "a window would reach beyond its map"
-        self._repeated = stage.repeated_depthwise(self.width)
+        fits = map(int.__le__, reach, self._corner(source[0]).shape)
+        assert all(fits), "a window would reach beyond its map"
 
     def done(self) -> None:
         """Give back the memory that only this stage needs."""
@@ -64,21 +59,38 @@ class Work:
 
     # --- gathering --------------------------------------------------------------------------
 
-    def gather(self, rows: slice, columns: Array) -> list[Step]:
-        """Fill `columns` (rows·w, depth) with the product's left side for these rows of it."""
+    def _corner(self, part: Map) -> Array:
+        """A map from the first window's corner on."""
+        above, left = self._before
+        return part.array[part.border[0] - above :, part.border[2] - left :]
+
+    def gather(self, part: Map, rows: slice, columns: Array) -> list[Step]:
+        """Fill `columns` (rows·w, depth) with the product's left side for these rows of it, as far
+        as it comes from this part of the source."""
         (kh, kw), (sh, sw) = self.stage.window, self.stage.strides
-        h, w, c = rows.stop - rows.start, self.width, self.channels
+        h, w, c = rows.stop - rows.start, self.width, part.span.stop - part.span.start
         if h <= 0:
             return []
-        corner = self._corner[rows.start * sh :]
+        whole = len(self.source) == 1
+        corner = self._corner(part)[rows.start * sh :]
         in_row, in_pixel, in_number = corner.strides
-        if self._repeated is not None:
+        kernel = self.stage.repeated_depthwise(w, part.span)
+        if kernel is not None:
             # Outputs along a row are one run, as in kernels.depthwise_conv2d.
             view = as_strided(corner, (kh, kw, h, w * c), (in_row, in_pixel, in_row, in_number))
-            return [partial(np.einsum, "yxhl,yxl->hl", view, self._repeated, out=columns.reshape(h, w * c))]
+            result = columns if whole else self._scratch(h * w, c)
+            steps: list[Step] = [
+                partial(np.einsum, "yxhl,yxl->hl", view, kernel, out=result.reshape(h, w * c))
+            ]
+            return steps if whole else [*steps, partial(np.copyto, columns[:, part.span], result)]
         if (kh, kw) == (1, 1):
             view = corner[: (h - 1) * sh + 1 : sh, : (w - 1) * sw + 1 : sw]
-            return [partial(np.copyto, columns.reshape(h, w, c), view)]
+            return [partial(np.copyto, columns.reshape(h, w, -1)[..., part.span], view)]
+        if not whole:
+            view = as_strided(
+                corner, (h, w, kh, kw, c), (in_row * sh, in_pixel * sw, in_row, in_pixel, in_number)
+            )
+            return [partial(np.copyto, columns.reshape(h, w, kh, kw, -1)[..., part.span], view)]
         # A row of a window is one run too. Copied as one item it takes a third of the time.
         item = np.dtype((np.void, kw * c * in_number))
         first = corner[0].reshape(-1)[: kw * c].view(item)
@@ -88,12 +100,13 @@ class Work:
     def _left_side(self, rows: slice, columns: Array) -> tuple[list[Step], Array]:
         """The steps that fill the product's left side, and where it is: a 1×1 convolution takes
         its source's rows as they are, where they have no border."""
-        if self._repeated is None and self.stage.window == self.stage.strides == (1, 1):
-            part = self._corner[rows, : self.width]
-            if part.flags.c_contiguous:
-                return [], part.reshape(-1, self.channels)
+        (part,) = self.source
+        if self.stage.depthwise is None and self.stage.window == self.stage.strides == (1, 1):
+            as_they_are = self._corner(part)[rows, : self.width]
+            if as_they_are.flags.c_contiguous:
+                return [], as_they_are.reshape(-1, self.depth)
         left = columns[: (rows.stop - rows.start) * self.width]
-        return self.gather(rows, left), left
+        return self.gather(part, rows, left), left
 
     # --- by columns -------------------------------------------------------------------------
 
@@ -116,15 +129,15 @@ class Work:
             halfway = self._scratch(self.out_height, self.width, filters)
             yield from labelled("pool", self._pool(y, 0, slice(0, self.out_height), pooled, halfway))
             y = pooled
-        raw = None if self.raw is None else self.raw.interior[..., span]
+        raw = None if self.raw is None else channels(self.raw, span)
         if self.residual is not None:
             target = y if raw is None else raw
-            yield "add", partial(np.add, self.residual.interior[..., span], y, out=target)
+            yield "add", partial(np.add, channels(self.residual, span), y, out=target)
             y = target
         elif raw is not None:
             yield "copy", partial(np.copyto, raw, y)
         if self.active is not None:
-            yield "relu", _relu(y, self.active.interior[..., span])
+            yield "relu", _relu(y, channels(self.active, span))
 
     # --- by rows ----------------------------------------------------------------------------
 
@@ -145,11 +158,11 @@ class Work:
 
         before = slice(0, 0)
         for strip, need in zip(strips, needed, strict=True):
-            # Rows that the strip before needed too stand at the end of its product.
-            known = max(0, before.stop - need.start)
+            # Rows that the strip before needed too are there already.
+            known = max(0, min(before.stop, need.stop) - need.start)
             if known:
-                end = before.stop - before.start
-                yield "carry", partial(np.copyto, products[:known], products[end - known : end])
+                there = need.start - before.start
+                yield "carry", partial(np.copyto, products[:known], products[there : there + known])
             before = need
             product = products[: need.stop - need.start]
             yield from self._product_of(slice(need.start + known, need.stop), columns, product[known:])
@@ -162,6 +175,8 @@ class Work:
 
     def _product_of(self, rows: slice, columns: Array, y: Array) -> Labelled:
         """The product's rows `rows`, with scale and bias, into `y` (rows, w, f)."""
+        if not len(y):
+            return
         steps, left = self._left_side(rows, columns)
         yield from labelled("gather", steps)
         yield "product", partial(np.matmul, left, self.stage.matrix, out=y.reshape(-1, self.filters))
@@ -183,15 +198,24 @@ class Work:
 
     def _finish(self, rows: slice, y: Array) -> Labelled:
         """Residual, raw map and ReLU for the output rows `rows`; y (rows, ow·f)."""
-        raw = None if self.raw is None else self.raw.rows[rows]
         if self.residual is not None:
-            target = y if raw is None else raw
-            yield "add", partial(np.add, self.residual.rows[rows], y, out=target)
+            (residual,) = self.residual
+            target = self.raw[0].rows[rows] if self.raw is not None and len(self.raw) == 1 else y
+            yield "add", partial(np.add, residual.rows[rows], y, out=target)
             y = target
-        elif raw is not None:
-            yield "copy", partial(np.copyto, raw, y)
-        if self.active is not None:
-            yield "relu", _relu(y, self.active.rows[rows])
+        for part in self.raw or ():
+            inside, values = self._side_by_side(part, rows, y)
+            if inside.ctypes.data != values.ctypes.data:  # not where the sum went
+                yield "copy", partial(np.copyto, inside, values)
+        for part in self.active or ():
+            inside, values = self._side_by_side(part, rows, y)
+            yield "relu", _relu(values, inside)
+
+    def _side_by_side(self, part: Map, rows: slice, y: Array) -> tuple[Array, Array]:
+        """Rows of a part of the output, and the numbers of y (rows, ow·f) that belong there."""
+        if part.span.stop - part.span.start == self.filters:
+            return part.rows[rows], y
+        return part.interior[rows], y.reshape(len(y), self.out_width, self.filters)[..., part.span]
 
     def _strips(self, rows: slice) -> list[slice]:
         height = max(1, round(STRIP / self.width))
@@ -229,11 +253,6 @@ class Work:
         yield from _pool_axis(y, first, rows, halfway, *down)
         every = slice(0, self.out_width)
         yield from _pool_axis(halfway.swapaxes(0, 1), 0, every, target.swapaxes(0, 1), *along)
-
-
-def shares(size: int, parts: int) -> list[slice]:
-    """`size` cut into `parts` runs as equal as can be."""
-    return [slice(a, b) for a, b in pairwise(size * part // parts for part in range(parts + 1))]
 
 
 def labelled(kind: str, steps: Iterator[Step] | Sequence[Step]) -> Labelled:
