@@ -86,6 +86,12 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
         np.testing.assert_array_equal(xception.load_image(path, None)[..., 1], expected)
 
 
+def test_dark_16_bit_grey_stays_dark(tmp_path):
+    for greatest in (255, 256):
+        dark = np.full((8, 8), greatest, np.uint16)
+        assert xception.load_image(saved(Image.fromarray(dark), tmp_path / "dark.png"), None).max() == 1
+
+
 def test_other_sources(examples):
     expected = xception.load_image(examples / "rocket.jpg")
     with (examples / "rocket.jpg").open("rb") as stream:

@@ -1,6 +1,7 @@
 """Weights files: every layout that is read, what is written, and what is refused."""
 
 import shutil
+import zlib
 
 import h5py
 import numpy as np
@@ -309,6 +310,30 @@ def test_nothing_is_read_from_elsewhere(file, tmp_path):
     )
     assert_refused(spoilt(lambda f, shape: f.create_group(place)), "expected an array of floating")
     assert_refused(spoilt(lambda f, shape: None), "is announced, but missing")
+    few = {"chunks": (1, 1, 3, 8), "fillvalue": 0}
+
+    def mostly_missing(f, shape):
+        f.create_dataset(place, shape, np.float32, **few)[0, 0, 0, 0] = 1
+
+    def bomb(f, shape):
+        group, name = f.require_group("conv2d/conv2d"), "kernel:0"
+        f.create_dataset(place, shape, np.float32, chunks=shape, compression="gzip", shuffle=True)
+        more = zlib.compress(bytes(1 << 24))
+        group[name].id.write_direct_chunk((0, 0, 0, 0), more)
+
+    def brain_float(f, shape):
+        kind = h5py.h5t.IEEE_F16LE.copy()
+        kind.set_fields(15, 7, 8, 0, 7)
+        kind.set_ebias(127)
+        space = h5py.h5s.create_simple(shape)
+        dataset = h5py.h5d.create(f.require_group("conv2d/conv2d").id, b"kernel:0", kind, space)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.full(shape, 1.5, np.float32))
+
+    assert_refused(spoilt(mostly_missing), "but stores only")
+    assert_refused(spoilt(bomb), "are not the .* bytes declared")
+    loaded = fresh()
+    loaded.load_weights(spoilt(brain_float))
+    assert (loaded.get_layer("conv2d").get_weights()[0] == 1.5).all()
     huge = (2**40,)
     assert_refused(
         spoilt(lambda f, shape: f.create_dataset(place, huge, "f4", chunks=(1024,))), "stores nothing"

@@ -29,6 +29,8 @@ Answers = list[tuple[str, list[Prediction]]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    # Where there is no stdout or stderr, nothing can be said there.
+    sys.stdout, sys.stderr = sys.stdout or open(os.devnull, "w"), sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a file's name may be anything
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

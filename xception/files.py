@@ -30,3 +30,5 @@ def check_place(path: Path) -> None:
         raise IsADirectoryError(f"{path}: is a folder, expected the name of a file to write")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: there is no such folder to write {path.name} in")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path.parent}: this folder may not be written to")

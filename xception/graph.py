@@ -77,8 +77,11 @@ class Graph:
 
     def _automatic_name(self, layer: Layer) -> str:
         stem = automatic_stem(type(layer).__name__)
-        taken = sum(automatic_stem(node.kind) == stem and is_automatic(node) for node in self.nodes.values())
-        return f"{stem}_{taken}" if taken else stem
+        name, number = stem, 0
+        while name in self.nodes:
+            number += 1
+            name = f"{stem}_{number}"
+        return name
 
     # --- looking ----------------------------------------------------------------------------
 

@@ -122,9 +122,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey; Pillow would clip it at 255
         from PIL import Image
 
-        values = np.asarray(image)
-        if values.max(initial=0) > 255:
-            values = values.clip(0, 65535) / 257
+        values = np.asarray(image).clip(0, 65535)
+        if image.mode != "I" or values.max(initial=0) > 255:  # "I" may hold 8 bits, or 16
+            values = values / 257
         image = Image.fromarray(values.round().astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # straight to RGB gives the same pixels and a warning
@@ -156,12 +156,11 @@ def photographs(place: str) -> list[str]:
     Sorted by name; hidden files are left out. Raises FileNotFoundError where there are none.
     """
     if os.path.isdir(place):
-        found = [
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(place)
-            for name in names
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
+        found = []
+        for folder, folders, names in os.walk(place):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            photos = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+            found += [os.path.join(folder, name) for name in photos]
         if not found:
             raise FileNotFoundError(f"{place}: there are no photographs in this folder")
         return sorted(found)

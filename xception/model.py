@@ -210,7 +210,12 @@ class Model:
 
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, in the order of Keras's `get_weights()`."""
-        return [array.copy() for layer in self.layers for array in layer._weights()]
+        parameters = self._parameters  # these, should another thread load others meanwhile
+        return [
+            parameters[node.name][name].copy()
+            for node in self.graph.topological_order()
+            for name in node.parameters
+        ]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take arrays in the order of `get_weights()`. All are checked before one is taken."""

@@ -11,6 +11,7 @@ mirror (a folder's address, or the file's own); KERAS_HOME moves Keras's folder.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,15 @@ class WeightsFile:
 
     def is_whole(self, path: Path) -> bool:
         """Whether the file at `path` is this one, to the last bit."""
-        if not path.is_file() or path.stat().st_size != self.size:
-            return False
         import hashlib
 
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
+        try:
+            if not path.is_file() or path.stat().st_size != self.size:
+                return False
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
+        except OSError:  # what cannot be read is of no use
+            return False
 
 
 CLASSIFIER = WeightsFile(
@@ -66,23 +70,26 @@ def shipped_base() -> Path:
 def cache_dir() -> Path:
     """The folder in which downloads are kept."""
     chosen = os.environ.get("XCEPTION_CACHE_DIR")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        import platformdirs
 
-    return platformdirs.user_cache_path("xception", appauthor=False)
+        return platformdirs.user_cache_path("xception", appauthor=False)
+    except RuntimeError as error:
+        raise DownloadError(f"no cache folder: {error}; set XCEPTION_CACHE_DIR to one") from None
 
 
 def keras_dir() -> Path:
     """The folder in which Keras keeps the weights that it downloads."""
     home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "models"
+    return (Path(home) if home else Path(os.path.expanduser("~")) / ".keras") / "models"
 
 
 def weights_url() -> str:
     """The address of the whole network's weights; a mirror's if one is set."""
     mirror = os.environ.get("XCEPTION_WEIGHTS_URL") or URL
-    return mirror if mirror.endswith(".h5") else f"{mirror.rstrip('/')}/{CLASSIFIER.name}"
+    return mirror if mirror.partition("?")[0].endswith(".h5") else f"{mirror.rstrip('/')}/{CLASSIFIER.name}"
 
 
 def cached_classifier(folder: Path | None = None) -> Path | None:
@@ -109,7 +116,9 @@ def _download(folder: Path) -> Path:
 
     url = weights_url()
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
-    downloader = pooch.HTTPDownloader(progressbar=True, chunk_size=1 << 20, timeout=(10, 60))
+    downloader = pooch.HTTPDownloader(
+        progressbar=sys.stderr is not None, chunk_size=1 << 20, timeout=(10, 60)
+    )
     try:
         path = Path(
             pooch.retrieve(

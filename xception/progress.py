@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -25,6 +26,8 @@ class ProgressBar:
         self._total, self._unit = total, unit
         self._begun, self._done = time.time(), 0
         self._patience = {"auto": PATIENCE, 0: float("inf")}.get(verbose, 0.0)
+        if sys.stderr is None:  # a windowed program has none
+            self._patience = float("inf")
         self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> ProgressBar:

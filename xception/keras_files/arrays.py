@@ -22,6 +22,7 @@ import numpy as np
 from ..kernels import Array
 from .hdf5 import Group, WeightsFileError, follow, place
 
+MOST_COMPRESSION = 1100  #: deflate makes of a byte at most this many
 READERS = 4  #: threads, at most
 BLOCK = 1 << 14  #: numbers that stay in the cache while they are converted
 
@@ -53,10 +54,27 @@ def find(parent: Group, name: str) -> StoredArray:
     properties = found.get_create_plist()
     if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
         raise WeightsFileError(f"{place(parent, name)}: its numbers are kept in another file; refused")
+    if found.shape is None:
+        raise WeightsFileError(f"{place(parent, name)}: has no shape")
     array = StoredArray(parent, name, found.shape, found.dtype, found)
-    if array.size and not found.get_storage_size():
-        raise WeightsFileError(f"{place(parent, name)}: declares shape {array.shape}, but stores nothing")
+    _check_storage(array, properties)
     return array
+
+
+def _check_storage(array: StoredArray, properties: Any) -> None:
+    """Raise WeightsFileError for an array that declares more than the file can hold of it."""
+    stored = array.dataset.get_storage_size()
+    if array.size and not stored:
+        raise WeightsFileError(f"{array.place}: declares shape {array.shape}, but stores nothing")
+    most = stored * (MOST_COMPRESSION if properties.get_nfilters() else 1)
+    whole = array.size * array.dataset.get_type().get_size() <= most
+    if properties.get_layout() == h5py.h5d.CHUNKED:
+        chunks = zip(array.shape, properties.get_chunk(), strict=True)
+        whole &= array.dataset.get_num_chunks() == math.prod(-(-size // chunk) for size, chunk in chunks)
+    if not whole:
+        raise WeightsFileError(
+            f"{array.place}: declares shape {array.shape}, but stores only {stored:,} bytes"
+        )
 
 
 def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
@@ -70,9 +88,9 @@ def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
     for i, array in enumerate(arrays):
         extent = _extent(array)
         if extent is None:
-            value = np.empty(array.shape, array.dtype)
-            array.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)
-            results[i] = np.ascontiguousarray(value, np.float32)
+            value = np.empty(array.shape, np.float32)
+            array.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)  # HDF5 converts
+            results[i] = value
         else:
             plain[i] = extent
     todo = iter(sorted(plain, key=lambda i: -arrays[i].size))  # the greatest first: an even end
@@ -101,8 +119,9 @@ def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
 
 def _extent(array: StoredArray) -> tuple[int, int, bool] | None:
     """(offset, bytes, packed) of an array in one of the two plain forms, else None."""
-    properties = array.dataset.get_create_plist()
-    if array.dtype not in (np.dtype("<f4"), np.dtype("<f2")) or not array.size:
+    properties, kind = array.dataset.get_create_plist(), array.dataset.get_type()
+    # Asked of HDF5: NumPy has no bfloat16, and h5py passes it off as float16.
+    if not (kind.equal(h5py.h5t.IEEE_F32LE) or kind.equal(h5py.h5t.IEEE_F16LE)) or not array.size:
         return None
     if properties.get_layout() == h5py.h5d.CONTIGUOUS:
         offset = array.dataset.get_offset()
@@ -127,11 +146,14 @@ def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: An
         return _as_float32(value)
     expected = array.size * array.dtype.itemsize
     try:
-        content = zlib.decompressobj().decompress(stream.read(size), expected)
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(stream.read(size), expected + 1)
     except zlib.error as error:
         raise WeightsFileError(f"{array.place}: its compressed numbers are damaged ({error})") from None
-    if len(content) != expected:
-        raise WeightsFileError(f"{array.place}: expected {expected} bytes, found {len(content)}")
+    if len(content) != expected or not unpacker.eof:
+        raise WeightsFileError(
+            f"{array.place}: its compressed numbers are not the {expected:,} bytes declared"
+        )
     # HDF5's shuffle: all first bytes, then all second bytes, …; the first are the lowest.
     planes = np.frombuffer(content, np.uint8).reshape(array.dtype.itemsize, array.size)
     whole = planes[-1].astype(f"<u{array.dtype.itemsize}")

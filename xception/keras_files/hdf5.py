@@ -45,7 +45,8 @@ def open_file(path: str | os.PathLike[str]) -> Iterator[File]:
             yield file
     except WeightsFileError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:  # how h5py reports a broken file
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError) as error:
+        # All these are how h5py reports a broken file.
         raise WeightsFileError(
             f"{path.name}: a damaged or incomplete HDF5 file of {path.stat().st_size:,} bytes; "
             f"fetch or copy it again ({error})"

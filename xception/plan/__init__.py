@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,11 +16,10 @@ from ..kernels import Array
 from ..layers import Shape
 from .stages import Plain, Stage, cut
 from .steps import Steps
-from .threads import Barrier, Team, team
-
-Key = TypeVar("Key")
+from .threads import Barrier, Step, Team, team
 
 KEPT = 4  #: input shapes, and sets of wanted nodes, for which steps are kept ready
+KEPT_BYTES = 160 << 20  #: and how much memory they may hold, the last used apart
 
 
 class Plan:
@@ -33,9 +31,12 @@ class Plan:
 
     def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
         self.graph, self.parameters = graph, parameters
-        self._shapes: OrderedDict[tuple[int, ...], dict[str, Shape]] = OrderedDict()
+        self._last_shapes: tuple[tuple[int, ...], dict[str, Shape]] | None = None
         self._stages: OrderedDict[tuple[str, ...], list[Stage | Plain]] = OrderedDict()
         self._steps: OrderedDict[tuple[object, ...], list[Steps]] = OrderedDict()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Plan, (self.graph, self.parameters)  # what was prepared is prepared anew
 
     def run(self, x: Array, wanted: Iterable[str] | None = None) -> dict[str, Array]:
         """The wanted nodes' activations (the outputs', unless given): (n, h, w, c) -> (n, …).
@@ -46,27 +47,30 @@ class Plan:
         shapes = self.shapes(x.shape[1:])
         y = {name: np.empty((len(x), *map(int, shapes[name])), np.float32) for name in names}  # type: ignore[arg-type]
         with team() as members:
-            # Whole images to each thread need no waiting; what is left over is shared by all.
-            shared = len(x) % members.size if members.size > 1 else 0
-            alone = range(len(x) - shared)
-            if alone:
-                workers = self._ready(names, x.shape[1:], threads=1, count=min(members.size, len(alone)))
-                programs = [
-                    [partial(_run_alone, worker, x, alone[i :: len(workers)], y)]
-                    for i, worker in enumerate(workers)
-                ]
-                members.run(programs, Barrier(len(programs)))
-            for image in range(len(alone), len(x)):
-                (steps,) = self._ready(names, x.shape[1:], members.size, 1)
-                _run_together(members, steps, x, image, y)
+            try:
+                if len(x) < members.size:  # too few for an image to each thread
+                    for image in range(len(x)):
+                        (steps,) = self._ready(names, x.shape[1:], members.size, 1)
+                        _run_together(members, steps, x, image, y)
+                else:
+                    workers = self._ready(names, x.shape[1:], threads=1, count=members.size)
+                    barrier = Barrier(len(workers))
+                    programs = [
+                        _program(worker, x, range(first, len(x), len(workers)), y, barrier)
+                        for first, worker in enumerate(workers)
+                    ]
+                    members.run(programs, barrier)
+            except BaseException:
+                self._steps.clear()  # half of what they were at may still stand in them
+                raise
         return y
 
     def shapes(self, input_shape: tuple[int, ...]) -> dict[str, Shape]:
         """Every node's output shape for an input of this shape. Raises ValueError."""
-        if input_shape not in self._shapes:
-            self._shapes[input_shape] = self.graph.shapes(input_shape)
-        _keep_recent(self._shapes, input_shape)
-        return self._shapes[input_shape]
+        last = self._last_shapes
+        if last is None or last[0] != input_shape:
+            last = self._last_shapes = input_shape, self.graph.shapes(input_shape)
+        return last[1]
 
     def steps(self, input_shape: Sequence[int], threads: int) -> Steps:
         """The steps for one image of this shape: to be looked at, and timed."""
@@ -77,29 +81,42 @@ class Plan:
     ) -> list[Steps]:
         """`count` sets of steps, each with buffers of its own; built at the first call."""
         key = (wanted, shape, threads)
-        found = self._steps.setdefault(key, [])
         if wanted not in self._stages:
             self._stages[wanted] = cut(self.graph, self.parameters, wanted)
-        _keep_recent(self._stages, wanted)
-        _keep_recent(self._steps, key)
+        found = self._steps.setdefault(key, [])
+        self._stages.move_to_end(wanted)
+        self._steps.move_to_end(key)
+        self._let_go()
         while len(found) < count:
             found.append(Steps(self._stages[wanted], self.shapes(shape), wanted, threads))
+        self._let_go()
         return found[:count]
 
+    def _let_go(self) -> None:
+        """Drop what has not been used for longest, as long as there is too much."""
+        while len(self._stages) > KEPT:
+            self._stages.popitem(last=False)
+        while len(self._steps) > 1 and (len(self._steps) > KEPT or self._reserved() > KEPT_BYTES):
+            self._steps.popitem(last=False)
 
-def _keep_recent(kept: OrderedDict[Key, Any], recent: Key) -> None:
-    """Let go of what has not been used for longest."""
-    kept.move_to_end(recent)
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
+    def _reserved(self) -> int:
+        return sum(steps.buffers.reserved for kept in self._steps.values() for steps in kept)
 
 
-def _run_alone(steps: Steps, x: Array, images: Iterable[int], y: dict[str, Array]) -> None:
+def _program(
+    steps: Steps, x: Array, images: Iterable[int], y: dict[str, Array], barrier: Barrier
+) -> Iterator[Step]:
+    """One thread's images, one after the other, as long as nobody has failed."""
     for image in images:
-        steps.feed(x[image])
-        for step in steps.programs[0]:
-            step()
-        _collect(steps, image, y)
+        yield barrier.check
+        yield partial(_run_alone, steps, x, image, y)
+
+
+def _run_alone(steps: Steps, x: Array, image: int, y: dict[str, Array]) -> None:
+    steps.feed(x[image])
+    for step in steps.programs[0]:
+        step()
+    _collect(steps, image, y)
 
 
 def _run_together(members: Team, steps: Steps, x: Array, image: int, y: dict[str, Array]) -> None:

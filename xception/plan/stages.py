@@ -118,7 +118,9 @@ def _pass_scales_on(stages: list[Stage | Plain], wanted: set[str]) -> None:
         if not alone or len(readers) != 1 or stage.scale.min() < SMALLEST_SCALE:
             continue
         (reader,) = readers
-        if isinstance(reader, Stage) and reader.source == stage.relu and reader.depthwise is not None:
+        if not isinstance(reader, Stage) or reader.depthwise is None:
+            continue
+        if reader.source == stage.relu != reader.residual:
             reader.depthwise = reader.depthwise * stage.scale
             stage.bias, stage.scale = stage.bias / stage.scale, None
 

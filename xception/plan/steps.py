@@ -79,6 +79,7 @@ class Steps:
             for name in self._wanted
         }
         self._values.clear()
+        del self._image
         return found
 
     # --- maps and their lives ---------------------------------------------------------------

@@ -10,17 +10,19 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 Step = Callable[[], object]
-Program = Sequence[Step]
+Program = Iterable[Step]
+
+MOST_THREADS = 256
 
 _chosen: int | None = None
 
@@ -35,8 +37,10 @@ def get_num_threads() -> int:
         return _chosen
     text = os.environ.get("XCEPTION_NUM_THREADS", "").strip()
     if text:
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(f"XCEPTION_NUM_THREADS must be a whole number from 1, got {text!r}")
+        if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
+            raise ValueError(
+                f"XCEPTION_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}"
+            )
         return int(text)
     return usable_cpus()
 
@@ -44,8 +48,8 @@ def get_num_threads() -> int:
 def set_num_threads(n: int | None) -> None:
     """Use `n` threads from the next prediction on; None: as many as the process may use."""
     global _chosen
-    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
-        raise ValueError(f"the number of threads must be a whole number from 1, got {n!r}")
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST_THREADS):
+        raise ValueError(f"the number of threads must be a whole number from 1 to {MOST_THREADS}, got {n!r}")
     _chosen = n
 
 
@@ -117,6 +121,11 @@ class Barrier:
         """Let nobody wait any longer: a program has failed."""
         self._broken = True
 
+    def check(self) -> None:
+        """A step that stops a program if another has failed."""
+        if self._broken:
+            raise Abandoned
+
     def meet(self, member: int) -> Step:
         """A step at which program `member` waits until every other has come as far."""
         arrived = self._arrived
@@ -127,8 +136,7 @@ class Barrier:
             for other in others:
                 if arrived[other] < mine:
                     spin(lambda other=other: arrived[other] >= mine or self._broken)  # type: ignore[misc]
-            if self._broken:
-                raise Abandoned
+            self.check()
 
         return step
 
@@ -149,36 +157,43 @@ class Team:
         self._wake = [threading.Lock() for _ in range(size)]
         for lock in self._wake:
             lock.acquire()
-        for member in range(1, size):
-            threading.Thread(
-                target=self._serve, args=(member,), daemon=True, name=f"xception-{member}"
-            ).start()
+        try:
+            for member in range(1, size):
+                name = f"xception-{member}"
+                threading.Thread(target=self._serve, args=(member,), daemon=True, name=name).start()
+        except BaseException:
+            self.dismiss()
+            raise
 
     def run(self, programs: Sequence[Program], barrier: Barrier) -> None:
         """Run `programs[i]` on thread i, all at once, and return when all have ended.
 
-        They meet at `barrier`. An error in one stops the others there and is raised here.
+        They meet at `barrier`. An error in one stops the others there and is raised here. After an
+        interrupt of this very method the team is of no further use.
         """
         barrier.reset()
         self._programs, self._barrier, self._errors = programs, barrier, []
-        self._working = [member < len(programs) for member in range(self.size)]
-        for member in range(1, len(programs)):
-            self._wake[member].release()
-        self._work(0)
-        while any(self._working):
-            try:
-                spin(lambda: not any(self._working))
-            except BaseException as error:  # interrupted: the others must stop before we go
-                self._errors.append(error)
-                barrier.abort()
-        if self._errors:
-            raise self._errors[0]
+        self._working = [False] * self.size
+        try:
+            for member in range(len(programs)):
+                self._working[member] = True
+                if member:
+                    self._wake[member].release()
+            self._work(0)
+            spin(lambda: not any(self._working))
+        except BaseException:
+            barrier.abort()
+            raise
+        errors, self._errors, self._programs = self._errors, [], ()
+        if errors:
+            raise errors[0]
 
     def dismiss(self) -> None:
         """End the threads. The team is of no use afterwards."""
         self._programs = ()
         for lock in self._wake[1:]:
-            lock.release()
+            if lock.locked():
+                lock.release()
 
     def _serve(self, member: int) -> None:
         while True:
@@ -218,6 +233,7 @@ class _Shared:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.team = Team(1)
+        self.limiter: Any = None  #: what gives BLAS its own number of threads back
 
 
 _shared = _Shared()
@@ -226,7 +242,9 @@ _shared = _Shared()
 def _start_anew() -> None:
     """A forked child has none of its parent's threads, and perhaps a lock that nobody will open."""
     global _shared
-    _shared = _Shared()
+    limiter, _shared = _shared.limiter, _Shared()
+    if limiter is not None:  # a prediction was under way, in a thread that is not here
+        limiter.restore_original_limits()
 
 
 if hasattr(os, "register_at_fork"):
@@ -236,13 +254,21 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def team() -> Iterator[Team]:
     """The team, for the caller alone, with BLAS on one thread a caller."""
-    size = get_num_threads()
-    with _shared.lock:
-        if _shared.team.size != size:
-            _shared.team.dismiss()
-            _shared.team = Team(size)
-        with _blas().limit(limits=1, user_api="blas"):
-            yield _shared.team
+    size, shared = get_num_threads(), _shared
+    with shared.lock:
+        if shared.team.size != size:
+            former, shared.team = shared.team, Team(size)
+            former.dismiss()
+        with _blas().limit(limits=1, user_api="blas") as shared.limiter:
+            try:
+                yield shared.team
+            except BaseException:
+                # Whatever state an interrupt has left it in, the next prediction gets a new one.
+                former, shared.team = shared.team, Team(1)
+                former.dismiss()
+                raise
+            finally:
+                shared.limiter = None
 
 
 @cache
