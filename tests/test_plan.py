@@ -209,6 +209,15 @@ def test_random_graphs(seed, monkeypatch):
             assert_agree(plan.run(x, wanted), expected, tolerance=1e-4)
 
 
+def test_a_graph_deeper_than_pythons_stack():
+    net = Graph("deep")
+    x = net.add(layers.Input((3, 3, 2)))
+    for _ in range(1200):
+        x = net.add(layers.Activation("tanh"), x)
+    image = np.ones((1, 3, 3, 2), np.float32)
+    assert_agree(Plan(net, {}).run(image), net.evaluate({}, image))
+
+
 def test_many_shapes_one_after_the_other(network):
     graph, parameters = network
     plan = Plan(graph, parameters)

@@ -139,19 +139,26 @@ class _Cutter:
 
     def make(self, name: str) -> None:
         """Add the stage that gives this node, behind those that it reads."""
-        if name in self.made:
-            return
-        node = self.graph.nodes[name]
-        if self._is_relu(node):
-            (source,) = node.inputs
-            self.make(source)
-            if name in self.made:  # the stage of its source gives it too
-                return
-        stage = self._stage(node) or self._plain(node)
-        for source in stage.reads:
-            self.make(source)
-        self.stages.append(stage)
-        self.made.update(stage.gives)
+        drafts: dict[str, Stage | Plain] = {}
+        waiting = [name]  # a stack of our own: a graph may be deeper than Python's
+        while waiting:
+            name = waiting[-1]
+            node = self.graph.nodes[name]
+            if name in self.made:
+                waiting.pop()
+                continue
+            if self._is_relu(node) and node.inputs[0] not in self.made:
+                waiting += node.inputs  # whose stage may give the ReLU too
+                continue
+            if name not in drafts:
+                drafts[name] = self._stage(node) or self._plain(node)
+            stage = drafts[name]
+            missing = [source for source in stage.reads if source not in self.made]
+            if missing:
+                waiting += reversed(missing)
+                continue
+            self.stages.append(stage)
+            self.made.update(stage.gives)
 
     def _plain(self, node: Node) -> Plain:
         return Plain(node.name, node.layer, self.parameters.get(node.name, {}), node.inputs)
