@@ -78,7 +78,7 @@ def _check_storage(array: StoredArray, properties: Any) -> None:
 
 
 def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
-    """The numbers of arrays in the file at `path`: float32, C-contiguous, not to be written to.
+    """The numbers of arrays in the file at `path`: float32, C-contiguous.
 
     Raises WeightsFileError where the file does not hold what it declares.
     """
@@ -111,10 +111,7 @@ def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
         helper.join()
     if problems:
         raise problems[0]
-    found = [array for array in results if array is not None]
-    for value in found:
-        value.flags.writeable = False
-    return found
+    return [array for array in results if array is not None]
 
 
 def _extent(array: StoredArray) -> tuple[int, int, bool] | None:

@@ -129,9 +129,9 @@ def _refuse_differences(
         problems.append(f"no place found for the file's {_some(left)}")
     advice = ""
     if [node.kind for node in missing] == ["Dense"] and not left:
-        advice = "; the file holds no classifier: build the model with include_top=False"
+        advice = "; the file holds no classifier, for which models have include_top=False"
     elif not missing and [layer.classifier_shape is None for layer in left.values()] == [False]:
-        advice = "; the file holds a classifier: build the model with include_top=True"
+        advice = "; the file holds a classifier, for which models have include_top=True"
     raise WeightsFileError(f"{file}: does not fit {graph.name}: {', and '.join(problems)}{advice}")
 
 
