@@ -90,9 +90,9 @@ def to_onnx(graph: Graph, parameters: GraphParameters, path: Path) -> None:
             case "Dense":
                 add("Gemm", f"{node.name}_logits", inputs, weights)
                 add("Softmax", node.name, [f"{node.name}_logits"], axis=-1)
-    h, w, c = graph.input.output_shape
+    h, w, c = graph.nodes[graph.inputs[0]].output_shape
     (output,) = graph.outputs
-    x = helper.make_tensor_value_info(graph.input.name, onnx.TensorProto.FLOAT, ["n", c, h, w])
+    x = helper.make_tensor_value_info(graph.inputs[0], onnx.TensorProto.FLOAT, ["n", c, h, w])
     y = helper.make_tensor_value_info(
         output, onnx.TensorProto.FLOAT, ["n", *graph.nodes[output].output_shape]
     )

@@ -9,7 +9,7 @@ import pytest
 from keras1 import write as write_2016_layout
 
 import xception
-from xception.keras_files import WeightsFileError
+from xception.keras_files import ModelFileError
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_places_that_cannot_be_written_to(model, tmp_path):
 # --- what is refused ------------------------------------------------------------------------
 
 
-def assert_refused(path, message, kind=WeightsFileError):
+def assert_refused(path, message, kind=ModelFileError):
     """The file is refused, and the model stays as it was."""
     model = fresh()
     before = model.get_weights()
@@ -224,7 +224,7 @@ def test_damage_in_the_middle_of_a_file(file):
         before = model.get_weights()
         try:
             model.load_weights(file)
-        except WeightsFileError:
+        except ModelFileError:
             for old, new in zip(before, model.get_weights(), strict=True):
                 np.testing.assert_array_equal(old, new)
 
@@ -240,7 +240,7 @@ def test_another_shape_is_named_with_layer_expected_and_found(file, full_model, 
     )
     assert_refused(file, message)
     full_model.save_weights(tmp_path / "full.h5")
-    with pytest.raises(WeightsFileError, match=r"predictions: kernel .* \(2048, 6\), found \(2048, 1000\)"):
+    with pytest.raises(ModelFileError, match=r"predictions: kernel .* \(2048, 6\), found \(2048, 1000\)"):
         xception.Xception(weights=tmp_path / "full.h5", classes=6)
 
 
@@ -253,7 +253,7 @@ def test_a_shape_of_the_2016_layout_is_named_as_the_file_has_it(tmp_path):
 def test_with_and_without_classifier(file, full_model, tmp_path):
     full_model.save_weights(tmp_path / "full.h5")
     assert_refused(tmp_path / "full.h5", r"file's predictions; .* include_top=True")
-    with pytest.raises(WeightsFileError, match=r"no weights found for predictions; .* include_top=False"):
+    with pytest.raises(ModelFileError, match=r"no weights found for predictions; .* include_top=False"):
         xception.Xception(weights=file)
 
 

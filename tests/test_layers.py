@@ -179,7 +179,7 @@ def test_layers_leave_their_inputs_alone():
         (lambda: layers.Conv2D(8, 0), "kernel_size must be one or two whole numbers"),
         (lambda: layers.Conv2D(8, 3, padding="full"), "padding must be 'same' or 'valid', got 'full'"),
         (lambda: layers.MaxPooling2D(3, strides=0), "strides must be"),
-        (lambda: layers.Activation("mish"), "unknown activation 'mish'; known are linear, relu"),
+        (lambda: layers.Activation("crelu"), "unknown activation 'crelu'; known are linear, relu"),
         (lambda: layers.Dense(-1), "units must be at least 1, got -1"),
         (lambda: layers.Input((0, 4, 3)), "at least 1 each way"),
     ],

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import tempfile
-import zipfile
 from pathlib import Path
 
 from xception import architecture, keras_files
-from xception.keras_files import hdf5, legacy, matching, numbered
+from xception.files import replacing
+from xception.keras_files import hdf5, legacy
+from xception.network import of_graph
 from xception.pretrained import BASE
 
 
@@ -26,27 +26,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     graph = architecture.xception((None, None, 3), include_top=False)
-    if zipfile.is_zipfile(arguments.source):
-        parameters = read_nested(arguments.source, graph)
-    else:
-        parameters = keras_files.read_weights(arguments.source, graph)
-    with hdf5.write_whole(arguments.output) as file:
-        legacy.write(file, graph, parameters, rounded=True)
+    parameters = keras_files.read_weights(arguments.source, of_graph(graph), graph)
+    with replacing(arguments.output) as unfinished, hdf5.create(unfinished) as file:
+        legacy.write(file, of_graph(graph), graph, parameters, rounded=True)
     content = arguments.output.read_bytes()
     print(f"{arguments.output}: {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
-
-
-def read_nested(path, graph):
-    """The base inside a `.keras` model: the one group of layers that fits its graph."""
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-        weights = Path(archive.extract("model.weights.h5", folder))
-        with hdf5.open_file(weights) as file:
-            for group in file["layers"].values():
-                if numbered.recognises(group):
-                    layers, numbering = numbered.read(group), numbered.numbering(graph)
-                    matched = matching.match(graph, layers, numbering, path.name)
-                    return matching.load(graph, matched, weights)
-    raise SystemExit(f"{path}: none of its layers is a network")
 
 
 if __name__ == "__main__":

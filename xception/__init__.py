@@ -5,10 +5,11 @@
 [[Prediction(class_id='n02123045', label='tabby', score=0.8)]]
 """
 
+from .files import ModelFileError
 from .graph import Graph, GraphError
 from .imagenet import Prediction, decode_predictions, preprocess_input
 from .images import ImageError, load_image
-from .model import Model, Xception
+from .model import Model, Xception, load_model
 from .plan.threads import get_num_threads, set_num_threads
 from .prediction import predict
 from .pretrained import DownloadError
@@ -21,11 +22,13 @@ __all__ = [
     "GraphError",
     "ImageError",
     "Model",
+    "ModelFileError",
     "Prediction",
     "Xception",
     "decode_predictions",
     "get_num_threads",
     "load_image",
+    "load_model",
     "predict",
     "preprocess_input",
     "set_num_threads",

@@ -64,7 +64,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     model = _classifier(arguments.weights)
     show, finish = {"table": _as_table, "csv": _as_csv, "json": _as_json}[arguments.format]()
     for names, scores in _run(model, photos, failed):
-        show(list(zip(names, label(scores, arguments.top), strict=True)))
+        show(list(zip(names, label(model, scores, arguments.top), strict=True)))
     finish()
     return _report(failed)
 

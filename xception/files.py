@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Files: written whole or not at all, and what is said of those that cannot be read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+class ModelFileError(ValueError):
+    """A model or weights file that cannot be read, does not fit, or is made to do harm.
+
+    A model that was to load it is unchanged.
+    """
 
 
 @contextmanager

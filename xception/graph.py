@@ -7,8 +7,9 @@ A graph knows wiring and shapes; it holds no numbers. Parameters are handed to i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from .kernels import Array
 from .layers import Input, Layer, Parameter, Shape
 
 GraphParameters = Mapping[str, Mapping[str, Array]]
+
+#: What enters a graph: an array, or for several inputs one for each, by name.
+Inputs = Array | Mapping[str, Array]
+
+Entering = TypeVar("Entering")
+Use = TypeVar("Use", bound=Hashable)
+Owner = TypeVar("Owner", bound=Hashable)
 
 
 class GraphError(ValueError):
@@ -31,14 +39,21 @@ class Node:
     inputs: tuple[str, ...]
     output_shape: Shape
     parameters: Mapping[str, Parameter] = field(repr=False)
+    weights: str  #: the name under which its parameters are kept: its own, or that of a layer used before
+    trainable: bool = True  #: whether training would change its trainable parameters, or they are frozen
 
     @property
     def kind(self) -> str:
         """The layer's class, as Keras writes it: "SeparableConv2D"."""
-        return type(self.layer).__name__
+        return self.layer.kind
 
-    def count_params(self) -> int:
-        return sum(parameter.size for parameter in self.parameters.values())
+    def count_params(self, trainable: bool | None = None) -> int:
+        """How many numbers its parameters hold; only the trainable ones, or only the others."""
+        return sum(
+            parameter.size
+            for parameter in self.parameters.values()
+            if trainable is None or (parameter.trainable and self.trainable) == trainable
+        )
 
 
 class Graph:
@@ -48,13 +63,19 @@ class Graph:
     def __init__(self, name: str) -> None:
         self.name = name
         self.nodes: dict[str, Node] = {}
+        self._inputs: tuple[str, ...] | None = None
+        self._outputs: tuple[str, ...] | None = None
 
     # --- building ---------------------------------------------------------------------------
 
-    def add(self, layer: Layer, *inputs: str, name: str | None = None) -> str:
+    def add(
+        self, layer: Layer, *inputs: str, name: str | None = None, shares: str | None = None,
+        trainable: bool = True,
+    ) -> str:  # fmt: skip
         """Put `layer` behind the nodes named `inputs`; returns the new node's name.
 
         Without a name the node gets one as Keras numbers them: conv2d, conv2d_1, …
+        shares: the node whose parameters it takes, where a layer is used again.
         Raises GraphError, naming the node, where the wiring or the shapes do not fit.
         """
         name = name or self._automatic_name(layer)
@@ -63,20 +84,34 @@ class Graph:
         for source in inputs:
             if source not in self.nodes:
                 raise GraphError(f"{name}: its input {source!r} is not a node of {self.name}")
-        too_few = len(inputs) < 2 if layer.arity is None else len(inputs) != layer.arity
-        if too_few:
+        if not layer.accepts(len(inputs)):
             wanted = "two or more inputs" if layer.arity is None else f"{layer.arity} input(s)"
-            raise GraphError(f"{name} ({type(layer).__name__}): takes {wanted}, got {len(inputs)}")
+            raise GraphError(f"{name} ({layer.kind}): takes {wanted}, got {len(inputs)}")
         shapes = [self.nodes[source].output_shape for source in inputs]
         try:
-            node = Node(name, layer, inputs, layer.output_shape(*shapes), layer.parameters(*shapes))
+            output_shape, parameters = layer.output_shape(*shapes), layer.parameters(*shapes)
         except ValueError as error:
-            raise GraphError(f"{name} ({type(layer).__name__}): {error}") from None
-        self.nodes[name] = node
+            raise GraphError(f"{name} ({layer.kind}): {error}") from None
+        if shares is not None and (shares not in self.nodes or self.nodes[shares].parameters != parameters):
+            raise GraphError(f"{name} ({layer.kind}): its input does not suit the parameters of {shares}")
+        self.nodes[name] = Node(name, layer, inputs, output_shape, parameters, shares or name, trainable)
         return name
 
+    def set_ends(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Say which nodes data enters by and leaves by, and in which order.
+
+        Unless it was said, these are the nodes that read none, and those that none reads.
+        """
+        for name in (*inputs, *outputs):
+            if name not in self.nodes:
+                raise GraphError(f"{name}: is not a node of {self.name}")
+        entries = {node.name for node in self.nodes.values() if not node.inputs}
+        if len(inputs) != len(entries) or set(inputs) != entries:
+            raise GraphError(f"{self.name}: its inputs are {', '.join(entries)}, not {', '.join(inputs)}")
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+
     def _automatic_name(self, layer: Layer) -> str:
-        stem = automatic_stem(type(layer).__name__)
+        stem = automatic_stem(layer.kind)
         name, number = stem, 0
         while name in self.nodes:
             number += 1
@@ -86,62 +121,48 @@ class Graph:
     # --- looking ----------------------------------------------------------------------------
 
     @property
-    def input(self) -> Node:
-        """The one node where data enters."""
-        found = [node for node in self.nodes.values() if isinstance(node.layer, Input)]
-        if len(found) != 1:
-            raise GraphError(f"{self.name}: has {len(found)} inputs where one is expected")
-        return found[0]
+    def inputs(self) -> tuple[str, ...]:
+        """The nodes where data enters."""
+        if self._inputs is not None:
+            return self._inputs
+        return tuple(node.name for node in self.nodes.values() if not node.inputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The nodes that no other reads."""
+        """The nodes where answers leave."""
+        if self._outputs is not None:
+            return self._outputs
         read = {source for node in self.nodes.values() for source in node.inputs}
         return tuple(name for name in self.nodes if name not in read)
 
     def topological_order(self) -> list[Node]:
-        """The nodes in the order of Keras's `model.layers`, every node behind what it reads.
-
-        The farther from the output (by the longest way), the earlier; among nodes equally far,
-        the one that is met first when the graph is walked from its outputs, inputs in turn.
-        Weights files list their layers in this order, and `get_weights` its arrays.
-        """
-        met: dict[str, None] = {}  # insertion order is the order of the walk
-        waiting = list(reversed(self.outputs))
-        while waiting:
-            name = waiting.pop()
-            if name not in met:
-                met[name] = None
-                waiting.extend(reversed(self.nodes[name].inputs))
-        rank = {name: position for position, name in enumerate(met)}
-
-        distance = dict.fromkeys(self.nodes, 0)
-        for node in reversed(self.nodes.values()):  # readers stand behind what they read
-            for source in node.inputs:
-                distance[source] = max(distance[source], distance[node.name] + 1)
-        return sorted(self.nodes.values(), key=lambda node: (-distance[node.name], rank[node.name]))
+        """The nodes in the order of Keras's `model.layers`, every node behind what it reads."""
+        sources: dict[str, Sequence[str]] = {name: node.inputs for name, node in self.nodes.items()}
+        order = keras_order(sources, self.outputs, dict(zip(sources, sources, strict=True)))
+        return [self.nodes[name] for name in order]
 
     def count_params(self, trainable: bool | None = None) -> int:
         """How many numbers the parameters hold; only the trainable ones, or only the others."""
         return sum(
-            parameter.size
-            for node in self.nodes.values()
-            for parameter in node.parameters.values()
-            if trainable is None or parameter.trainable == trainable
+            node.count_params(trainable) for node in self.nodes.values() if node.weights == node.name
         )
 
-    def shapes(self, input_shape: Shape) -> dict[str, Shape]:
+    def shapes(self, input_shape: Shape | Mapping[str, Shape]) -> dict[str, Shape]:
         """Every node's output shape for an input of this shape. Raises ValueError."""
+        entering = self.by_name(input_shape)
         concrete = Graph(self.name)
         for node in self.nodes.values():
-            layer = replace(node.layer, shape=input_shape) if isinstance(node.layer, Input) else node.layer
+            layer = node.layer
+            if not node.inputs:
+                assert isinstance(layer, Input)
+                layer = replace(layer, shape=entering[node.name])
             concrete.add(layer, *node.inputs, name=node.name)
         return {name: node.output_shape for name, node in concrete.nodes.items()}
 
     # --- computing --------------------------------------------------------------------------
 
     def evaluate(
-        self, parameters: GraphParameters, x: Array, wanted: Iterable[str] | None = None
+        self, parameters: GraphParameters, x: Inputs, wanted: Iterable[str] | None = None
     ) -> dict[str, Array]:
         """The plain forward pass, node by node: (n, h, w, c) -> the wanted nodes' activations.
 
@@ -150,6 +171,7 @@ class Graph:
         """
         wanted = tuple(self.outputs if wanted is None else wanted)
         needed = self.ancestors(wanted)
+        arriving = self.by_name(x)
         readers = dict.fromkeys(needed, 0)
         for name in needed:
             for source in self.nodes[name].inputs:
@@ -159,16 +181,23 @@ class Graph:
         for node in self.topological_order():
             if node.name not in needed:
                 continue
-            if isinstance(node.layer, Input):
-                alive[node.name] = np.asarray(x)
-            else:
+            if node.inputs:
                 arrays = [alive[source] for source in node.inputs]
-                alive[node.name] = node.layer.forward(parameters.get(node.name, {}), *arrays)
+                alive[node.name] = node.layer.forward(parameters.get(node.weights, {}), *arrays)
+            else:
+                alive[node.name] = np.asarray(arriving[node.name])
             for source in node.inputs:
                 readers[source] -= 1
                 if not readers[source] and source not in wanted:
                     del alive[source]
         return {name: alive[name] for name in wanted}
+
+    def by_name(self, entering: Entering | Mapping[str, Entering]) -> Mapping[str, Entering]:
+        """What enters, by the name of its input."""
+        if isinstance(entering, Mapping):
+            return entering
+        (name,) = self.inputs
+        return {name: entering}
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
         """The nodes that these are computed from, themselves included."""
@@ -184,6 +213,41 @@ class Graph:
         return found
 
 
+# --- Keras's order --------------------------------------------------------------------------
+
+
+def keras_order(
+    sources: dict[Use, Sequence[Use]], outputs: Sequence[Use], layer_of: Mapping[Use, Owner]
+) -> list[Owner]:
+    """Layers in the order of Keras's `model.layers`: every one behind those that it reads.
+
+    sources: for each use of a layer the uses that it reads; readers behind what they read.
+    The farther from the output (by the longest way), the earlier; among layers equally far, the
+    one that is met first when the graph is walked from its outputs, inputs in turn. Weights files
+    list their layers in this order, and `get_weights` its arrays.
+    """
+    met: dict[Use, None] = {}  # insertion order is the order of the walk
+    waiting = list(reversed(outputs))
+    while waiting:
+        use = waiting.pop()
+        if use not in met:
+            met[use] = None
+            waiting.extend(reversed(sources[use]))
+    rank: dict[Owner, int] = {}
+    for use in met:
+        rank.setdefault(layer_of[use], len(rank))
+
+    distance = dict.fromkeys(sources, 0)
+    depth: dict[Owner, int] = {}
+    for use in reversed(sources):
+        layer = layer_of[use]
+        depth[layer] = distance[use] = max(distance[use], depth.get(layer, 0))
+        for source in sources[use]:
+            distance[source] = max(distance[source], distance[use] + 1)
+    # What leads to no output comes last, as it was made.
+    return sorted(depth, key=lambda layer: (-depth[layer], rank.get(layer, -1)))
+
+
 # --- Keras's automatic names ----------------------------------------------------------------
 
 
@@ -195,6 +259,6 @@ def automatic_stem(kind: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
 
 
-def is_automatic(node: Node) -> bool:
+def is_automatic(name: str, kind: str) -> bool:
     """Whether a node bears a number of its kind rather than a name of its own."""
-    return re.fullmatch(rf"{automatic_stem(node.kind)}(_\d+)?", node.name) is not None
+    return re.fullmatch(rf"{automatic_stem(kind)}(_\d+)?", name) is not None

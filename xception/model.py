@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import architecture, summary
+from . import architecture, inputs, network, summary
 from .graph import Graph, GraphParameters, Node
 from .kernels import Array
+from .labels import Labels
 from .layers import Shape
+from .network import Member, Network
 from .plan import Plan
 from .progress import ProgressBar
 
@@ -44,7 +44,7 @@ def Xception(  # noqa: N802, the name is Keras's
     downloaded. Without, it is the base shipped with this library, rounded to float16.
 
     Raises ValueError for settings that do not go together, DownloadError where the weights are
-    not to be had, WeightsFileError (a ValueError) for a file that does not fit.
+    not to be had, ModelFileError (a ValueError) for a file that does not fit.
     """
     imagenet = weights == "imagenet"
     if pooling not in (None, *architecture.POOLINGS):
@@ -69,7 +69,21 @@ def Xception(  # noqa: N802, the name is Keras's
 
     if imagenet:
         weights = pretrained.classifier() if include_top else pretrained.shipped_base()
-    return Model(graph, keras_files.read_weights(weights, graph))
+    return Model(graph, keras_files.read_weights(weights, network.of_graph(graph), graph))
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """The model in a file that Keras wrote: `.keras`, or a whole model as `.h5`.
+
+    Any graph of the layers that are used around Xception, from Keras 1, 2 or 3. Nothing in the
+    file is run: a layer that is not known here is refused by its name. Whatever precision Keras
+    computed in, here it is float32.
+
+    Raises FileNotFoundError, IsADirectoryError, or ModelFileError (a ValueError).
+    """
+    from . import keras_files
+
+    return Model(*keras_files.read_model(path))
 
 
 def initial_parameters(graph: Graph, seed: int | None = None) -> dict[str, dict[str, Array]]:
@@ -83,10 +97,18 @@ def initial_parameters(graph: Graph, seed: int | None = None) -> dict[str, dict[
 
 
 class Model:
-    """A network that predicts. Build one with `Xception(…)`."""
+    """A network that predicts. Build one with `Xception(…)`, or `load_model(path)`."""
 
-    def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: GraphParameters,
+        outline: Network | None = None,
+        labels: Labels | None = None,
+    ) -> None:
         self.graph = graph
+        self.network = outline or network.of_graph(graph)  #: the same as Keras nests it
+        self.labels = labels  #: (class id, name) of each class, if the file told
         self._set_parameters(parameters)
 
     def __repr__(self) -> str:
@@ -100,14 +122,20 @@ class Model:
         return self.graph.name
 
     @property
-    def input_shape(self) -> Shape:
-        """With the batch axis, as Keras gives it: (None, 299, 299, 3)."""
-        return (None, *self.graph.input.output_shape)
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs, by which `predict` takes a dict."""
+        return self.graph.inputs
 
     @property
-    def output_shape(self) -> Shape:
-        """With the batch axis, as Keras gives it: (None, 1000)."""
-        return (None, *self.graph.nodes[self._output].output_shape)
+    def input_shape(self) -> Any:
+        """With the batch axis, as Keras gives it: (None, 299, 299, 3); for several inputs a list."""
+        shapes = [(None, *self.graph.nodes[name].output_shape) for name in self.graph.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """With the batch axis, as Keras gives it: (None, 1000); for several outputs a list or dict."""
+        return self._as_answers([(None, *self.graph.nodes[name].output_shape) for name in self.graph.outputs])
 
     @property
     def parameters(self) -> GraphParameters:
@@ -116,129 +144,136 @@ class Model:
 
     @property
     def layers(self) -> list[ModelLayer]:
-        """Every layer, in Keras's order."""
-        return [ModelLayer(self, node) for node in self.graph.topological_order()]
+        """Every layer, in Keras's order. A network within this one is one layer, with its own."""
+        return [ModelLayer(self, member, member.name) for member in network.listed(self.network)]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> ModelLayer:
-        """The layer of this name, or at this place in `layers`. Raises ValueError."""
+        """The layer of this name, or at this place in `layers`. Raises ValueError.
+
+        A layer within a network within the model is found by its own name where only one bears it,
+        and by "base/block1_conv1" in any case.
+        """
         if (name is None) == (index is None):
             raise ValueError("give either a layer's name or its index")
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"there are {len(self.layers)} layers; there is none at {index}")
             return self.layers[index]
-        assert name is not None
-        if name not in self.graph.nodes:
-            import difflib
+        everything = {path: member for path, member in network.walk(self.network)}
+        if name not in everything:
+            ends = [path for path in everything if path.endswith(f"/{name}")]
+            if len(ends) > 1:
+                raise ValueError(f"{self.name} has several layers {name!r}: {', '.join(ends)}")
+            if not ends:
+                import difflib
 
-            near = difflib.get_close_matches(name, self.graph.nodes, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise ValueError(f"{self.name} has no layer {name!r}{hint}")
-        return ModelLayer(self, self.graph.nodes[name])
+                near = difflib.get_close_matches(str(name), everything, n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise ValueError(f"{self.name} has no layer {name!r}{hint}")
+            name = ends[0]
+        return ModelLayer(self, everything[name], name)
 
     def count_params(self) -> int:
         return self.graph.count_params()
 
-    def summary(self, style: str = "keras", print_fn: Callable[[str], object] = print) -> None:
-        """Print a table of the layers. style: "keras", or "dl4j" as Deeplearning4j prints it."""
-        print_fn(summary.table(self.graph, style))
+    def summary(
+        self, style: str = "keras", print_fn: Callable[[str], object] = print, expand_nested: bool = False
+    ) -> None:
+        """Print a table of the layers. style: "keras", or "dl4j" as Deeplearning4j prints it.
+
+        expand_nested: also the layers of networks within the model.
+        """
+        print_fn(summary.table(self.graph, style, self.network, expand_nested))
 
     # --- computing --------------------------------------------------------------------------
 
-    def predict(self, x: ArrayLike, batch_size: int | None = 32, verbose: str | int = "auto") -> Array:
+    def predict(self, x: Any, batch_size: int | None = 32, verbose: str | int = "auto") -> Any:
         """The network's answers: (n, h, w, 3) -> (n, classes), float32.
 
         Without a classifier the answers are (n, h', w', 2048), or (n, 2048) with pooling.
 
-        x: images scaled to −1…1 as `preprocess_input` does; pixels in 0…255 draw a warning.
+        x: images scaled to −1…1 as `preprocess_input` does; pixels in 0…255 draw a warning, unless
+            the model does its own scaling. For several inputs a list, or a dict by their names.
         batch_size: how many images to take at once. It changes neither answers nor, by much,
             memory: each thread computes an image at a time.
         verbose: 0 for silence, 1 for a bar, "auto" for a bar where it takes long.
 
-        Raises ValueError for arrays that are no images of this model's size, or not finite.
+        Returns a list, or a dict, where the model has several outputs. Raises ValueError for
+        arrays that are no images of this model's size, or not finite.
         """
-        images = self._checked(x)
+        entering = inputs.checked(self.graph, x)
         batch_size = 32 if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
-        output_shape = cast(tuple[int, ...], plan.shapes(images.shape[1:])[self._output])
-        y = np.empty((len(images), *output_shape), np.float32)
-        with ProgressBar(len(images), "image", verbose) as bar:
-            for start in range(0, len(images), batch_size):
-                batch = np.ascontiguousarray(images[start : start + batch_size], np.float32)
-                y[start : start + batch_size] = plan.run(batch)[self._output]
-                bar.advance(len(batch))
-        return y
+        names = self.graph.outputs
+        count = len(next(iter(entering.values())))
+        shapes = plan.shapes(*(array.shape[1:] for array in entering.values()))
+        y = {name: np.empty((count, *cast(tuple[int, ...], shapes[name])), np.float32) for name in names}
+        with ProgressBar(count, "image", verbose) as bar:
+            for start in range(0, count, batch_size):
+                part = slice(start, min(start + batch_size, count))
+                batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in entering.items()}
+                for name, answers in plan.run(batch, set(names)).items():
+                    y[name][part] = answers
+                bar.advance(part.stop - part.start)
+        return self._as_answers([y[name] for name in names])
 
-    @property
-    def _output(self) -> str:
-        (output,) = self.graph.outputs
-        return output
-
-    def _checked(self, x: ArrayLike) -> Array:
-        """`x` as an array that this model can take, or a ValueError that says why not."""
-        wanted = tuple("any" if size is None else size for size in self.input_shape[1:])
-        expected = f"expected images of shape (n, {', '.join(map(str, wanted))})"
-        try:
-            images = np.asarray(x)
-        except ValueError as error:
-            raise ValueError(f"{expected}, got a list of arrays that differ in shape") from error
-        if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
-            raise ValueError(f"{expected} and real numbers, got an array of {images.dtype}")
-        if images.ndim != 4:
-            hint = "; a single image needs a batch axis: x[np.newaxis]" if images.ndim == 3 else ""
-            raise ValueError(f"{expected}, got shape {images.shape}{hint}")
-        for size, fixed in zip(images.shape[1:], self.input_shape[1:], strict=True):
-            if fixed is not None and size != fixed:
-                raise ValueError(f"{expected}, got shape {images.shape}")
-        if images.size:
-            low, high = images.min(), images.max()  # both are NaN if a single pixel is
-            with np.errstate(over="ignore"):  # beyond float32 is infinity too
-                finite = np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))
-            if not finite:
-                raise ValueError("the images hold numbers that are not finite (NaN or infinity)")
-            if images.dtype == np.uint8 or (low >= 0 and high > 2):
-                warnings.warn(
-                    f"the images hold {images.dtype} from {low} to {high}, but Xception was trained on "
-                    "−1…1: did you forget xception.preprocess_input(x)?",
-                    stacklevel=3,
-                )
-        return images
+    def _as_answers(self, values: list[Any]) -> Any:
+        """One for each output, in the form in which the model gives them."""
+        if self.network.output_keys is not None:
+            return dict(zip(self.network.output_keys, values, strict=True))
+        return values[0] if len(values) == 1 else values
 
     # --- weights ----------------------------------------------------------------------------
 
     def get_weights(self) -> list[Array]:
         """Copies of all arrays, in the order of Keras's `get_weights()`."""
         parameters = self._parameters  # these, should another thread load others meanwhile
-        return [
-            parameters[node.name][name].copy()
-            for node in self.graph.topological_order()
-            for name in node.parameters
-        ]
+        return [parameters[node.name][name].copy() for node in self._nodes() for name in node.parameters]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take arrays in the order of `get_weights()`. All are checked before one is taken."""
-        self._take(self.graph.topological_order(), weights)
+        self._take(self._nodes(), weights)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
+    def _nodes(self) -> list[Node]:
+        return [self.graph.nodes[path] for path, _ in self.network.leaves()]
+
+    def load_weights(
+        self, path: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
+    ) -> None:
         """Take the weights of a file that Keras (1, 2 or 3) or this library wrote.
 
-        Raises FileNotFoundError, IsADirectoryError, or WeightsFileError (a ValueError), and then
-        leaves the model as it was.
+        by_name: take what is there for layers of the same names, and leave the others as they are.
+        skip_mismatch: leave layers as they are for which the file has arrays of other shapes.
+
+        Warns of everything that was not loaded; without a warning everything was. Raises
+        FileNotFoundError, IsADirectoryError, or ModelFileError (a ValueError), and then leaves the
+        model as it was.
         """
         from . import keras_files
 
-        self._set_parameters(keras_files.read_weights(path, self.graph))
+        found = keras_files.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
+        self._set_parameters({**self._parameters, **found})
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights as `.h5`, which Keras's `load_weights` reads too.
+        """Write the weights: `.weights.h5` as Keras 3 does, any other `.h5` as Keras 2 does.
+
+        Keras's `load_weights` reads both. An interrupted write leaves no file of this name, or the
+        one that was there before.
+        """
+        from . import keras_files
+
+        keras_files.write_weights(path, self.network, self.graph, self._parameters)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model as `.keras`, which Keras 3 and this library load; `labels` too.
 
         An interrupted write leaves no file of this name, or the one that was there before.
         """
         from . import keras_files
 
-        keras_files.write_weights(Path(path), self.graph, self._parameters)
+        keras_files.write_model(path, self.network, self.graph, self._parameters, self.labels)
 
     def _take(self, nodes: Sequence[Node], weights: Sequence[ArrayLike]) -> None:
         """New arrays for these nodes' parameters, in order, or a ValueError and no change."""
@@ -264,45 +299,65 @@ class Model:
 
 
 class ModelLayer:
-    """One layer of a model: its place, its settings, its weights."""
+    """One layer of a model: its place, its settings, its weights. It may be a network itself."""
 
-    def __init__(self, model: Model, node: Node) -> None:
+    def __init__(self, model: Model, member: Member, path: str) -> None:
         self._model = model
-        self._node = node
+        self._member = member
+        self._path = path
 
     def __repr__(self) -> str:
-        return f"<{self._node.kind} {self.name}: {self.output_shape}, {self.count_params():,} parameters>"
+        return f"<{self._member.kind} {self.name}: {self.output_shape}, {self.count_params():,} parameters>"
 
     @property
     def name(self) -> str:
-        return self._node.name
+        return self._member.name
+
+    @property
+    def path(self) -> str:
+        """The name in the model's graph: "base/block1_conv1" for a layer of a network within."""
+        return self._path
 
     @property
     def settings(self) -> object:
         """The layer itself, for example Conv2D(filters=32, kernel_size=3, …)."""
-        return self._node.layer
+        return self._member.layer
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training would change it, or it is frozen."""
+        return self._member.trainable
+
+    @property
+    def layers(self) -> list[ModelLayer]:
+        """The layers inside, if this is a network."""
+        inside = self._member.layer
+        if not isinstance(inside, Network):
+            return []
+        return [ModelLayer(self._model, m, f"{self._path}/{m.name}") for m in network.listed(inside)]
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the layers that it reads."""
-        return self._node.inputs
+        """The names of the layers that it reads, at its first use."""
+        return tuple(tensor[0] for tensor in self._member.uses[0])
 
     @property
-    def output_shape(self) -> Shape:
+    def output_shape(self) -> Any:
         """With the batch axis: (None, 19, 19, 728)."""
-        return (None, *self._node.output_shape)
+        shapes = [(None, *shape) for shape in network.output_shapes(self._model.graph, self._member, self._path)]
+        return shapes[0] if len(shapes) == 1 else shapes
 
     def count_params(self) -> int:
-        return self._node.count_params()
+        return sum(node.count_params() for node in self._nodes())
 
     def get_weights(self) -> list[Array]:
         """Copies of its arrays, in Keras's order."""
-        return [array.copy() for array in self._weights()]
+        parameters = self._model.parameters
+        return [parameters[node.name][name].copy() for node in self._nodes() for name in node.parameters]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take arrays in the order of `get_weights()`; on ValueError the layer is unchanged."""
-        self._model._take([self._node], weights)
+        self._model._take(self._nodes(), weights)
 
-    def _weights(self) -> list[Array]:
-        arrays = self._model.parameters.get(self.name, {})
-        return [arrays[name] for name in self._node.parameters]
+    def _nodes(self) -> list[Node]:
+        return network.nodes(self._model.graph, self._member, self._path)

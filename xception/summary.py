@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from . import network
 from .graph import Graph, Node
 from .layers import Shape
+from .network import Network
 
 Row = Sequence[str]
 
 
-def table(graph: Graph, style: str = "keras") -> str:
-    """The table of all nodes, with totals. style: "keras" or "dl4j"."""
+def table(
+    graph: Graph, style: str = "keras", outline: Network | None = None, expand_nested: bool = False
+) -> str:
+    """The table of all layers, with totals. style: "keras" or "dl4j".
+
+    expand_nested: also the layers of networks within the network.
+    """
     if style == "keras":
-        return _keras(graph)
+        return _keras(graph, outline or network.of_graph(graph), expand_nested)
     if style == "dl4j":
         return _dl4j(graph)
     raise ValueError(f'style must be "keras" or "dl4j", got {style!r}')
 
 
-def _keras(graph: Graph) -> str:
-    rows = [
-        (
-            f"{node.name} ({'InputLayer' if node.kind == 'Input' else node.kind})",
-            _shape(node.output_shape),
-            f"{node.count_params():,}",
-            ", ".join(node.inputs) or "-",
-        )
-        for node in graph.topological_order()
-    ]
+def _keras(graph: Graph, outline: Network, expand_nested: bool) -> str:
+    rows = list(_rows(graph, outline, "", "", expand_nested))
     body = _columns([("Layer (type)", "Output Shape", "Param #", "Connected to"), *rows], gap=2)
     width = max(map(len, body))
     heavy, light = "=" * width, "-" * width
@@ -39,6 +38,20 @@ def _keras(graph: Graph) -> str:
     }
     totals = [f"{label} params: {count:,} ({count * 4 / 2**20:.2f} MB)" for label, count in counts.items()]
     return "\n".join([f'Model: "{graph.name}"', light, body[0], heavy, *body[1:], heavy, *totals])
+
+
+def _rows(graph: Graph, outline: Network, path: str, indent: str, expand: bool) -> Iterator[Row]:
+    for member in network.listed(outline):
+        name = f"{path}{member.name}"
+        shapes = ", ".join(_shape(shape) for shape in network.output_shapes(graph, member, name))
+        yield (
+            f"{indent}{member.name} ({'InputLayer' if member.kind == 'Input' else member.kind})",
+            shapes,
+            f"{sum(node.count_params() for node in network.nodes(graph, member, name)):,}",
+            ", ".join(tensor[0] for use in member.uses for tensor in use) or "-",
+        )
+        if expand and isinstance(member.layer, Network):
+            yield from _rows(graph, member.layer, f"{name}/", f"{indent}  ", expand)
 
 
 def _dl4j(graph: Graph) -> str:

@@ -1,68 +1,217 @@
-"""Every way in which Keras has written the weights of an Xception, and one place that reads it.
+"""Every way in which Keras has written an Xception, and one place that reads it.
 
-`read_weights` checks the whole file against a graph before it hands over a single number;
-`write_weights` writes the HDF5 layout that every Keras since 2.0 loads.
+`read_model` reads a whole model, `read_weights` the weights for one that is there. Everything is
+checked before the first number is read; nothing from a file is run, imported or fetched.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from ..files import ModelFileError, replacing
 from ..graph import Graph, GraphParameters
 from ..kernels import Array
-from . import hdf5, legacy, numbered
-from .hdf5 import WeightsFileError
-from .matching import load, match
+from ..labels import Labels
+from ..network import Network, flatten
+from . import archive, config, hdf5, legacy, numbered
+from .hdf5 import Source
+from .matching import Match, some
 
-__all__ = ["WeightsFileError", "count_classes", "read_weights", "write_weights"]
+__all__ = ["ModelFileError", "read_model", "read_weights", "write_model", "write_weights"]
+
+MOST_NUMBERS = 1 << 28  #: in one layer's output for one image, which is 1 GiB
+FileParameters = dict[str, dict[str, Array]]
 
 
-def read_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, dict[str, Array]]:
-    """The parameters of `graph` from a weights file: {node: {parameter: float32 array}}.
+# --- whole models ---------------------------------------------------------------------------
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[Graph, FileParameters, Network, Labels | None]:
+    """The model in a `.keras` file or a whole-model `.h5`: graph, parameters, network, labels.
+
+    Raises FileNotFoundError, IsADirectoryError, or ModelFileError.
+    """
+    path = Path(path)
+    hdf5.check_file(path)
+    if is_archive(path):
+        with archive.open_archive(path) as found:
+            network, graph = _built(found.config, config.version(found.metadata.get("keras_version")), path.name)
+            source = found.weights(graph.count_params())
+            with hdf5.open_source(source) as file:
+                return graph, _all_of(network, graph, file, source), network, found.labels
+    source = Source(path.name, path)
+    with hdf5.open_source(source) as file:
+        network, graph = _built(legacy.model_config(file), legacy.keras_version(file), path.name)
+        return graph, _all_of(network, graph, file, source), network, None
+
+
+def is_archive(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04" or (path.suffix == ".keras" and zipfile.is_zipfile(path))
+
+
+def _built(described: dict[str, object], keras: int, name: str) -> tuple[Network, Graph]:
+    network = config.read_network(described, keras, name)
+    try:
+        graph = flatten(network)
+    except ValueError as error:
+        raise ModelFileError(f"{name}: {error}") from None
+    for node in graph.nodes.values():
+        size = math.prod(size or 1 for size in node.output_shape)
+        if size > MOST_NUMBERS:
+            raise ModelFileError(f"{name}: {node.name} gives {size:,} numbers for one image; refused")
+    return network, graph
+
+
+def _all_of(network: Network, graph: Graph, file: hdf5.File, source: Source) -> FileParameters:
+    match = _layout(file).match(network, graph, file)
+    match.refuse_differences(source.name)
+    return match.load(source)
+
+
+# --- weights for a model that is there ------------------------------------------------------
+
+
+def read_weights(
+    path: str | os.PathLike[str],
+    network: Network,
+    graph: Graph,
+    by_name: bool = False,
+    skip_mismatch: bool = False,
+) -> FileParameters:
+    """The parameters of `graph` in a file: {node: {parameter: float32 array}}.
 
     Reads the layout of 2016 in which Keras publishes its ImageNet weights, `.h5` weights and
-    whole models of Keras 2 and 3, and `.weights.h5` of Keras 3.
+    whole models of Keras 2 and 3, `.weights.h5` of Keras 3, and `.keras`. If the network is one
+    of the layers of a greater one in the file, it is taken from there.
 
-    Raises FileNotFoundError, IsADirectoryError, or WeightsFileError (a ValueError) that says
-    what was expected and what was found: every layer and shape is checked before the first
-    array is read.
+    Raises FileNotFoundError, IsADirectoryError, or ModelFileError that says what was expected
+    and what was found: every layer and shape is checked before the first array is read. What
+    `by_name` and `skip_mismatch` allow to be left out draws a warning.
     """
-    with hdf5.open_file(path) as file:
+    path = Path(path)
+    with _weights_of(path, graph) as (file, source):
         layout = _layout(file)
-        matched = match(graph, layout.read(file), layout.numbering(graph), Path(path).name)
-        return load(graph, matched, Path(path))
+        if by_name and layout is numbered:
+            raise ModelFileError(f"{path.name}: bears no names, so nothing can be loaded by name")
+        if layout is legacy:
+            match = legacy.match(network, graph, file, by_name)
+        else:
+            match = numbered.match(network, graph, file)
+        if not match.complete:
+            match = _part_of(layout, network, graph, file) or match
+        _report(match, path.name, by_name, skip_mismatch)
+        return match.load(source)
 
 
 def count_classes(path: str | os.PathLike[str]) -> int | None:
     """How many classes the classifier in a weights file tells apart; None if it has none."""
-    with hdf5.open_file(path) as file:
-        shapes = [layer.classifier_shape for layer in _layout(file).read(file)]
-    return next((shape[-1] for shape in shapes if shape is not None), None)
+    path = Path(path)
+    with _weights_of(path, None) as (file, _):
+        return _layout(file).count_classes(file)
 
 
-def write_weights(path: str | os.PathLike[str], graph: Graph, parameters: GraphParameters) -> None:
-    """Write `parameters` in the layout of `save_weights("x.h5")`, whole or not at all.
+@contextmanager
+def _weights_of(path: Path, graph: Graph | None) -> Iterator[tuple[hdf5.File, Source]]:
+    """The HDF5 file that holds the weights, be it by itself or in an archive."""
+    hdf5.check_file(path)
+    if is_archive(path):
+        with archive.open_archive(path) as found:
+            source = found.weights(max(1 << 25, graph.count_params() if graph else 0))
+            with hdf5.open_source(source) as file:
+                yield file, source
+        return
+    source = Source(path.name, path)
+    with hdf5.open_source(source) as file:
+        yield file, source
+
+
+def _layout(file: hdf5.File) -> ModuleType:
+    """The module that reads this file."""
+    for layout in (legacy, numbered):
+        if layout.recognises(file):
+            return layout
+    raise ModelFileError(
+        f"{Path(file.filename).name}: is HDF5, but holds no Keras weights: there is neither a "
+        f"'layer_names' attribute nor a 'layers' group; found {some(file) or 'nothing'}"
+    )
+
+
+def _part_of(layout: ModuleType, network: Network, graph: Graph, file: hdf5.File) -> Match | None:
+    """The network as one of the layers of a greater one, if it is there just once."""
+    fitting = []
+    for place, part in layout.parts(file):
+        match = layout.match_part(network, graph, part)
+        if match.complete:
+            fitting.append((place, match))
+    if len(fitting) != 1:
+        return None
+    place, match = fitting[0]
+    others = [layer for layer in layout.listed(file) if layer != place.partition("/")[0]]
+    if others:
+        warnings.warn(
+            f"{Path(file.filename).name}: {graph.name} was loaded from {place!r} in a greater model; of that "
+            f"was not loaded: {some(others)}",
+            stacklevel=5,
+        )
+    return match
+
+
+def _report(match: Match, name: str, by_name: bool, skip_mismatch: bool) -> None:
+    """Refuse what was not asked for, and say what was left out of what was."""
+    strict = Match(match.graph, left_classifier=match.left_classifier)
+    if not by_name:
+        strict.missing, strict.left = match.missing, match.left
+    if not skip_mismatch:
+        strict.unfitting = match.unfitting
+    strict.refuse_differences(name)
+    if not match.found:
+        raise ModelFileError(f"{name}: has nothing for {match.graph.name}: {match.in_words()}")
+    if not match.complete:
+        warnings.warn(f"{name}: not everything was loaded: {match.in_words()}", stacklevel=4)
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def write_weights(
+    path: str | os.PathLike[str], network: Network, graph: Graph, parameters: GraphParameters
+) -> None:
+    """Write the weights, whole or not at all: `.weights.h5` as Keras 3 does, other `.h5` as Keras 2.
 
     The file is written beside `path` and takes its name when it is complete.
     """
     path = Path(path)
-    if path.name.endswith(".weights.h5") or path.suffix not in (".h5", ".hdf5"):
+    if path.suffix not in (".h5", ".hdf5"):
         raise ValueError(
-            f"{path.name}: weights are written as .h5; Keras takes a name that ends in "
-            ".weights.h5 or .keras for another layout. Try a name such as xception.h5"
+            f"{path.name}: weights are written as .weights.h5 (Keras 3) or .h5 (every Keras); a whole model "
+            "as .keras, by save()"
         )
-    with hdf5.write_whole(path) as file:
-        legacy.write(file, graph, parameters)
+    layout = numbered if path.name.endswith(".weights.h5") else legacy
+    with replacing(path) as unfinished, hdf5.create(unfinished) as file:
+        layout.write(file, network, graph, parameters)
 
 
-def _layout(file: hdf5.File) -> ModuleType:
-    """The module that reads this file: it has `read(file)` and `numbering(graph)`."""
-    for layout in (legacy, numbered):
-        if layout.recognises(file):
-            return layout
-    raise WeightsFileError(
-        f"{Path(file.filename).name}: is HDF5, but holds no Keras weights: there is neither a "
-        f"'layer_names' attribute nor a 'layers' group; found {', '.join(file) or 'nothing'}"
-    )
+def write_model(
+    path: str | os.PathLike[str],
+    network: Network,
+    graph: Graph,
+    parameters: GraphParameters,
+    labels: Labels | None = None,
+) -> None:
+    """Write a `.keras` file, whole or not at all. The labels stand beside what Keras reads."""
+    from . import describing
+
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"{path.name}: a model is written as .keras; weights alone by save_weights()")
+    described, metadata = describing.describe(network, graph), describing.metadata()
+    with archive.write_archive(path, described, metadata, labels) as file:
+        numbered.write(file, network, graph, parameters)

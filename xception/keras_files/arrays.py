@@ -13,23 +13,24 @@ import threading
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from ..files import ModelFileError
 from ..kernels import Array
-from .hdf5 import Group, WeightsFileError, follow, place
+from .hdf5 import Group, Source, follow, place
 
 MOST_COMPRESSION = 1100  #: deflate makes of a byte at most this many
 READERS = 4  #: threads, at most
+BFLOAT16 = np.dtype("V2")  #: as Keras stores it: the upper half of a float32
 BLOCK = 1 << 14  #: numbers that stay in the cache while they are converted
 
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array of floating-point numbers, stored in the very file, that has not been read yet."""
+    """An array of numbers, stored in the very file, that has not been read yet."""
 
     parent: Group
     name: str
@@ -47,47 +48,50 @@ class StoredArray:
 
 
 def find(parent: Group, name: str) -> StoredArray:
-    """The array at `name` below `parent`. Raises WeightsFileError for anything else."""
+    """The array at `name` below `parent`. Raises ModelFileError for anything else."""
     found = follow(parent, name)
-    if not isinstance(found, h5py.h5d.DatasetID) or found.dtype.kind != "f":
-        raise WeightsFileError(f"{place(parent, name)}: expected an array of floating-point numbers")
+    if not isinstance(found, h5py.h5d.DatasetID) or not (found.dtype.kind in "fiu" or found.dtype == BFLOAT16):
+        raise ModelFileError(f"{place(parent, name)}: expected an array of numbers")
     properties = found.get_create_plist()
     if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
-        raise WeightsFileError(f"{place(parent, name)}: its numbers are kept in another file; refused")
+        raise ModelFileError(f"{place(parent, name)}: its numbers are kept in another file; refused")
     if found.shape is None:
-        raise WeightsFileError(f"{place(parent, name)}: has no shape")
+        raise ModelFileError(f"{place(parent, name)}: has no shape")
     array = StoredArray(parent, name, found.shape, found.dtype, found)
     _check_storage(array, properties)
     return array
 
 
 def _check_storage(array: StoredArray, properties: Any) -> None:
-    """Raise WeightsFileError for an array that declares more than the file can hold of it."""
+    """Raise ModelFileError for an array that declares more than the file can hold of it."""
     stored = array.dataset.get_storage_size()
     if array.size and not stored:
-        raise WeightsFileError(f"{array.place}: declares shape {array.shape}, but stores nothing")
+        raise ModelFileError(f"{array.place}: declares shape {array.shape}, but stores nothing")
     most = stored * (MOST_COMPRESSION if properties.get_nfilters() else 1)
     whole = array.size * array.dataset.get_type().get_size() <= most
     if properties.get_layout() == h5py.h5d.CHUNKED:
         chunks = zip(array.shape, properties.get_chunk(), strict=True)
         whole &= array.dataset.get_num_chunks() == math.prod(-(-size // chunk) for size, chunk in chunks)
     if not whole:
-        raise WeightsFileError(
+        raise ModelFileError(
             f"{array.place}: declares shape {array.shape}, but stores only {stored:,} bytes"
         )
 
 
-def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
-    """The numbers of arrays in the file at `path`: float32, C-contiguous.
+def read(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
+    """The numbers of arrays in the file `source`: float32, C-contiguous.
 
-    Raises WeightsFileError where the file does not hold what it declares.
+    Raises ModelFileError where the file does not hold what it declares.
     """
     results: list[Array | None] = [None] * len(arrays)
     problems: list[BaseException] = []
     plain = {}
     for i, array in enumerate(arrays):
         extent = _extent(array)
-        if extent is None:
+        if array.dtype == BFLOAT16:
+            bits = h5py.Dataset(array.dataset)[()].view("<u2").astype(np.uint32)
+            results[i] = (bits << 16).view(np.float32)
+        elif extent is None:
             value = np.empty(array.shape, np.float32)
             array.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)  # HDF5 converts
             results[i] = value
@@ -97,7 +101,7 @@ def read(arrays: Sequence[StoredArray], path: Path) -> list[Array]:
 
     def work() -> None:
         try:
-            with path.open("rb", buffering=0) as stream:
+            with source.open() as stream:
                 for i in todo:  # each number goes to one of the threads
                     results[i] = _unpack(arrays[i], *plain[i], stream)
         except BaseException as error:
@@ -139,16 +143,16 @@ def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: An
     if not packed:
         value = np.empty(array.shape, array.dtype)
         if stream.readinto(value.reshape(-1).view(np.uint8)) != size:
-            raise WeightsFileError(f"{array.place}: the file ends before its numbers do")
+            raise ModelFileError(f"{array.place}: the file ends before its numbers do")
         return _as_float32(value)
     expected = array.size * array.dtype.itemsize
     try:
         unpacker = zlib.decompressobj()
         content = unpacker.decompress(stream.read(size), expected + 1)
     except zlib.error as error:
-        raise WeightsFileError(f"{array.place}: its compressed numbers are damaged ({error})") from None
+        raise ModelFileError(f"{array.place}: its compressed numbers are damaged ({error})") from None
     if len(content) != expected or not unpacker.eof:
-        raise WeightsFileError(
+        raise ModelFileError(
             f"{array.place}: its compressed numbers are not the {expected:,} bytes declared"
         )
     # HDF5's shuffle: all first bytes, then all second bytes, …; the first are the lowest.
@@ -163,7 +167,7 @@ def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: An
 def _as_float32(value: Array) -> Array:
     """Exactly the same numbers. NumPy widens float16 one by one, which takes thrice as long."""
     if value.dtype != np.dtype("<f2"):
-        return np.ascontiguousarray(value, np.float32)
+        return np.asarray(value, np.float32, order="C")
     result = np.empty(value.shape, np.float32)
     halves, wide = value.reshape(-1).view("<u2"), result.reshape(-1).view(np.uint32)
     for start in range(0, len(halves), BLOCK):

@@ -7,8 +7,10 @@ anything but text for a name.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +18,7 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 
-from ..files import replacing
+from ..files import ModelFileError
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
@@ -24,39 +26,101 @@ Group: TypeAlias = "h5py.Group"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-class WeightsFileError(ValueError):
-    """A weights file that cannot be read, or does not fit the model. The model is unchanged."""
+@dataclass(frozen=True)
+class Source:
+    """Where an HDF5 file lies: a file of its own, a part of another, or in memory."""
+
+    name: str  #: for messages
+    path: Path
+    start: int = 0
+    size: int | None = None  #: of the part; None: to the end
+    content: bytes | None = None
+
+    @property
+    def length(self) -> int:
+        """In bytes."""
+        if self.content is not None:
+            return len(self.content)
+        return self.path.stat().st_size - self.start if self.size is None else self.size
+
+    def open(self) -> io.RawIOBase | io.BytesIO:
+        """A stream of just these bytes."""
+        if self.content is not None:
+            return io.BytesIO(self.content)
+        return _Part(self)
+
+
+class _Part(io.RawIOBase):
+    """A run of bytes in a file, as a stream of its own."""
+
+    def __init__(self, source: Source) -> None:
+        self._file = source.path.open("rb", buffering=0)
+        whole = os.fstat(self._file.fileno()).st_size
+        self._start = source.start
+        self._size = max(0, min(whole - self._start, whole if source.size is None else source.size))
+        self._position = 0
+        self._name = source.name
+
+    def __repr__(self) -> str:
+        return self._name  # which h5py takes for the file's name
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = (0, self._position, self._size)[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        view = view[: max(0, self._size - self._position)]
+        self._file.seek(self._start + self._position)
+        count = self._file.readinto(view)
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 @contextlib.contextmanager
-def open_file(path: str | os.PathLike[str]) -> Iterator[File]:
+def open_source(source: Source) -> Iterator[File]:
     """An HDF5 file for reading; whatever is wrong with it comes as one clear error."""
-    path = Path(path)
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(source.open())
+        start = stream.read(64) or b""
+        if not start.startswith(SIGNATURE):
+            raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe(start)}")
+        try:
+            whole = source.content is None and not source.start and source.size is None
+            yield stack.enter_context(h5py.File(source.path if whole else stream, "r"))
+        except ModelFileError:
+            raise
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError) as error:
+            # All these are how h5py reports a broken file.
+            raise ModelFileError(
+                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({error})"
+            ) from error
+
+
+def check_file(path: Path) -> None:
+    """Raise OSError, in plain words, where there is no file to read."""
     if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder, expected a weights file (.h5)")
+        raise IsADirectoryError(f"{path}: is a folder, expected a file (.keras or .h5)")
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such weights file")
-    with path.open("rb") as stream:
-        start = stream.read(64)
-    if not start.startswith(SIGNATURE):
-        raise WeightsFileError(f"{path.name}: is not an HDF5 file but {_describe(start)}")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except WeightsFileError:
-        raise
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError) as error:
-        # All these are how h5py reports a broken file.
-        raise WeightsFileError(
-            f"{path.name}: a damaged or incomplete HDF5 file of {path.stat().st_size:,} bytes; "
-            f"fetch or copy it again ({error})"
-        ) from error
+        raise FileNotFoundError(f"{path}: there is no such file")
 
 
 @contextlib.contextmanager
-def write_whole(path: Path) -> Iterator[File]:
-    """An HDF5 file for writing that takes its name only when it is complete."""
-    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+def create(path: Path) -> Iterator[File]:
+    """An HDF5 file for writing."""
+    with h5py.File(path, "w") as file:
         yield file
 
 
@@ -64,7 +128,7 @@ def group(parent: Group, name: str) -> Group:
     """The group at `name` below `parent`."""
     found = follow(parent, name)
     if not isinstance(found, h5py.h5g.GroupID):
-        raise WeightsFileError(f"{place(parent, name)}: expected a group")
+        raise ModelFileError(f"{place(parent, name)}: expected a group")
     return h5py.Group(found)
 
 
@@ -78,7 +142,7 @@ def names(holder: Group, attribute: str) -> list[str]:
         found += _texts(holder, f"{attribute}{part}")
         part += 1
     if not part:
-        raise WeightsFileError(f"{place(holder)}: the attribute {attribute!r} is missing")
+        raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is missing")
     return found
 
 
@@ -92,21 +156,26 @@ def follow(parent: Group, name: str) -> Any:
         try:
             link = parent.id.links.get_info(path.encode())
         except (KeyError, RuntimeError):
-            raise WeightsFileError(f"{place(parent, name)}: is announced, but missing") from None
+            raise ModelFileError(f"{place(parent, name)}: is announced, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
-            raise WeightsFileError(f"{place(parent, name)}: is a link to elsewhere; refused")
+            raise ModelFileError(f"{place(parent, name)}: is a link to elsewhere; refused")
     return h5py.h5o.open(parent.id, name.encode())
+
+
+def text(holder: Group, attribute: str) -> str:
+    """An attribute that holds one text."""
+    return "".join(_texts(holder, attribute))
 
 
 def _texts(holder: Group, attribute: str) -> list[str]:
     kind = holder.attrs.get_id(attribute).dtype
     if kind.kind != "S" and h5py.check_string_dtype(kind) is None and holder.attrs[attribute].size:
-        raise WeightsFileError(f"{place(holder)}: the attribute {attribute!r} should hold text")
+        raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} should hold text")
     values = np.atleast_1d(holder.attrs[attribute]).tolist()
     try:
         return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
     except UnicodeDecodeError:
-        raise WeightsFileError(f"{place(holder)}: the attribute {attribute!r} is not UTF-8") from None
+        raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is not UTF-8") from None
 
 
 def place(holder: Group, name: str = "") -> str:
@@ -124,7 +193,7 @@ def _describe(start: bytes) -> str:
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "a web page, probably the answer to a download that failed"
     if start.startswith(b"PK"):
-        return "a zip archive; a .keras file holds its weights inside, as model.weights.h5"
+        return "a zip archive"
     if start.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"
     return f"something else; it begins with {start[:8]!r}"

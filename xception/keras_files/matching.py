@@ -1,145 +1,108 @@
-"""Which layer of a file belongs to which node of a graph.
+"""Which array of a file belongs to which parameter of a network, as far as it has been found out.
 
-Names settle it where a layer has one of its own. Layers that Keras numbered are matched within
-their kind: the lowest number of the file to the first such node, and so on. So the counters may
-start anywhere (`conv2d_5 … 8`), and the published weights, in which every layer is numbered
-(`convolution2d_1`, `batchnormalization_36`, `dense_2`), need no table.
+The layouts know how: by name (`legacy`) or by class and number (`numbered`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from ..graph import Graph, Node, automatic_stem, is_automatic
+from ..files import ModelFileError
+from ..graph import Graph, Node
 from ..kernels import Array
 from . import arrays
 from .arrays import StoredArray
-from .hdf5 import WeightsFileError
+from .hdf5 import Source
 
-#: Keras 1 wrote these stems where Keras 2 writes others.
-OLD_STEMS = {
-    "convolution2d": "conv2d",
-    "separableconvolution2d": "separable_conv2d",
-    "batchnormalization": "batch_normalization",
-}
+MOST_FROM_LITTLE = 256 << 20  #: bytes of numbers that any file may unpack to
+MOST_COMPRESSION = 32  #: beyond that, so many times its own size; trained weights compress by a tenth
 
 
-@dataclass(frozen=True)
-class StoredLayer:
-    """A layer in a file: its name there, and its arrays, not read yet.
+@dataclass
+class Match:
+    """What was found for a graph, and what was not."""
 
-    The arrays are keyed by parameter ("kernel"), or by position ("0") where the file's layout
-    knows no more.
-    """
-
-    name: str
-    arrays: Mapping[str, StoredArray]
+    graph: Graph
+    found: dict[tuple[str, str], StoredArray] = field(default_factory=dict)  #: by (node, parameter)
+    missing: list[str] = field(default_factory=list)  #: nodes for which the file holds nothing
+    left: list[str] = field(default_factory=list)  #: layers of the file that belong nowhere
+    unfitting: list[str] = field(default_factory=list)  #: what is of another shape, in words
+    left_classifier: bool = False  #: whether what is left is a dense layer
 
     @property
-    def stem(self) -> str:
-        """The name without its number: "convolution2d_1" -> "conv2d"."""
-        stem = re.sub(r"_\d+$", "", self.name)
-        return OLD_STEMS.get(stem, stem)
+    def complete(self) -> bool:
+        return not (self.missing or self.left or self.unfitting)
 
-    @property
-    def number(self) -> int:
-        found = re.search(r"_(\d{1,9})$", self.name)
-        return int(found[1]) if found else 0
+    def pair(self, name: str, stored: Mapping[str, StoredArray], called: str) -> None:
+        """Take a layer's arrays for a node: by parameter, or in order where keys are positions."""
+        node = self.graph.nodes[name]
+        if all(key.isdecimal() for key in stored):
+            stored = dict(zip(node.parameters, stored.values(), strict=False)) | (
+                {"more": next(reversed(stored.values()))} if len(stored) > len(node.parameters) else {}
+            )
+        problem = _difference(node, stored)
+        if problem:
+            self.unfitting.append(f"{name if name == called else f'{name} ({called} in the file)'}: {problem}")
+            return
+        self.found |= {(name, parameter): stored[parameter] for parameter in node.parameters}
 
-    @property
-    def classifier_shape(self) -> tuple[int, ...] | None:
-        """The shape of its kernel, if this is a dense layer."""
-        shapes = [array.shape for array in self.arrays.values() if len(array.shape) > 1]
-        return shapes[0] if len(shapes) == 1 and len(shapes[0]) == 2 else None
+    def take(self, other: Match) -> None:
+        self.found |= other.found
+        self.missing += other.missing
+        self.left += other.left
+        self.unfitting += other.unfitting
+        self.left_classifier |= other.left_classifier
+
+    def load(self, source: Source) -> dict[str, dict[str, Array]]:
+        """Read what was found: {node: {parameter: float32 array}}."""
+        size = sum(4 * array.size for array in self.found.values())
+        if size > MOST_FROM_LITTLE + MOST_COMPRESSION * source.length:
+            raise ModelFileError(
+                f"{source.name}: {source.length:,} bytes that unpack to {size:,}; refused"
+            )
+        parameters: dict[str, dict[str, Array]] = {}
+        values = arrays.read(list(self.found.values()), source)
+        for (name, parameter), value in zip(self.found, values, strict=True):
+            parameters.setdefault(name, {})[parameter] = value
+        return parameters
+
+    def refuse_differences(self, file: str) -> None:
+        """Raise ModelFileError, with all that was found out, unless the file fits to the last array."""
+        if self.unfitting and not self.missing and not self.left:
+            raise ModelFileError(f"{file}: {some(self.unfitting, '; ')}")
+        if not self.complete:
+            raise ModelFileError(f"{file}: does not fit {self.graph.name}: {self.in_words()}{self._advice()}")
+
+    def in_words(self) -> str:
+        problems = list(self.unfitting)
+        if self.missing:
+            problems.append(f"no weights found for {some(self.missing)}")
+        if self.left:
+            problems.append(f"no place found for the file's {some(self.left)}")
+        return "; ".join(problems)
+
+    def _advice(self) -> str:
+        kinds = [self.graph.nodes[name].kind for name in self.missing]
+        if kinds == ["Dense"] and not self.left:
+            return "; the file holds no classifier, for which models have include_top=False"
+        if not kinds and len(self.left) == 1 and self.left_classifier:
+            return "; the file holds a classifier, for which models have include_top=True"
+        return ""
 
 
-def match(
-    graph: Graph, layers: Iterable[StoredLayer], numbering: Iterable[str], file: str
-) -> dict[str, StoredLayer]:
-    """{node name: its layer in the file}, one for one, with every shape checked.
-
-    `numbering`: the graph's nodes in the order by which the file's numbers count.
-    Raises WeightsFileError where something is missing, left over, or of another shape.
-    """
-    left = {layer.name: layer for layer in layers}
-    nodes = [graph.nodes[name] for name in numbering if graph.nodes[name].parameters]
-    found = {node.name: left.pop(node.name) for node in nodes if node.name in left and not is_automatic(node)}
-    nodes = [node for node in nodes if node.name not in found]
-    for stem in dict.fromkeys(automatic_stem(node.kind) for node in nodes):
-        places = [node for node in nodes if automatic_stem(node.kind) == stem]
-        numbered = sorted((layer for layer in left.values() if layer.stem == stem), key=lambda x: x.number)
-        if len(places) == len(numbered):
-            for node, layer in zip(places, numbered, strict=True):
-                found[node.name] = left.pop(layer.name)
-    _refuse_differences(graph, found, left, file)
-    for name, layer in found.items():
-        _check_shapes(graph.nodes[name], layer, file)
-    return found
-
-
-def load(graph: Graph, matched: Mapping[str, StoredLayer], path: Path) -> dict[str, dict[str, Array]]:
-    """Read every matched layer of the file at `path`: {node: {parameter: float32 array}}."""
-    places = {
-        (name, parameter): array
-        for name, layer in matched.items()
-        for parameter, array in _by_parameter(graph.nodes[name], layer).items()
-    }
-    parameters: dict[str, dict[str, Array]] = {name: {} for name in matched}
-    for (name, parameter), value in zip(places, arrays.read(list(places.values()), path), strict=True):
-        parameters[name][parameter] = value
-    return parameters
-
-
-def _by_parameter(node: Node, layer: StoredLayer) -> dict[str, StoredArray]:
-    """The layer's arrays under the node's own parameter names, as far as they are there."""
-    if all(key.isdecimal() for key in layer.arrays):
-        return dict(zip(node.parameters, layer.arrays.values(), strict=False))
-    return {key: layer.arrays[key] for key in node.parameters if key in layer.arrays}
-
-
-def _check_shapes(node: Node, layer: StoredLayer, file: str) -> None:
-    stored = _by_parameter(node, layer)
-    if len(stored) != len(node.parameters) or len(stored) != len(layer.arrays):
-        raise WeightsFileError(
-            f"{file}: {_called(node.name, layer.name)}: expected {', '.join(node.parameters)}, "
-            f"found {', '.join(layer.arrays)}"
-        )
+def _difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
+    """What is wrong with these arrays as a node's parameters; nothing: ""."""
+    if set(stored) != set(node.parameters):
+        return f"expected {', '.join(node.parameters)}, found {', '.join(stored)}"
     for parameter, array in stored.items():
         expected = node.parameters[parameter].shape
         if array.shape != expected:
-            raise WeightsFileError(
-                f"{file}: {_called(node.name, layer.name)}: {parameter} should have shape "
-                f"{expected}, found {array.shape}"
-            )
+            return f"{parameter} should have shape {expected}, found {array.shape}"
+    return ""
 
 
-def _refuse_differences(
-    graph: Graph, found: Mapping[str, StoredLayer], left: Mapping[str, StoredLayer], file: str
-) -> None:
-    missing = [node for node in graph.nodes.values() if node.parameters and node.name not in found]
-    if not missing and not left:
-        return
-    problems = []
-    if missing:
-        problems.append(f"no weights found for {_some(node.name for node in missing)}")
-    if left:
-        problems.append(f"no place found for the file's {_some(left)}")
-    advice = ""
-    if [node.kind for node in missing] == ["Dense"] and not left:
-        advice = "; the file holds no classifier, for which models have include_top=False"
-    elif not missing and [layer.classifier_shape is None for layer in left.values()] == [False]:
-        advice = "; the file holds a classifier, for which models have include_top=True"
-    raise WeightsFileError(f"{file}: does not fit {graph.name}: {', and '.join(problems)}{advice}")
-
-
-def _some(names: Iterable[str], shown: int = 5) -> str:
+def some(names: Iterable[str], separator: str = ", ", shown: int = 5) -> str:
     listed = list(names)
     more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    return ", ".join(listed[:shown]) + more
-
-
-def _called(name: str, stored: str) -> str:
-    return name if name == stored else f"{name} ({stored} in the file)"
+    return separator.join(listed[:shown]) + more

@@ -1,35 +1,140 @@
-"""The layout of Keras 3's `.weights.h5`: `layers/<class>[_N]/vars/0, 1, …`
+"""The layout of Keras 3's `.weights.h5`, which stands in every `.keras` file too.
 
-Layers bear the name of their class; N counts those of one class in the order of
-`model.layers`. Arrays bear their position.
+`layers/<class>[_N]/vars/0, 1, …`, and for a network among the layers
+`layers/functional/layers/…`. Layers bear the name of their class; N counts those of one class in
+the order of `model.layers`. Arrays bear their position.
 """
 
 from __future__ import annotations
 
-from ..graph import Graph
+from collections.abc import Iterator
+
+from ..graph import Graph, GraphParameters, automatic_stem
+from ..network import Member, Network, is_input
 from . import arrays, hdf5
-from .matching import StoredLayer
+from .arrays import StoredArray
+from .matching import Match
+
+#: The first version, of TensorFlow 2.12, called it otherwise.
+LAYERS = ("layers", "_layer_checkpoint_dependencies")
+DEEPEST = 8  #: networks within networks that are searched for the one that is wanted
 
 
 def recognises(file: hdf5.Group) -> bool:
-    return "layers" in file
+    return _layers(file) is not None
 
 
-def numbering(graph: Graph) -> list[str]:
-    """The order by which this layout numbers layers: that of `model.layers`."""
-    return [node.name for node in graph.topological_order()]
-
-
-def read(file: hdf5.Group) -> list[StoredLayer]:
-    """The layers that have weights of their own. Reads no arrays yet."""
-    root = hdf5.group(file, "layers")
-    found = []
-    for name in root:
-        layer = hdf5.group(root, name)
-        if "vars" not in layer:
-            continue
-        group = hdf5.group(layer, "vars")
-        positions = sorted(group, key=lambda key: (len(key), key))
-        if positions:
-            found.append(StoredLayer(name, {key: arrays.find(group, key) for key in positions}))
+def match(network: Network, graph: Graph, file: hdf5.File) -> Match:
+    """Where the network's parameters are. Every layer is looked up at the place due to it."""
+    found = Match(graph)
+    _walk(network, "", file, found)
     return found
+
+
+def parts(file: hdf5.File) -> Iterator[tuple[str, hdf5.Group]]:
+    """The networks within the file's network, at any depth, with their places."""
+    waiting = [("", file, 0)]
+    while waiting:
+        place, holder, depth = waiting.pop(0)
+        root = _layers(holder)
+        for name in root or ():
+            if depth < DEEPEST and name.split("_")[0] in ("functional", "model", "sequential"):
+                inner = hdf5.group(root, name)
+                if recognises(inner):
+                    yield f"{place}{name}", inner
+                    waiting.append((f"{place}{name}/", inner, depth + 1))
+
+
+def match_part(network: Network, graph: Graph, part: hdf5.Group) -> Match:
+    """Where the network's parameters are in a group that holds a whole network."""
+    found = Match(graph)
+    _walk(network, "", part, found)
+    return found
+
+
+def listed(file: hdf5.File) -> list[str]:
+    """The file's layers that have weights, as far as these stand in the outermost network."""
+    root = _layers(file)
+    return [name for name in root or () if _has_weights(hdf5.group(root, name))]
+
+
+def count_classes(file: hdf5.File) -> int | None:
+    """How many classes the one dense layer tells apart."""
+    root = _layers(file)
+    if root is None or "dense" not in root.keys():  # noqa: SIM118
+        return None
+    kernel = next(iter(_variables(hdf5.group(root, "dense")).values()), None)
+    return kernel.shape[-1] if kernel is not None and len(kernel.shape) == 2 else None
+
+
+def write(file: hdf5.File, network: Network, graph: Graph, parameters: GraphParameters) -> None:
+    """As Keras 3 writes `save_weights("x.weights.h5")`."""
+    _write(file, network, "", graph, parameters)
+
+
+def _write(
+    holder: hdf5.Group, network: Network, path: str, graph: Graph, parameters: GraphParameters
+) -> None:
+    for key, member in keyed(network):
+        name = f"{path}{member.name}"
+        if isinstance(member.layer, Network):
+            _write(holder.create_group(f"{LAYERS[0]}/{key}"), member.layer, f"{name}/", graph, parameters)
+            continue
+        variables = holder.create_group(f"{LAYERS[0]}/{key}/vars")
+        for position, parameter in enumerate(graph.nodes[name].parameters):
+            variables.create_dataset(str(position), data=parameters[name][parameter])
+
+
+def keyed(network: Network) -> Iterator[tuple[str, Member]]:
+    """The members with the names of their groups."""
+    numbers: dict[str, int] = {}
+    for member in network.in_order():
+        if not is_input(member):
+            stem = automatic_stem(member.kind)
+            number = numbers[stem] = numbers.get(stem, -1) + 1
+            yield f"{stem}_{number}" if number else stem, member
+
+
+def _has_weights(layer: hdf5.Group) -> bool:
+    return bool(_variables(layer)) or _layers(layer) is not None
+
+
+def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None:
+    root = _layers(holder)
+    left = dict.fromkeys(root or ())
+    for key, member in keyed(network):
+        name = f"{path}{member.name}"
+        left.pop(key, None)
+        if isinstance(member.layer, Network):
+            if root is not None and key in root:
+                _walk(member.layer, f"{name}/", hdf5.group(root, key), found)
+            else:
+                found.missing += [
+                    leaf for leaf, _ in member.layer.leaves(f"{name}/") if found.graph.nodes[leaf].parameters
+                ]
+        elif found.graph.nodes[name].parameters:
+            stored = _variables(hdf5.group(root, key)) if root is not None and key in root else {}
+            if stored:
+                found.pair(name, stored, key)
+            else:
+                found.missing.append(name)
+    for key in left:
+        layer = hdf5.group(root, key)
+        if _has_weights(layer):
+            found.left.append(key)
+            shapes = [array.shape for array in _variables(layer).values()]
+            found.left_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
+
+
+def _layers(holder: hdf5.Group) -> hdf5.Group | None:
+    for name in LAYERS:
+        if name in holder.keys():  # noqa: SIM118, `in holder` would follow a link
+            return hdf5.group(holder, name)
+    return None
+
+
+def _variables(layer: hdf5.Group) -> dict[str, StoredArray]:
+    if "vars" not in layer.keys():  # noqa: SIM118
+        return {}
+    group = hdf5.group(layer, "vars")
+    return {key: arrays.find(group, key) for key in sorted(group, key=lambda key: (len(key), key))}

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
 
-from ..graph import Graph, GraphParameters
+from ..graph import Graph, GraphParameters, Inputs
 from ..kernels import Array
 from ..layers import Shape
 from .stages import Plain, Stage, cut
@@ -20,6 +20,9 @@ from .threads import Barrier, Step, Team, team
 
 KEPT = 4  #: input shapes, and sets of wanted nodes, for which steps are kept ready
 KEPT_BYTES = 160 << 20  #: and how much memory they may hold, the last used apart
+
+Entering = dict[str, Array]  #: by the name of the input, (n, …)
+Shapes = tuple[tuple[int, ...], ...]  #: of one example, for each input
 
 
 class Plan:
@@ -31,32 +34,36 @@ class Plan:
 
     def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
         self.graph, self.parameters = graph, parameters
-        self._last_shapes: tuple[tuple[int, ...], dict[str, Shape]] | None = None
+        self._last_shapes: tuple[Shapes, dict[str, Shape]] | None = None
         self._stages: OrderedDict[tuple[str, ...], list[Stage | Plain]] = OrderedDict()
         self._steps: OrderedDict[tuple[object, ...], list[Steps]] = OrderedDict()
 
     def __reduce__(self) -> tuple[object, ...]:
         return Plan, (self.graph, self.parameters)  # what was prepared is prepared anew
 
-    def run(self, x: Array, wanted: Iterable[str] | None = None) -> dict[str, Array]:
+    def run(self, x: Inputs, wanted: Iterable[str] | None = None) -> dict[str, Array]:
         """The wanted nodes' activations (the outputs', unless given): (n, h, w, c) -> (n, …).
 
-        Computes nothing that the wanted nodes do not need. x: float32.
+        Computes nothing that the wanted nodes do not need. x: float32; for several inputs one
+        array for each, by its name.
         """
         names = tuple(self.graph.outputs if wanted is None else wanted)
-        shapes = self.shapes(x.shape[1:])
-        y = {name: np.empty((len(x), *map(int, shapes[name])), np.float32) for name in names}  # type: ignore[arg-type]
+        entering = dict(self.graph.by_name(x))
+        count = min(map(len, entering.values()))
+        entered: Shapes = tuple(entering[name].shape[1:] for name in self.graph.inputs)
+        shapes = self.shapes(*entered)
+        y = {name: np.empty((count, *map(int, shapes[name])), np.float32) for name in names}  # type: ignore[arg-type]
         with team() as members:
             try:
-                if len(x) < members.size:  # too few for an image to each thread
-                    for image in range(len(x)):
-                        (steps,) = self._ready(names, x.shape[1:], members.size, 1)
-                        _run_together(members, steps, x, image, y)
+                if count < members.size:  # too few for an image to each thread
+                    for image in range(count):
+                        (steps,) = self._ready(names, entered, members.size, 1)
+                        _run_together(members, steps, entering, image, y)
                 else:
-                    workers = self._ready(names, x.shape[1:], threads=1, count=members.size)
+                    workers = self._ready(names, entered, threads=1, count=members.size)
                     barrier = Barrier(len(workers))
                     programs = [
-                        _program(worker, x, range(first, len(x), len(workers)), y, barrier)
+                        _program(worker, entering, range(first, count, len(workers)), y, barrier)
                         for first, worker in enumerate(workers)
                     ]
                     members.run(programs, barrier)
@@ -65,22 +72,21 @@ class Plan:
                 raise
         return y
 
-    def shapes(self, input_shape: tuple[int, ...]) -> dict[str, Shape]:
-        """Every node's output shape for an input of this shape. Raises ValueError."""
+    def shapes(self, *entered: tuple[int, ...]) -> dict[str, Shape]:
+        """Every node's output shape for inputs of these shapes, in their order. Raises ValueError."""
         last = self._last_shapes
-        if last is None or last[0] != input_shape:
-            last = self._last_shapes = input_shape, self.graph.shapes(input_shape)
+        if last is None or last[0] != entered:
+            by_name = dict(zip(self.graph.inputs, entered, strict=True))
+            last = self._last_shapes = entered, self.graph.shapes(by_name)
         return last[1]
 
-    def steps(self, input_shape: Sequence[int], threads: int) -> Steps:
+    def steps(self, input_shape: tuple[int, ...], threads: int) -> Steps:
         """The steps for one image of this shape: to be looked at, and timed."""
-        return self._ready(self.graph.outputs, tuple(input_shape), threads, 1)[0]
+        return self._ready(self.graph.outputs, (input_shape,), threads, 1)[0]
 
-    def _ready(
-        self, wanted: tuple[str, ...], shape: tuple[int, ...], threads: int, count: int
-    ) -> list[Steps]:
+    def _ready(self, wanted: tuple[str, ...], entered: Shapes, threads: int, count: int) -> list[Steps]:
         """`count` sets of steps, each with buffers of its own; built at the first call."""
-        key = (wanted, shape, threads)
+        key = (wanted, entered, threads)
         if wanted not in self._stages:
             self._stages[wanted] = cut(self.graph, self.parameters, wanted)
         found = self._steps.setdefault(key, [])
@@ -88,7 +94,7 @@ class Plan:
         self._steps.move_to_end(key)
         self._let_go()
         while len(found) < count:
-            found.append(Steps(self._stages[wanted], self.shapes(shape), wanted, threads))
+            found.append(Steps(self._stages[wanted], self.shapes(*entered), wanted, threads))
         self._let_go()
         return found[:count]
 
@@ -104,7 +110,7 @@ class Plan:
 
 
 def _program(
-    steps: Steps, x: Array, images: Iterable[int], y: dict[str, Array], barrier: Barrier
+    steps: Steps, x: Entering, images: Iterable[int], y: dict[str, Array], barrier: Barrier
 ) -> Iterator[Step]:
     """One thread's images, one after the other, as long as nobody has failed."""
     for image in images:
@@ -112,15 +118,15 @@ def _program(
         yield partial(_run_alone, steps, x, image, y)
 
 
-def _run_alone(steps: Steps, x: Array, image: int, y: dict[str, Array]) -> None:
-    steps.feed(x[image])
+def _run_alone(steps: Steps, x: Entering, image: int, y: dict[str, Array]) -> None:
+    steps.feed({name: array[image] for name, array in x.items()})
     for step in steps.programs[0]:
         step()
     _collect(steps, image, y)
 
 
-def _run_together(members: Team, steps: Steps, x: Array, image: int, y: dict[str, Array]) -> None:
-    steps.feed(x[image])
+def _run_together(members: Team, steps: Steps, x: Entering, image: int, y: dict[str, Array]) -> None:
+    steps.feed({name: array[image] for name, array in x.items()})
     members.run(steps.programs, steps.barrier)
     _collect(steps, image, y)
 

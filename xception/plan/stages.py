@@ -8,7 +8,7 @@ forward pass. So a plan runs any graph, and runs Xception's in 40 stages instead
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -20,13 +20,16 @@ from ..layers import (
     Add,
     BatchNormalization,
     Conv2D,
-    Input,
     Layer,
     MaxPooling2D,
     Parameters,
+    ReLU,
     SeparableConv2D,
     pair,
 )
+
+#: Layers that are max(x, 0).
+RELU = (Activation("relu"), ReLU())
 
 #: Kernels with up to this many numbers are kept a second time, with the normalisation folded in.
 #: For greater ones the product is scaled instead: a pass over numbers that are in the cache.
@@ -128,14 +131,29 @@ def _pass_scales_on(stages: list[Stage | Plain], wanted: set[str]) -> None:
 class _Cutter:
     def __init__(self, graph: Graph, parameters: GraphParameters, wanted: tuple[str, ...]) -> None:
         self.graph, self.parameters, self.wanted = graph, parameters, wanted
-        self.readers: dict[str, list[str]] = {name: [] for name in graph.ancestors(wanted)}
-        for name in self.readers:
-            for source in graph.nodes[name].inputs:
-                self.readers[source].append(name)
+        self.nodes = self._without_identities()
+        self.readers: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for node in self.nodes.values():
+            for source in node.inputs:
+                self.readers[source].append(node.name)
         self.stages: list[Stage | Plain] = []
         self.made: set[str] = set()
         for name in wanted:
             self.make(name)
+
+    def _without_identities(self) -> dict[str, Node]:
+        """The nodes that are needed, less those that pass on what they are given: dropout, an
+        inner network's input. They are kept where they are wanted themselves."""
+        origin: dict[str, str] = {}
+        found: dict[str, Node] = {}
+        needed = self.graph.ancestors(self.wanted)
+        for node in self.graph.nodes.values():
+            inputs = tuple(origin[source] for source in node.inputs if node.name in needed)
+            passes = node.layer.identity and bool(inputs)
+            origin[node.name] = inputs[0] if passes else node.name
+            if node.name in self.wanted or (node.name in needed and not passes):
+                found[node.name] = replace(node, inputs=inputs)
+        return found
 
     def make(self, name: str) -> None:
         """Add the stage that gives this node, behind those that it reads."""
@@ -143,7 +161,7 @@ class _Cutter:
         waiting = [name]  # a stack of our own: a graph may be deeper than Python's
         while waiting:
             name = waiting[-1]
-            node = self.graph.nodes[name]
+            node = self.nodes[name]
             if name in self.made:
                 waiting.pop()
                 continue
@@ -161,7 +179,7 @@ class _Cutter:
             self.made.update(stage.gives)
 
     def _plain(self, node: Node) -> Plain:
-        return Plain(node.name, node.layer, self.parameters.get(node.name, {}), node.inputs)
+        return Plain(node.name, node.layer, self.parameters.get(node.weights, {}), node.inputs)
 
     def _stage(self, node: Node) -> Stage | None:
         """The stage that ends with this node, if there is one. Read backwards:
@@ -169,16 +187,19 @@ class _Cutter:
         end, residual, pool, normalisation = node, None, None, None
         if isinstance(node.layer, Add) and len(node.inputs) == 2:
             for product, other in (node.inputs, node.inputs[::-1]):
-                if product != other and self._only_reader(product) and self._leads_to_product(product):
-                    node, residual = self.graph.nodes[product], other
+                alike = self.nodes[product].output_shape == self.nodes[other].output_shape
+                if product == other or not alike or not self._only_reader(product):
+                    continue
+                if self._leads_to_product(product):
+                    node, residual = self.nodes[product], other
                     break
         if isinstance(node.layer, MaxPooling2D) and self._only_reader(node.inputs[0]):
-            node, pool = self.graph.nodes[node.inputs[0]], node.layer
+            node, pool = self.nodes[node.inputs[0]], node.layer
         if isinstance(node.layer, BatchNormalization) and self._only_reader(node.inputs[0]):
-            node, normalisation = self.graph.nodes[node.inputs[0]], node
+            node, normalisation = self.nodes[node.inputs[0]], node
         if not self._is_product(node):
             return None
-        rectified = [name for name in self.readers[end.name] if self._is_relu(self.graph.nodes[name])]
+        rectified = [name for name in self.readers[end.name] if self._is_relu(self.nodes[name])]
         relu = rectified[0] if rectified else None
         return self._folded(
             node, normalisation, name=end.name, pool=pool, residual=residual, relu=relu,
@@ -186,9 +207,9 @@ class _Cutter:
         )  # fmt: skip
 
     def _leads_to_product(self, name: str) -> bool:
-        node = self.graph.nodes[name]
+        node = self.nodes[name]
         while isinstance(node.layer, MaxPooling2D | BatchNormalization) and self._only_reader(node.inputs[0]):
-            node = self.graph.nodes[node.inputs[0]]
+            node = self.nodes[node.inputs[0]]
         return self._is_product(node)
 
     def _only_reader(self, name: str) -> bool:
@@ -196,20 +217,21 @@ class _Cutter:
 
     @staticmethod
     def _is_relu(node: Node) -> bool:
-        return node.layer == Activation("relu")
+        return node.layer in RELU
 
     @staticmethod
     def _is_product(node: Node) -> bool:
         layer = node.layer
+        if not isinstance(layer, Conv2D | SeparableConv2D):
+            return False
+        plain = layer.activation == "linear" and pair(layer.dilation_rate) == (1, 1)
         if isinstance(layer, SeparableConv2D):
-            return (
-                layer.activation == "linear" and layer.depth_multiplier == 1 and pair(layer.strides) == (1, 1)
-            )
-        return isinstance(layer, Conv2D) and layer.activation == "linear"
+            return plain and layer.depth_multiplier == 1 and pair(layer.strides) == (1, 1)
+        return plain and layer.groups == 1
 
     def _folded(self, node: Node, normalisation: Node | None, **rest: object) -> Stage:
         """The convolution with the normalisation behind it as one product, scale and bias."""
-        layer, weights = node.layer, self.parameters[node.name]
+        layer, weights = node.layer, self.parameters[node.weights]
         assert isinstance(layer, Conv2D | SeparableConv2D)
         separable = isinstance(layer, SeparableConv2D)
         kernel = weights["pointwise_kernel" if separable else "kernel"]
@@ -217,7 +239,7 @@ class _Cutter:
         bias = np.asarray(weights.get("bias", np.zeros(layer.filters)), np.float64)
         scale: Array | None = None
         if normalisation is not None:
-            scale, offset = _normalisation(normalisation, self.parameters[normalisation.name])
+            scale, offset = _normalisation(normalisation, self.parameters[normalisation.weights])
             bias = bias * scale + offset
             scale = scale.astype(np.float32)
             if matrix.size <= FOLDED_SIZE:
@@ -239,6 +261,3 @@ def _normalisation(node: Node, weights: Parameters) -> tuple[Array, Array]:
     offset = -weights["moving_mean"] * scale
     return scale, offset + weights["beta"] if layer.center else offset
 
-
-def is_input(stage: Stage | Plain) -> bool:
-    return isinstance(stage, Plain) and isinstance(stage.layer, Input)

@@ -18,7 +18,7 @@ import numpy as np
 from ..kernels import Array, same_padding
 from ..layers import Shape
 from .maps import NO_BORDER, Border, Buffers, Maps, activation, shares
-from .stages import Plain, Stage, is_input
+from .stages import Plain, Stage
 from .threads import Barrier, Step
 from .work import Work
 
@@ -67,10 +67,10 @@ class Steps:
 
     # --- running ----------------------------------------------------------------------------
 
-    def feed(self, image: Array) -> None:
-        """The image (h, w, c) that the next run is about."""
+    def feed(self, example: Mapping[str, Array]) -> None:
+        """What the next run is about: by the input's name an image (h, w, c), or numbers (c,)."""
         self._values.clear()
-        self._image = image[np.newaxis]
+        self._entering = {name: array[np.newaxis] for name, array in example.items()}
 
     def results(self) -> dict[str, Array]:
         """The wanted nodes' activations, (1, …) each."""
@@ -79,7 +79,7 @@ class Steps:
             for name in self._wanted
         }
         self._values.clear()
-        del self._image
+        del self._entering
         return found
 
     # --- maps and their lives ---------------------------------------------------------------
@@ -162,8 +162,8 @@ class Steps:
         maps = [self._maps.get(name) for name in node.reads]  # now: later they may be gone
 
         def compute() -> None:
-            if is_input(node):
-                y = self._image
+            if not node.reads:
+                y = self._entering[node.name]
             else:
                 arrays = [
                     self._values[name] if found is None else activation(found)

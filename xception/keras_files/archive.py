@@ -1,0 +1,134 @@
+"""A `.keras` file: a zip archive of `config.json`, `metadata.json` and `model.weights.h5`.
+
+Nothing is unpacked to disk. Weights that the archive stores as they are, as Keras does, are read
+from where they lie in it.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files import ModelFileError, replacing
+from ..labels import Labels, named
+from . import hdf5
+from .config import MOST_TEXT, parse
+from .hdf5 import Source
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+LABELS = "labels.json"  #: of this library's own; Keras does not look at it
+MOST_MEMBERS = 10_000
+LOCAL_HEADER = 30  #: bytes before the name of a member, where its content is
+WEIGHTS_SLACK = 64 << 20  #: bytes; HDF5's own, beside the numbers
+MOST_COMPRESSION = 32  #: trained weights compress by a tenth; a bomb by a thousand
+BYTES_A_PARAMETER = 32  #: at most: a float64, and what an optimizer keeps beside it
+
+
+@dataclass
+class Archive:
+    """The parts of a `.keras` file, checked; the weights not read yet."""
+
+    path: Path
+    file: zipfile.ZipFile
+    config: dict[str, Any]
+    metadata: dict[str, Any]
+    labels: Labels | None
+
+    def weights(self, parameters: int) -> Source:
+        """The weights file in the archive. parameters: how many numbers the model needs of it."""
+        info = self.file.getinfo(WEIGHTS)
+        name = f"{self.path.name}:{WEIGHTS}"
+        if info.compress_type == zipfile.ZIP_STORED:
+            with self.path.open("rb") as stream:
+                stream.seek(info.header_offset)
+                header = stream.read(LOCAL_HEADER)
+            lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+            return Source(name, self.path, info.header_offset + LOCAL_HEADER + lengths, info.file_size)
+        most = WEIGHTS_SLACK + min(BYTES_A_PARAMETER * parameters, MOST_COMPRESSION * info.compress_size)
+        return Source(name, self.path, content=_unpack(self.file, info, most, name))
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """A `.keras` file for reading. Raises ModelFileError for what is damaged, or made to do harm."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            _check(file, path)
+            texts = {
+                name: parse(_unpack(file, file.getinfo(name), MOST_TEXT, f"{path.name}:{name}"), f"{path.name}:{name}")
+                for name in (CONFIG, METADATA, LABELS)
+                if name == CONFIG or name in file.namelist()
+            }
+            yield Archive(path, file, texts[CONFIG], texts.get(METADATA, {}), _labels(texts, path))
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as error:
+        raise ModelFileError(f"{path.name}: a damaged .keras archive; fetch or copy it again ({error})") from None
+
+
+@contextmanager
+def write_archive(
+    path: Path, config: dict[str, Any], metadata: dict[str, Any], labels: Labels | None
+) -> Iterator[hdf5.File]:
+    """The HDF5 file of the weights, to be filled; the archive takes its name when it is whole."""
+    with replacing(path) as unfinished:
+        weights = unfinished.with_name(f"{unfinished.name}.h5")
+        try:
+            with hdf5.create(weights) as file:
+                yield file
+            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr(METADATA, json.dumps(metadata))
+                archive.writestr(CONFIG, json.dumps(config))
+                archive.write(weights, WEIGHTS)
+                if labels is not None:
+                    archive.writestr(LABELS, json.dumps({"labels": labels}))
+        finally:
+            weights.unlink(missing_ok=True)
+
+
+def _labels(texts: dict[str, dict[str, Any]], path: Path) -> Labels | None:
+    if LABELS not in texts:
+        return None
+    try:
+        return named(texts[LABELS]["labels"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path.name}:{LABELS}: {error}") from None
+
+
+def _check(file: zipfile.ZipFile, path: Path) -> None:
+    members = file.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise ModelFileError(f"{path.name}: holds {len(members):,} files; a .keras archive holds a few")
+    names = [info.filename for info in members]
+    if len(set(names)) != len(names):
+        raise ModelFileError(f"{path.name}: holds two files of one name; refused")
+    for info in members:
+        parts = info.filename.replace("\\", "/").split("/")
+        if ".." in parts or parts[0] == "" or ":" in parts[0]:
+            raise ModelFileError(f"{path.name}: holds {info.filename!r}, which leads out of the archive; refused")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise ModelFileError(f"{path.name}: holds {info.filename!r}, a link to elsewhere; refused")
+        if info.flag_bits & 1:
+            raise ModelFileError(f"{path.name}: is encrypted; refused")
+    for wanted in (CONFIG, WEIGHTS):
+        if wanted not in names:
+            raise ModelFileError(
+                f"{path.name}: a zip archive, but no .keras file: there is no {wanted}; found "
+                f"{', '.join(names[:5]) or 'nothing'}"
+            )
+
+
+def _unpack(file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, name: str) -> bytes:
+    """A member's bytes, at most so many."""
+    content = b""
+    if info.file_size <= most:
+        with file.open(info) as stream:
+            content = stream.read(most + 1)
+    if info.file_size > most or len(content) > most:
+        raise ModelFileError(f"{name}: unpacks to {info.file_size:,} bytes or more, where {most:,} are plenty; refused")
+    return content
