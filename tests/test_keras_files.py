@@ -151,9 +151,9 @@ def test_saved_weights_come_back(model, file):
         assert f["block1_conv1"].attrs["weight_names"][0] == b"block1_conv1/kernel:0"
 
 
-@pytest.mark.parametrize("name", ["x.weights.h5", "x.keras", "x.npz", "x"])
-def test_names_that_keras_takes_for_another_layout_are_refused(model, tmp_path, name):
-    with pytest.raises(ValueError, match=r"Try a name such as xception\.h5"):
+@pytest.mark.parametrize("name", ["x.keras", "x.npz", "x"])
+def test_names_that_say_another_format_are_refused(model, tmp_path, name):
+    with pytest.raises(ValueError, match=r"written as \.weights\.h5 .* or \.h5"):
         model.save_weights(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -191,8 +191,8 @@ def assert_refused(path, message, kind=ModelFileError):
 
 
 def test_files_that_are_no_weights(file, tmp_path):
-    assert_refused(tmp_path / "missing.h5", r"missing\.h5: there is no such weights file", FileNotFoundError)
-    assert_refused(tmp_path, "is a folder, expected a weights file", IsADirectoryError)
+    assert_refused(tmp_path / "missing.h5", r"missing\.h5: there is no such file", FileNotFoundError)
+    assert_refused(tmp_path, "is a folder, expected a file", IsADirectoryError)
 
     def content(data):
         path = tmp_path / "x.h5"
@@ -262,7 +262,7 @@ def test_layers_missing_and_left_over(file):
         names = [name for name in f.attrs["layer_names"] if name not in (b"block5_sepconv1", b"conv2d_2")]
         f.attrs["layer_names"] = np.array(names)
     assert_refused(
-        file, "no weights found for conv2d, conv2d_1, conv2d_2, block5_sepconv1, conv2d_3, and no place"
+        file, "no weights found for conv2d, conv2d_1, conv2d_2, block5_sepconv1, conv2d_3; no place"
     )
 
 
@@ -306,9 +306,9 @@ def test_nothing_is_read_from_elsewhere(file, tmp_path):
     assert_refused(spoilt(virtual), "kept in another file; refused")
     assert_refused(spoilt(lambda f, shape: f.create_dataset(place, shape, np.float32)), "stores nothing")
     assert_refused(
-        spoilt(lambda f, shape: f.create_dataset(place, shape, "S4")), "expected an array of floating"
+        spoilt(lambda f, shape: f.create_dataset(place, shape, "S4")), "expected an array of numbers"
     )
-    assert_refused(spoilt(lambda f, shape: f.create_group(place)), "expected an array of floating")
+    assert_refused(spoilt(lambda f, shape: f.create_group(place)), "expected an array of numbers")
     assert_refused(spoilt(lambda f, shape: None), "is announced, but missing")
     few = {"chunks": (1, 1, 3, 8), "fillvalue": 0}
 

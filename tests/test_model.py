@@ -109,7 +109,7 @@ def test_a_bar_is_shown_when_asked_for(full_model, images, capsys):
         ({"input_shape": (70, 71, 3)}, "at least 71 each way"),
         ({"input_shape": (299, 299)}, r"must be \(height, width, channels\)"),
         ({"weights": "imagenet", "input_shape": (299, 299, 1)}, "take 3 channels, not 1"),
-        ({"classifier_activation": "mish"}, "unknown activation 'mish'"),
+        ({"classifier_activation": "crelu"}, "unknown activation 'crelu'"),
         ({"classes": 0}, "units must be at least 1"),
         ({"input_shape": (299, 299, None)}, "known number of channels"),
     ],

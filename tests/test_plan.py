@@ -197,7 +197,9 @@ def test_random_graphs(seed, monkeypatch):
                 arrays.update({name: abs(array) for name, array in arrays.items() if name == "gamma"})
         nodes = list(graph.nodes)
         wanted = [nodes, list(graph.outputs), rng.permutation(nodes)[:2].tolist()][rng.integers(3)]
-        x = rng.normal(size=(rng.integers(1, 4), *graph.nodes[graph.inputs[0]].output_shape)).astype(np.float32)
+        x = rng.normal(size=(rng.integers(1, 4), *graph.nodes[graph.inputs[0]].output_shape)).astype(
+            np.float32
+        )
         expected = exactly(graph, parameters, x, wanted)
         # Small maps are cut as large ones are, too.
         monkeypatch.setattr("xception.plan.steps.LEAST_ROWS", int(rng.choice([1, 8, 32, 512])))

@@ -143,9 +143,7 @@ class Graph:
 
     def count_params(self, trainable: bool | None = None) -> int:
         """How many numbers the parameters hold; only the trainable ones, or only the others."""
-        return sum(
-            node.count_params(trainable) for node in self.nodes.values() if node.weights == node.name
-        )
+        return sum(node.count_params(trainable) for node in self.nodes.values() if node.weights == node.name)
 
     def shapes(self, input_shape: Shape | Mapping[str, Shape]) -> dict[str, Shape]:
         """Every node's output shape for an input of this shape. Raises ValueError."""

@@ -22,7 +22,9 @@ def checked(graph: Graph, x: Any) -> dict[str, Array]:
     if isinstance(x, Mapping):
         unknown = sorted(set(map(str, x)) ^ set(names))
         if unknown:
-            raise ValueError(f"expected a dict with the inputs {', '.join(names)}; look at {', '.join(unknown)}")
+            raise ValueError(
+                f"expected a dict with the inputs {', '.join(names)}; look at {', '.join(unknown)}"
+            )
         arrays = [x[name] for name in names]
     elif len(names) == 1:
         arrays = [x]

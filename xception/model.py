@@ -344,7 +344,9 @@ class ModelLayer:
     @property
     def output_shape(self) -> Any:
         """With the batch axis: (None, 19, 19, 728)."""
-        shapes = [(None, *shape) for shape in network.output_shapes(self._model.graph, self._member, self._path)]
+        shapes = [
+            (None, *shape) for shape in network.output_shapes(self._model.graph, self._member, self._path)
+        ]
         return shapes[0] if len(shapes) == 1 else shapes
 
     def count_params(self) -> int:

@@ -66,7 +66,9 @@ class Network:
         }
         for tensor in (*(t for tensors in everything.values() for t in tensors), *self.outputs):
             if tensor[:2] not in everything:
-                raise GraphError(f"{self.name}: there is no layer {tensor[0]!r} with a use number {tensor[1]}")
+                raise GraphError(
+                    f"{self.name}: there is no layer {tensor[0]!r} with a use number {tensor[1]}"
+                )
         readers: dict[Use, list[Use]] = {use: [] for use in everything}
         missing = {}
         for use, tensors in everything.items():
@@ -95,7 +97,9 @@ class Network:
         sources: dict[Use, Sequence[Use]] = {
             use: [tensor[:2] for tensor in tensors] for use, tensors in self.uses.items()
         }
-        order = keras_order(sources, [tensor[:2] for tensor in self.outputs], {use: use[0] for use in sources})
+        order = keras_order(
+            sources, [tensor[:2] for tensor in self.outputs], {use: use[0] for use in sources}
+        )
         return [self.members[name] for name in order]
 
     def leaves(self, path: str = "") -> Iterator[tuple[str, Member]]:
@@ -135,9 +139,7 @@ def _place(network: Network, graph: Graph, path: str, weights: str, entering: li
     path: what the nodes' names begin with. weights: the same at the network's first use.
     """
     if entering is not None and len(entering) != len(network.inputs):
-        raise GraphError(
-            f"{path[:-1]}: takes {len(network.inputs)} input(s), got {len(entering)}"
-        )
+        raise GraphError(f"{path[:-1]}: takes {len(network.inputs)} input(s), got {len(entering)}")
     made: dict[Use, list[str]] = {}
     for (name, index), tensors in network.uses.items():
         member = network.members[name]

@@ -42,7 +42,9 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Graph, FileParameters, Net
     hdf5.check_file(path)
     if is_archive(path):
         with archive.open_archive(path) as found:
-            network, graph = _built(found.config, config.version(found.metadata.get("keras_version")), path.name)
+            network, graph = _built(
+                found.config, config.version(found.metadata.get("keras_version")), path.name
+            )
             source = found.weights(graph.count_params())
             with hdf5.open_source(source) as file:
                 return graph, _all_of(network, graph, file, source), network, found.labels

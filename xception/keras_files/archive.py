@@ -62,13 +62,17 @@ def open_archive(path: Path) -> Iterator[Archive]:
         with zipfile.ZipFile(path) as file:
             _check(file, path)
             texts = {
-                name: parse(_unpack(file, file.getinfo(name), MOST_TEXT, f"{path.name}:{name}"), f"{path.name}:{name}")
+                name: parse(
+                    _unpack(file, file.getinfo(name), MOST_TEXT, f"{path.name}:{name}"), f"{path.name}:{name}"
+                )
                 for name in (CONFIG, METADATA, LABELS)
                 if name == CONFIG or name in file.namelist()
             }
             yield Archive(path, file, texts[CONFIG], texts.get(METADATA, {}), _labels(texts, path))
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as error:
-        raise ModelFileError(f"{path.name}: a damaged .keras archive; fetch or copy it again ({error})") from None
+        raise ModelFileError(
+            f"{path.name}: a damaged .keras archive; fetch or copy it again ({error})"
+        ) from None
 
 
 @contextmanager
@@ -110,7 +114,9 @@ def _check(file: zipfile.ZipFile, path: Path) -> None:
     for info in members:
         parts = info.filename.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or ":" in parts[0]:
-            raise ModelFileError(f"{path.name}: holds {info.filename!r}, which leads out of the archive; refused")
+            raise ModelFileError(
+                f"{path.name}: holds {info.filename!r}, which leads out of the archive; refused"
+            )
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ModelFileError(f"{path.name}: holds {info.filename!r}, a link to elsewhere; refused")
         if info.flag_bits & 1:
@@ -130,5 +136,7 @@ def _unpack(file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, name: str) 
         with file.open(info) as stream:
             content = stream.read(most + 1)
     if info.file_size > most or len(content) > most:
-        raise ModelFileError(f"{name}: unpacks to {info.file_size:,} bytes or more, where {most:,} are plenty; refused")
+        raise ModelFileError(
+            f"{name}: unpacks to {info.file_size:,} bytes or more, where {most:,} are plenty; refused"
+        )
     return content

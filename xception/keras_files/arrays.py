@@ -50,7 +50,9 @@ class StoredArray:
 def find(parent: Group, name: str) -> StoredArray:
     """The array at `name` below `parent`. Raises ModelFileError for anything else."""
     found = follow(parent, name)
-    if not isinstance(found, h5py.h5d.DatasetID) or not (found.dtype.kind in "fiu" or found.dtype == BFLOAT16):
+    if not isinstance(found, h5py.h5d.DatasetID) or not (
+        found.dtype.kind in "fiu" or found.dtype == BFLOAT16
+    ):
         raise ModelFileError(f"{place(parent, name)}: expected an array of numbers")
     properties = found.get_create_plist()
     if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
@@ -73,9 +75,7 @@ def _check_storage(array: StoredArray, properties: Any) -> None:
         chunks = zip(array.shape, properties.get_chunk(), strict=True)
         whole &= array.dataset.get_num_chunks() == math.prod(-(-size // chunk) for size, chunk in chunks)
     if not whole:
-        raise ModelFileError(
-            f"{array.place}: declares shape {array.shape}, but stores only {stored:,} bytes"
-        )
+        raise ModelFileError(f"{array.place}: declares shape {array.shape}, but stores only {stored:,} bytes")
 
 
 def read(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
@@ -152,9 +152,7 @@ def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: An
     except zlib.error as error:
         raise ModelFileError(f"{array.place}: its compressed numbers are damaged ({error})") from None
     if len(content) != expected or not unpacker.eof:
-        raise ModelFileError(
-            f"{array.place}: its compressed numbers are not the {expected:,} bytes declared"
-        )
+        raise ModelFileError(f"{array.place}: its compressed numbers are not the {expected:,} bytes declared")
     # HDF5's shuffle: all first bytes, then all second bytes, …; the first are the lowest.
     planes = np.frombuffer(content, np.uint8).reshape(array.dtype.itemsize, array.size)
     whole = planes[-1].astype(f"<u{array.dtype.itemsize}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..files import ModelFileError
 from ..graph import GraphError
-from ..layers import Input, Layer
+from ..layers import BatchNormalization, Dropout, Input, Layer, TrainingOnly
 from ..network import Member, Network, Tensor
 from .operations import Reference, is_operation, read_operation
 from .settings import check_dtype, check_origin, read_layer
@@ -24,7 +24,9 @@ DEEPEST = 16  #: networks within networks
 def parse(text: bytes | str, place: str) -> dict[str, Any]:
     """JSON text, of bounded size and depth, that must hold an object."""
     if len(text) > MOST_TEXT:
-        raise ModelFileError(f"{place}: describes the model in {len(text):,} bytes; at most {MOST_TEXT:,} are read")
+        raise ModelFileError(
+            f"{place}: describes the model in {len(text):,} bytes; at most {MOST_TEXT:,} are read"
+        )
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -119,7 +121,9 @@ def _sizes(shape: Sequence[Any]) -> tuple[int | None, ...]:
     if isinstance(shape, str) or not shape:
         raise ValueError(f"its shape should list sizes, got {shape!r}")
     for size in shape:
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 1 << 31):
+        if size is not None and (
+            isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 1 << 31
+        ):
             raise ValueError(f"its shape should list whole numbers from 1, or null, got {list(shape)}")
     return tuple(shape)
 
@@ -199,6 +203,11 @@ def _functional(name: str, config: Any, keras: int, depth: int) -> Network:
         except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise _RefusedError(f"{layer_name} ({described.get('class_name')}): {_short(error)}") from None
         layer = _layer(described, layer_name, keras, depth)
+        if _differs_in_training(layer) and _in_training(described.get("inbound_nodes")):
+            raise _RefusedError(
+                f"{layer_name} ({described['class_name']}): is called with training=True, so that it works as in "
+                "training at every prediction: with the statistics of the batch, or at random"
+            )
         uses = [[operand for operand in call if isinstance(operand, Reference)] for call in calls]
         found[layer_name] = layer, uses or [[]], _is_trainable(described)
 
@@ -221,6 +230,19 @@ def _functional(name: str, config: Any, keras: int, depth: int) -> Network:
     ends = tuple((tensor[0], leaving[tensor[:2]], tensor[2]) for tensor in outputs)
     network = Network(name, members, tuple(inputs), ends, keys)
     return network.without_loose_ends()
+
+
+def _differs_in_training(layer: Layer | Network) -> bool:
+    return isinstance(layer, Network | BatchNormalization | Dropout | TrainingOnly)
+
+
+def _in_training(calls: Any) -> bool:
+    """Whether a layer is told to work as in training, wherever that stands in its calls."""
+    if isinstance(calls, list):
+        return any(map(_in_training, calls))
+    if isinstance(calls, dict):
+        return calls.get("training") is True or _in_training(calls.get("kwargs"))
+    return False
 
 
 def _calls(nodes: Any) -> Iterator[Any]:

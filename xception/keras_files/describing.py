@@ -65,7 +65,7 @@ def _layer(member: Member, graph: Graph, path: str) -> dict[str, Any]:
         }  # fmt: skip
     described = _of_class(layer)
     described["config"] = {"name": keras_name(member.name), "dtype": "float32"} | described["config"]
-    if not isinstance(layer, Input):
+    if graph.nodes[f"{path}{member.name}"].parameters:  # not all of the others take it
         described["config"]["trainable"] = member.trainable
     return described
 

@@ -102,7 +102,15 @@ def open_source(source: Source) -> Iterator[File]:
             yield stack.enter_context(h5py.File(source.path if whole else stream, "r"))
         except ModelFileError:
             raise
-        except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError) as error:
+        except (
+            OSError,
+            RuntimeError,
+            LookupError,
+            ValueError,
+            TypeError,
+            MemoryError,
+            OverflowError,
+        ) as error:
             # All these are how h5py reports a broken file.
             raise ModelFileError(
                 f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({error})"

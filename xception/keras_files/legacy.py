@@ -13,7 +13,6 @@ numbered (`convolution2d_1`, `batchnormalization_36`, `dense_2`), need no table.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from ..network import Member, Network
 from . import arrays, config, hdf5
 from .arrays import StoredArray
 from .matching import Match
+from .naming import OLD_STEMS, number_of, stem_of
 
 #: What files of all ages call a parameter, where it is not its present name.
 OLD_NAMES = {
@@ -38,12 +38,6 @@ OLD_NAMES = {
 NAMES = ("depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",
          "moving_variance", *OLD_NAMES)  # fmt: skip
 
-#: Keras 1 wrote these stems where Keras 2 writes others.
-OLD_STEMS = {
-    "convolution2d": "conv2d",
-    "separableconvolution2d": "separable_conv2d",
-    "batchnormalization": "batch_normalization",
-}
 NETWORK_STEMS = ("functional", "model", "sequential")
 
 
@@ -57,8 +51,7 @@ class StoredLayer:
     @property
     def stem(self) -> str:
         """The name without its number: "convolution2d_1" -> "conv2d"."""
-        stem = re.sub(r"_\d+$", "", self.name)
-        return OLD_STEMS.get(stem, stem)
+        return stem_of(self.name)
 
     @property
     def is_dense(self) -> bool:
@@ -165,7 +158,9 @@ def _pair(
     for stem in dict.fromkeys(_stem(member) for member in places.values()):
         open_places = [path for path in places if path not in pairs and _stem(places[path]) == stem]
         numbered = sorted((x for x in left.values() if _stem_of(x) == stem), key=lambda x: number_of(x.name))
-        if len(open_places) == len(numbered) and (not by_name or old or stem in ("conv2d", "batch_normalization")):
+        if len(open_places) == len(numbered) and (
+            not by_name or old or stem in ("conv2d", "batch_normalization")
+        ):
             for path, layer in zip(_by_creation(open_places, places), numbered, strict=False):
                 pairs[path] = left.pop(layer.name)
     for path, member in places.items():
@@ -192,7 +187,9 @@ def _inside(network: Network, path: str, stored: StoredLayer, graph: Graph) -> M
     leaves = list(network.leaves(path))
     named = Match(graph)
     layers = stored.inside()
-    if len({layer.name for layer in layers}) == len(layers) and len({m.name for _, m in leaves}) == len(leaves):
+    if len({layer.name for layer in layers}) == len(layers) and len({m.name for _, m in leaves}) == len(
+        leaves
+    ):
         _pair(leaves, layers, named, by_name=False)
         if named.complete:
             return named
@@ -231,12 +228,6 @@ def _with_trainable(network: Network, path: str, trainable: bool) -> Iterator[tu
             yield f"{path}{member.name}", now
 
 
-def number_of(name: str) -> int:
-    """The number that Keras gave a layer: "conv2d_5" -> 5, "conv2d" -> 0."""
-    found = re.search(r"_(\d{1,9})$", name)
-    return int(found[1]) if found else 0
-
-
 def _needs(path: str, member: Member, graph: Graph) -> list[str]:
     """The nodes at a member's place that have parameters."""
     leaves = member.layer.leaves(f"{path}/") if isinstance(member.layer, Network) else [(path, member)]
@@ -254,7 +245,7 @@ def _stem_of(layer: StoredLayer) -> str:
 def _is_numbered(path: str, member: Member, graph: Graph) -> bool:
     """Whether a member bears a number of its kind rather than a name of its own."""
     if isinstance(member.layer, Network):
-        return re.sub(r"_\d+$", "", member.name) in NETWORK_STEMS
+        return stem_of(member.name) in NETWORK_STEMS
     return is_automatic(member.name, member.kind)
 
 
@@ -336,5 +327,7 @@ def parameter_name(path: str) -> str:
 
 
 def _root(file: hdf5.File) -> hdf5.Group:
+    """What holds the layers: the file itself, or one group of it where it holds a whole model."""
     # `in file` would follow a link out of it
-    return hdf5.group(file, "model_weights") if "model_weights" in file.keys() else file  # noqa: SIM118
+    within = not hdf5.has_names(file, "layer_names") and "model_weights" in file.keys()  # noqa: SIM118
+    return hdf5.group(file, "model_weights") if within else file

@@ -43,7 +43,9 @@ class Match:
             )
         problem = _difference(node, stored)
         if problem:
-            self.unfitting.append(f"{name if name == called else f'{name} ({called} in the file)'}: {problem}")
+            self.unfitting.append(
+                f"{name if name == called else f'{name} ({called} in the file)'}: {problem}"
+            )
             return
         self.found |= {(name, parameter): stored[parameter] for parameter in node.parameters}
 
@@ -58,9 +60,7 @@ class Match:
         """Read what was found: {node: {parameter: float32 array}}."""
         size = sum(4 * array.size for array in self.found.values())
         if size > MOST_FROM_LITTLE + MOST_COMPRESSION * source.length:
-            raise ModelFileError(
-                f"{source.name}: {source.length:,} bytes that unpack to {size:,}; refused"
-            )
+            raise ModelFileError(f"{source.name}: {source.length:,} bytes that unpack to {size:,}; refused")
         parameters: dict[str, dict[str, Array]] = {}
         values = arrays.read(list(self.found.values()), source)
         for (name, parameter), value in zip(self.found, values, strict=True):

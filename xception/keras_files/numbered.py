@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ..graph import Graph, GraphParameters, automatic_stem
 from ..network import Member, Network, is_input
 from . import arrays, hdf5
+from .naming import number_of, stem_of
 from .arrays import StoredArray
 from .matching import Match
 
@@ -101,29 +102,40 @@ def _has_weights(layer: hdf5.Group) -> bool:
 
 def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None:
     root = _layers(holder)
-    left = dict.fromkeys(root or ())
+    groups = _by_class(root)
     for key, member in keyed(network):
-        name = f"{path}{member.name}"
-        left.pop(key, None)
+        name, layer = f"{path}{member.name}", None
+        listed = groups.get(automatic_stem(member.kind))
+        if root is not None and listed:
+            key = listed.pop(0)
+            layer = hdf5.group(root, key)
         if isinstance(member.layer, Network):
-            if root is not None and key in root:
-                _walk(member.layer, f"{name}/", hdf5.group(root, key), found)
+            if layer is not None:
+                _walk(member.layer, f"{name}/", layer, found)
             else:
-                found.missing += [
-                    leaf for leaf, _ in member.layer.leaves(f"{name}/") if found.graph.nodes[leaf].parameters
-                ]
+                leaves = (leaf for leaf, _ in member.layer.leaves(f"{name}/"))
+                found.missing += [leaf for leaf in leaves if found.graph.nodes[leaf].parameters]
         elif found.graph.nodes[name].parameters:
-            stored = _variables(hdf5.group(root, key)) if root is not None and key in root else {}
+            stored = _variables(layer) if layer is not None else {}
             if stored:
                 found.pair(name, stored, key)
             else:
                 found.missing.append(name)
-    for key in left:
+    for key in (key for listed in groups.values() for key in listed):
+        assert root is not None  # from which the groups came
         layer = hdf5.group(root, key)
         if _has_weights(layer):
             found.left.append(key)
             shapes = [array.shape for array in _variables(layer).values()]
             found.left_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
+
+
+def _by_class(root: hdf5.Group | None) -> dict[str, list[str]]:
+    """The groups of each class in order. The first version counted by twos, so only that matters."""
+    found: dict[str, list[str]] = {}
+    for key in root or ():
+        found.setdefault(stem_of(key), []).append(key)
+    return {stem: sorted(keys, key=number_of) for stem, keys in found.items()}
 
 
 def _layers(holder: hdf5.Group) -> hdf5.Group | None:

@@ -71,7 +71,10 @@ def read_operation(
     if plain in NOTHING:
         return Identity(), tensors[:1]
     if short in ACTIVATIONS:
-        settings = [*operands[1:], *(value for key, value in config.items() if key in ("axis", "approximate"))]
+        settings = [
+            *operands[1:],
+            *(value for key, value in config.items() if key in ("axis", "approximate")),
+        ]
         if any(value not in (None, -1, False) for value in settings):
             raise ValueError(f"its operation {name!r} has settings that are not known here: {settings}")
         return Activation(read_activation(short, keras)), tensors[:1]
@@ -108,7 +111,7 @@ def _node_of_tensorflow(config: Mapping[str, Any], operands: Sequence[Any]) -> t
 
 
 def _words(name: str) -> str:
-    """"LogSoftmax" -> "log_softmax"."""
+    """ "LogSoftmax" -> "log_softmax"."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

@@ -59,11 +59,20 @@ IRRELEVANT = frozenset(
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
+#: Settings that some layers have without a choice.
+WITHOUT_EFFECT = (("groups", 1), ("dilation_rate", [1, 1]), ("dilation_rate", 1), ("depth_multiplier", 1))
+
 OUR_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "tensorflow.python.layers",
                "keras_core")  # fmt: skip
 
 #: Names of functions that are the same as an activation of another name.
-SAME_ACTIVATION = {"softmax_v2": "softmax", "swish": "silu", "hard_swish": "hard_silu", "relu_v2": "relu"}
+SAME_ACTIVATION = {
+    "softmax_v2": "softmax",
+    "log_softmax_v2": "log_softmax",
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "relu_v2": "relu",
+}
 
 
 def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
@@ -88,9 +97,9 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
             )
         if key in known:
             settings[key] = value
-        elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format" or not value:
+        elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
-        else:
+        elif value and (key, value) not in WITHOUT_EFFECT:
             raise ValueError(f"its setting {key} = {value!r} is not known here")
     for key in ("activation", "recurrent_activation"):
         if key in settings:
@@ -139,7 +148,9 @@ def check_dtype(dtype: Any) -> None:
     weights of any precision are computed in float32."""
     policy = dtype.get("class_name") if isinstance(dtype, Mapping) else dtype
     if isinstance(policy, str) and (policy.startswith("Quantized") or "_from_" in policy):
-        raise ValueError("its weights are quantised to whole numbers; weights of floating-point type are read")
+        raise ValueError(
+            "its weights are quantised to whole numbers; weights of floating-point type are read"
+        )
 
 
 def unknown(class_name: str) -> str:

@@ -109,7 +109,6 @@ class PReLU(Layer):
     shared_axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        axes(self, "shared_axes", optional=True)
         if self.shared_axes is not None:
             object.__setattr__(self, "shared_axes", as_wholes("shared_axes", self.shared_axes))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -200,7 +201,7 @@ def as_number(name: str, value: Any, least: float = -math.inf, most: float = mat
     value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number, got {reprlib.repr(value)}")
-    if not abs(value) <= np.finfo(np.float64).max:  # neither infinite, nor NaN, nor a whole number too large
+    if not abs(value) <= sys.float_info.max:  # infinite, NaN, or a whole number that is too large
         raise ValueError(f"{name} must be a finite number, got {reprlib.repr(value)}")
     if not least <= value <= most:
         bounds = f"at least {least}" if most == math.inf else f"from {least} to {most}"

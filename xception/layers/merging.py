@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
@@ -148,13 +149,17 @@ class Dot(Layer):
         one, other = np.moveaxis(inputs[0], a, -1), np.moveaxis(inputs[1], b, -1)
         if self.normalize:
             one, other = _unit(one), _unit(other)
-        n, k = len(one), one.shape[-1]
-        y = one.reshape(n, -1, k) @ other.reshape(n, -1, k).swapaxes(1, 2)
-        return y.reshape(n, *self.output_shape(inputs[0].shape[1:], inputs[1].shape[1:]))
+        y = _rows(one) @ _rows(other).swapaxes(1, 2)
+        return y.reshape(len(y), *self.output_shape(inputs[0].shape[1:], inputs[1].shape[1:]))
 
     def _axes(self, one: Shape, other: Shape) -> tuple[int, int]:
         both = (self.axes,) if isinstance(self.axes, int) else self.axes
         return array_axis(both[0], one), array_axis(both[-1], other)
+
+
+def _rows(x: Array) -> Array:
+    """(n, …, k) -> (n, rows, k)"""
+    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
 
 
 def _unit(x: Array) -> Array:

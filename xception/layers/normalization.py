@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,8 +102,9 @@ class GroupNormalization(Layer):
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
-        groups = x.shape[-1] if self.groups == -1 else self.groups
-        grouped = x.reshape(len(x), -1, groups, x.shape[-1] // groups)  # (n, pixels, groups, c / groups)
+        n, *pixels, c = x.shape
+        groups = c if self.groups == -1 else self.groups
+        grouped = x.reshape(n, math.prod(pixels), groups, c // groups)
         return _affine(_standard(grouped, (1, 3), self.epsilon).reshape(x.shape), parameters)
 
 

@@ -260,4 +260,3 @@ def _normalisation(node: Node, weights: Parameters) -> tuple[Array, Array]:
         scale = scale * weights["gamma"]
     offset = -weights["moving_mean"] * scale
     return scale, offset + weights["beta"] if layer.center else offset
-
