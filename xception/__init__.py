@@ -9,6 +9,7 @@ from .files import ModelFileError
 from .graph import Graph, GraphError
 from .imagenet import Prediction, decode_predictions, preprocess_input
 from .images import ImageError, load_image
+from .labels import read_labels
 from .model import Model, Xception, load_model
 from .plan.threads import get_num_threads, set_num_threads
 from .prediction import predict
@@ -31,5 +32,6 @@ __all__ = [
     "load_model",
     "predict",
     "preprocess_input",
+    "read_labels",
     "set_num_threads",
 ]

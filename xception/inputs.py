@@ -31,7 +31,8 @@ def checked(graph: Graph, x: Any) -> dict[str, Array]:
     else:
         if not isinstance(x, Sequence) or len(x) != len(names):
             raise ValueError(
-                f"expected a list of {len(names)} arrays, for the inputs {', '.join(names)}, or a dict by these names"
+                f"expected a list of {len(names)} arrays, for the inputs {', '.join(names)}, or a dict by "
+                "these names"
             )
         arrays = list(x)
     found = {name: _checked(graph, name, array) for name, array in zip(names, arrays, strict=True)}
@@ -46,7 +47,7 @@ def _checked(graph: Graph, name: str, x: Any) -> Array:
     is_image = len(shape) == 3
     called = "images" if is_image else "numbers"
     wanted = ", ".join("any" if size is None else str(size) for size in shape)
-    expected = f"expected {called} of shape (n, {wanted}{'' if shape[1:] else ','})"
+    expected = f"expected {called} of shape (n, {wanted})"
     if len(graph.inputs) > 1:
         expected = f"{name}: {expected}"
     try:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from . import architecture, inputs, network, summary
 from .graph import Graph, GraphParameters, Node
 from .kernels import Array
-from .labels import Labels
+from .labels import Labels, Names, named
 from .layers import Shape
 from .network import Member, Network
 from .plan import Plan
@@ -104,11 +104,11 @@ class Model:
         graph: Graph,
         parameters: GraphParameters,
         outline: Network | None = None,
-        labels: Labels | None = None,
+        labels: Names | None = None,
     ) -> None:
         self.graph = graph
         self.network = outline or network.of_graph(graph)  #: the same as Keras nests it
-        self.labels = labels  #: (class id, name) of each class, if the file told
+        self.labels = labels
         self._set_parameters(parameters)
 
     def __repr__(self) -> str:
@@ -138,6 +138,16 @@ class Model:
         return self._as_answers([(None, *self.graph.nodes[name].output_shape) for name in self.graph.outputs])
 
     @property
+    def labels(self) -> Labels | None:
+        """(class id, name) of each class, if the file told. May be set, to names or such pairs, or to
+        what `read_labels` gives; `save` keeps them."""
+        return self._labels
+
+    @labels.setter
+    def labels(self, names: Names | None) -> None:
+        self._labels = None if names is None else named(names)
+
+    @property
     def parameters(self) -> GraphParameters:
         """{node name: {parameter name: float32 array}}; the arrays are not to be written to."""
         return self._parameters
@@ -159,7 +169,7 @@ class Model:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"there are {len(self.layers)} layers; there is none at {index}")
             return self.layers[index]
-        everything = {path: member for path, member in network.walk(self.network)}
+        everything = dict(network.walk(self.network))
         if name not in everything:
             ends = [path for path in everything if path.endswith(f"/{name}")]
             if len(ends) > 1:

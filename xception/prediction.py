@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .graph import Node
 from .imagenet import Prediction, best, classes, preprocess_input
 from .images import load_image
 from .inputs import image_input, scales_pixels
 from .kernels import Array, sigmoid
 from .kernels import softmax as softmax_of
-from .labels import Labels, named
-from .layers import Activation, Dense, Softmax
+from .labels import Labels, Names, named, read_labels
+from .layers import Activation, Average, Dense, Flatten, GlobalAveragePooling2D, Reshape, Softmax
 from .model import Model, Xception
 
 if TYPE_CHECKING:
@@ -24,13 +30,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BATCH = 16  #: photographs computed at once
 SCALINGS = ("auto", "tf", "unit", "none")
+SOFTMAXES = ("auto", "yes", "no")
 
 
 def predict(
     images: ImageLike | Iterable[ImageLike],
     model: Model | None = None,
     top: int = 5,
-    labels: Sequence[Any] | None = None,
+    labels: Names | str | os.PathLike[str] | None = None,
     scaling: str = "auto",
     softmax: str = "auto",
 ) -> list[list[Prediction]]:
@@ -39,88 +46,29 @@ def predict(
     images: one or more of: a path, an open file, a PIL image, an array of pixels 0…255. An
         array (n, h, w, 3) is n images. See `load_image` for how they are read.
     model: Xception with the ImageNet classifier unless given; it is loaded once and kept.
-    labels: the classes' names, or pairs (class id, name), in the order of the model's outputs. By
-        default the model's own; ImageNet's for 1000 classes.
+    labels: the classes' names in the order of the model's outputs, or a file that holds them, see
+        `read_labels`. By default the model's own; ImageNet's for 1000 classes; else numbers.
     scaling: what becomes of pixels: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto" is "none" where
         the model does its own scaling, else "tf".
-    softmax: "yes" makes probabilities of scores, "no" leaves them, "auto" looks which they are.
+    softmax: "yes" makes probabilities of logits, "no" leaves scores as they are, "auto" finds out
+        which they are: by the model's last activation, else by whether they add up to 1.
 
-    Raises what `load_image` raises, and `Xception` at its first use.
+    A single score is the probability of the second of two classes if it comes out of a sigmoid, or
+    if there are two labels.
+
+    Raises what `load_image` raises, what `Xception` raises at its first use, and ValueError for a
+    model that does not take photographs or has no classifier, and for labels of another number.
     """
-    model = model or imagenet_model()
+    model = imagenet_model() if model is None else model
+    size, names = image_size(model), class_labels(model, labels, softmax)
     predictions: list[list[Prediction]] = []
     for batch in batched(_each(images), BATCH):
-        pixels = np.stack([load_image(image, image_size(model)) for image in batch])
-        scores = model.predict(scaled(pixels, model, scaling), verbose=0)
-        predictions += label(model, scores, top, labels, softmax)
+        pixels = np.stack([load_image(image, size) for image in batch])
+        predictions += label(model, outputs(model, pixels, scaling), names, top, softmax)
     return predictions
 
 
-def scaled(pixels: Array, model: Model, scaling: str = "auto") -> Array:
-    """Pixels 0…255 as a model takes them: (n, h, w, 3) float32."""
-    if scaling not in SCALINGS:
-        raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
-    if scaling == "auto":
-        scaling = "none" if scales_pixels(model.graph) else "tf"
-    if scaling == "tf":
-        return preprocess_input(pixels)
-    x = pixels.astype(np.float32)
-    return x / np.float32(255) if scaling == "unit" else x
-
-
-def label(
-    model: Model, scores: Any, top: int, labels: Sequence[Any] | None = None, softmax: str = "auto"
-) -> list[list[Prediction]]:
-    """(n, classes) -> the best classes of each."""
-    if not isinstance(scores, np.ndarray) or scores.ndim != 2:
-        shape = scores.shape if isinstance(scores, np.ndarray) else f"{len(scores)} outputs"
-        raise ValueError(f"the model gives {shape}, no scores (n, classes): has it a classifier?")
-    names = _labels(model, labels)
-    scores = probabilities(model, scores, softmax, names)
-    count = scores.shape[1]
-    if names is None:
-        names = classes() if count == len(classes()) else named([f"class_{i}" for i in range(count)])
-    if len(names) != count:
-        raise ValueError(f"there are {len(names)} labels, but the model tells {count} classes apart")
-    return [best(row, names, top) for row in scores]
-
-
-def probabilities(model: Model, scores: Array, wanted: str = "auto", labels: Labels | None = None) -> Array:
-    """Scores (n, classes) as probabilities. A single score is that of the second of two classes."""
-    if wanted not in ("auto", "yes", "no"):
-        raise ValueError(f'softmax must be "auto", "yes" or "no", got {wanted!r}')
-    last = _last_activation(model)
-    two = scores.shape[1] == 1 and (last == "sigmoid" or (labels is not None and len(labels) == 2))
-    if two and wanted != "no":
-        p = scores if last == "sigmoid" else sigmoid(scores)
-        return np.concatenate([1 - p, p], axis=1)
-    if wanted == "auto":
-        sums = scores.sum(axis=1)
-        are_probabilities = scores.min(initial=0) >= 0 and np.allclose(sums, 1, atol=1e-3)
-        keep = last in ("softmax", "sigmoid") or are_probabilities or scores.shape[1] == 1
-        wanted = "no" if keep else "yes"
-    return softmax_of(scores) if wanted == "yes" else scores
-
-
-def _last_activation(model: Model) -> str:
-    node = model.graph.nodes[model.graph.outputs[0]]
-    while node.layer.identity and node.inputs:
-        node = model.graph.nodes[node.inputs[0]]
-    if isinstance(node.layer, Softmax):
-        return "softmax"
-    if isinstance(node.layer, Dense | Activation) and isinstance(node.layer.activation, str):
-        return node.layer.activation
-    return ""
-
-
-def _labels(model: Model, labels: Sequence[Any] | None) -> Labels | None:
-    return model.labels if labels is None else named(labels)
-
-
-@functools.cache
-def imagenet_model() -> Model:
-    """Xception with the ImageNet classifier, built at the first call."""
-    return Xception()
+# --- what enters ----------------------------------------------------------------------------
 
 
 def image_size(model: Model) -> tuple[int, int]:
@@ -136,6 +84,124 @@ def image_size(model: Model) -> tuple[int, int]:
         )
     height, width, _ = model.graph.nodes[name].output_shape
     return height or 299, width or 299
+
+
+def scaled(pixels: NDArray[Any], model: Model, scaling: str = "auto") -> Array:
+    """Pixels 0…255 as a model takes them: (n, h, w, 3) float32."""
+    if scaling not in SCALINGS:
+        raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
+    if scaling == "auto":
+        scaling = "none" if scales_pixels(model.graph) else "tf"
+    if scaling == "tf":
+        return preprocess_input(pixels)
+    x = pixels.astype(np.float32)
+    return x / np.float32(255) if scaling == "unit" else x
+
+
+def outputs(model: Model, pixels: NDArray[Any], scaling: str = "auto") -> Any:
+    """What a model makes of pixels 0…255, (n, h, w, 3)."""
+    x = scaled(pixels, model, scaling)
+    # Who asks for pixels as they are has not forgotten to scale them.
+    with warnings.catch_warnings() if scaling == "none" else nullcontext():
+        if scaling == "none":
+            warnings.filterwarnings("ignore", "the images hold")
+        return model.predict(x, verbose=0)
+
+
+# --- what leaves ----------------------------------------------------------------------------
+
+
+def class_labels(
+    model: Model, labels: Names | str | os.PathLike[str] | None = None, softmax: str = "auto"
+) -> Labels:
+    """(class id, name) of each class that a model tells apart, by whoever knows: the labels given,
+    the model's own file, ImageNet where there are 1000, else nobody.
+
+    Raises ValueError where there is no classifier, or one of another number of classes.
+    """
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
+        raise ValueError(
+            f"{model.name} gives {shape}, where the scores of one classifier, (None, classes), are expected"
+        )
+    if isinstance(labels, str | os.PathLike):
+        names: Labels | None = read_labels(labels)
+    else:
+        names = model.labels if labels is None else named(labels)
+    count = 2 if _is_of_two(model, names, softmax) else shape[1]
+    if names is None and count == len(classes()):
+        return classes()
+    names = names or named([f"class_{number}" for number in range(count)])
+    if len(names) != count:
+        raise ValueError(f"there are {len(names)} labels, but {model.name} tells {count} classes apart")
+    return names
+
+
+def label(
+    model: Model, scores: Array, names: Labels, top: int = 5, softmax: str = "auto"
+) -> list[list[Prediction]]:
+    """(n, classes) -> the best classes of each. names: of all classes, see `class_labels`."""
+    if scores.shape[1] < len(names):
+        p = scores if _last_activation(model) == "sigmoid" else sigmoid(scores)
+        scores = np.concatenate([1 - p, p], axis=1)
+    elif softmax == "yes" or (softmax == "auto" and _are_logits(model, scores)):
+        scores = softmax_of(scores) if scores.shape[1] > 1 else sigmoid(scores)
+    return [best(row, names, top) for row in scores]
+
+
+def _is_of_two(model: Model, names: Labels | None, softmax: str) -> bool:
+    """Whether a model's one score tells two classes apart."""
+    if softmax not in SOFTMAXES:
+        raise ValueError(f"softmax must be one of {', '.join(SOFTMAXES)}, got {softmax!r}")
+    if model.output_shape[1] != 1:
+        return False
+    if _last_activation(model) == "sigmoid":
+        return names is None or len(names) != 1
+    return softmax == "yes" if names is None else softmax != "no" and len(names) == 2
+
+
+def _are_logits(model: Model, scores: Array) -> bool:
+    """Whether these scores (n, classes) are still to be made probabilities of."""
+    if _last_activation(model) in ("softmax", "sigmoid") or scores.shape[1] == 1:
+        return False
+    return scores.min(initial=0) < 0 or not np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+
+
+def _last_activation(model: Model) -> str:
+    """The function that a model's scores come out of; "" if it has no name here."""
+    layer = _source(model, Flatten | Reshape | GlobalAveragePooling2D | Average).layer
+    found = layer if isinstance(layer, Softmax) else getattr(layer, "activation", "")
+    return "softmax" if isinstance(found, Softmax) else found if isinstance(found, str) else ""
+
+
+def _source(model: Model, passing: Any) -> Node:
+    """Where the answers come from, seen through what does nothing and through layers `passing`."""
+    node = model.graph.nodes[model.graph.outputs[0]]
+    while node.inputs and (node.layer.identity or isinstance(node.layer, passing)):
+        node = model.graph.nodes[node.inputs[0]]
+    return node
+
+
+# --- features -------------------------------------------------------------------------------
+
+
+def without_classifier(model: Model) -> Model:
+    """The same up to what the last dense layer reads; all of it if it does not end in one."""
+    last = _source(model, Activation | Softmax)
+    if len(model.graph.outputs) > 1 or not isinstance(last.layer, Dense):
+        return model
+    graph = copy.copy(model.graph)
+    graph.set_ends(graph.inputs, last.inputs)
+    return Model(graph, model.parameters)
+
+
+# --- models and batches ---------------------------------------------------------------------
+
+
+@functools.cache
+def imagenet_model() -> Model:
+    """Xception with the ImageNet classifier, built at the first call."""
+    return Xception()
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -205,7 +205,7 @@ def _functional(name: str, config: Any, keras: int, depth: int) -> Network:
         layer = _layer(described, layer_name, keras, depth)
         if _differs_in_training(layer) and _in_training(described.get("inbound_nodes")):
             raise _RefusedError(
-                f"{layer_name} ({described['class_name']}): is called with training=True, so that it works as in "
+                f"{layer_name} ({described['class_name']}): is called with training=True, to work as in "
                 "training at every prediction: with the statistics of the batch, or at random"
             )
         uses = [[operand for operand in call if isinstance(operand, Reference)] for call in calls]

@@ -15,6 +15,12 @@ from ..network import Member, Network, Tensor, output_shapes
 #: The version of Keras whose form this is; metadata of the file.
 KERAS = "3.3.3"
 
+#: Settings that Keras 3 does not take of a layer that works in training alone.
+OF_KERAS_2 = frozenset(
+    {"name", "dtype", "trainable", "batch_input_shape", "data_format", "rng_type", "force_generator",
+     "auto_vectorize"}
+)  # fmt: skip
+
 #: What Keras 3 has no longer, and what does the same at inference.
 GONE = {"RandomHeight": "Identity", "RandomWidth": "Identity"}
 
@@ -85,7 +91,7 @@ def _of_class(layer: Layer) -> dict[str, Any]:
 
 def _is_plain(key: str) -> bool:
     """Whether a setting of a layer that works in training alone is kept."""
-    return key not in ("name", "dtype", "trainable", "batch_input_shape", "batch_shape", "data_format")
+    return key not in OF_KERAS_2
 
 
 def _value(value: Any) -> Any:

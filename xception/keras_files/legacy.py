@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..files import ModelFileError
 from .. import architecture
+from ..files import ModelFileError
 from ..graph import Graph, GraphParameters, automatic_stem, is_automatic
 from ..network import Member, Network
 from . import arrays, config, hdf5

@@ -37,10 +37,8 @@ class Match:
     def pair(self, name: str, stored: Mapping[str, StoredArray], called: str) -> None:
         """Take a layer's arrays for a node: by parameter, or in order where keys are positions."""
         node = self.graph.nodes[name]
-        if all(key.isdecimal() for key in stored):
-            stored = dict(zip(node.parameters, stored.values(), strict=False)) | (
-                {"more": next(reversed(stored.values()))} if len(stored) > len(node.parameters) else {}
-            )
+        if all(key.isdecimal() for key in stored) and len(stored) == len(node.parameters):
+            stored = dict(zip(node.parameters, stored.values(), strict=True))
         problem = _difference(node, stored)
         if problem:
             self.unfitting.append(

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from ..graph import Graph, GraphParameters, automatic_stem
 from ..network import Member, Network, is_input
 from . import arrays, hdf5
-from .naming import number_of, stem_of
 from .arrays import StoredArray
 from .matching import Match
+from .naming import number_of, stem_of
 
 #: The first version, of TensorFlow 2.12, called it otherwise.
 LAYERS = ("layers", "_layer_checkpoint_dependencies")

@@ -24,8 +24,8 @@ ARITHMETIC = {
 }  # fmt: skip
 UNARY = frozenset({"negative", "absolute", "square", "sqrt", "exp", "log"})
 ACTIVATIONS = frozenset(
-    {"relu", "relu6", "elu", "selu", "silu", "swish", "gelu", "sigmoid", "softmax", "softplus", "softsign", "tanh",
-     "log_softmax", "leaky_relu", "hard_sigmoid", "hard_silu", "log_sigmoid"}
+    {"relu", "relu6", "elu", "selu", "silu", "swish", "gelu", "sigmoid", "softmax", "softplus", "softsign",
+     "tanh", "log_softmax", "leaky_relu", "hard_sigmoid", "hard_silu", "log_sigmoid"}
 )  # fmt: skip
 MERGING = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum"})
 NOTHING = frozenset({"cast", "identity", "stopgradient"})

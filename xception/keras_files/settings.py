@@ -135,7 +135,8 @@ def check_origin(described: Mapping[str, Any]) -> None:
     module, registered = described.get("module"), described.get("registered_name")
     if module is not None and module != "builtins" and not _is_ours(module):
         raise ValueError(
-            f"its class {class_name!r} is of the module {module!r}, not of Keras: code from elsewhere is not run"
+            f"its class {class_name!r} is of the module {module!r}, not of Keras: code from elsewhere is "
+            "not run"
         )
     if registered is not None and str(registered).rpartition(">")[0] not in ("", "keras", "Keras"):
         raise ValueError(

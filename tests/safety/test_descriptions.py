@@ -1,0 +1,239 @@
+"""Hostile descriptions of models: the JSON, in `.keras` and in `.h5`."""
+
+import base64
+import json
+import marshal
+
+import numpy as np
+import pytest
+from hostile import (
+    archive,
+    entry,
+    functional,
+    layer,
+    refused_config,
+    sequential,
+    small,
+    tensor,
+    whole_h5,
+)
+
+import xception
+
+BYTECODE = base64.b64encode(marshal.dumps(compile("__import__('canary')", "x", "exec"))).decode()
+LAMBDA = {
+    "class_name": "__lambda__",
+    "config": {"code": BYTECODE, "defaults": None, "closure": None},
+}
+
+
+# --- code -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function", [[BYTECODE, None, None], LAMBDA, "canary", "os.system", {"class_name": "function", "config": "f"}]
+)
+@pytest.mark.parametrize("class_name", ["Lambda", "keras.layers>Lambda", "KerasLayer", "TFSMLayer"])
+def test_code_in_a_layer_is_not_run(tmp_path, class_name, function):
+    code = layer(class_name, "scale", "dense", function=function, function_type="lambda", output_shape=[2])
+    refused_config(tmp_path, small(code), "code from a file is never run|is not among the layers known")
+    refused_config(tmp_path, sequential(entry(), code), "never run|is not among the layers known")
+    inside = functional(entry("vector", (None, 2)), layer(class_name, "scale", "vector"), name="inside")
+    inside |= {"name": "inside", "inbound_nodes": [{"args": [tensor("dense")], "kwargs": {}}]}
+    refused_config(tmp_path, small(inside), "inside: scale .*(never run|is not among the layers known)")
+
+
+@pytest.mark.parametrize("module", ["canary", "os", "builtins.x", "keras.canary.evil", "kerasx", "", 3, ["keras"], {}])
+@pytest.mark.parametrize("class_name", ["Layer", "system", "function", "Dense"])
+def test_modules_are_not_imported(tmp_path, class_name, module):
+    if class_name == "Dense" and module == "keras.canary.evil":
+        module = "canary.keras"  # what is called keras is not imported either, but taken for Keras's own
+    evil = layer(class_name, "evil", "dense", units=2, more={"module": module})
+    refused_config(tmp_path, small(evil), "evil .*(not of Keras|is not among the layers known)")
+
+
+@pytest.mark.parametrize("registered", ["canary>Layer", "a>b>Dense", ">x>Dense", ["canary>Dense"], {"a": 1}])
+def test_registered_names_are_not_looked_up(tmp_path, registered):
+    evil = layer("Dense", "evil", "dense", units=2, more={"registered_name": registered})
+    refused_config(tmp_path, small(evil), "registered as .* not run")
+
+
+@pytest.mark.parametrize("setting", ["activation", "kernel_initializer", "kernel_regularizer", "bias_constraint"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        LAMBDA,
+        "canary.function",
+        {"module": "canary", "class_name": "Layer", "config": {}, "registered_name": None},
+        {"module": "canary", "class_name": "function", "config": "function", "registered_name": "function"},
+        {"module": "builtins", "class_name": "function", "config": "exec", "registered_name": "exec"},
+    ],
+)
+def test_functions_are_not_looked_up(tmp_path, setting, value):
+    """What an activation would run is refused; what matters in training alone is not even looked at."""
+    path = archive(tmp_path / "x.keras", small_with(setting, value))
+    if setting == "activation":
+        refused_config(tmp_path, small_with(setting, value), "dense .*(activation|not of Keras|is not among)")
+    else:
+        assert xception.load_model(path).count_params() == 22
+
+
+def small_with(setting, value, of="dense"):
+    described = small()
+    (found,) = (one for one in described["config"]["layers"] if one["name"] == of)
+    found["config"][setting] = value
+    return described
+
+
+@pytest.mark.parametrize("class_name", ["TFOpLambda", "TensorFlowOpLayer", "SlicingOpLambda"])
+@pytest.mark.parametrize("function", ["py_function", "numpy_function", "io.read_file", "canary.function", "raw_ops.Py"])
+def test_operations_of_tensorflow_are_not_looked_up(tmp_path, class_name, function):
+    node = {"name": "x", "op": function, "attr": {}}
+    evil = layer(class_name, "evil", "dense", function=function, node_def=node, more={"module": None})
+    evil["inbound_nodes"] = [["dense", 0, 0, {}]]
+    refused_config(tmp_path, small(evil), "evil .*is not (known here|among the layers known)")
+
+
+def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
+    evil = {"module": "canary", "class_name": "Layer", "config": {"code": BYTECODE}, "registered_name": "canary>Layer"}
+    described = small() | {"compile_config": {"optimizer": evil, "loss": evil, "metrics": [evil]}, "build_config": evil}
+    described["config"] |= {"build_config": evil, "shared_object_id": evil}
+    for path in (
+        archive(tmp_path / "x.keras", described, more={"assets/canary.py": "raise SystemExit", "canary.py": "1/0"}),
+        whole_h5(tmp_path / "x.h5", described, lambda file: file.attrs.create("training_config", json.dumps(evil))),
+    ):
+        assert xception.load_model(path).predict(np.zeros((1, 8, 8, 3))).tolist() == [[1, 2]]
+
+
+# --- JSON -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not the JSON"),
+        ("{", "is not the JSON"),
+        ("[]", "should hold a JSON object, found list"),
+        ("null", "should hold a JSON object"),
+        ('"' + "x" * 100_000, "is not the JSON"),
+        ("[" * 500_000, "is not the JSON"),
+        ('{"a":' * 100_000, "is not the JSON"),
+        ('{"class_name": "Functional", "config": ' + "9" * 1_000_000 + "}", "is not the JSON|is damaged"),
+        ("{}", "class_name"),
+        ('{"class_name": "Functional"}', "config"),
+        ('{"class_name": "Functional", "config": null}', "is damaged"),
+        ('{"class_name": ["Functional"], "config": {}}', "is of the class"),
+        ('{"class_name": "Functional", "config": {"layers": 3}}', "is damaged"),
+        ('{"class_name": "Functional", "config": {"layers": "abc"}}', "is damaged"),
+        ('{"class_name": "Sequential", "config": {"layers": [[]]}}', "is damaged"),
+        ('{"class_name": "Sequential", "config": []}', "has no layers"),
+    ],
+)
+def test_texts_that_are_no_description(tmp_path, text, message):
+    refused_config(tmp_path, text, message)
+
+
+def test_a_description_that_is_too_long(tmp_path):
+    from xception.keras_files.config import MOST_TEXT
+
+    text = json.dumps(small()) + " " * MOST_TEXT
+    with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are plenty; refused"):
+        xception.load_model(archive(tmp_path / "x.keras", text, packed=True))
+    with pytest.raises(xception.ModelFileError, match="describes the model in .* at most"):
+        xception.load_model(whole_h5(tmp_path / "x.h5", text))
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    for text in (b"\xff\xfe\x00", b'{"class_name": "\xff"}', json.dumps(small()).encode("utf-16")[:-1]):
+        refused_config(tmp_path, text, "is not the JSON")
+
+
+def test_nesting_within_a_layer(tmp_path):
+    for depth, message in ((200, "target_shape|nested|damaged"), (900, "target_shape|nested|damaged|JSON")):
+        deep = json.loads("[" * depth + "1" + "]" * depth)
+        refused_config(tmp_path, small(layer("Reshape", "deep", "dense", target_shape=deep)), message)
+        described = small(input_layers=deep)
+        refused_config(tmp_path, described, "small: ")
+        refused_config(tmp_path, small(layer("Add", "deep", [deep])), "deep|nested")
+
+
+# --- numbers --------------------------------------------------------------------------------
+
+HUGE = [0, -1, -(2**31), 2**31, 2**63, 2**64, 10**400, 1e400, float("nan"), float("-inf"), 1.5, True, "2", None, [], {}]
+
+
+@pytest.mark.parametrize("value", HUGE, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize(
+    ("class_name", "setting", "more"),
+    [
+        ("Dense", "units", {}),
+        ("Conv2D", "filters", {"kernel_size": 1}),
+        ("Conv2D", "kernel_size", {"filters": 1}),
+        ("Conv2D", "strides", {"filters": 1, "kernel_size": 1}),
+        ("Conv2D", "dilation_rate", {"filters": 1, "kernel_size": 1}),
+        ("Conv2D", "groups", {"filters": 1, "kernel_size": 1}),
+        ("Conv2DTranspose", "output_padding", {"filters": 1, "kernel_size": 1, "padding": []}),
+        ("SeparableConv2D", "depth_multiplier", {"filters": 1, "kernel_size": 1}),
+        ("MaxPooling2D", "pool_size", {"strides": 1}),
+        ("UpSampling2D", "size", {}),
+        ("Resizing", "height", {"width": 2}),
+        ("CenterCrop", "width", {"height": 2}),
+        ("BatchNormalization", "axis", {}),
+        ("Rescaling", "scale", {"offset": {}}),
+        ("Permute", "dims", {}),
+    ],
+)
+def test_numbers_that_no_layer_has(tmp_path, class_name, setting, more, value):
+    evil = layer(class_name, "evil", "pixels", **more, **{setting: value})
+    try:
+        model = xception.load_model(archive(tmp_path / "x.keras", functional(entry(), evil), b""))
+    except xception.ModelFileError as error:
+        assert "evil" in str(error) or "not an HDF5 file" in str(error)  # noqa: PT017
+    else:
+        pytest.fail(f"{model} has no weights")
+
+
+@pytest.mark.parametrize("value", HUGE[:-2], ids=lambda value: str(value)[:12])
+def test_shapes_that_no_input_has(tmp_path, value):
+    if value is not None:
+        refused_config(tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|numbers for one image")
+        refused_config(tmp_path, functional(entry(shape=(None, value))), "shape|numbers for one image")
+    refused_config(tmp_path, functional(entry(shape=value)), "shape")
+    refused_config(tmp_path, sequential(entry(shape=value), layer("Flatten", "flat")), "shape")
+
+
+def test_shapes_of_too_many_axes(tmp_path):
+    refused_config(tmp_path, functional(entry(shape=(None, *[1] * 100_000))), "shape")
+    for class_name, setting in (("Reshape", "target_shape"), ("Permute", "dims")):
+        for sizes in ([1] * 100_000, [2**31 - 1] * 100_000, list(range(1, 100_001))):
+            evil = layer(class_name, "evil", "pixels", **{setting: sizes})
+            refused_config(tmp_path, functional(entry(), evil), "evil")
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        layer("UpSampling2D", "evil", "pixels", size=2**31 - 1),
+        layer("ZeroPadding2D", "evil", "pixels", padding=2**31 - 1),
+        layer("Resizing", "evil", "pixels", height=2**31 - 1, width=2**31 - 1),
+        layer("CenterCrop", "evil", "pixels", height=2**31 - 1, width=2**31 - 1),
+        layer("Conv2DTranspose", "evil", "pixels", filters=1, kernel_size=2**31 - 1, strides=2**31 - 1),
+        layer("Dense", "evil", "pixels", units=2**31 - 1),
+        layer("Conv2D", "evil", "pixels", filters=2**31 - 1, kernel_size=1),
+    ],
+    ids=lambda described: described["class_name"],
+)
+def test_outputs_that_fit_into_no_memory(tmp_path, evil):
+    refused_config(tmp_path, functional(entry(), evil), r"evil gives [\d,]+ numbers for one image; refused")
+
+
+def test_sizes_that_grow_from_layer_to_layer(tmp_path):
+    rows = [layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)]
+    refused_config(tmp_path, functional(entry(), *rows), "numbers for one image; refused")
+    vector = [entry(shape=(None, 2)), layer("RepeatVector", "evil", "pixels", n=2**31 - 1)]
+    refused_config(tmp_path, functional(*vector), "evil gives .* numbers for one image; refused")
+
+
+def test_more_parameters_than_the_file_holds(tmp_path):
+    refused_config(tmp_path, small_with("units", 2**31 - 1), "dense gives .* numbers for one image; refused")
+    refused_config(tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)")
