@@ -95,7 +95,8 @@ def nested_twice():
     )  # fmt: skip
     return wired(
         "outer", ["image"], ["classes"],
-        image=(Input((12, 12, 3)),), augmentation=(augmentation, ["image"]), inner=(nested(), ["augmentation"]),
+        image=(Input((12, 12, 3)),), augmentation=(augmentation, ["image"]),
+        inner=(nested(), ["augmentation"]),
         classes=(Dense(3), ["inner"]),
     )  # fmt: skip
 

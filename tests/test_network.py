@@ -248,10 +248,10 @@ def test_by_name_takes_what_is_there_and_says_what_is_not(tmp_path):
     built.save_weights(tmp_path / "x.h5")
     other = emptied(other_head())
     head = other.get_layer("answers").get_weights()
-    with pytest.raises(xception.ModelFileError, match="no weights found for answers; no place .* classes"):
+    with pytest.raises(xception.ModelFileError, match=r"no weights found for answers; no place .* classes"):
         other.load_weights(tmp_path / "x.h5")
     with pytest.warns(
-        UserWarning, match="no weights found for answers; no place found for the file's classes"
+        UserWarning, match=r"no weights found for answers; no place .* classes"
     ):
         other.load_weights(tmp_path / "x.h5", by_name=True)
     for a, b in zip(
@@ -270,7 +270,7 @@ def test_skip_mismatch(tmp_path, name, by_name):
         xception.ModelFileError, match=r"classes.*: kernel should have shape \(8, 7\), found \(8, 5\)"
     ):
         other.load_weights(tmp_path / name, by_name=by_name)
-    with pytest.warns(UserWarning, match=r"not everything was loaded: classes.* should have shape"):
+    with pytest.warns(UserWarning, match=f"not everything was loaded: {differs}"):
         other.load_weights(tmp_path / name, by_name=by_name, skip_mismatch=True)
     assert other.get_layer("classes").get_weights()[0].shape == (8, 7)
     np.testing.assert_array_equal(other.get_weights()[0], built.get_weights()[0])

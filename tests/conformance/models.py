@@ -6,7 +6,6 @@ a few stand around the real network.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -401,7 +400,7 @@ def mixed_precision(keras):
 
 def one_step(keras, model):
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.train_on_batch(np.concatenate(inputs(model, ("scaled",))), np.array([0, 1]))
+    model.train_on_batch(*inputs(model, ("scaled",)), np.array([0, 1]))
 
 
 @builder(train=one_step)
@@ -455,12 +454,12 @@ def build(keras, name, policy=None):
         keras.mixed_precision.set_global_policy("float32")
 
 
-def randomise(model):
-    """Weights that tell: see `draw`, which knows a real Xception's classifier, and no other layers'."""
-    rng = np.random.default_rng(7)
+def randomise(model, seed=7):
+    """Weights that tell, as `draw` gives them; it knows no dense layers but a real Xception's."""
+    rng = np.random.default_rng(seed)
     drawn = []
     for variable, array in zip(model.weights, model.get_weights(), strict=True):
-        name = re.split("[/:]", getattr(variable, "path", variable.name).removesuffix(":0"))[-1]
+        name = getattr(variable, "path", variable.name).removesuffix(":0").rpartition("/")[2]
         if name in ("mean", "variance", "count"):  # which the model has seen in its images
             drawn.append(array)
         elif name == "kernel" and array.ndim == 2:
