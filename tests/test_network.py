@@ -250,9 +250,7 @@ def test_by_name_takes_what_is_there_and_says_what_is_not(tmp_path):
     head = other.get_layer("answers").get_weights()
     with pytest.raises(xception.ModelFileError, match=r"no weights found for answers; no place .* classes"):
         other.load_weights(tmp_path / "x.h5")
-    with pytest.warns(
-        UserWarning, match=r"no weights found for answers; no place .* classes"
-    ):
+    with pytest.warns(UserWarning, match=r"no weights found for answers; no place .* classes"):
         other.load_weights(tmp_path / "x.h5", by_name=True)
     for a, b in zip(
         other.get_layer("base").get_weights(), built.get_layer("base").get_weights(), strict=True
@@ -266,9 +264,8 @@ def test_skip_mismatch(tmp_path, name, by_name):
     built = models.model(models.nested())
     built.save_weights(tmp_path / name)
     other = emptied(other_head(units=7, name="classes"))
-    with pytest.raises(
-        xception.ModelFileError, match=r"classes.*: kernel should have shape \(8, 7\), found \(8, 5\)"
-    ):
+    differs = r"classes.*: kernel should have shape \(8, 7\), found \(8, 5\)"
+    with pytest.raises(xception.ModelFileError, match=differs):
         other.load_weights(tmp_path / name, by_name=by_name)
     with pytest.warns(UserWarning, match=f"not everything was loaded: {differs}"):
         other.load_weights(tmp_path / name, by_name=by_name, skip_mismatch=True)

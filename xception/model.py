@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import architecture, inputs, network, summary
+from .features import POOLINGS, last_maps, pooled
 from .graph import Graph, GraphParameters, Node
 from .kernels import Array
 from .labels import Labels, Names, named
@@ -211,23 +212,80 @@ class Model:
         Returns a list, or a dict, where the model has several outputs. Raises ValueError for
         arrays that are no images of this model's size, or not finite.
         """
+        names = self.graph.outputs
+        y: dict[str, Array] = {}
+        for part, count, values in self._run(x, names, batch_size, verbose):
+            for name in names:
+                if name not in y:
+                    y[name] = np.empty((count, *values[name].shape[1:]), np.float32)
+                y[name][part] = values[name]
+        return self._as_answers([y[name] for name in names])
+
+    def activations(
+        self, x: Any, names: Sequence[str], batch_size: int | None = 32, verbose: str | int = 0
+    ) -> dict[str, Array]:
+        """What these layers give, raw: {name: (n, h, w, c) or (n, c), float32}.
+
+        names: of layers, as `get_layer` finds them. Nothing behind the last of them is computed.
+        Raises ValueError, as `predict` does.
+        """
+        nodes = {name: self._node(name) for name in names}
+        parts = [values for _, _, values in self._run(x, tuple(nodes.values()), batch_size, verbose)]
+        return {name: np.concatenate([part[node] for part in parts]) for name, node in nodes.items()}
+
+    def features(
+        self,
+        x: Any,
+        layers: str | Sequence[str] | None = None,
+        pooling: str = "avg",
+        batch_size: int | None = 8,
+        verbose: str | int = "auto",
+    ) -> Array:
+        """Features of images: (n, h, w, 3) -> (n, c), float32, in one pass for all layers.
+
+        layers: one or more, as `get_layer` finds them; by default the last that gives maps. Their
+            features stand side by side in the order asked. Nothing behind the last is computed.
+        pooling: what becomes of maps (h, w, c): "avg", "max", "min" or "sum" over space gives (c,),
+            "none" keeps all (h·w·c,). Vectors stay as they are.
+
+        Only a batch of maps is in memory at a time. Raises ValueError, as `predict` does.
+        """
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        layers = [layers] if isinstance(layers, str) else layers
+        nodes = [last_maps(self.graph)] if layers is None else [self._node(name) for name in layers]
+        if not nodes:
+            raise ValueError("name at least one layer to take features from")
+        rows = [
+            np.concatenate([pooled(values[node], pooling) for node in nodes], axis=1)
+            for _, _, values in self._run(x, tuple(dict.fromkeys(nodes)), batch_size, verbose)
+        ]
+        return np.concatenate(rows)
+
+    def _node(self, name: str) -> str:
+        """The node in the graph that gives what a layer of this name gives."""
+        layer = self.get_layer(name)
+        nodes = network.output_nodes(layer._member, layer.path)
+        if len(nodes) > 1:
+            raise ValueError(f"{name} has several outputs: {', '.join(nodes)}; name one of them")
+        return nodes[0]
+
+    def _run(
+        self, x: Any, names: tuple[str, ...], batch_size: int | None, verbose: str | int
+    ) -> Iterator[tuple[slice, int, dict[str, Array]]]:
+        """(which images, of how many, what these nodes give for them), batch by batch."""
         entering = inputs.checked(self.graph, x)
         batch_size = 32 if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
-        names = self.graph.outputs
         count = len(next(iter(entering.values())))
-        shapes = plan.shapes(*(array.shape[1:] for array in entering.values()))
-        y = {name: np.empty((count, *cast(tuple[int, ...], shapes[name])), np.float32) for name in names}
         with ProgressBar(count, "image", verbose) as bar:
-            for start in range(0, count, batch_size):
+            for start in range(0, max(count, 1), batch_size):  # of no images, no answers of the right shape
                 part = slice(start, min(start + batch_size, count))
                 batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in entering.items()}
-                for name, answers in plan.run(batch, set(names)).items():
-                    y[name][part] = answers
+                yield part, count, plan.run(batch, names)
                 bar.advance(part.stop - part.start)
-        return self._as_answers([y[name] for name in names])
 
     def _as_answers(self, values: list[Any]) -> Any:
         """One for each output, in the form in which the model gives them."""

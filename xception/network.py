@@ -202,13 +202,18 @@ def nodes(graph: Graph, member: Member, path: str) -> list[Node]:
     return [graph.nodes[path]]
 
 
-def output_shapes(graph: Graph, member: Member, path: str) -> list[Shape]:
-    """The shapes of what a member gives, without the batch axis."""
+def output_nodes(member: Member, path: str) -> list[str]:
+    """The nodes in the graph that give what a member gives."""
     inside = member.layer
     if not isinstance(inside, Network):
-        return [graph.nodes[path].output_shape]
-    found: list[Shape] = []
+        return [path]
+    found: list[str] = []
     for name, use, output in inside.outputs:
         node = f"{path}/{name}:{use}" if use else f"{path}/{name}"
-        found.append(output_shapes(graph, inside.members[name], node)[output])
+        found.append(output_nodes(inside.members[name], node)[output])
     return found
+
+
+def output_shapes(graph: Graph, member: Member, path: str) -> list[Shape]:
+    """The shapes of what a member gives, without the batch axis."""
+    return [graph.nodes[name].output_shape for name in output_nodes(member, path)]
