@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import xception
+from xception import cli
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
@@ -45,3 +47,19 @@ def base() -> xception.Model:
 def images() -> np.ndarray:
     """Two images as the network takes them: (2, 71, 71, 3), −1…1."""
     return np.random.default_rng(7).uniform(-1, 1, (2, 71, 71, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command; (status, what stood on stdout, what stood on stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse's
+            status = int(str(stop.code))
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return status, captured.out, captured.err
+
+    return call

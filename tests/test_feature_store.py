@@ -65,6 +65,23 @@ def test_whatever_is_cut_off_is_computed_again(tmp_path, photos, name, cut):
         check(store, photos)
 
 
+def test_one_process_at_a_time(tmp_path, photos):
+    pytest.importorskip("fcntl")
+    with FeatureStore(tmp_path / "store", "a") as store:
+        fill(store, photos[:2])
+        with pytest.raises(OSError, match="another process is at work here"), FeatureStore(store.folder, "a"):
+            pass
+    with FeatureStore(tmp_path / "store", "a") as store:
+        check(store, photos[:2])
+
+
+def test_a_store_of_nothing(tmp_path, photos):
+    with FeatureStore(tmp_path / "store", "a") as store:
+        assert store.rows(photos)[0] == []
+        store.remove()
+    assert not (tmp_path / "store").exists()
+
+
 def test_rows_of_another_model_are_thrown_away(tmp_path, photos):
     with FeatureStore(tmp_path / "store", "a") as store:
         fill(store, photos)

@@ -5,6 +5,7 @@
 [[Prediction(class_id='n02123045', label='tabby', score=0.8)]]
 """
 
+from .explaining import Explanation, explain
 from .files import ModelFileError
 from .graph import Graph, GraphError
 from .imagenet import Prediction, decode_predictions, preprocess_input
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DownloadError",
+    "Explanation",
     "Graph",
     "GraphError",
     "ImageError",
@@ -27,6 +29,7 @@ __all__ = [
     "Prediction",
     "Xception",
     "decode_predictions",
+    "explain",
     "get_num_threads",
     "load_image",
     "load_model",

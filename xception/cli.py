@@ -7,25 +7,20 @@ be read, weights that are missing), 2 for wrong use.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
+from . import __version__, prediction
+from .commands import collecting, explaining, looking, predicting, teaching
+from .commands.common import complain
+from .explaining import METHODS
+from .features import POOLINGS
+from .tables import FORMATS
 
-from . import __version__, architecture, files, pretrained, summary
-from .imagenet import Prediction, preprocess_input
-from .images import load_image, photographs
-from .kernels import Array
-from .model import Model, Xception
-from .prediction import BATCH, batched, image_size, label
-from .progress import ProgressBar
-
-Answers = list[tuple[str, list[Prediction]]]
+Command = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,194 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        return _complain("interrupted", status=130)
+        return complain("interrupted", status=130)
     except (OSError, ValueError) as error:
-        return _complain(str(error))
+        return complain(str(error))
     except Exception as error:
         if os.environ.get("XCEPTION_DEBUG"):
             raise
-        return _complain(
+        return complain(
             f"a mistake of this program, {type(error).__name__}: {error}. "
             "Please report it, with what XCEPTION_DEBUG=1 adds to this"
         )
     return status
-
-
-# --- predict and features -------------------------------------------------------------------
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    photos, failed = _photos(arguments.photos)
-    model = _classifier(arguments.weights)
-    show, finish = {"table": _as_table, "csv": _as_csv, "json": _as_json}[arguments.format]()
-    for names, scores in _run(model, photos, failed):
-        show(list(zip(names, label(model, scores, arguments.top), strict=True)))
-    finish()
-    return _report(failed)
-
-
-def _features(arguments: argparse.Namespace) -> int:
-    output: Path = arguments.output
-    files.check_place(output)
-    photos, failed = _photos(arguments.photos)
-    model = Xception(include_top=False, weights=arguments.weights or "imagenet", pooling="avg")
-    names: list[str] = []
-    rows: list[Array] = []
-    for batch, features in _run(model, photos, failed):
-        names += batch
-        rows.append(features)
-    if rows:
-        write = _write_csv if output.suffix == ".csv" else _write_npz
-        write(output, names, np.concatenate(rows))
-        print(f"{output}: {len(names)} photographs, {rows[0].shape[1]} features each", file=sys.stderr)
-    return _report(failed)
-
-
-def _run(model: Model, photos: list[str], failed: list[str]) -> Iterator[tuple[list[str], Array]]:
-    """(names, outputs) batch by batch; photographs that cannot be read are named in `failed`."""
-    with ProgressBar(len(photos), "photo") as bar:
-        for batch in batched(photos, BATCH):
-            names, pixels = [], []
-            for photo in batch:
-                try:
-                    pixels.append(load_image(photo, image_size(model)))
-                    names.append(photo)
-                except (OSError, ValueError) as error:
-                    failed.append(photo)
-                    with bar.aside():
-                        _complain(str(error))
-            if names:
-                outputs = model.predict(preprocess_input(np.stack(pixels)), verbose=0)
-                with bar.aside():
-                    yield names, outputs
-            bar.advance(len(batch))
-
-
-def _photos(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The photographs meant by files, folders and patterns; and the arguments that name none."""
-    photos: list[str] = []
-    failed: list[str] = []
-    for argument in arguments:
-        try:
-            photos += photographs(argument)
-        except OSError as error:
-            failed.append(argument)
-            _complain(str(error))
-    return list(dict.fromkeys(photos)), failed
-
-
-def _classifier(weights: str | None) -> Model:
-    if weights is None:
-        return Xception()
-    from . import keras_files
-
-    classes = keras_files.count_classes(weights)
-    if classes is None:
-        raise ValueError(
-            f"{weights}: holds no classifier, so it cannot say what a photograph shows; "
-            "'xception features --weights' takes it"
-        )
-    return Xception(weights=weights, classes=classes)
-
-
-def _report(failed: list[str]) -> int:
-    if len(failed) > 1:
-        _complain(f"{len(failed)} could not be read")
-    return 1 if failed else 0
-
-
-# --- how answers are written ----------------------------------------------------------------
-
-
-def _as_table() -> tuple[Callable[[Answers], None], Callable[[], None]]:
-    def show(answers: Answers) -> None:
-        for photo, predictions in answers:
-            print(photo)
-            for class_id, name, score in predictions:
-                print(f"  {score:8.4f}  {class_id:>9}  {name}")
-        sys.stdout.flush()
-
-    return show, lambda: None
-
-
-def _as_csv() -> tuple[Callable[[Answers], None], Callable[[], None]]:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("photo", "rank", "class_id", "label", "score"))
-
-    def show(answers: Answers) -> None:
-        for photo, predictions in answers:
-            for rank, (class_id, name, score) in enumerate(predictions, start=1):
-                writer.writerow((photo, rank, class_id, name, f"{score:.6g}"))
-        sys.stdout.flush()
-
-    return show, lambda: None
-
-
-def _as_json() -> tuple[Callable[[Answers], None], Callable[[], None]]:
-    found: list[dict[str, object]] = []
-
-    def show(answers: Answers) -> None:
-        for photo, predictions in answers:
-            found.append({"photo": photo, "predictions": [p._asdict() for p in predictions]})
-
-    return show, lambda: print(json.dumps(found, indent=2))
-
-
-def _write_npz(path: Path, names: list[str], features: Array) -> None:
-    with files.replacing(path) as unfinished, unfinished.open("wb") as stream:
-        np.savez(stream, names=np.array(names), features=features)
-
-
-def _write_csv(path: Path, names: list[str], features: Array) -> None:
-    with (
-        files.replacing(path) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
-    ):
-        writer = csv.writer(stream)
-        writer.writerow(("photo", *(f"feature_{i}" for i in range(features.shape[1]))))
-        for name, row in zip(names, features, strict=True):
-            writer.writerow((name, *(str(value) for value in row)))
-
-
-# --- summary and weights --------------------------------------------------------------------
-
-
-def _summary(arguments: argparse.Namespace) -> int:
-    shape = (299, 299, 3) if arguments.top else (None, None, 3)
-    print(summary.table(architecture.xception(shape, include_top=arguments.top), arguments.style))
-    return 0
-
-
-def _weights_path(arguments: argparse.Namespace) -> int:
-    found = pretrained.cached_classifier(arguments.cache_dir)
-    folder = arguments.cache_dir or pretrained.cache_dir()
-    print(f"base        {pretrained.shipped_base()}")
-    print(f"classifier  {found or f'{folder / pretrained.CLASSIFIER.name} (not there yet)'}")
-    return 0
-
-
-def _weights_download(arguments: argparse.Namespace) -> int:
-    print(pretrained.classifier(arguments.cache_dir))
-    return 0
-
-
-def _weights_verify(arguments: argparse.Namespace) -> int:
-    """Whether each file that the library may use is here, and is what it should be."""
-    base = pretrained.shipped_base()
-    whole = [pretrained.BASE.is_whole(base)]
-    print(f"base        {'ok' if whole[0] else 'DAMAGED: install the package again'}  {base}")
-    found = pretrained.cached_classifier(arguments.cache_dir)
-    whole.append(found is not None)
-    if found:
-        print(f"classifier  ok  {found}")
-    else:
-        places = (arguments.cache_dir or pretrained.cache_dir(), pretrained.keras_dir())
-        there = [place for place in places if (place / pretrained.CLASSIFIER.name).exists()]
-        state = "DAMAGED" if there else "not on this machine"
-        print(f"classifier  {state}: 'xception weights download' fetches it")
-        for place in there:
-            print(f"            {place / pretrained.CLASSIFIER.name}")
-    return 0 if all(whole) else 1
 
 
 # --- parsing --------------------------------------------------------------------------------
@@ -245,30 +63,79 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="say what photographs show")
     _add_photos(predict)
-    predict.add_argument("--weights", metavar="FILE", help="weights of your own (.h5) instead of ImageNet's")
+    _add_model(predict, "weights of an Xception of your own instead of ImageNet's")
+    predict.add_argument(
+        "--labels", metavar="FILE", help="the classes' names: a text file with one a line, or JSON"
+    )
+    predict.add_argument(
+        "--softmax", choices=prediction.SOFTMAXES, default="auto",
+        help="whether to make probabilities of scores; auto looks whether they are (auto)",
+    )  # fmt: skip
     predict.add_argument("--top", type=_positive, default=5, metavar="N", help="classes a photo (5)")
     predict.add_argument("--format", choices=("table", "json", "csv"), default="table")
-    predict.set_defaults(run=_predict)
+    predict.set_defaults(run=predicting.predict)
 
-    features = commands.add_parser(
-        "features", help="write 2048 features of each photograph; needs no download"
-    )
+    features = commands.add_parser("features", help="write features of each photograph; needs no download")
     _add_photos(features)
-    features.add_argument("--output", type=_table_file, required=True, metavar="FILE", help=".npz or .csv")
-    features.add_argument("--weights", metavar="FILE", help="weights of a base of your own (.h5)")
-    features.set_defaults(run=_features)
+    features.add_argument(
+        "--output", type=_table_file, required=True, metavar="FILE", help=", ".join(FORMATS)
+    )
+    _add_model(features, "weights of a base of your own")
+    _add_layers(features)
+    features.set_defaults(run=collecting.features)
 
-    table = commands.add_parser("summary", help="print the table of the network's layers")
+    similar = commands.add_parser("similar", help="find the photographs that are most like one")
+    similar.add_argument("query", metavar="QUERY", help="the photograph to look for")
+    _add_photos(similar)
+    similar.add_argument("--top", type=_positive, default=10, metavar="N", help="photographs (10)")
+    similar.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    _add_model(similar, "weights of a base of your own")
+    _add_layers(similar)
+    similar.set_defaults(run=collecting.similar)
+
+    explain = commands.add_parser("explain", help="show what in a photograph speaks for a class")
+    _add_photos(explain)
+    explain.add_argument("--method", choices=METHODS, default="grad-cam")
+    explain.add_argument(
+        "--class", dest="target", action="append", metavar="CLASS",
+        help="its name, id or number, or a pattern: '*cat*'; may be given again (the photo's best)",
+    )  # fmt: skip
+    explain.add_argument("--top", type=_positive, metavar="N", help="the N best classes instead")
+    explain.add_argument("--layer", metavar="NAME", help="whose maps to look at (the last)")
+    explain.add_argument("--labels", metavar="FILE", help="the classes' names, as for predict")
+    explain.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="a picture, or a folder for pictures"
+    )
+    _add_model(explain, "weights of an Xception of your own instead of ImageNet's")
+    explain.set_defaults(run=explaining.explain)
+
+    fit = commands.add_parser("fit", help="teach it your own classes, from folders of photographs")
+    fit.add_argument("folder", metavar="FOLDER", help="with a sub-folder of photographs for each class")
+    fit.add_argument("--output", required=True, metavar="FILE", help="the model, .keras")
+    fit.add_argument(
+        "--balanced", action="store_true", help="let rare classes weigh as much as frequent ones"
+    )
+    fit.set_defaults(run=teaching.fit)
+
+    table = commands.add_parser("summary", help="print the table of a network's layers")
+    which = table.add_mutually_exclusive_group()
+    which.add_argument("file", nargs="?", metavar="FILE", help="a model (.keras, .h5); Xception by default")
+    which.add_argument("--no-top", dest="top", action="store_false", help="without the classifier")
     table.add_argument("--style", choices=("keras", "dl4j"), default="keras")
-    table.add_argument("--no-top", dest="top", action="store_false", help="without the classifier")
-    table.set_defaults(run=_summary)
+    table.add_argument("--expand-nested", action="store_true", help="also networks within the network")
+    table.set_defaults(run=looking.summary)
+
+    look = commands.add_parser("inspect", help="say what a file is, what is in it, and whether it runs here")
+    look.add_argument("file", metavar="FILE")
+    look.add_argument("--format", choices=("text", "json"), default="text")
+    look.set_defaults(run=looking.inspect)
 
     weights = commands.add_parser("weights", help="where the ImageNet weights are")
     actions = weights.add_subparsers(metavar="ACTION", required=True)
     for name, run, text in (
-        ("path", _weights_path, "print where the files are, or would be"),
-        ("download", _weights_download, "fetch the classifier's weights, unless they are here"),
-        ("verify", _weights_verify, "check that both files are here and whole; status 1 if not"),
+        ("path", looking.weights_path, "print where the files are, or would be"),
+        ("download", looking.weights_download, "fetch the classifier's weights, unless they are here"),
+        ("verify", looking.weights_verify, "check that both files are here and whole; status 1 if not"),
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("--cache-dir", type=Path, metavar="DIR", help="the folder for downloads")
@@ -280,6 +147,23 @@ def _add_photos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'")
 
 
+def _add_model(parser: argparse.ArgumentParser, weights: str) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", metavar="FILE", help="a model of your own (.keras, or a whole one as .h5)")
+    which.add_argument("--weights", metavar="FILE", help=f"{weights} (.h5)")
+    parser.add_argument(
+        "--scaling", choices=prediction.SCALINGS, default="auto",
+        help="of pixels: tf -1…1, unit 0…1, none 0…255; auto is none where the model scales, else tf (auto)",
+    )  # fmt: skip
+
+
+def _add_layers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layers", type=_names, metavar="NAMES", help="whose features, with commas between (the last maps)"
+    )
+    parser.add_argument("--pooling", choices=POOLINGS, default="avg", help="of maps over space (avg)")
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
@@ -288,11 +172,10 @@ def _positive(text: str) -> int:
 
 def _table_file(text: str) -> Path:
     path = Path(text)
-    if path.suffix not in (".npz", ".csv"):
-        raise argparse.ArgumentTypeError(f"expected a name that ends in .npz or .csv, got {text!r}")
+    if path.suffix not in FORMATS:
+        raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(FORMATS)}, got {text!r}")
     return path
 
 
-def _complain(message: str, status: int = 1) -> int:
-    print(f"xception: {message}", file=sys.stderr)
-    return status
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]

@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from .kernels import Array
 from .model import Model
 from .photographs import Photograph
 
-SETTINGS, ROWS, PHOTOS = "settings.json", "rows.f32", "photos.jsonl"
+SETTINGS, ROWS, PHOTOS, LOCK = "settings.json", "rows.f32", "photos.jsonl", "lock"
 
 
 def fingerprint(model: Model, *settings: object) -> str:
@@ -31,7 +32,7 @@ def fingerprint(model: Model, *settings: object) -> str:
     for node in model.graph.nodes.values():
         digest.update(f"{node.name} {node.layer} {node.inputs}".encode())
         for array in model.parameters.get(node.name, {}).values():
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -69,6 +70,8 @@ class FeatureStore:
 
     def __enter__(self) -> FeatureStore:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / LOCK).open("w")
+        _take_hold(self._lock, self.folder)
         if not self._is_ours():
             for name in (ROWS, PHOTOS, SETTINGS):
                 (self.folder / name).unlink(missing_ok=True)
@@ -78,8 +81,8 @@ class FeatureStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._rows.close()
-        self._photos.close()
+        for stream in (self._rows, self._photos, self._lock):
+            stream.close()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -95,7 +98,7 @@ class FeatureStore:
             text = json.dumps({"made_by": self.made_by, "columns": self.columns})
             with replacing(self.folder / SETTINGS) as unfinished:
                 unfinished.write_text(text, "utf-8")
-        self._rows.write(np.ascontiguousarray(rows, "<f4"))
+        self._rows.write(np.ascontiguousarray(rows, "<f4").data)
         _settle(self._rows)
         for photo in photos:
             identity = self._identify(photo.path)
@@ -104,8 +107,10 @@ class FeatureStore:
             print(json.dumps(identity), file=self._photos)
         _settle(self._photos)
 
-    def rows(self, photos: Sequence[Photograph]) -> tuple[list[Photograph], np.memmap, list[int]]:
+    def rows(self, photos: Sequence[Photograph]) -> tuple[list[Photograph], Array, list[int]]:
         """(the photographs of which there are features, all rows on disk, the row of each)."""
+        if not self._next:
+            return [], np.empty((0, 0), np.float32), []
         found = [(photo, row) for photo in photos if (row := self._row(photo)) is not None]
         everything = np.memmap(self.folder / ROWS, "<f4", "r", shape=(self._next, self.columns))
         return [photo for photo, _ in found], everything, [row for _, row in found]
@@ -148,6 +153,19 @@ class FeatureStore:
         for path, size in ((rows, self._next * width), (photos, length)):
             if path.exists():
                 os.truncate(path, size)
+
+
+def _take_hold(stream: Any, folder: Path) -> None:
+    """Keep other processes out as long as the stream is open, even if this one is killed."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where two processes at one folder must be avoided by hand
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        stream.close()
+        raise BlockingIOError(f"{folder}: another process is at work here; wait until it is done") from None
 
 
 def _settle(stream: object) -> None:

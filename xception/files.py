@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST_MESSAGE = 4000  #: letters
+
 
 class ModelFileError(ValueError):
     """A model or weights file that cannot be read, does not fit, or is made to do harm.
 
     A model that was to load it is unchanged.
     """
+
+    def __init__(self, message: str) -> None:
+        # Words of the file stand in it, and must not move a terminal's cursor, nor fill its window.
+        shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+        super().__init__("".join(x if x.isprintable() else ascii(x)[1:-1] for x in shown))
 
 
 @contextmanager

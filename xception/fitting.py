@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from .kernels import Array, softmax
+
+Counts = NDArray[np.signedinteger]
 
 #: Penalties on the squared weights, from hardly any to strong, where a row of features is of length 1.
 STRENGTHS = (1e-8, 1e-6, 1e-4, 1e-2)
@@ -37,7 +39,7 @@ class Fitted:
     strength: float
     folds: int
     probabilities: Array  #: (n, classes)
-    truth: Array  #: (n,) the number of each photograph's class
+    truth: Counts  #: (n,) the number of each photograph's class
 
     @property
     def accuracy(self) -> float:
@@ -45,7 +47,7 @@ class Fitted:
         return float((self.probabilities.argmax(axis=1) == self.truth).mean())
 
     @property
-    def confusion(self) -> Array:
+    def confusion(self) -> Counts:
         """(classes, classes): how many photographs of the row's class were taken for the column's."""
         found = np.zeros((len(self.classes), len(self.classes)), int)
         np.add.at(found, (self.truth, self.probabilities.argmax(axis=1)), 1)
@@ -124,7 +126,7 @@ def _reduced(z: Array) -> tuple[Array, Array]:
     return vectors[:, keep] * lengths, (vectors[:, keep].T @ z) / lengths[:, np.newaxis]
 
 
-def _folds(truth: Array, counts: Array, seed: int) -> Iterator[Array]:
+def _folds(truth: Counts, counts: Counts, seed: int) -> Iterator[NDArray[np.bool_]]:
     """Masks (n,) of the photographs that are left out, of each class as many in every fold."""
     if len(truth) <= LEAVE_ONE_OUT:
         yield from np.eye(len(truth), dtype=bool)
@@ -142,7 +144,7 @@ def _folds(truth: Array, counts: Array, seed: int) -> Iterator[Array]:
 
 
 def _solve(
-    x: Array, truth: Array, weights: Array, classes: int, strength: float, start: Array | None
+    x: Array, truth: Counts, weights: Array, classes: int, strength: float, start: Array | None
 ) -> Array:
     """The weights (d + 1, classes), the bias in the last row, that make the penalised loss least."""
     from scipy.optimize import minimize

@@ -78,22 +78,20 @@ def _checked(graph: Graph, name: str, x: Any) -> Array:
 
 
 def scales_pixels(graph: Graph, name: str | None = None) -> bool:
-    """Whether a model does its own scaling of what enters here, before any layer that has learnt.
+    """Whether a model does its own scaling of what enters here. Then it takes pixels as they are."""
+    return bool(own_scaling(graph, name))
 
-    Then it takes pixels as they are, 0…255, else −1…1.
-    """
-    waiting = [name or graph.inputs[0]]
-    met = set(waiting)
-    while waiting:
-        source = waiting.pop()
-        for node in graph.nodes.values():
-            if source in node.inputs and node.name not in met:
-                if isinstance(node.layer, Rescaling | Normalization | Arithmetic):
-                    return True
-                if not node.parameters:
-                    met.add(node.name)
-                    waiting.append(node.name)
-    return False
+
+def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
+    """The nodes that scale what enters here before any layer that has learnt, the last one last."""
+    met = {name or graph.inputs[0]}
+    found = []
+    for node in graph.nodes.values():  # what they read stands before them
+        scales = isinstance(node.layer, Rescaling | Normalization | Arithmetic)
+        if node.inputs and met.issuperset(node.inputs) and (scales or not node.parameters):
+            met.add(node.name)
+            found += [node.name] if scales else []
+    return found
 
 
 def image_input(graph: Graph) -> str | None:

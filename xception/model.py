@@ -154,6 +154,12 @@ class Model:
         return self._parameters
 
     @property
+    def plan(self) -> Plan:
+        """The quick forward pass, for the activation of any node. It keeps its parameters, whatever
+        weights the model is given later."""
+        return self._plan
+
+    @property
     def layers(self) -> list[ModelLayer]:
         """Every layer, in Keras's order. A network within this one is one layer, with its own."""
         return [ModelLayer(self, member, member.name) for member in network.listed(self.network)]

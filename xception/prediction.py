@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,23 +13,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Node
 from .imagenet import Prediction, best, classes, preprocess_input
 from .images import load_image
-from .inputs import image_input, scales_pixels
+from .inputs import image_input, own_scaling
 from .kernels import Array, sigmoid
 from .kernels import softmax as softmax_of
 from .labels import Labels, Names, named, read_labels
-from .layers import Activation, Average, Dense, Flatten, GlobalAveragePooling2D, Reshape, Softmax
+from .layers import Average, Flatten, GlobalAveragePooling2D, Reshape, Softmax
 from .model import Model, Xception
+from .photographs import BATCH
 
 if TYPE_CHECKING:
     from .images import ImageLike
 
 T = TypeVar("T")
-BATCH = 16  #: photographs computed at once
 SCALINGS = ("auto", "tf", "unit", "none")
 SOFTMAXES = ("auto", "yes", "no")
+VALUES_STAY = (Average, Flatten, GlobalAveragePooling2D, Reshape)  #: probabilities remain probabilities
 
 
 def predict(
@@ -49,7 +48,7 @@ def predict(
     labels: the classes' names in the order of the model's outputs, or a file that holds them, see
         `read_labels`. By default the model's own; ImageNet's for 1000 classes; else numbers.
     scaling: what becomes of pixels: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto" is "none" where
-        the model does its own scaling, else "tf".
+        the model scales pixels itself ("unit" where its layers would enlarge them), else "tf".
     softmax: "yes" makes probabilities of logits, "no" leaves scores as they are, "auto" finds out
         which they are: by the model's last activation, else by whether they add up to 1.
 
@@ -91,21 +90,35 @@ def scaled(pixels: NDArray[Any], model: Model, scaling: str = "auto") -> Array:
     if scaling not in SCALINGS:
         raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
     if scaling == "auto":
-        scaling = "none" if scales_pixels(model.graph) else "tf"
+        scaling = wanted_scaling(model)
     if scaling == "tf":
         return preprocess_input(pixels)
     x = pixels.astype(np.float32)
     return x / np.float32(255) if scaling == "unit" else x
 
 
-def outputs(model: Model, pixels: NDArray[Any], scaling: str = "auto") -> Any:
-    """What a model makes of pixels 0…255, (n, h, w, 3)."""
+def wanted_scaling(model: Model) -> str:
+    """What "auto" means for a model: what was done to the images that it was trained on, as far as
+    can be told by what it does to them itself."""
+    own = own_scaling(model.graph)
+    if not own:
+        return "tf"
+    white = np.full((1, *image_size(model), 3), 255, np.float32)
+    (reached,) = model.graph.evaluate(model.parameters, white, own[-1:]).values()
+    # Layers that make 255 even more, such as (x − 0.5) / 0.2, are made for smaller numbers.
+    return "unit" if np.abs(reached).max() > 255 else "none"
+
+
+def outputs(
+    model: Model, pixels: NDArray[Any], scaling: str = "auto", compute: Callable[..., Any] | None = None
+) -> Any:
+    """What a model makes of pixels 0…255, (n, h, w, 3). compute: its `predict`, or its `features`."""
     x = scaled(pixels, model, scaling)
     # Who asks for pixels as they are has not forgotten to scale them.
     with warnings.catch_warnings() if scaling == "none" else nullcontext():
         if scaling == "none":
             warnings.filterwarnings("ignore", "the images hold")
-        return model.predict(x, verbose=0)
+        return (compute or model.predict)(x, verbose=0)
 
 
 # --- what leaves ----------------------------------------------------------------------------
@@ -122,7 +135,7 @@ def class_labels(
     shape = model.output_shape
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
         raise ValueError(
-            f"{model.name} gives {shape}, where the scores of one classifier, (None, classes), are expected"
+            f"{model.name} gives {shape}, where scores (None, classes) are expected: has it a classifier?"
         )
     if isinstance(labels, str | os.PathLike):
         names: Labels | None = read_labels(labels)
@@ -169,30 +182,11 @@ def _are_logits(model: Model, scores: Array) -> bool:
 
 def _last_activation(model: Model) -> str:
     """The function that a model's scores come out of; "" if it has no name here."""
-    layer = _source(model, Flatten | Reshape | GlobalAveragePooling2D | Average).layer
-    found = layer if isinstance(layer, Softmax) else getattr(layer, "activation", "")
-    return "softmax" if isinstance(found, Softmax) else found if isinstance(found, str) else ""
-
-
-def _source(model: Model, passing: Any) -> Node:
-    """Where the answers come from, seen through what does nothing and through layers `passing`."""
     node = model.graph.nodes[model.graph.outputs[0]]
-    while node.inputs and (node.layer.identity or isinstance(node.layer, passing)):
+    while node.inputs and (node.layer.identity or isinstance(node.layer, VALUES_STAY)):
         node = model.graph.nodes[node.inputs[0]]
-    return node
-
-
-# --- features -------------------------------------------------------------------------------
-
-
-def without_classifier(model: Model) -> Model:
-    """The same up to what the last dense layer reads; all of it if it does not end in one."""
-    last = _source(model, Activation | Softmax)
-    if len(model.graph.outputs) > 1 or not isinstance(last.layer, Dense):
-        return model
-    graph = copy.copy(model.graph)
-    graph.set_ends(graph.inputs, last.inputs)
-    return Model(graph, model.parameters)
+    found = node.layer if isinstance(node.layer, Softmax) else getattr(node.layer, "activation", "")
+    return "softmax" if isinstance(found, Softmax) else found if isinstance(found, str) else ""
 
 
 # --- models and batches ---------------------------------------------------------------------

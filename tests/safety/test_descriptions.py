@@ -31,7 +31,8 @@ LAMBDA = {
 
 
 @pytest.mark.parametrize(
-    "function", [[BYTECODE, None, None], LAMBDA, "canary", "os.system", {"class_name": "function", "config": "f"}]
+    "function",
+    [[BYTECODE, None, None], LAMBDA, "canary", "os.system", {"class_name": "function", "config": "f"}],
 )
 @pytest.mark.parametrize("class_name", ["Lambda", "keras.layers>Lambda", "KerasLayer", "TFSMLayer"])
 def test_code_in_a_layer_is_not_run(tmp_path, class_name, function):
@@ -43,7 +44,9 @@ def test_code_in_a_layer_is_not_run(tmp_path, class_name, function):
     refused_config(tmp_path, small(inside), "inside: scale .*(never run|is not among the layers known)")
 
 
-@pytest.mark.parametrize("module", ["canary", "os", "builtins.x", "keras.canary.evil", "kerasx", "", 3, ["keras"], {}])
+@pytest.mark.parametrize(
+    "module", ["canary", "os", "builtins.x", "keras.canary.evil", "kerasx", "", 3, ["keras"], {}]
+)
 @pytest.mark.parametrize("class_name", ["Layer", "system", "function", "Dense"])
 def test_modules_are_not_imported(tmp_path, class_name, module):
     if class_name == "Dense" and module == "keras.canary.evil":
@@ -58,7 +61,9 @@ def test_registered_names_are_not_looked_up(tmp_path, registered):
     refused_config(tmp_path, small(evil), "registered as .* not run")
 
 
-@pytest.mark.parametrize("setting", ["activation", "kernel_initializer", "kernel_regularizer", "bias_constraint"])
+@pytest.mark.parametrize(
+    "setting", ["activation", "kernel_initializer", "kernel_regularizer", "bias_constraint"]
+)
 @pytest.mark.parametrize(
     "value",
     [
@@ -86,7 +91,9 @@ def small_with(setting, value, of="dense"):
 
 
 @pytest.mark.parametrize("class_name", ["TFOpLambda", "TensorFlowOpLayer", "SlicingOpLambda"])
-@pytest.mark.parametrize("function", ["py_function", "numpy_function", "io.read_file", "canary.function", "raw_ops.Py"])
+@pytest.mark.parametrize(
+    "function", ["py_function", "numpy_function", "io.read_file", "canary.function", "raw_ops.Py"]
+)
 def test_operations_of_tensorflow_are_not_looked_up(tmp_path, class_name, function):
     node = {"name": "x", "op": function, "attr": {}}
     evil = layer(class_name, "evil", "dense", function=function, node_def=node, more={"module": None})
@@ -95,12 +102,24 @@ def test_operations_of_tensorflow_are_not_looked_up(tmp_path, class_name, functi
 
 
 def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
-    evil = {"module": "canary", "class_name": "Layer", "config": {"code": BYTECODE}, "registered_name": "canary>Layer"}
-    described = small() | {"compile_config": {"optimizer": evil, "loss": evil, "metrics": [evil]}, "build_config": evil}
+    evil = {
+        "module": "canary",
+        "class_name": "Layer",
+        "config": {"code": BYTECODE},
+        "registered_name": "canary>Layer",
+    }
+    described = small() | {
+        "compile_config": {"optimizer": evil, "loss": evil, "metrics": [evil]},
+        "build_config": evil,
+    }
     described["config"] |= {"build_config": evil, "shared_object_id": evil}
     for path in (
-        archive(tmp_path / "x.keras", described, more={"assets/canary.py": "raise SystemExit", "canary.py": "1/0"}),
-        whole_h5(tmp_path / "x.h5", described, lambda file: file.attrs.create("training_config", json.dumps(evil))),
+        archive(
+            tmp_path / "x.keras", described, more={"assets/canary.py": "raise SystemExit", "canary.py": "1/0"}
+        ),
+        whole_h5(
+            tmp_path / "x.h5", described, lambda file: file.attrs.create("training_config", json.dumps(evil))
+        ),
     ):
         assert xception.load_model(path).predict(np.zeros((1, 8, 8, 3))).tolist() == [[1, 2]]
 
@@ -139,7 +158,7 @@ def test_a_description_that_is_too_long(tmp_path):
     text = json.dumps(small()) + " " * MOST_TEXT
     with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are plenty; refused"):
         xception.load_model(archive(tmp_path / "x.keras", text, packed=True))
-    with pytest.raises(xception.ModelFileError, match="describes the model in .* at most"):
+    with pytest.raises(xception.ModelFileError, match=r"describes the model in .* at most"):
         xception.load_model(whole_h5(tmp_path / "x.h5", text))
 
 
@@ -159,7 +178,24 @@ def test_nesting_within_a_layer(tmp_path):
 
 # --- numbers --------------------------------------------------------------------------------
 
-HUGE = [0, -1, -(2**31), 2**31, 2**63, 2**64, 10**400, 1e400, float("nan"), float("-inf"), 1.5, True, "2", None, [], {}]
+HUGE = [
+    0,
+    -1,
+    -(2**31),
+    2**31,
+    2**63,
+    2**64,
+    10**400,
+    1e400,
+    float("nan"),
+    float("-inf"),
+    1.5,
+    True,
+    "2",
+    None,
+    [],
+    {},
+]
 
 
 @pytest.mark.parametrize("value", HUGE, ids=lambda value: str(value)[:12])
@@ -224,11 +260,15 @@ def test_shapes_of_too_many_axes(tmp_path):
     ids=lambda described: described["class_name"],
 )
 def test_outputs_that_fit_into_no_memory(tmp_path, evil):
-    refused_config(tmp_path, functional(entry(), evil), r"evil gives [\d,]+ numbers for one image; refused")
+    refused_config(
+        tmp_path, functional(entry(), evil), r"evil gives more than [\d,]+ numbers for one image; refused"
+    )
 
 
 def test_sizes_that_grow_from_layer_to_layer(tmp_path):
-    rows = [layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)]
+    rows = [
+        layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)
+    ]
     refused_config(tmp_path, functional(entry(), *rows), "numbers for one image; refused")
     vector = [entry(shape=(None, 2)), layer("RepeatVector", "evil", "pixels", n=2**31 - 1)]
     refused_config(tmp_path, functional(*vector), "evil gives .* numbers for one image; refused")
@@ -236,4 +276,6 @@ def test_sizes_that_grow_from_layer_to_layer(tmp_path):
 
 def test_more_parameters_than_the_file_holds(tmp_path):
     refused_config(tmp_path, small_with("units", 2**31 - 1), "dense gives .* numbers for one image; refused")
-    refused_config(tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)")
+    refused_config(
+        tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)"
+    )

@@ -68,7 +68,9 @@ def _built(described: dict[str, object], keras: int, name: str) -> tuple[Network
     for node in graph.nodes.values():
         size = math.prod(size or 1 for size in node.output_shape)
         if size > MOST_NUMBERS:
-            raise ModelFileError(f"{name}: {node.name} gives {size:,} numbers for one image; refused")
+            raise ModelFileError(
+                f"{name}: {node.name} gives more than {MOST_NUMBERS:,} numbers for one image; refused"
+            )
     return network, graph
 
 

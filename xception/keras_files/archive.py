@@ -6,12 +6,15 @@ from where they lie in it.
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import stat
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,9 @@ from .hdf5 import Source
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 LABELS = "labels.json"  #: of this library's own; Keras does not look at it
+PARTS = (CONFIG, METADATA, LABELS, WEIGHTS)
 MOST_MEMBERS = 10_000
+MOST_DIRECTORY = 4 << 20  #: bytes
 LOCAL_HEADER = 30  #: bytes before the name of a member, where its content is
 WEIGHTS_SLACK = 64 << 20  #: bytes; HDF5's own, beside the numbers
 MOST_COMPRESSION = 32  #: trained weights compress by a tenth; a bomb by a thousand
@@ -45,21 +50,21 @@ class Archive:
         """The weights file in the archive. parameters: how many numbers the model needs of it."""
         info = self.file.getinfo(WEIGHTS)
         name = f"{self.path.name}:{WEIGHTS}"
-        if info.compress_type == zipfile.ZIP_STORED:
-            with self.path.open("rb") as stream:
-                stream.seek(info.header_offset)
-                header = stream.read(LOCAL_HEADER)
-            lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-            return Source(name, self.path, info.header_offset + LOCAL_HEADER + lengths, info.file_size)
-        most = WEIGHTS_SLACK + min(BYTES_A_PARAMETER * parameters, MOST_COMPRESSION * info.compress_size)
-        return Source(name, self.path, content=_unpack(self.file, info, most, name))
+        with _damage_told(self.path):
+            if info.compress_type == zipfile.ZIP_STORED:
+                return Source(name, self.path, _start(self.file, info, self.path), info.file_size)
+            most = WEIGHTS_SLACK + min(BYTES_A_PARAMETER * parameters, MOST_COMPRESSION * info.compress_size)
+            return Source(name, self.path, content=_unpack(self.file, info, most, name))
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
     """A `.keras` file for reading. Raises ModelFileError for what is damaged, or made to do harm."""
-    try:
-        with zipfile.ZipFile(path) as file:
+    with ExitStack() as stack:
+        stream = stack.enter_context(_Stream(path))
+        with _damage_told(path):
+            file = stack.enter_context(zipfile.ZipFile(stream))
+            stream.most = sys.maxsize
             _check(file, path)
             texts = {
                 name: parse(
@@ -68,11 +73,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
                 for name in (CONFIG, METADATA, LABELS)
                 if name == CONFIG or name in file.namelist()
             }
-            yield Archive(path, file, texts[CONFIG], texts.get(METADATA, {}), _labels(texts, path))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as error:
-        raise ModelFileError(
-            f"{path.name}: a damaged .keras archive; fetch or copy it again ({error})"
-        ) from None
+        yield Archive(path, file, texts[CONFIG], texts.get(METADATA, {}), _labels(texts, path))
 
 
 @contextmanager
@@ -95,13 +96,48 @@ def write_archive(
             weights.unlink(missing_ok=True)
 
 
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Whatever is wrong with an archive comes as one clear error."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except (
+        zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, LookupError,
+        ValueError, OverflowError, MemoryError,
+    ) as error:  # fmt: skip
+        # All these are how zipfile reports a broken one.
+        raise ModelFileError(
+            f"{path.name}: a damaged .keras archive; fetch or copy it again ({error})"
+        ) from None
+
+
+class _Stream(io.FileIO):
+    """A file of which `most` bytes are read at once: zipfile would take in a directory of any length."""
+
+    most = MOST_DIRECTORY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self.most:
+            raise zipfile.BadZipFile(f"its directory has {size:,} bytes")
+        return super().read(size)
+
+
 def _labels(texts: dict[str, dict[str, Any]], path: Path) -> Labels | None:
     if LABELS not in texts:
         return None
+    place, listed = f"{path.name}:{LABELS}", texts[LABELS].get("labels")
+    if not isinstance(listed, list):
+        raise ModelFileError(f"{place}: 'labels' should be a list, found {type(listed).__name__}")
     try:
-        return named(texts[LABELS]["labels"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path.name}:{LABELS}: {error}") from None
+        labels = named(listed)
+    except ValueError as error:
+        raise ModelFileError(f"{place}: {error}") from None
+    for part in itertools.chain.from_iterable(labels):
+        if not part.isprintable():
+            raise ModelFileError(f"{place}: a label should be printable text, found {part!r}")
+    return labels
 
 
 def _check(file: zipfile.ZipFile, path: Path) -> None:
@@ -121,12 +157,31 @@ def _check(file: zipfile.ZipFile, path: Path) -> None:
             raise ModelFileError(f"{path.name}: holds {info.filename!r}, a link to elsewhere; refused")
         if info.flag_bits & 1:
             raise ModelFileError(f"{path.name}: is encrypted; refused")
+        if info.filename in PARTS and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Of others the file says how much memory unpacking takes.
+            raise ModelFileError(
+                f"{path.name}: {info.filename} is packed by a method that Keras does not use; deflate is read"
+            )
     for wanted in (CONFIG, WEIGHTS):
         if wanted not in names:
             raise ModelFileError(
                 f"{path.name}: a zip archive, but no .keras file: there is no {wanted}; found "
                 f"{', '.join(names[:5]) or 'nothing'}"
             )
+
+
+def _start(file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
+    """Where the content of a member that is stored as it is begins."""
+    with file.open(info):  # which compares the directory with what stands before the content
+        pass
+    with path.open("rb") as stream:
+        stream.seek(info.header_offset)
+        header = stream.read(LOCAL_HEADER)
+        lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        start, end = info.header_offset + LOCAL_HEADER + lengths, stream.seek(0, io.SEEK_END)
+    if info.file_size != info.compress_size or start + info.file_size > end:
+        raise zipfile.BadZipFile(f"its directory is wrong about the size of {info.filename}")
+    return start
 
 
 def _unpack(file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, name: str) -> bytes:

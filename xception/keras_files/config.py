@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..files import ModelFileError
@@ -17,7 +18,9 @@ from .settings import check_dtype, check_origin, read_layer
 _Found = dict[str, tuple[Layer | Network, list[list[Reference]], bool]]
 
 NETWORKS = ("Functional", "Model", "Sequential")
-MOST_TEXT = 64 << 20  #: bytes; Xception's own is 120 kB
+MOST_TEXT = 16 << 20  #: bytes; Xception's own is 120 kB
+MOST_AXES = 31  #: of an array, beside the batch's
+LONGEST_NAME = 500  #: letters; names of layers deep inside are made of several
 DEEPEST = 16  #: networks within networks
 
 
@@ -73,7 +76,7 @@ def _network(described: Any, keras: int, depth: int) -> Network:
         if depth > DEEPEST:
             raise ValueError(f"networks within networks, more than {DEEPEST} deep")
         name = described.get("name") or (config.get("name") if isinstance(config, dict) else None)
-        name = str(name or class_name.lower())
+        name = _as_name(name or class_name.lower())
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise _RefusedError(_short(error)) from None
     try:
@@ -113,25 +116,38 @@ def _input_shape(config: Mapping[str, Any]) -> tuple[int | None, ...]:
         raise ValueError(f"takes {config['dtype']}; numbers are read")
     for key in ("batch_shape", "batch_input_shape"):
         if config.get(key):
-            return _sizes(config[key][1:])
+            return _sizes(config[key])
     raise ValueError("has no shape")
 
 
-def _sizes(shape: Sequence[Any]) -> tuple[int | None, ...]:
-    if isinstance(shape, str) or not shape:
-        raise ValueError(f"its shape should list sizes, got {shape!r}")
-    for size in shape:
+def _sizes(shape: Any) -> tuple[int | None, ...]:
+    """The sizes in a shape, behind the batch's."""
+    if not isinstance(shape, list | tuple) or not 1 <= len(shape) - 1 <= MOST_AXES:
+        raise ValueError(
+            f"its shape should list the batch's size and from 1 to {MOST_AXES} more, got "
+            f"{reprlib.repr(shape)}"
+        )
+    sizes = tuple(shape[1:])
+    for size in sizes:
         if size is not None and (
             isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 1 << 31
         ):
-            raise ValueError(f"its shape should list whole numbers from 1, or null, got {list(shape)}")
-    return tuple(shape)
+            raise ValueError(
+                f"its shape should list whole numbers from 1, or null, got {reprlib.repr(shape)}"
+            )
+    return sizes
 
 
 def _name(described: Mapping[str, Any]) -> str:
-    name = described.get("name") or described["config"].get("name")
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"a layer's name should be text, got {name!r}")
+    return _as_name(described.get("name") or described["config"].get("name"))
+
+
+def _as_name(name: Any) -> str:
+    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ValueError(
+            f"a layer's name should be printable text of at most {LONGEST_NAME} letters, got "
+            f"{reprlib.repr(name)}"
+        )
     return name
 
 
@@ -164,7 +180,7 @@ def _sequential(name: str, config: Any, keras: int, depth: int) -> Network:
 
 def _network_name(described: Mapping[str, Any]) -> str:
     config = described["config"]
-    return _name(described) if isinstance(config, dict) else str(described.get("name") or "sequential")
+    return _name(described) if isinstance(config, dict) else _as_name(described.get("name") or "sequential")
 
 
 def _first_shape(layer: Layer | Network, described: Mapping[str, Any], config: Any) -> tuple[int | None, ...]:
@@ -179,7 +195,7 @@ def _first_shape(layer: Layer | Network, described: Mapping[str, Any], config: A
         (config, "build_input_shape"),
     ):
         if isinstance(holder, dict) and holder.get(key):
-            return _sizes(holder[key][1:])
+            return _sizes(holder[key])
     raise ValueError("was saved before it had seen an input: the shape of its input is not in the file")
 
 
@@ -213,6 +229,8 @@ def _functional(name: str, config: Any, keras: int, depth: int) -> Network:
 
     outputs = list(_references(config["output_layers"]))
     inputs = [reference[0] for reference in _references(config["input_layers"])]
+    if not inputs or not outputs:
+        raise ValueError(f"has no {'outputs' if inputs else 'inputs'}")
     read = [tensor for _, uses, _ in found.values() for use in uses for tensor in use]
     within, leaving = _ranks(found, read, 0 if keras > 2 else 1), _ranks(found, outputs, 1)
     members = {
@@ -260,7 +278,7 @@ def _operands(call: Any) -> Iterator[Any]:
             if key not in ("training", "mask", "name", "dtype"):
                 yield from _arguments([value])
         return
-    for tensor in call.values() if isinstance(call, dict) else call:  # Keras 1 and 2
+    for tensor in _by_key(call) if isinstance(call, dict) else call:  # Keras 1 and 2
         name, use, output = tensor[:3]
         yield output if name == "_CONSTANT_VALUE" else Reference((name, _whole(use), _whole(output)))
         for key, value in (tensor[3] if len(tensor) > 3 else {}).items():
@@ -268,38 +286,52 @@ def _operands(call: Any) -> Iterator[Any]:
                 yield Reference((value[0], *map(_whole, value[1:3]))) if _is_tensor(value) else value
 
 
-def _arguments(values: Any) -> Iterator[Any]:
+def _arguments(values: Any, depth: int = 0) -> Iterator[Any]:
+    _check_depth(depth)
     for value in values:
         if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
             name, use, output = value["config"]["keras_history"]
             yield Reference((name, _whole(use), _whole(output)))
         elif isinstance(value, dict) and "class_name" not in value:
-            yield from _arguments(value.values())
+            yield from _arguments(_by_key(value), depth + 1)
         elif isinstance(value, list):
-            inside = list(_arguments(value))
+            inside = list(_arguments(value, depth + 1))
             tensors = any(isinstance(item, Reference) for item in inside)
             yield from inside if tensors else [value]
         else:
             yield value
 
 
+def _by_key(found: dict[str, Any]) -> list[Any]:
+    """A dict's values as Keras goes through them: in the order of its keys."""
+    return [found[key] for key in sorted(found)]
+
+
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str)
 
 
-def _references(listed: Any) -> Iterator[Reference]:
+def _references(listed: Any, depth: int = 0) -> Iterator[Reference]:
     """The tensors of `input_layers` or `output_layers`: one, a list, or a dict."""
+    _check_depth(depth)
+    if not isinstance(listed, list | dict):
+        raise ValueError(f"a tensor should be a list of its layer and numbers, got {reprlib.repr(listed)}")
     if _is_tensor(listed):
         yield Reference((listed[0], *map(_whole, listed[1:3])))
         return
-    # Keras goes through a dict by its keys' order.
-    for tensor in [listed[key] for key in sorted(listed)] if isinstance(listed, dict) else listed:
-        yield from _references(tensor)
+    for tensor in _by_key(listed) if isinstance(listed, dict) else listed:
+        yield from _references(tensor, depth + 1)
+
+
+def _check_depth(depth: int) -> None:
+    """Every number in a list is handed up through all the lists around it."""
+    if depth > DEEPEST:
+        raise ValueError(f"its tensors are nested more than {DEEPEST} lists deep")
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"a tensor's numbers should be whole, got {value!r}")
+        raise ValueError(f"a tensor's numbers should be whole, got {reprlib.repr(value)}")
     return value
 
 

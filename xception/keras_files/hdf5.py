@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -24,6 +25,9 @@ File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST_LINKS = 200_000  #: looked at while a file is read: with links in circles there is no end to them
+DEEPEST = 32  #: groups within groups, in one path
+LONGEST_PLACE = 300  #: letters, in messages
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,19 @@ class Source:
     def open(self) -> io.RawIOBase | io.BytesIO:
         """A stream of just these bytes."""
         if self.content is not None:
-            return io.BytesIO(self.content)
+            return _InMemory(self)
         return _Part(self)
+
+
+class _InMemory(io.BytesIO):
+    """Bytes that bear a name, which h5py takes for the file's."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.content or b"")
+        self._name = source.name
+
+    def __repr__(self) -> str:
+        return self._name
 
 
 class _Part(io.RawIOBase):
@@ -93,13 +108,16 @@ class _Part(io.RawIOBase):
 def open_source(source: Source) -> Iterator[File]:
     """An HDF5 file for reading; whatever is wrong with it comes as one clear error."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_without_plugins())
         stream = stack.enter_context(source.open())
         start = stream.read(64) or b""
         if not start.startswith(SIGNATURE):
             raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe(start)}")
         try:
             whole = source.content is None and not source.start and source.size is None
-            yield stack.enter_context(h5py.File(source.path if whole else stream, "r"))
+            file = stack.enter_context(h5py.File(source.path if whole else stream, "r"))
+            file.links_seen = _Count()
+            yield file
         except ModelFileError:
             raise
         except (
@@ -115,6 +133,32 @@ def open_source(source: Source) -> Iterator[File]:
             raise ModelFileError(
                 f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({error})"
             ) from error
+
+
+_plugins = threading.Lock()
+_plugin_folders: list[bytes] = []  #: that HDF5 does not look into for now
+_files_open = 0
+
+
+@contextlib.contextmanager
+def _without_plugins() -> Iterator[None]:
+    """HDF5 finds no filters on the disk. A file that names one it does not know, be it in the tables
+    of a group, would have it load every library in its folders."""
+    global _files_open
+    with _plugins:
+        if not _files_open:
+            _plugin_folders[:] = [h5py.h5pl.get(i) for i in range(h5py.h5pl.size())]
+            for _ in _plugin_folders:
+                h5py.h5pl.remove(0)
+        _files_open += 1
+    try:
+        yield
+    finally:
+        with _plugins:
+            _files_open -= 1
+            if not _files_open:
+                for folder in _plugin_folders:
+                    h5py.h5pl.append(folder)
 
 
 def check_file(path: Path) -> None:
@@ -137,7 +181,10 @@ def group(parent: Group, name: str) -> Group:
     found = follow(parent, name)
     if not isinstance(found, h5py.h5g.GroupID):
         raise ModelFileError(f"{place(parent, name)}: expected a group")
-    return h5py.Group(found)
+    inner = h5py.Group(found)
+    inner.links_seen = getattr(parent, "links_seen", None)
+    look(inner, found.get_num_objs())
+    return inner
 
 
 def names(holder: Group, attribute: str) -> list[str]:
@@ -160,14 +207,39 @@ def has_names(holder: Group, attribute: str) -> bool:
 
 def follow(parent: Group, name: str) -> Any:
     """What is at `name` below `parent`, as h5py's low-level object. No link leads elsewhere."""
-    for path in accumulate(name.split("/"), "{}/{}".format):  # every link on the way
+    parts = name.split("/")
+    if len(parts) > DEEPEST:
+        raise ModelFileError(f"{place(parent, name)}: is more than {DEEPEST} groups deep")
+    look(parent, len(parts))
+    for path in accumulate(parts, "{}/{}".format):  # every link on the way
         try:
-            link = parent.id.links.get_info(path.encode())
-        except (KeyError, RuntimeError):
+            if not path or "\0" in path:  # which would end it
+                raise KeyError(path)
+            link = parent.id.links.get_info(_encoded(path))
+        except (KeyError, RuntimeError, ValueError):
             raise ModelFileError(f"{place(parent, name)}: is announced, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
             raise ModelFileError(f"{place(parent, name)}: is a link to elsewhere; refused")
-    return h5py.h5o.open(parent.id, name.encode())
+    return h5py.h5o.open(parent.id, _encoded(name))
+
+
+class _Count:
+    """A number that goes with a file to all groups in it."""
+
+    links = 0
+
+
+def look(holder: Group, links: int) -> None:
+    """Count the links that are looked at, and refuse to look at them for ever."""
+    seen = getattr(holder, "links_seen", None)
+    if seen is not None:
+        seen.links += links
+        if seen.links > MOST_LINKS:
+            raise ModelFileError(f"{place(holder)}: leads to more than {MOST_LINKS:,} links; refused")
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")  # as h5py decodes names
 
 
 def text(holder: Group, attribute: str) -> str:
@@ -176,19 +248,25 @@ def text(holder: Group, attribute: str) -> str:
 
 
 def _texts(holder: Group, attribute: str) -> list[str]:
-    kind = holder.attrs.get_id(attribute).dtype
-    if kind.kind != "S" and h5py.check_string_dtype(kind) is None and holder.attrs[attribute].size:
+    found = holder.attrs.get_id(attribute)
+    if found.shape is None or len(found.shape) > 1 or not (_is_text(found) or found.shape == (0,)):
         raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} should hold text")
-    values = np.atleast_1d(holder.attrs[attribute]).tolist()
+    values = np.atleast_1d(holder.attrs[attribute]).tolist() if found.shape != (0,) else []
     try:
-        return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
+        return [(value if isinstance(value, bytes) else _encoded(value)).decode() for value in values]
     except UnicodeDecodeError:
         raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is not UTF-8") from None
+
+
+def _is_text(attribute: Any) -> bool:
+    return isinstance(attribute.get_type(), h5py.h5t.TypeStringID)
 
 
 def place(holder: Group, name: str = "") -> str:
     """Where something is, for messages: the file, and the path inside."""
     inside = "/".join(part for part in (holder.name.strip("/"), name) if part)
+    if len(inside) > LONGEST_PLACE:
+        inside = f"{inside[: LONGEST_PLACE // 2]}…{inside[-LONGEST_PLACE // 2 :]}"
     file = Path(holder.file.filename).name
     return f"{file}, {inside!r}" if inside else file
 

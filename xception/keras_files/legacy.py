@@ -128,7 +128,10 @@ def read(file: hdf5.File) -> list[StoredLayer]:
     """The layers that have weights, as the file names them. Reads no arrays yet."""
     root = _root(file)
     layers = []
-    for name in hdf5.names(root, "layer_names"):
+    listed = hdf5.names(root, "layer_names")
+    if len(set(listed)) != len(listed):
+        raise ModelFileError(f"{hdf5.place(root)}: lists a layer twice")
+    for name in listed:
         group = hdf5.group(root, name)
         paths = hdf5.names(group, "weight_names")
         if len(set(paths)) != len(paths):

@@ -76,6 +76,7 @@ def write(file: hdf5.File, network: Network, graph: Graph, parameters: GraphPara
 def _write(
     holder: hdf5.Group, network: Network, path: str, graph: Graph, parameters: GraphParameters
 ) -> None:
+    holder.create_group("vars")  # of the network itself: there are none, but Keras 2 looks
     for key, member in keyed(network):
         name = f"{path}{member.name}"
         if isinstance(member.layer, Network):

@@ -59,6 +59,8 @@ IRRELEVANT = frozenset(
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
+MOST_AXES = 31  #: axes of an array, beside the batch's
+
 #: Settings that some layers have without a choice.
 WITHOUT_EFFECT = (("groups", 1), ("dilation_rate", [1, 1]), ("dilation_rate", 1), ("depth_multiplier", 1))
 
@@ -95,6 +97,8 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
                 "is channels_first: its maps are (channels, height, width). Models that put channels last "
                 "are read; Keras can convert: build the same model with channels_last, and set its weights"
             )
+        if isinstance(value, list) and len(value) > MOST_AXES and key in ("target_shape", "dims"):
+            raise ValueError(f"its setting {key} lists {len(value):,} axes; at most {MOST_AXES} are known")
         if key in known:
             settings[key] = value
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
@@ -138,7 +142,9 @@ def check_origin(described: Mapping[str, Any]) -> None:
             f"its class {class_name!r} is of the module {module!r}, not of Keras: code from elsewhere is "
             "not run"
         )
-    if registered is not None and str(registered).rpartition(">")[0] not in ("", "keras", "Keras"):
+    if registered is not None and not (
+        isinstance(registered, str) and registered.rpartition(">")[0] in ("", "keras", "Keras")
+    ):
         raise ValueError(
             f"its class {class_name!r} is registered as {registered!r}: somebody's own, which is not run"
         )

@@ -7,7 +7,7 @@ float64 for judging.
 
 from .convolution import conv2d, conv2d_transpose, depthwise_conv2d, im2col
 from .elementwise import relu, sigmoid, softmax
-from .geometry import Array, Pair, output_size, pad, same_padding, spread, windows
+from .geometry import Array, Pair, fold, output_size, pad, same_padding, spread, windows
 from .pooling import average_pool2d, max_pool2d
 from .resizing import INTERPOLATIONS, resize
 
@@ -19,6 +19,7 @@ __all__ = [
     "conv2d",
     "conv2d_transpose",
     "depthwise_conv2d",
+    "fold",
     "im2col",
     "max_pool2d",
     "output_size",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
@@ -49,3 +51,33 @@ def windows(x: Array, window: Pair, strides: Pair, dilation: Pair = (1, 1)) -> A
     return as_strided(
         x, (n, oh, ow, *window, c), (in_n, in_h * sh, in_w * sw, in_h * dh, in_w * dw, in_c), writeable=False
     )
+
+
+def fold(
+    part: Callable[[int, int], Array],
+    size: Pair,
+    window: Pair,
+    strides: Pair,
+    padding: str = "valid",
+    dilation: Pair = (1, 1),
+) -> Array:
+    """The way back of `pad` and `windows`: what every window holds, added to the pixels it came from.
+
+    part(row, column): of each window what stands at this place, (n, oh, ow, c).
+    size: (h, w) of the map that the windows stand on. Returns (n, h, w, c).
+    """
+    (h, w), (sh, sw), (dh, dw) = size, strides, dilation
+    covered = spread(window, dilation)
+    above = below = left = right = 0
+    if padding == "same":
+        (above, below), (left, right) = same_padding(h, covered[0], sh), same_padding(w, covered[1], sw)
+    y: Array | None = None
+    for row, column in np.ndindex(window):
+        held = part(row, column)
+        n, oh, ow, c = held.shape
+        if y is None:
+            y = np.zeros((n, above + h + below, left + w + right, c), held.dtype)
+        top, first = row * dh, column * dw
+        y[:, top : top + (oh - 1) * sh + 1 : sh, first : first + (ow - 1) * sw + 1 : sw] += held
+    assert y is not None  # a window has pixels
+    return y[:, above : above + h, left : left + w]

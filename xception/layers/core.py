@@ -178,8 +178,12 @@ class Arithmetic(Layer):
         with np.errstate(all="ignore"):  # infinity and NaN are answers, as they are in Keras
             if self.operation in UNARY:
                 return UNARY[self.operation](inputs[0])
-            operands = (*inputs, self._constant(inputs[0].dtype))[:2]
-            return BINARY[self.operation](*(operands[::-1] if self.constant_first else operands))
+            return BINARY[self.operation](*self.operands(*inputs))
+
+    def operands(self, *inputs: Array) -> tuple[Array, Array]:
+        """What a binary operation takes, in its order."""
+        one, other = (*inputs, self._constant(inputs[0].dtype))[:2]
+        return (other, one) if self.constant_first else (one, other)
 
     def _constant(self, dtype: Any) -> Array:
         return np.asarray(() if self.constant is None else self.constant, dtype)

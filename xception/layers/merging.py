@@ -33,9 +33,12 @@ class Merge(Layer):
         return joined
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return reduce(type(self).operation, self.aligned(*inputs))
+
+    def aligned(self, *inputs: Array) -> list[Array]:
+        """All with as many axes."""
         rank = max(x.ndim for x in inputs)
-        aligned = [x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs]
-        return reduce(type(self).operation, aligned)
+        return [x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs]
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,7 @@ class Normalization(Layer):
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
-        mean, variance = self._statistics(parameters, x)
-        deviation = np.maximum(np.sqrt(variance), 1e-7)  # Keras's fuzz
+        mean, deviation = self.statistics(parameters, x)
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
     def _kept(self, shape: Shape) -> tuple[int, ...]:
@@ -113,15 +112,18 @@ class Normalization(Layer):
     def _axes(self, shape: Shape) -> tuple[int, ...]:
         return array_axes(() if self.axis is None else self.axis, shape)
 
-    def _statistics(self, parameters: Parameters, x: Array) -> list[Array]:
-        """Mean and variance, with an axis for each of x."""
+    def statistics(self, parameters: Parameters, x: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation, with an axis for each of x."""
         kept = self._axes(x.shape[1:])
         sizes = tuple(x.shape[axis] for axis in kept)
         shape = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
         given: tuple[Any, Any] = self.mean, self.variance
         if self.mean is None:
             given = parameters["mean"], parameters["variance"]
-        return [np.broadcast_to(np.asarray(value, x.dtype), sizes).reshape(shape) for value in given]
+        mean, variance = (
+            np.broadcast_to(np.asarray(value, x.dtype), sizes).reshape(shape) for value in given
+        )
+        return mean, np.maximum(np.sqrt(variance), 1e-7)  # Keras's fuzz
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class ZeroPadding2D(Layer):
         return _bordered(inputs[0], self.padding, 1)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return np.pad(inputs[0], ((0, 0), *_sides(self.padding), (0, 0)))
+        return np.pad(inputs[0], ((0, 0), *sides(self.padding), (0, 0)))
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Cropping2D(Layer):
         return _bordered(inputs[0], self.cropping, -1)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        (top, bottom), (left, right) = _sides(self.cropping)
+        (top, bottom), (left, right) = sides(self.cropping)
         _, h, w, _ = inputs[0].shape
         return inputs[0][:, top : h - bottom, left : w - right]
 
@@ -179,14 +179,14 @@ def _known(shape: Shape) -> tuple[int, ...]:
     return tuple(size for size in shape if size is not None)
 
 
-def _sides(border: Any) -> Borders:
+def sides(border: Any) -> Borders:
     return border  # as `borders` stored it
 
 
 def _bordered(shape: Shape, border: Any, sign: int) -> Shape:
     """The shape of a map with a border more (sign 1) or less (sign -1)."""
     h, w, c = sizes(shape)
-    (top, bottom), (left, right) = _sides(border)
+    (top, bottom), (left, right) = sides(border)
     h = None if h is None else h + sign * (top + bottom)
     w = None if w is None else w + sign * (left + right)
     if min(size for size in (h, w, 1) if size is not None) < 1:

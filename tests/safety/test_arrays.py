@@ -1,0 +1,326 @@
+"""Hostile arrays in HDF5 files: kept elsewhere, of strange types, or greater than they are."""
+
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from hostile import (
+    BIAS,
+    FILTER,
+    FORMS,
+    KERNEL,
+    assert_same,
+    entry,
+    every_form,
+    functional,
+    layer,
+    loads,
+    refused,
+    whole_h5,
+)
+
+import xception
+
+SPACE = h5py.h5s.create_simple(KERNEL.shape)
+CHUNKED = (4, 2)
+
+
+def instead(put):
+    """What to do to a file: something else in the kernel's place."""
+
+    def spoil(file, kernel):
+        del file[kernel]
+        put(file, kernel)
+
+    return spoil
+
+
+def low_level(kind=h5py.h5t.IEEE_F32LE, space=SPACE, layout=None, filters=(), chunk=CHUNKED, content=None):
+    """A dataset made by HDF5's own functions, which let one lie."""
+
+    def put(file, kernel):
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if layout is not None:
+            properties.set_layout(layout)
+        if filters or layout == h5py.h5d.CHUNKED:
+            properties.set_chunk(chunk)
+        for number, values in filters:
+            properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL, values)
+        parent, name = kernel.rsplit("/", 1)
+        made = h5py.h5d.create(file.require_group(parent).id, name.encode(), kind, space, properties)
+        if content is not None:
+            made.write_direct_chunk((0,) * len(chunk), content)
+
+    return instead(put)
+
+
+# --- kept elsewhere -------------------------------------------------------------------------
+
+IN_ANOTHER = "kept in another file; refused"
+
+
+@every_form
+def test_numbers_in_another_file(tmp_path, form):
+    raw = tmp_path / "raw"
+    raw.write_bytes(KERNEL.tobytes())
+    for place in (raw, "raw", "/dev/zero", "/dev/stdin", "/etc/passwd", "../raw"):
+
+        def external(file, kernel, place=place):
+            size = h5py.h5f.UNLIMITED if place == "/dev/zero" else KERNEL.nbytes
+            file.create_dataset(kernel, KERNEL.shape, "f4", external=[(str(place), 0, size)])
+
+        refused(form.write(tmp_path, instead(external)), IN_ANOTHER, form.whole)
+
+
+@every_form
+def test_virtual_datasets(tmp_path, form):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["kernel"] = KERNEL
+    for place in ("other.h5", tmp_path / "other.h5", "/dev/stdin", "nowhere.h5"):
+
+        def virtual(file, kernel, place=place):
+            layout = h5py.VirtualLayout(KERNEL.shape, np.float32)
+            layout[...] = h5py.VirtualSource(place, "kernel", KERNEL.shape)
+            file.create_virtual_dataset(kernel, layout)
+
+        def growing(file, kernel, place=place):
+            """Of which HDF5 opens the other file even to tell the shape."""
+            layout = h5py.VirtualLayout(KERNEL.shape, np.float32, maxshape=(None, 2))
+            source = h5py.VirtualSource(place, "kernel", KERNEL.shape, maxshape=(None, 2))
+            layout[0 : h5py.h5s.UNLIMITED, :] = source[0 : h5py.h5s.UNLIMITED, :]
+            file.create_virtual_dataset(kernel, layout)
+
+        for put in (virtual, growing):
+            refused(form.write(tmp_path, instead(put)), IN_ANOTHER, form.whole)
+
+    def of_itself(file, kernel):
+        layout = h5py.VirtualLayout(KERNEL.shape, np.float32)
+        layout[...] = h5py.VirtualSource(".", kernel, KERNEL.shape)
+        file.create_virtual_dataset(kernel, layout)
+
+    refused(form.write(tmp_path, instead(of_itself)), IN_ANOTHER, form.whole)
+
+
+# --- types ----------------------------------------------------------------------------------
+
+NUMBERS = "expected an array of numbers"
+
+
+def of_type(value, dtype=None):
+    return instead(lambda file, kernel: file.create_dataset(kernel, data=value, dtype=dtype))
+
+
+TYPES = {
+    "text": of_type(np.full((4, 2), b"1.0")),
+    "text of any length": of_type(np.full((4, 2), "1", object), h5py.string_dtype()),
+    "compound": of_type(np.zeros((4, 2), [("r", "f4"), ("i", "f4")])),
+    "one field": of_type(np.zeros((4, 2), [("a", "u2")])),
+    "complex": of_type(KERNEL.astype(complex)),
+    "enumeration": of_type(np.zeros((4, 2), "i4"), h5py.enum_dtype({"a": 0}, "i4")),
+    "booleans": of_type(np.zeros((4, 2), bool)),
+    "opaque": of_type(np.zeros((4, 2), "V4")),
+    "opaque of one byte": of_type(np.zeros((4, 2), "V1")),
+    "arrays": instead(lambda file, kernel: file.create_dataset(kernel, (4,), np.dtype(("f4", (2,))))),
+    "lists": instead(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.vlen_dtype("f4"))),
+    "references": instead(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.ref_dtype)),
+    "regions": instead(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.regionref_dtype)),
+    "bits": low_level(h5py.h5t.STD_B32LE),
+    "times": low_level(h5py.h5t.UNIX_D32LE),
+}  # fmt: skip
+
+
+@every_form
+@pytest.mark.parametrize("kind", TYPES)
+def test_things_that_are_no_numbers(tmp_path, form, kind):
+    refused(form.write(tmp_path, TYPES[kind]), NUMBERS, form.whole)
+
+
+@pytest.mark.parametrize("form", [FORMS["keras"], FORMS["weights of Keras 2"]], ids=["keras", "h5"])
+@pytest.mark.parametrize(
+    "dtype", ["<f4", ">f4", "<f8", ">f8", "<f2", ">f2", "g", "i1", "u1", "<i2", ">i4", "<i8", "u8"]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"chunks": (3, 2)},
+        {"chunks": (3, 2), "compression": "gzip"},
+        {"chunks": (4, 2), "compression": "gzip", "shuffle": True},
+        {"chunks": (3, 1), "compression": "gzip", "shuffle": True},
+        {"chunks": (100, 3), "maxshape": (None, None), "compression": "gzip"},
+        {"chunks": (1, 1), "compression": "lzf", "shuffle": True},
+        {"chunks": (4, 2), "fletcher32": True},
+    ],
+    ids=str,
+)
+def test_numbers_of_every_type_are_right(tmp_path, form, dtype, options):
+    if dtype == "g" and "compression" in options:
+        pytest.skip("NumPy and HDF5 do not agree upon it")
+    path = form.write(
+        tmp_path, instead(lambda f, kernel: f.create_dataset(kernel, data=KERNEL.astype(dtype), **options))
+    )
+    for model in loads(path, form.whole):
+        assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+        assert all(array.dtype == np.float32 for array in model.get_weights())
+
+
+def test_numbers_that_float32_cannot_hold(tmp_path):
+    values = np.array([[1e300, -1e300], [np.nan, np.inf], [1e-300, 0.1], [-0.0, 16777217]])
+    with np.errstate(over="ignore"):
+        expected = values.astype(np.float32)
+    for options in ({}, {"compression": "gzip"}):
+        path = FORMS["keras"].write(
+            tmp_path, instead(lambda f, kernel, o=options: f.create_dataset(kernel, data=values, **o))
+        )
+        for model in loads(path):
+            np.testing.assert_array_equal(model.get_weights()[1], expected)
+
+
+# --- shapes ---------------------------------------------------------------------------------
+
+
+@every_form
+@pytest.mark.parametrize(
+    "shape",
+    [(), (0,), (0, 2), (4, 0), (2, 4), (8,), (4, 2, 1), (1,) * 32, (0,) * 32, (2**62, 0), (2,) * 16],
+    ids=str,
+)
+def test_arrays_of_other_shapes(tmp_path, form, shape):
+    def put(file, kernel):
+        made = file.create_dataset(kernel, shape, "f4")
+        if 0 not in shape:
+            made[...] = 1
+
+    refused(
+        form.write(tmp_path, instead(put)), r"dense: kernel should have shape \(4, 2\), found", form.whole
+    )
+
+
+@every_form
+def test_arrays_without_a_shape(tmp_path, form):
+    spoil = instead(lambda file, kernel: file.create_dataset(kernel, data=h5py.Empty("f4")))
+    refused(form.write(tmp_path, spoil), "has no shape", form.whole)
+
+
+@every_form
+@pytest.mark.parametrize("shape", [(4, 2), (2**20, 2**20), (2**31, 2**31), (2**62,), (2**40, 2)], ids=str)
+@pytest.mark.parametrize("chunks", [None, "few"])
+def test_arrays_that_are_declared_and_not_stored(tmp_path, form, shape, chunks):
+    """Nothing is there but the number that stands for what is missing."""
+    if chunks is None and np.prod([float(size) for size in shape]) >= 2**61:
+        pytest.skip("HDF5 does not declare so much in one piece")
+    options = {"chunks": (4, 2)[: len(shape)], "fillvalue": 7} if chunks else {"fillvalue": 7}
+    spoil = instead(lambda file, kernel: file.create_dataset(kernel, shape, "f4", **options))
+    refused(form.write(tmp_path, spoil), "declares shape .* but stores nothing", form.whole)
+
+
+@every_form
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_arrays_of_which_chunks_are_missing(tmp_path, form, compression):
+    def put(file, kernel):
+        file.create_dataset(kernel, (4, 2), "f4", chunks=(1, 1), compression=compression)[0, 0] = 1
+
+    refused(form.write(tmp_path, instead(put)), r"declares shape \(4, 2\), but stores only", form.whole)
+
+    def much(file, kernel):
+        file.create_dataset(kernel, (2**30, 2**20), "f4", chunks=(1024, 2), compression=compression)[0, 0] = 1
+
+    refused(form.write(tmp_path, instead(much)), "declares shape .* but stores only", form.whole)
+
+
+# --- filters --------------------------------------------------------------------------------
+
+DEFLATE, SHUFFLE, FLETCHER32, SZIP, NBIT, SCALEOFFSET = 1, 2, 3, 4, 5, 6
+
+
+@every_form
+@pytest.mark.parametrize(
+    "filters",
+    [
+        [(32001, (1, 2, 3))],  # blosc
+        [(32015, ())],  # zstd
+        [(65535, ())],
+        [(305, ())],
+        [(DEFLATE, (9,)), (DEFLATE, (9,))],
+        [(SHUFFLE, (4,)), (SHUFFLE, (4,))],
+        [(DEFLATE, (9,)), (32001, ())],
+        [(32001, ()), (DEFLATE, (9,))],
+    ],
+    ids=str,
+)
+def test_filters_for_which_hdf5_would_load_a_library(tmp_path, form, filters):
+    spoil = low_level(filters=filters, content=zlib.compress(KERNEL.tobytes()))
+    refused(form.write(tmp_path, spoil), "is packed by the filters", form.whole)
+
+
+@every_form
+def test_filters_of_hdf5_that_take_the_files_word(tmp_path, form):
+    for options in ({"scaleoffset": 3}, {"scaleoffset": 0, "dtype": "i4"}):
+        spoil = instead(
+            lambda file, kernel, o=options: file.create_dataset(kernel, data=KERNEL, **{"chunks": (4, 2)} | o)
+        )
+        refused(form.write(tmp_path, spoil), "is packed by the filters", form.whole)
+
+
+@every_form
+@pytest.mark.parametrize("filters", [[(DEFLATE, (9,))], [(SHUFFLE, (4,)), (DEFLATE, (9,))]], ids=str)
+@pytest.mark.parametrize("chunk", [(4, 2), (2, 2)], ids=str)
+def test_chunks_that_unpack_without_end(tmp_path, form, filters, chunk):
+    packer = zlib.compressobj(9)
+    content = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
+
+    def put(file, kernel):
+        low_level(filters=filters, chunk=chunk, content=content)(file, kernel)
+        if chunk == (2, 2):
+            file[kernel].id.write_direct_chunk((2, 0), content)
+
+    refused(form.write(tmp_path, put), "compressed numbers are not the .* bytes declared", form.whole)
+
+
+@every_form
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x" * 40,
+        zlib.compress(b""),
+        zlib.compress(KERNEL.tobytes())[:-3],
+        zlib.compress(KERNEL.tobytes() * 2),
+    ],
+)
+def test_chunks_that_are_damaged(tmp_path, form, content):
+    for filters in ([(DEFLATE, (9,))], [(SHUFFLE, (4,)), (DEFLATE, (9,))]):
+        spoil = low_level(filters=filters, content=content)
+        refused(form.write(tmp_path, spoil), "compressed numbers are|but stores|damaged", form.whole)
+
+
+@every_form
+def test_chunks_greater_than_their_array(tmp_path, form):
+    for filters in ([(DEFLATE, (9,))], [(FLETCHER32, ())], [(SHUFFLE, (4,)), (DEFLATE, (9,))]):
+        space = h5py.h5s.create_simple((4, 2), (h5py.h5s.UNLIMITED, h5py.h5s.UNLIMITED))
+        spoil = low_level(space=space, filters=filters, chunk=(2**14, 2**15), content=b"x" * 100)
+        refused(form.write(tmp_path, spoil), "is kept in chunks greater than itself; refused", form.whole)
+
+
+def test_many_arrays_in_one_place(tmp_path):
+    """A file of a megabyte, which is the weights of each of six hundred layers."""
+    names = [f"d{i}" for i in range(600)]
+    layers = [
+        layer("Dense", name, names[i - 1] if i else "vector", units=512, use_bias=False)
+        for i, name in enumerate(names)
+    ]
+
+    def share(file):
+        del file["model_weights"]
+        root = file.create_group("model_weights")
+        root.attrs["layer_names"] = np.array([name.encode() for name in names])
+        first = root.create_dataset("d0/kernel", data=np.ones((512, 512), "f4"))
+        for name in names:
+            group = root.require_group(name)
+            group.attrs["weight_names"] = np.array([b"kernel"])
+            if name != "d0":
+                group["kernel"] = first
+
+    path = whole_h5(tmp_path / "x.h5", functional(entry("vector", (None, 512)), *layers), share)
+    with pytest.raises(xception.ModelFileError, match=r"bytes that unpack to .*; refused"):
+        xception.load_model(path)

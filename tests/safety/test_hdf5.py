@@ -1,0 +1,381 @@
+"""Hostile HDF5: links, groups, attributes and names, wherever an HDF5 file stands."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+from hostile import (
+    BIAS,
+    FILTER,
+    FORMS,
+    KERNEL,
+    archive,
+    assert_same,
+    every_form,
+    fill_legacy,
+    fill_numbered,
+    hdf5_bytes,
+    loads,
+    refused,
+    small,
+    small_model,
+    whole_h5,
+)
+
+import xception
+
+legacy_forms = pytest.mark.parametrize(
+    "form", [FORMS["whole h5"], FORMS["weights of Keras 2"]], ids=["whole", "weights"]
+)
+ELSEWHERE = "is a link to elsewhere; refused"
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """Another file of this machine, with just what the hostile one lacks."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    with h5py.File(folder / "secret.h5", "w") as file:
+        fill_numbered(file)
+        fill_legacy(file, "model_weights")
+        file["kernel"] = KERNEL
+        (folder / "raw").write_bytes(KERNEL.tobytes())
+    return folder
+
+
+def places(kernel):
+    """Everything on the way to the kernel."""
+    parts = kernel.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+# --- links ----------------------------------------------------------------------------------
+
+
+@every_form
+@pytest.mark.parametrize("depth", range(5))
+def test_links_to_other_files(tmp_path, secret, form, depth):
+    if depth >= len(places(form.kernel)):
+        pytest.skip("the kernel is not so deep")
+    place = places(form.kernel)[depth]
+    for target in (secret / "secret.h5", "secret/secret.h5", "/dev/stdin", tmp_path / "nowhere.h5"):
+
+        def link(file, kernel, target=target):
+            del file[place]
+            file[place] = h5py.ExternalLink(target, place)
+
+        refused(
+            form.write(tmp_path, link),
+            ELSEWHERE if depth or form.whole else f"{ELSEWHERE}|holds no",
+            form.whole,
+        )
+
+
+@every_form
+@pytest.mark.parametrize("depth", range(5))
+def test_links_within_the_file(tmp_path, form, depth):
+    if depth >= len(places(form.kernel)):
+        pytest.skip("the kernel is not so deep")
+    place = places(form.kernel)[depth]
+    for target in ("/moved", "moved", ".", "/", place, "/nowhere"):
+
+        def link(file, kernel, target=target):
+            file.move(place, "moved")
+            file[place] = h5py.SoftLink(target)
+
+        refused(form.write(tmp_path, link), f"{ELSEWHERE}|holds no Keras weights", form.whole)
+
+
+@every_form
+def test_what_is_announced_but_missing(tmp_path, form):
+    for place in places(form.kernel):
+
+        def gone(file, kernel, place=place):
+            del file[place]
+
+        refused(
+            form.write(tmp_path, gone),
+            "missing|no weights found|holds no Keras weights|expected kernel",
+            form.whole,
+        )
+
+
+@every_form
+def test_things_of_another_kind(tmp_path, form):
+    """A group where an array should be, an array or a type where a group should be."""
+
+    def array(file, place):
+        file[place] = np.zeros(3, np.float32)
+
+    def committed_type(file, place):
+        file[place] = np.dtype(np.float32)
+
+    def group(file, place):
+        file.create_group(place)
+
+    for place in places(form.kernel):
+        for put in (array, committed_type, group):
+
+            def spoil(file, kernel, place=place, put=put):
+                del file[place]
+                put(file, place)
+
+            refused(
+                form.write(tmp_path, spoil),
+                "expected (a group|an array|kernel)|should have shape|is missing|no weights found"
+                "|holds no Keras weights|but missing",
+                form.whole,
+            )
+
+
+# --- circles and crowds ---------------------------------------------------------------------
+
+
+def test_circles_of_groups(tmp_path):
+    """Hard links, by which a group is within itself, a thousand times over."""
+
+    def circles(file, kernel):
+        for i in range(1000):
+            group = file.create_group(f"layers/functional_{i}")
+            group["layers"] = file["layers"]
+
+    for name in ("keras", "weights of Keras 3"):
+        refused(
+            FORMS[name].write(tmp_path, circles),
+            "more than .* links; refused|no place found",
+            FORMS[name].whole,
+        )
+
+    def itself(file, kernel):
+        file["layers/functional"] = file["/"]
+        file["layers/dense/layers"] = file["layers"]
+
+    refused(FORMS["keras"].write(tmp_path, itself), "no place found for the file's functional")
+
+
+@legacy_forms
+def test_lists_that_multiply(tmp_path, form):
+    """As many layers as a list can name, all of them one group, with as many arrays, all of them one."""
+
+    def crowd(file, kernel):
+        root = file["model_weights"] if form.whole else file
+        names = [b"l%d" % i for i in range(4000)]
+        group = root.create_group("l0")
+        group.attrs["weight_names"] = np.array([b"a%d" % i for i in range(4000)])
+        group["a0"] = KERNEL
+        for i in range(1, 4000):
+            group[f"a{i}"] = group["a0"]
+            root[f"l{i}"] = group
+        root.attrs["layer_names"] = np.array(names)
+
+    refused(form.write(tmp_path, crowd), "more than .* links; refused", form.whole)
+
+
+@every_form
+def test_a_group_of_a_million(tmp_path, form):
+    def crowd(file, kernel):
+        holder = (
+            file["layers"] if "layers" in file else file.require_group("model_weights" if form.whole else "/")
+        )
+        create = holder.id.links.create_hard
+        holder.create_group("one")
+        for i in range(210_000 if form.suffix == ".weights.h5" else 10_000):
+            create(b"g%d" % i, holder.id, b"one")
+
+    if form.suffix == ".weights.h5":
+        refused(form.write(tmp_path, crowd), "more than .* links; refused", form.whole)
+    else:  # ten thousand that are empty do no harm
+        for model in loads(form.write(tmp_path, crowd), form.whole):
+            assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+
+
+# --- attributes -----------------------------------------------------------------------------
+
+
+ATTRIBUTES = {
+    "reference": lambda file: (file["/"].ref, h5py.ref_dtype),
+    "references": lambda file: ([file["/"].ref] * 3, h5py.ref_dtype),
+    "region": lambda file: (file.create_dataset("r", data=np.zeros(4)).regionref[1:2], h5py.regionref_dtype),
+    "vlen of numbers": lambda file: ([np.arange(3), np.arange(2)], h5py.vlen_dtype(np.int32)),
+    "vlen of vlen": lambda file: (None, None),
+    "compound": lambda file: (np.zeros(3, [("a", "f4"), ("b", "i4")]), None),
+    "enumeration": lambda file: (np.zeros(3, "i4"), h5py.enum_dtype({"a": 0}, "i4")),
+    "opaque": lambda file: (np.zeros(3, "V8"), None),
+    "numbers": lambda file: (np.zeros(3), None),
+    "a number": lambda file: (3, None),
+    "nothing": lambda file: (h5py.Empty("S10"), None),
+    "no text": lambda file: (h5py.Empty(h5py.string_dtype()), None),
+    "a table": lambda file: (np.array([[b"dense"], [b"conv"]]), None),
+    "a table of text": lambda file: ([["dense"], ["conv"]], h5py.string_dtype()),
+    "no UTF-8": lambda file: (np.array([b"\xff\xfe", b"dense"]), None),
+    "no UTF-8 of any length": lambda file: ([b"\xff\xfe", b"dense"], h5py.string_dtype()),
+    "NUL": lambda file: (np.array([b"den\0se", b"x"]), None),
+    "climbing": lambda file: (np.array([b"../dense", b".."]), None),
+    "the root": lambda file: (np.array([b"/", b"."]), None),
+    "itself": lambda file: (np.array([b".", b"./."]), None),
+    "empty names": lambda file: (np.array([b"", b"x"]), None),
+    "from the root": lambda file: (np.array([b"/dense", b"/conv"]), None),
+    "backslashes": lambda file: (np.array([b"..\\dense", b"C:\\x"]), None),
+    "turning": lambda file: (["\u202edense", "\x1b[2J"], h5py.string_dtype()),
+    "deep": lambda file: (["/".join("a" * 60_000)], h5py.string_dtype()),
+    "long": lambda file: (["a" * 1_000_000], h5py.string_dtype()),
+    "twice": lambda file: (np.array([b"dense", b"dense"]), None),
+}
+
+
+def put(holder, name, made):
+    value, dtype = made
+    del holder.attrs[name]
+    if value is None:  # h5py itself cannot write it
+        kind = h5py.h5t.vlen_create(h5py.h5t.vlen_create(h5py.h5t.NATIVE_UINT8))
+        h5py.h5a.create(holder.id, name.encode(), kind, h5py.h5s.create_simple((3,)))
+        return
+    holder.attrs.create(name, value, dtype=dtype)
+
+
+@legacy_forms
+@pytest.mark.parametrize("attribute", ["layer_names", "weight_names"])
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_lists_of_names_that_are_none(tmp_path, form, attribute, kind):
+    def spoil(file, kernel):
+        root = file["model_weights"] if form.whole else file["/"]
+        put(root if attribute == "layer_names" else root["dense"], attribute, ATTRIBUTES[kind](file))
+
+    refused(
+        form.write(tmp_path, spoil),
+        "should hold text|is not UTF-8|but missing|groups deep|lists (a layer|an array) twice",
+        form.whole,
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(set(ATTRIBUTES) - {"twice", "deep", "long"}))
+@pytest.mark.parametrize("attribute", ["model_config", "keras_version"])
+def test_descriptions_that_are_no_text(tmp_path, attribute, kind):
+    def spoil(file):
+        put(file, attribute, ATTRIBUTES[kind](file))
+
+    path = whole_h5(tmp_path / "x.h5", spoil=spoil)
+    if attribute == "model_config":
+        with pytest.raises(xception.ModelFileError, match=r"should hold text|not UTF-8|is not the JSON"):
+            xception.load_model(path)
+        return
+    try:
+        model = xception.load_model(path)  # a version that says nothing is taken for the present one
+    except xception.ModelFileError as error:
+        assert "keras_version" in str(error)  # noqa: PT017
+    else:
+        assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+
+
+def test_lists_in_parts(tmp_path):
+    """Keras splits long lists: layer_names0, layer_names1, …"""
+
+    def split(file, kernel, last=None):
+        names = file.attrs["layer_names"]
+        del file.attrs["layer_names"]
+        file.attrs["layer_names0"], file.attrs["layer_names1"] = names[:1], names[1:3]
+        file.attrs["layer_names2"] = names[3:] if last is None else last
+
+    form = FORMS["weights of Keras 2"]
+    (model,) = loads(form.write(tmp_path, split), whole=False)
+    assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+    for last, message in ((3, "should hold text"), (np.array([b"dense", b"conv"]), "lists a layer twice")):
+        refused(
+            form.write(tmp_path, lambda file, kernel, last=last: split(file, kernel, last)),
+            message,
+            whole=False,
+        )
+
+
+@legacy_forms
+def test_one_array_listed_by_two_layers(tmp_path, form):
+    """Each gets it, if it has the shape."""
+
+    def share(file, kernel):
+        root = file["model_weights"] if form.whole else file["/"]
+        del root["conv/conv/kernel:0"]
+        root["conv/conv/kernel:0"] = root["dense/dense/kernel:0"]
+
+    refused(
+        form.write(tmp_path, share),
+        r"conv: kernel should have shape \(1, 1, 3, 4\), found \(4, 2\)",
+        form.whole,
+    )
+
+
+# --- the file itself ------------------------------------------------------------------------
+
+
+def test_a_block_before_the_file(tmp_path):
+    path = tmp_path / "x.weights.h5"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        fill_numbered(file)
+    refused(path, "is not an HDF5 file but something else", whole=False)
+    refused(
+        archive(tmp_path / "x.keras", weights=path.read_bytes()), "is not an HDF5 file but something else"
+    )
+
+
+@every_form
+def test_files_cut_short(tmp_path, form):
+    whole = form.write(tmp_path).read_bytes()
+    for length in (0, 1, 8, 96, 500, len(whole) // 2, len(whole) - 1):
+        (tmp_path / f"y{form.suffix}").write_bytes(whole[:length])
+        refused(tmp_path / f"y{form.suffix}", r"damaged|is not an HDF5 file|no place|missing", form.whole)
+
+
+@pytest.mark.parametrize("form", ["weights of Keras 2", "weights of Keras 3"])
+def test_newer_forms_of_hdf5(tmp_path, form):
+    """Are read; with links and attributes in tables of their own."""
+    path = tmp_path / f"x{FORMS[form].suffix}"
+    fill = fill_numbered if form == "weights of Keras 3" else fill_legacy
+    path.write_bytes(hdf5_bytes(fill, libver="latest", track_order=True))
+    model = small_model()
+    model.load_weights(path)
+    assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+
+
+def test_hdf5_finds_no_libraries(tmp_path):
+    """It would load what it finds in these folders for any filter that it does not know."""
+    from xception.keras_files.hdf5 import Source, open_source
+
+    def folders():
+        return [h5py.h5pl.get(i) for i in range(h5py.h5pl.size())]
+
+    path = FORMS["weights of Keras 3"].write(tmp_path)
+    before = folders()
+    assert before
+    with open_source(Source(path.name, path)):
+        assert not folders()
+        with open_source(Source(path.name, path)):
+            assert not folders()
+        assert not folders()
+    assert folders() == before
+    with pytest.raises(ZeroDivisionError), open_source(Source(path.name, path)):
+        1 / 0  # noqa: B018
+    assert folders() == before
+
+
+def test_folders(tmp_path):
+    for folder in (tmp_path, tmp_path / "x.keras"):
+        folder.mkdir(exist_ok=True)
+        with pytest.raises(IsADirectoryError):
+            xception.load_model(folder)
+    with pytest.raises(FileNotFoundError):
+        xception.load_model(tmp_path / "nothing.keras")
+
+
+def test_the_working_folder_is_not_looked_at(tmp_path, secret, monkeypatch):
+    """HDF5 looks for linked files beside the file, and where it runs."""
+    monkeypatch.chdir(secret)
+    monkeypatch.setenv("HDF5_EXT_PREFIX", str(secret))
+
+    def link(file, kernel):
+        del file[kernel]
+        file[kernel] = h5py.ExternalLink("secret.h5", "kernel")
+
+    for form in FORMS.values():
+        refused(form.write(tmp_path, link), ELSEWHERE, form.whole)
+    assert os.getcwd() == str(secret)
+    assert small()["class_name"] == "Functional"

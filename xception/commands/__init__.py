@@ -1,0 +1,1 @@
+"""What the commands do; `cli` parses their arguments and calls them."""

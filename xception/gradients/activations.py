@@ -1,0 +1,158 @@
+"""Activations: the slope of each at x. Where there is a bend, TensorFlow's choice: ReLU's slope at 0 is 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import Array, elementwise
+from ..kernels.elementwise import SELU_ALPHA, SELU_SCALE, Axis, hard_sigmoid, sigmoid, softmax, softplus
+from ..layers import (
+    ELU,
+    Activation,
+    LeakyReLU,
+    Parameters,
+    PReLU,
+    ReLU,
+    Softmax,
+    ThresholdedReLU,
+)
+from ..layers.base import array_axes
+from .rules import backward
+
+# --- the functions in `layers.ACTIVATIONS` --------------------------------------------------
+
+
+def _elu(x: Array, alpha: float = 1.0) -> Array:
+    return np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0)))
+
+
+def _sigmoid(x: Array) -> Array:
+    return sigmoid(x) * sigmoid(-x)
+
+
+def _gelu(x: Array) -> Array:
+    """Φ(x) + x · φ(x), φ being Φ's slope."""
+    from scipy.special import ndtr
+
+    return ndtr(x) + x * np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
+
+
+def _silu(x: Array) -> Array:
+    return sigmoid(x) + x * _sigmoid(x)
+
+
+def _hard_silu(x: Array) -> Array:
+    return hard_sigmoid(x) + x * (np.abs(x) < 3) / 6
+
+
+def _mish(x: Array) -> Array:
+    t = np.tanh(softplus(x))
+    return t + x * (1 - np.square(t)) * sigmoid(x)
+
+
+#: For each but linear, softmax and log_softmax: what the function's value gains as x does.
+SLOPES: dict[str, Callable[[Array], NDArray[Any]]] = {
+    "relu": lambda x: x > 0,
+    "sigmoid": _sigmoid,
+    "tanh": lambda x: 1 - np.square(np.tanh(x)),
+    "relu6": lambda x: (x > 0) & (x < 6),
+    "leaky_relu": lambda x: np.where(x > 0, 1, 0.2),
+    "elu": _elu,
+    "selu": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
+    "celu": _elu,
+    "gelu": _gelu,
+    "silu": _silu,
+    "swish": _silu,
+    "hard_silu": _hard_silu,
+    "hard_swish": _hard_silu,
+    "mish": _mish,
+    "softplus": sigmoid,
+    "softsign": lambda x: 1 / np.square(1 + np.abs(x)),
+    "squareplus": lambda x: (1 + x / np.hypot(x, 2)) / 2,
+    "exponential": elementwise.exponential,
+    "hard_sigmoid": lambda x: (np.abs(x) < 3) / 6,
+    "hard_sigmoid_keras2": lambda x: (np.abs(x) < 2.5) * 0.2,
+    "hard_tanh": lambda x: np.abs(x) < 1,
+    "log_sigmoid": lambda x: sigmoid(-x),
+    "soft_shrink": lambda x: np.abs(x) > 0.5,
+    "hard_shrink": lambda x: np.abs(x) > 0.5,
+    "tanh_shrink": lambda x: np.square(np.tanh(x)),
+    "sparse_plus": lambda x: np.where(x < 1, (np.clip(x, -1, 1) + 1) / 2, 1),
+    "sparse_sigmoid": lambda x: (np.abs(x) < 1) * 0.5,
+}
+
+
+def through(activation: Any, dy: Array, x: Array) -> Array:
+    """dL/dx for y = activation(x): a name, or a layer that stands for one."""
+    if not isinstance(activation, str):
+        return backward(activation, {}, dy, x)  # type: ignore[return-value]  # one input, one gradient
+    if activation == "linear":
+        return dy
+    if activation == "softmax":
+        return _softmax(dy, x, -1)
+    if activation == "log_softmax":
+        return dy - softmax(x) * dy.sum(axis=-1, keepdims=True)
+    return _scaled(dy, SLOPES[activation](x))
+
+
+def before_activation(layer: Any, parameters: Parameters, dy: Array, x: Array) -> Array:
+    """For a layer that ends in an activation: the gradient in front of it, behind the product."""
+    if layer.activation == "linear":
+        return dy
+    product = replace(layer, activation="linear").forward(parameters, x)
+    return through(layer.activation, dy, product)
+
+
+def _scaled(dy: Array, slope: NDArray[Any]) -> Array:
+    return dy * slope.astype(dy.dtype, copy=False)
+
+
+def _softmax(dy: Array, x: Array, axis: Axis) -> Array:
+    """dyᵢ/dxⱼ = yᵢ · (δᵢⱼ − yⱼ)"""
+    y = softmax(x, axis)
+    return y * (dy - (dy * y).sum(axis=axis, keepdims=True))
+
+
+# --- layers ---------------------------------------------------------------------------------
+
+
+@backward.register
+def activation(layer: Activation, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return through(layer.activation, dy, x)
+
+
+@backward.register
+def relu(layer: ReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+    most = math.inf if layer.max_value is None else layer.max_value
+    return _scaled(dy, np.where(x > layer.threshold, x < most, layer.negative_slope))
+
+
+@backward.register
+def leaky_relu(layer: LeakyReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return _scaled(dy, np.where(x > 0, 1, layer.negative_slope))
+
+
+@backward.register
+def prelu(layer: PReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return _scaled(dy, np.where(x > 0, 1, parameters["alpha"]))
+
+
+@backward.register
+def elu(layer: ELU, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return _scaled(dy, _elu(x, layer.alpha))
+
+
+@backward.register
+def thresholded_relu(layer: ThresholdedReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return _scaled(dy, x > layer.theta)
+
+
+@backward.register
+def softmax_layer(layer: Softmax, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return _softmax(dy, x, array_axes(layer.axis, x.shape[1:]))
