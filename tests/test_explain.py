@@ -1,6 +1,5 @@
 """Explanations of small models, against what can be computed by hand."""
 
-
 import models
 import numpy as np
 import pytest

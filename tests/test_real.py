@@ -79,11 +79,11 @@ def test_all_labels_are_right(real, model, expected, shown):
 
 def test_all_labels_are_right_from_the_command_line(real, run, shown, tmp_path):
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
-    status, out, err = run(
+    status, out, _ = run(
         "predict", real / "images", "--model", real / "kitchenware_xception.keras",
         "--labels", tmp_path / "classes.txt", "--top", 1, "--format", "json",
     )  # fmt: skip
-    assert (status, err) == (0, "")
+    assert status == 0
     found = {
         answer["photo"].rpartition("/")[2]: answer["predictions"][0]["label"] for answer in json.loads(out)
     }

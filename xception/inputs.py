@@ -10,7 +10,7 @@ import numpy as np
 
 from .graph import Graph
 from .kernels import Array
-from .layers import Arithmetic, Input, Normalization, Rescaling, Shape
+from .layers import Arithmetic, Input, Shape
 
 
 def checked(graph: Graph, x: Any) -> dict[str, Array]:
@@ -87,7 +87,7 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
     met = {name or graph.inputs[0]}
     found = []
     for node in graph.nodes.values():  # what they read stands before them
-        scales = isinstance(node.layer, Rescaling | Normalization | Arithmetic)
+        scales = isinstance(node.layer, Arithmetic) or node.kind in ("Rescaling", "Normalization")
         if node.inputs and met.issuperset(node.inputs) and (scales or not node.parameters):
             met.add(node.name)
             found += [node.name] if scales else []

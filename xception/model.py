@@ -18,6 +18,7 @@ from .layers import Shape
 from .network import Member, Network
 from .plan import Plan
 from .progress import ProgressBar
+from .showing import preformatted
 
 
 def Xception(  # noqa: N802, the name is Keras's
@@ -115,6 +116,9 @@ class Model:
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} -> {self.output_shape}"
         return f"<Model {self.name}: {shapes}, {self.count_params():,} parameters>"
+
+    def _repr_html_(self) -> str:
+        return preformatted(summary.table(self.graph, "keras", self.network))
 
     # --- what it is -------------------------------------------------------------------------
 

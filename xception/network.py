@@ -133,10 +133,18 @@ def flatten(network: Network) -> Graph:
     return graph
 
 
-def _place(network: Network, graph: Graph, path: str, weights: str, entering: list[str] | None) -> list[str]:
+def _place(
+    network: Network,
+    graph: Graph,
+    path: str,
+    weights: str,
+    entering: list[str] | None,
+    trainable: bool = True,
+) -> list[str]:
     """Add a network's layers to the graph; returns the nodes that give its outputs.
 
-    path: what the nodes' names begin with. weights: the same at the network's first use.
+    path: what the nodes' names begin with. weights: the same at the network's first use. trainable:
+    whether the network is; if it is frozen, so are its layers.
     """
     if entering is not None and len(entering) != len(network.inputs):
         raise GraphError(f"{path[:-1]}: takes {len(network.inputs)} input(s), got {len(entering)}")
@@ -149,11 +157,13 @@ def _place(network: Network, graph: Graph, path: str, weights: str, entering: li
         if entering is not None and name in network.inputs:
             sources = [entering[network.inputs.index(name)]]
         if isinstance(member.layer, Network):
-            made[name, index] = _place(member.layer, graph, f"{node}/", f"{owner}/", sources)
+            made[name, index] = _place(
+                member.layer, graph, f"{node}/", f"{owner}/", sources, trainable and member.trainable
+            )  # fmt: skip
         else:
             graph.add(
                 member.layer, *sources, name=node, shares=None if node == owner else owner,
-                trainable=member.trainable,
+                trainable=trainable and member.trainable,
             )  # fmt: skip
             made[name, index] = [node]
         if len(graph.nodes) > MOST_NODES:
@@ -184,7 +194,8 @@ def is_input(member: Member) -> bool:
 
 def listed(network: Network) -> list[Member]:
     """The members as Keras lists them in `layers`: a row of layers without its input."""
-    return [member for member in network.in_order() if not (network.sequential and is_input(member))]
+    hidden = network.inputs if network.sequential else ()
+    return [member for member in network.in_order() if member.name not in hidden]
 
 
 def walk(network: Network, path: str = "") -> Iterator[tuple[str, Member]]:

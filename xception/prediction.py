@@ -19,9 +19,10 @@ from .inputs import image_input, own_scaling
 from .kernels import Array, sigmoid
 from .kernels import softmax as softmax_of
 from .labels import Labels, Names, named, read_labels
-from .layers import Average, Flatten, GlobalAveragePooling2D, Reshape, Softmax
+from .layers import Softmax
 from .model import Model, Xception
 from .photographs import BATCH
+from .showing import PhotographPredictions, Predictions
 
 if TYPE_CHECKING:
     from .images import ImageLike
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SCALINGS = ("auto", "tf", "unit", "none")
 SOFTMAXES = ("auto", "yes", "no")
-VALUES_STAY = (Average, Flatten, GlobalAveragePooling2D, Reshape)  #: probabilities remain probabilities
+#: Layers behind which probabilities are still probabilities.
+VALUES_STAY = ("Average", "Flatten", "GlobalAveragePooling2D", "Reshape")
 
 
 def predict(
@@ -39,7 +41,7 @@ def predict(
     labels: Names | str | os.PathLike[str] | None = None,
     scaling: str = "auto",
     softmax: str = "auto",
-) -> list[list[Prediction]]:
+) -> Predictions:
     """What the photographs show: for each a list of the `top` best classes, best first.
 
     images: one or more of: a path, an open file, a PIL image, an array of pixels 0…255. An
@@ -55,15 +57,18 @@ def predict(
     A single score is the probability of the second of two classes if it comes out of a sigmoid, or
     if there are two labels.
 
+    In a notebook the answers show themselves beside the photographs.
+
     Raises what `load_image` raises, what `Xception` raises at its first use, and ValueError for a
     model that does not take photographs or has no classifier, and for labels of another number.
     """
     model = imagenet_model() if model is None else model
     size, names = image_size(model), class_labels(model, labels, softmax)
-    predictions: list[list[Prediction]] = []
+    predictions = Predictions()
     for batch in batched(_each(images), BATCH):
         pixels = np.stack([load_image(image, size) for image in batch])
-        predictions += label(model, outputs(model, pixels, scaling), names, top, softmax)
+        found = label(model, outputs(model, pixels, scaling), names, top, softmax)
+        predictions += map(PhotographPredictions, found, pixels)
     return predictions
 
 
@@ -183,7 +188,7 @@ def _are_logits(model: Model, scores: Array) -> bool:
 def _last_activation(model: Model) -> str:
     """The function that a model's scores come out of; "" if it has no name here."""
     node = model.graph.nodes[model.graph.outputs[0]]
-    while node.inputs and (node.layer.identity or isinstance(node.layer, VALUES_STAY)):
+    while node.inputs and (node.layer.identity or node.kind in VALUES_STAY):
         node = model.graph.nodes[node.inputs[0]]
     found = node.layer if isinstance(node.layer, Softmax) else getattr(node.layer, "activation", "")
     return "softmax" if isinstance(found, Softmax) else found if isinstance(found, str) else ""

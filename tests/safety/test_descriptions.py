@@ -158,7 +158,7 @@ def test_a_description_that_is_too_long(tmp_path):
     text = json.dumps(small()) + " " * MOST_TEXT
     with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are plenty; refused"):
         xception.load_model(archive(tmp_path / "x.keras", text, packed=True))
-    with pytest.raises(xception.ModelFileError, match=r"describes the model in .* at most"):
+    with pytest.raises(xception.ModelFileError, match=r"model_config. has .* bytes; at most"):
         xception.load_model(whole_h5(tmp_path / "x.h5", text))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from .. import files, photographs, prediction
 from ..explaining import Explanation
 from ..explaining import explain as explanation_of
-from ..images import load_image
 from .common import complaints, plain, report
 from .predicting import classifier
 
@@ -20,6 +19,7 @@ def explain(arguments: argparse.Namespace) -> int:
     failed: list[str] = []
     tell = complaints(failed)
     photos = photographs.find(arguments.photos, tell)
+    taken = {Path(photo.path).resolve() for photo in photos}
     into_folder = output.is_dir() or output.suffix == ""
     if len(photos) > 1 and not into_folder:
         raise ValueError(f"{output}: of {len(photos)} photographs the pictures go into a folder; name one")
@@ -27,22 +27,34 @@ def explain(arguments: argparse.Namespace) -> int:
         output.mkdir(parents=True, exist_ok=True)
     else:
         files.check_place(output)
+        if output.resolve() in taken:
+            raise ValueError(f"{output}: is one of the photographs; name another file for the picture")
     model = classifier(arguments)
     names = prediction.class_labels(model, arguments.labels)
     for photo in photos:
         try:
-            load_image(photo.path)
-        except (OSError, ValueError) as error:
+            found = explanation_of(
+                model, photo.path, arguments.method, arguments.target, arguments.layer,
+                top=arguments.top, labels=names, scaling=arguments.scaling,
+            )  # fmt: skip
+        except OSError as error:
             tell(photo.path, error)
             continue
-        found = explanation_of(
-            model, photo.path, arguments.method, arguments.target, arguments.layer,
-            top=arguments.top, labels=names, scaling=arguments.scaling,
-        )  # fmt: skip
-        place = output / f"{Path(photo.path).stem}.png" if into_folder else output
+        place = _place(output, photo.path, taken) if into_folder else output
         found.save(place)
         print(plain(f"{place}: {', '.join(_words(found))}"))
     return report(failed)
+
+
+def _place(folder: Path, photo: str, taken: set[Path]) -> Path:
+    """A name of its own for a photograph's picture, which no photograph and no other picture has."""
+    number = 0
+    while True:
+        name = f"{Path(photo).stem}.why{f'.{number}' if number else ''}.png"
+        if (folder / name).resolve() not in taken:
+            taken.add((folder / name).resolve())
+            return folder / name
+        number += 1
 
 
 def _words(found: Explanation) -> list[str]:

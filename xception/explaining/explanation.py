@@ -138,19 +138,11 @@ class Explanation:
         n, t = maps.shape[:2]
         figure = Figure(figsize=(4 * t, 3.5 * n), layout="constrained")
         for axes, (i, k) in zip(figure.subplots(n, t, squeeze=False).flat, np.ndindex(n, t), strict=True):
-            height, width, _ = self.images[i].shape
-            top, bottom = _edges(self.grid.rows)
-            left, right = _edges(self.grid.columns)
             axes.imshow(self.images[i])
-            heat = axes.imshow(
-                maps[i, k], cmap="inferno", alpha=0.6, interpolation="bilinear", vmin=0,
-                extent=(left * width - 0.5, right * width - 0.5, bottom * height - 0.5, top * height - 0.5),
-            )  # fmt: skip
-            axes.set(
-                xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[],
-                title=self._caption(i, k),
-            )  # fmt: skip
-            figure.colorbar(heat, ax=axes)
+            heat = self.grid.enlarged(maps[i, k, ..., None], self.images[i].shape[:2])[..., 0]
+            shown = axes.imshow(heat, cmap="inferno", alpha=0.6, vmin=0, vmax=heat.max() or 1)
+            axes.set(xticks=[], yticks=[], title=self._caption(i, k))
+            figure.colorbar(shown, ax=axes)
         return figure
 
     # --- parts ------------------------------------------------------------------------------
@@ -175,12 +167,6 @@ class Explanation:
         font = ImageFont.load_default(14)
         ImageDraw.Draw(tile).text((4, overlay.height + 3), self._caption(index, target), "black", font)
         return tile
-
-
-def _edges(middles: Array) -> tuple[float, float]:
-    """Where the first cell begins, and where the last one ends."""
-    half = (middles[-1] - middles[0]) / (len(middles) - 1) / 2 if len(middles) > 1 else 0.5
-    return float(middles[0] - half), float(middles[-1] + half)
 
 
 def picture_format(path: Path) -> str:

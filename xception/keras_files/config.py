@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import ModelFileError
 from ..graph import GraphError
-from ..layers import BatchNormalization, Dropout, Input, Layer, TrainingOnly
+from ..layers import BatchNormalization, Dropout, Identity, Input, Layer, TrainingOnly
 from ..network import Member, Network, Tensor
 from .operations import Reference, is_operation, read_operation
 from .settings import check_dtype, check_origin, read_layer
@@ -171,7 +171,13 @@ def _sequential(name: str, config: Any, keras: int, depth: int) -> Network:
         layer = _layer(described, layer_name, keras, depth)
         if not members and not isinstance(layer, Input):
             entry = f"{name}_input"
-            members[entry] = Member(entry, Input(_first_shape(layer, described, config)), ((),))
+            shape = _first_shape(layer, described, config)
+            if shape is None and not depth:
+                raise ValueError(
+                    "was saved before it had seen an input: the shape of its input is not in the file"
+                )
+            # Within another network, what enters has the shape of what is there.
+            members[entry] = Member(entry, Identity() if shape is None else Input(shape), ((),))
         reads: tuple[Tensor, ...] = ((next(reversed(members)), 0, 0),) if members else ()
         members[layer_name] = Member(layer_name, layer, (reads,), _is_trainable(described))
     first, last = next(iter(members)), next(reversed(members))
@@ -183,12 +189,13 @@ def _network_name(described: Mapping[str, Any]) -> str:
     return _name(described) if isinstance(config, dict) else _as_name(described.get("name") or "sequential")
 
 
-def _first_shape(layer: Layer | Network, described: Mapping[str, Any], config: Any) -> tuple[int | None, ...]:
-    """What enters layers in a row of which the first is no input."""
+def _first_shape(
+    layer: Layer | Network, described: Mapping[str, Any], config: Any
+) -> tuple[int | None, ...] | None:
+    """What enters layers in a row of which the first is no input, if the file tells."""
     if isinstance(layer, Network):
         first = layer.members[layer.inputs[0]].layer
-        assert isinstance(first, Input)
-        return first.shape
+        return first.shape if isinstance(first, Input) else None
     for holder, key in (
         (described["config"], "batch_input_shape"),
         (described["config"], "batch_shape"),
@@ -196,7 +203,7 @@ def _first_shape(layer: Layer | Network, described: Mapping[str, Any], config: A
     ):
         if isinstance(holder, dict) and holder.get(key):
             return _sizes(holder[key])
-    raise ValueError("was saved before it had seen an input: the shape of its input is not in the file")
+    return None
 
 
 # --- layers that say what they read ---------------------------------------------------------

@@ -32,7 +32,13 @@ def describe(network: Network, graph: Graph) -> dict[str, Any]:
 
 def metadata() -> dict[str, str]:
     """`metadata.json`."""
-    return {"keras_version": KERAS, "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S")}
+    from .. import __version__
+
+    return {
+        "keras_version": KERAS,
+        "written_by": f"xception {__version__}",
+        "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S"),
+    }
 
 
 def _network(network: Network, graph: Graph, path: str) -> dict[str, Any]:

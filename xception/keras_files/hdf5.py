@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -20,12 +21,14 @@ import h5py
 import numpy as np
 
 from ..files import ModelFileError
+from .headers import length_of_texts
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_LINKS = 200_000  #: looked at while a file is read: with links in circles there is no end to them
+MOST_TEXT = 16 << 20  #: bytes, in one attribute; the description of Xception has 120 kB
 DEEPEST = 32  #: groups within groups, in one path
 LONGEST_PLACE = 300  #: letters, in messages
 
@@ -116,7 +119,7 @@ def open_source(source: Source) -> Iterator[File]:
         try:
             whole = source.content is None and not source.start and source.size is None
             file = stack.enter_context(h5py.File(source.path if whole else stream, "r"))
-            file.links_seen = _Count()
+            file.reading = _Reading(stream)
             yield file
         except ModelFileError:
             raise
@@ -182,7 +185,7 @@ def group(parent: Group, name: str) -> Group:
     if not isinstance(found, h5py.h5g.GroupID):
         raise ModelFileError(f"{place(parent, name)}: expected a group")
     inner = h5py.Group(found)
-    inner.links_seen = getattr(parent, "links_seen", None)
+    inner.reading = getattr(parent, "reading", None)
     look(inner, found.get_num_objs())
     return inner
 
@@ -223,18 +226,20 @@ def follow(parent: Group, name: str) -> Any:
     return h5py.h5o.open(parent.id, _encoded(name))
 
 
-class _Count:
-    """A number that goes with a file to all groups in it."""
+@dataclass
+class _Reading:
+    """What goes with a file, while it is read, to all groups in it."""
 
-    links = 0
+    stream: Any  #: of its bytes
+    links: int = 0  #: that were looked at
 
 
 def look(holder: Group, links: int) -> None:
     """Count the links that are looked at, and refuse to look at them for ever."""
-    seen = getattr(holder, "links_seen", None)
-    if seen is not None:
-        seen.links += links
-        if seen.links > MOST_LINKS:
+    reading = getattr(holder, "reading", None)
+    if reading is not None:
+        reading.links += links
+        if reading.links > MOST_LINKS:
             raise ModelFileError(f"{place(holder)}: leads to more than {MOST_LINKS:,} links; refused")
 
 
@@ -251,11 +256,27 @@ def _texts(holder: Group, attribute: str) -> list[str]:
     found = holder.attrs.get_id(attribute)
     if found.shape is None or len(found.shape) > 1 or not (_is_text(found) or found.shape == (0,)):
         raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} should hold text")
+    _check_length(holder, attribute, found)
     values = np.atleast_1d(holder.attrs[attribute]).tolist() if found.shape != (0,) else []
     try:
         return [(value if isinstance(value, bytes) else _encoded(value)).decode() for value in values]
     except UnicodeDecodeError:
         raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is not UTF-8") from None
+
+
+def _check_length(holder: Group, attribute: str, found: Any) -> None:
+    """Raise ModelFileError for text that is longer than any file has it."""
+    count, kind = math.prod(found.shape), found.get_type()
+    reading = getattr(holder, "reading", None)
+    if reading is None or not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
+        return
+    length = length_of_texts(reading.stream, h5py.h5o.get_info(holder.id).addr, attribute, count)
+    if length is None:
+        raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is not kept as Keras keeps it")
+    if length > MOST_TEXT:
+        raise ModelFileError(
+            f"{place(holder)}: the attribute {attribute!r} has {length:,} bytes; at most {MOST_TEXT:,} are read"
+        )
 
 
 def _is_text(attribute: Any) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import Activation, Arithmetic, Identity, Layer
-from .settings import KNOWN, check_origin, read_activation
+from .settings import KNOWN, check_origin, plain_numbers, read_activation
 
 #: The operation, by all of its names, in lower case without underscores.
 ARITHMETIC = {
@@ -117,8 +117,7 @@ def _words(name: str) -> str:
 
 def _nested(value: Any) -> Any:
     """A constant as numbers in nested tuples."""
-    if isinstance(value, Mapping):
-        value = value.get("config", {}).get("value")
+    value = plain_numbers(value)
     if isinstance(value, list | tuple):
         return tuple(_nested(item) for item in value)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -17,7 +17,7 @@ from ..layers import TRAINING_ONLY, Arithmetic, Layer, TrainingOnly
 #: By the name in a file. What a model is made of around Xception.
 KNOWN: dict[str, type[Layer]] = {
     name: found
-    for name, found in vars(layers).items()
+    for name, found in ((name, getattr(layers, name)) for name in layers.__all__)
     if isinstance(found, type)
     and issubclass(found, Layer)
     and found not in (Layer, TrainingOnly, Arithmetic, layers.Input)
@@ -100,7 +100,7 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
         if isinstance(value, list) and len(value) > MOST_AXES and key in ("target_shape", "dims"):
             raise ValueError(f"its setting {key} lists {len(value):,} axes; at most {MOST_AXES} are known")
         if key in known:
-            settings[key] = value
+            settings[key] = plain_numbers(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
         elif value and (key, value) not in WITHOUT_EFFECT:
@@ -158,6 +158,14 @@ def check_dtype(dtype: Any) -> None:
         raise ValueError(
             "its weights are quantised to whole numbers; weights of floating-point type are read"
         )
+
+
+def plain_numbers(value: Any) -> Any:
+    """A NumPy array or a tensor as Keras describes it, as lists of numbers; anything else as it is."""
+    if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        described = value.get("config")
+        return described.get("value") if isinstance(described, Mapping) else None
+    return value
 
 
 def unknown(class_name: str) -> str:

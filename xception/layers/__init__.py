@@ -11,6 +11,9 @@ axis: (n, h, w, c), (n, c). Axes in settings are counted as Keras counts them, t
 being 0.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .activations import ACTIVATIONS, ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from .base import Layer, Numbers, Parameter, Parameters, Shape, pair
 from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
@@ -18,9 +21,27 @@ from .core import Arithmetic, Dense, Identity, Input
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .normalization import BatchNormalization, GroupNormalization, LayerNormalization, UnitNormalization
 from .pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
-from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
 from .regularization import TRAINING_ONLY, Dropout, TrainingOnly
-from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+
+if TYPE_CHECKING:
+    from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
+    from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+
+#: Families that Xception itself has no layers of are loaded when one is asked for.
+_LATER = {
+    "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
+    "reshaping": (
+        "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
+    ),
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    for family, names in _LATER.items():
+        if name in names:
+            return getattr(import_module(f".{family}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "ACTIVATIONS", "ELU", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average", "AveragePooling2D",
