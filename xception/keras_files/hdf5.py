@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from ..files import ModelFileError
-from .headers import length_of_texts
+from .texts import UnreadableError, texts
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
@@ -254,33 +254,23 @@ def text(holder: Group, attribute: str) -> str:
 
 def _texts(holder: Group, attribute: str) -> list[str]:
     found = holder.attrs.get_id(attribute)
-    if found.shape is None or len(found.shape) > 1 or not (_is_text(found) or found.shape == (0,)):
+    kind, shape, reading = found.get_type(), found.shape, getattr(holder, "reading", None)
+    is_text = isinstance(kind, h5py.h5t.TypeStringID)
+    if shape is None or len(shape) > 1 or not (is_text or shape == (0,)):
         raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} should hold text")
-    _check_length(holder, attribute, found)
-    values = np.atleast_1d(holder.attrs[attribute]).tolist() if found.shape != (0,) else []
     try:
+        if shape == (0,):
+            values = []
+        elif is_text and kind.is_variable_str() and reading is not None:
+            address = h5py.h5o.get_info(holder.id).addr
+            values = texts(reading.stream, address, attribute, math.prod(shape), MOST_TEXT)
+        else:
+            values = np.atleast_1d(holder.attrs[attribute]).tolist()
         return [(value if isinstance(value, bytes) else _encoded(value)).decode() for value in values]
+    except UnreadableError as error:
+        raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} {error}") from None
     except UnicodeDecodeError:
         raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is not UTF-8") from None
-
-
-def _check_length(holder: Group, attribute: str, found: Any) -> None:
-    """Raise ModelFileError for text that is longer than any file has it."""
-    count, kind = math.prod(found.shape), found.get_type()
-    reading = getattr(holder, "reading", None)
-    if reading is None or not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
-        return
-    length = length_of_texts(reading.stream, h5py.h5o.get_info(holder.id).addr, attribute, count)
-    if length is None:
-        raise ModelFileError(f"{place(holder)}: the attribute {attribute!r} is not kept as Keras keeps it")
-    if length > MOST_TEXT:
-        raise ModelFileError(
-            f"{place(holder)}: the attribute {attribute!r} has {length:,} bytes; at most {MOST_TEXT:,} are read"
-        )
-
-
-def _is_text(attribute: Any) -> bool:
-    return isinstance(attribute.get_type(), h5py.h5t.TypeStringID)
 
 
 def place(holder: Group, name: str = "") -> str:

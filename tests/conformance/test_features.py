@@ -1,0 +1,44 @@
+"""Features of every node, and a model taught here, against Keras."""
+
+import numpy as np
+import pytest
+
+import xception
+from xception.fitting import fit_classifier
+from xception.teaching import SIZE, base_features, taught
+
+pytestmark = pytest.mark.conformance
+
+
+def test_features_of_every_node(keras, weights, pictures):
+    theirs = keras.applications.Xception(weights=None, input_shape=(96, 83, 3))
+    theirs.set_weights(weights)
+    ours = xception.Xception(weights=None, input_shape=(96, 83, 3))
+    ours.set_weights(weights)
+    x = pictures(96, 83)
+    layers = theirs.layers[1:]
+    assert len(layers) == 133
+    everything = keras.Model(theirs.input, [layer.output for layer in layers])(x, training=False)
+    names = [layer.name for layer in ours.layers[1:]]  # in the same order, whatever their numbers
+    found = ours.features(x, names, "avg")
+    start = 0
+    for name, maps in zip(names, everything, strict=True):
+        expected = np.asarray(maps)
+        expected = expected.mean(axis=(1, 2)) if expected.ndim == 4 else expected
+        part = found[:, start : start + expected.shape[1]]
+        assert np.abs(part - expected).max() <= 1e-4 * np.abs(expected).max(), name
+        start += expected.shape[1]
+    assert start == found.shape[1]
+
+
+def test_a_taught_model_answers_the_same_in_keras(keras, folder):
+    examples = sorted((xception.pretrained.shipped_base().parents[1] / "examples").glob("*.jpg"))
+    pixels = np.stack([xception.load_image(path, SIZE) for path in examples[:4]])
+    base = xception.Xception(include_top=False)
+    model = taught(base, fit_classifier(base_features(base, pixels), ["a", "b", "a", "b"]))
+    model.save(folder / "mine.keras")
+    theirs = keras.saving.load_model(folder / "mine.keras")
+    y = np.asarray(theirs(pixels.astype(np.float32), training=False))
+    np.testing.assert_allclose(model.predict(pixels, verbose=0), y, atol=1e-5)
+    assert y.argmax(axis=1).tolist() == [0, 1, 0, 1]
+    assert not theirs.get_layer("xception").trainable
