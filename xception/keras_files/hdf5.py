@@ -28,6 +28,7 @@ Group: TypeAlias = "h5py.Group"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_LINKS = 200_000  #: looked at while a file is read: with links in circles there is no end to them
+MOST_READ = 64 << 20  #: bytes of texts in one file: many may be one and the same
 MOST_TEXT = 16 << 20  #: bytes, in one attribute; the description of Xception has 120 kB
 DEEPEST = 32  #: groups within groups, in one path
 LONGEST_PLACE = 300  #: letters, in messages
@@ -231,7 +232,15 @@ class _Reading:
     """What goes with a file, while it is read, to all groups in it."""
 
     stream: Any  #: of its bytes
+    bytes_read: int = 0  #: of texts, and on the way to them
     links: int = 0  #: that were looked at
+
+    def read(self, place: int, size: int) -> bytes:
+        self.bytes_read += size
+        if self.bytes_read > MOST_READ:
+            raise UnreadableError("leads to too much text; refused")
+        self.stream.seek(place)
+        return self.stream.read(size)
 
 
 def look(holder: Group, links: int) -> None:
@@ -263,7 +272,7 @@ def _texts(holder: Group, attribute: str) -> list[str]:
             values = []
         elif is_text and kind.is_variable_str() and reading is not None:
             address = h5py.h5o.get_info(holder.id).addr
-            values = texts(reading.stream, address, attribute, math.prod(shape), MOST_TEXT)
+            values = texts(reading.read, address, attribute, math.prod(shape), MOST_TEXT)
         else:
             values = np.atleast_1d(holder.attrs[attribute]).tolist()
         return [(value if isinstance(value, bytes) else _encoded(value)).decode() for value in values]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import Activation, Arithmetic, Identity, Layer
-from .settings import KNOWN, check_origin, plain_numbers, read_activation
+from .settings import check_origin, known, plain_numbers, read_activation
 
 #: The operation, by all of its names, in lower case without underscores.
 ARITHMETIC = {
@@ -45,7 +45,7 @@ def is_operation(described: Mapping[str, Any], calls: Sequence[Sequence[Any]]) -
         return isinstance(module, str) and module.startswith("keras.src.ops.")
     constants = any(not isinstance(operand, Reference) for call in calls for operand in call)
     plain = str(class_name).lower()
-    if class_name in KNOWN:
+    if class_name in known():
         return class_name in MERGING and constants
     return plain in ARITHMETIC or plain in NOTHING or _words(str(class_name)) in ACTIVATIONS
 

@@ -6,6 +6,7 @@ imported, looked up or called by a name that stands in it.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -14,14 +15,18 @@ from typing import Any
 from .. import layers
 from ..layers import TRAINING_ONLY, Arithmetic, Layer, TrainingOnly
 
-#: By the name in a file. What a model is made of around Xception.
-KNOWN: dict[str, type[Layer]] = {
-    name: found
-    for name, found in ((name, getattr(layers, name)) for name in layers.__all__)
-    if isinstance(found, type)
-    and issubclass(found, Layer)
-    and found not in (Layer, TrainingOnly, Arithmetic, layers.Input)
-}
+
+@functools.cache
+def known() -> dict[str, type[Layer]]:
+    """The layers that are read, by their names in a file: what a model is made of around Xception."""
+    everything = {name: getattr(layers, name) for name in layers.__all__}
+    apart = (Layer, TrainingOnly, Arithmetic, layers.Input)
+    return {
+        name: found
+        for name, found in everything.items()
+        if isinstance(found, type) and issubclass(found, Layer) and found not in apart
+    }
+
 
 #: What Keras 1 called them, and Keras 2 here and there.
 OLD_CLASSES = {
@@ -86,12 +91,12 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
     check_dtype(config.get("dtype"))
     if name in TRAINING_ONLY:
         return TrainingOnly(name, json.dumps(config))
-    if name not in KNOWN:
+    if name not in known():
         raise ValueError(unknown(class_name))
-    found = KNOWN[name]
-    known = {field.name for field in fields(found)}  # type: ignore[arg-type]
+    found = known()[name]
+    taken = {field.name for field in fields(found)}  # type: ignore[arg-type]
     settings: dict[str, Any] = {}
-    for key, value in _modern(name, config, known).items():
+    for key, value in _modern(config, taken).items():
         if key == "data_format" and value in ("channels_first", "th"):
             raise ValueError(
                 "is channels_first: its maps are (channels, height, width). Models that put channels last "
@@ -99,7 +104,7 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
             )
         if isinstance(value, list) and len(value) > MOST_AXES and key in ("target_shape", "dims"):
             raise ValueError(f"its setting {key} lists {len(value):,} axes; at most {MOST_AXES} are known")
-        if key in known:
+        if key in taken:
             settings[key] = plain_numbers(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
@@ -174,7 +179,7 @@ def unknown(class_name: str) -> str:
             "a Lambda layer holds Python code, and code from a file is never run. If it scales pixels, put "
             "Rescaling(1/127.5, offset=-1) in its place and save the model again"
         )
-    names = sorted({*KNOWN, *TRAINING_ONLY, "InputLayer", "Functional", "Sequential"})
+    names = sorted({*known(), *TRAINING_ONLY, "InputLayer", "Functional", "Sequential"})
     return f"{class_name!r} is not among the layers known here: {', '.join(names)}"
 
 
@@ -184,12 +189,12 @@ def _is_ours(module: Any) -> bool:
     )
 
 
-def _modern(name: str, config: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+def _modern(config: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
     """The settings under their present names."""
     settings = {}
     for key, value in config.items():
         modern = OLD_SETTINGS.get(key)
-        if key not in known and modern is not None and (modern in known or modern == "data_format"):
+        if key not in taken and modern is not None and (modern in taken or modern == "data_format"):
             key = modern
         settings[key] = value
     if "nb_row" in settings and "nb_col" in settings:

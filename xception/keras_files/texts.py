@@ -7,37 +7,31 @@ one text, and walks through a damaged heap for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
 
 ATTRIBUTE, CONTINUATION = 0x0C, 0x10  #: kinds of messages, of which a header is made
 SHARED = 2  #: the flag of a message that is kept elsewhere
 MOST_BLOCKS = 1000  #: of one header, which may lead in circles
 MOST_BYTES = 1 << 16  #: in a block of a header
 
-Heap = dict[int, bytes]  #: the objects by their numbers
+Read = Callable[[int, int], bytes]  #: (place, size) -> the bytes that are there
 
 
 class UnreadableError(ValueError):
     """Why a text is not read."""
 
 
-def texts(stream: BinaryIO, address: int, attribute: str, count: int, most: int) -> list[bytes]:
+def texts(read: Read, address: int, attribute: str, count: int, most: int) -> list[bytes]:
     """The `count` texts of an attribute. address: of its object's header. most: bytes, all together.
 
     Raises UnreadableError.
     """
-    superblock = _read(stream, 0, 16)
+    superblock = read(0, 16)
     widths = superblock[13:15] if superblock[8] < 2 else superblock[9:11]  # of addresses, of lengths
     if list(widths) != [8, 8]:
         raise UnreadableError("is in a file of addresses that have not 8 bytes")
-    for flags, body in _attributes(stream, address):
-        name, content = _name_and_content(body)
-        if name == attribute.encode():
-            break
-    else:
-        raise UnreadableError("is not kept in its group's header, where Keras has it")
-    if flags & SHARED or len(content) < 16 * count:
+    content = _content(read, address, attribute)
+    if len(content) < 16 * count:
         raise UnreadableError("is damaged")
     pointers = [
         (
@@ -50,11 +44,11 @@ def texts(stream: BinaryIO, address: int, attribute: str, count: int, most: int)
     whole = sum(length for length, _, _ in pointers)
     if whole > most:
         raise UnreadableError(f"has {whole:,} bytes; at most {most:,} are read")
-    heaps: dict[int, Heap] = {}
+    heaps: dict[int, dict[int, bytes]] = {}
     found = []
     for length, place, number in pointers:
         if place not in heaps and length:
-            heaps[place] = _heap(stream, place, most)
+            heaps[place] = _heap(read, place)
         text = heaps[place].get(number, b"") if length else b""
         if len(text) < length:
             raise UnreadableError("is damaged")
@@ -62,9 +56,21 @@ def texts(stream: BinaryIO, address: int, attribute: str, count: int, most: int)
     return found
 
 
-def _attributes(stream: BinaryIO, address: int) -> Iterator[tuple[int, bytes]]:
+def _content(read: Read, address: int, attribute: str) -> bytes:
+    """What an attribute of the object at this address holds."""
+    for flags, body in _attributes(read, address):
+        version = body[0] if body else 0
+        # Its name, its type and its shape stand before it.
+        sizes = [_number(body[at : at + 2]) for at in (2, 4, 6)]
+        start = 9 if version == 3 else 8
+        if body[start : start + sizes[0]].split(b"\0")[0] == attribute.encode() and not flags & SHARED:
+            return body[start + sum(_padded(size) if version == 1 else size for size in sizes) :]
+    raise UnreadableError("is not kept in its group's header, where Keras has it")
+
+
+def _attributes(read: Read, address: int) -> Iterator[tuple[int, bytes]]:
     """(flags, body) of each message in an object's header that is an attribute."""
-    start = _read(stream, address, 40)
+    start = read(address, 40)
     newer = start.startswith(b"OHDR")
     if newer:
         at = 6 + (16 if start[5] & 0x20 else 0) + (4 if start[5] & 0x10 else 0)
@@ -74,7 +80,7 @@ def _attributes(stream: BinaryIO, address: int) -> Iterator[tuple[int, bytes]]:
         blocks = [(address + 16, _number(start[8:12]))]
     head = 8 if not newer else 6 if start[5] & 4 else 4
     for place, size in blocks:  # which grows meanwhile
-        content, at = _read(stream, place, min(size, MOST_BYTES)), 0
+        content, at = read(place, min(max(0, size), MOST_BYTES)), 0
         while at + head <= len(content):
             if newer:
                 kind, length, flags = content[at], _number(content[at + 1 : at + 3]), content[at + 3]
@@ -91,23 +97,12 @@ def _attributes(stream: BinaryIO, address: int) -> Iterator[tuple[int, bytes]]:
                 blocks.append((place + 4, size - 8) if newer else (place, size))
 
 
-def _name_and_content(body: bytes) -> tuple[bytes, bytes]:
-    """An attribute's name and what it holds, behind its type and shape."""
-    version = body[0] if body else 0
-    sizes = [_number(body[at : at + 2]) for at in (2, 4, 6)]
-    start = 9 if version == 3 else 8
-    name = body[start : start + sizes[0]].split(b"\0")[0]
-    padded = [_padded(size) if version == 1 else size for size in sizes]
-    return name, body[start + sum(padded) :]
-
-
-def _heap(stream: BinaryIO, place: int, most: int) -> Heap:
-    """One of the pieces of the heap."""
-    start = _read(stream, place, 16)
-    size = _number(start[8:16])
-    if not start.startswith(b"GCOL") or size > most:
+def _heap(read: Read, place: int) -> dict[int, bytes]:
+    """The objects in one of the pieces of the heap, by their numbers."""
+    start = read(place, 16)
+    if not start.startswith(b"GCOL"):
         raise UnreadableError("is damaged")
-    content, found, at = _read(stream, place, size), Heap(), 16
+    content, found, at = read(place, _number(start[8:16])), {}, 16
     while at + 16 <= len(content):
         number, length = _number(content[at : at + 2]), _number(content[at + 8 : at + 16])
         if not number:  # the rest is free
@@ -123,8 +118,3 @@ def _padded(size: int) -> int:
 
 def _number(field: bytes) -> int:
     return int.from_bytes(field, "little")
-
-
-def _read(stream: BinaryIO, place: int, size: int) -> bytes:
-    stream.seek(place)
-    return stream.read(max(0, size))
