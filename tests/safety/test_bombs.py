@@ -117,6 +117,41 @@ DEEP = functional(
     entry(),
     layer("Add", "sum", [json.loads("[" * 800 + ",".join(["1"] * 50_000) + "]" * 800), tensor("pixels")]),
 )
+
+
+def text_bomb(path, change):
+    """A list of names, of which what says where they are and how long is changed."""
+
+    def put(file):
+        del file["model_weights"].attrs["layer_names"]
+        texts = ["L" * 1_000_000, *(f"s{i:04d}" for i in range(3999))]
+        file["model_weights"].attrs.create("layer_names", texts, dtype=h5py.string_dtype())
+
+    path = whole_h5(path.with_suffix(".h5"), spoil=put)
+    content = bytearray(path.read_bytes())
+    first = content.index((1_000_000).to_bytes(4, "little"))
+    while content[first + 16 : first + 20] != (5).to_bytes(4, "little"):  # the length of the second
+        first = content.index((1_000_000).to_bytes(4, "little"), first + 1)
+    change(content, first)
+    path.write_bytes(content)
+    return path
+
+
+def one_text_for_all(content, first):
+    content[first : first + 16 * 4000] = content[first : first + 16] * 4000
+
+
+def a_length_that_is_not_so(content, first):
+    content[first : first + 4] = b"\xff" * 4
+
+
+def a_heap_that_does_not_end(content, first):
+    """Free space of no bytes, over which HDF5 goes again and again."""
+    heap = int.from_bytes(content[first + 4 : first + 12], "little")
+    content[heap + 16 : heap + 24] = bytes(8)
+    content[heap + 24 : heap + 32] = bytes(8)
+
+
 BOMBS = {
     "a chunk": lambda path: FORMS["keras"].write(path.parent, chunk_bomb(1), path.stem),
     "a chunk, twice": lambda path: FORMS["keras, packed"].write(path.parent, chunk_bomb(2), path.stem),
@@ -132,6 +167,9 @@ BOMBS = {
     ),
     "padding": described_by(functional(entry(), layer("ZeroPadding2D", "pad", "pixels", padding=2**31 - 1))),
     "a fill value": lambda path: FORMS["keras"].write(path.parent, fill_value, path.stem),
+    "one text": lambda path: text_bomb(path, one_text_for_all),
+    "a length": lambda path: text_bomb(path, a_length_that_is_not_so),
+    "a heap": lambda path: text_bomb(path, a_heap_that_does_not_end),
     "a text": lambda path: whole_h5(path.with_suffix(".h5"), " " * (64 << 20)),
 }
 

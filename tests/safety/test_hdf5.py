@@ -325,12 +325,23 @@ def test_files_cut_short(tmp_path, form):
         refused(tmp_path / f"y{form.suffix}", r"damaged|is not an HDF5 file|no place|missing", form.whole)
 
 
-@pytest.mark.parametrize("form", ["weights of Keras 2", "weights of Keras 3"])
-def test_newer_forms_of_hdf5(tmp_path, form):
-    """Are read; with links and attributes in tables of their own."""
-    path = tmp_path / f"x{FORMS[form].suffix}"
-    fill = fill_numbered if form == "weights of Keras 3" else fill_legacy
-    path.write_bytes(hdf5_bytes(fill, libver="latest", track_order=True))
+def texts_of_any_length(file, kernel=""):
+    """The lists of names as today's Keras writes them."""
+    for holder in (file, *file.values()):
+        for name in ("layer_names", "weight_names"):
+            if name in holder.attrs and holder.attrs[name].size:
+                texts = [text.decode() for text in holder.attrs[name]]
+                del holder.attrs[name]
+                holder.attrs.create(name, texts, dtype=h5py.string_dtype())
+
+
+@pytest.mark.parametrize("fill", [(fill_numbered,), (fill_legacy,), (fill_legacy, texts_of_any_length)])
+@pytest.mark.parametrize(
+    "options", [{}, {"libver": "latest", "track_order": True}, {"libver": "v108"}], ids=str
+)
+def test_older_and_newer_forms_of_hdf5(tmp_path, fill, options):
+    path = tmp_path / ("x.weights.h5" if fill[0] is fill_numbered else "x.h5")
+    path.write_bytes(hdf5_bytes(*fill, **options))
     model = small_model()
     model.load_weights(path)
     assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
@@ -379,3 +390,18 @@ def test_the_working_folder_is_not_looked_at(tmp_path, secret, monkeypatch):
         refused(form.write(tmp_path, link), ELSEWHERE, form.whole)
     assert os.getcwd() == str(secret)
     assert small()["class_name"] == "Functional"
+
+
+def test_texts_are_what_hdf5_reads(tmp_path):
+    from xception.keras_files.hdf5 import Source, group, names, open_source
+
+    for options in ({}, {"libver": "latest"}):
+        lists = [["a"], ["é", "層", ""], ["x" * 5000, "y"] * 20, [f"block{i}_conv" for i in range(900)]]
+        with h5py.File(tmp_path / "x.h5", "w", **options) as file:
+            for number, texts in enumerate(lists):
+                holder = file.create_group(f"group{number}")
+                holder.attrs["other"] = "text"
+                holder.attrs.create("names", texts, dtype=h5py.string_dtype())
+                holder.attrs["more"] = np.arange(100)
+        with open_source(Source("x.h5", tmp_path / "x.h5")) as file:
+            assert [names(group(file, f"group{number}"), "names") for number in range(len(lists))] == lists
