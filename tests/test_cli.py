@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import xception
-from xception import cli, pretrained
+from xception import pretrained
 from xception.commands import predicting
 
 

@@ -80,7 +80,9 @@ def test_features_of_layers_with_labels(run, small, photos, tmp_path):
     assert [row["label"] for row in rows] == ["animals", "animals", "things", "things"]
     x = np.stack([xception.load_image(row["photo"], (16, 16)) for row in rows]).astype(np.float32)
     expected = xception.load_model(small).features(x, ["pool", "maps"], "max")
-    found = np.array([[row[f"feature_{i}"] for i in range(16)] for row in rows], np.float32)
+    names = [f"{layer}_{i}" for layer in ("pool", "maps") for i in range(8)]
+    assert list(rows[0]) == ["photo", "label", *names]
+    found = np.array([[row[name] for name in names] for row in rows], np.float32)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.csv", "photos"]
 
@@ -110,6 +112,18 @@ def test_features_go_on_where_they_were_killed(run, small, photos, tmp_path):
     whole = tmp_path / "g.npy"
     run("features", photos, "--model", small, "--output", whole)
     assert np.load(whole).shape == (64, 8)
+
+
+def test_the_shipped_base_has_its_pooling_too(run, base, photos, tmp_path):
+    for arguments in ([], ["--layers", "block4_pool,avg_pool"]):
+        status, _, _ = run("features", photos / "things", "--output", tmp_path / "f.npz", *arguments)
+        assert status == 0
+        with np.load(tmp_path / "f.npz") as found:
+            features, names = found["features"], found["names"]
+        x = np.stack([xception.load_image(name) for name in names])
+        expected = base.predict(xception.preprocess_input(x), verbose=0)
+        np.testing.assert_allclose(features[:, -2048:], expected, rtol=1e-4, atol=1e-5)
+    assert features.shape == (2, 728 + 2048)
 
 
 @pytest.mark.parametrize(

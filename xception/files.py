@@ -18,9 +18,14 @@ class ModelFileError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        # Words of the file stand in it, and must not move a terminal's cursor, nor fill its window.
-        shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
-        super().__init__("".join(x if x.isprintable() else ascii(x)[1:-1] for x in shown))
+        super().__init__(printable(message))
+
+
+def printable(message: str) -> str:
+    """A message in which words of a file stand, which must not move a terminal's cursor, nor fill its
+    window."""
+    shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in shown)
 
 
 @contextmanager

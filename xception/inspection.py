@@ -53,6 +53,7 @@ class Inspection:
     size: int  #: in bytes
     format: str = "no model file"
     keras_version: str | None = None
+    written_by: str | None = None  #: if it was not Keras, but a program that writes as Keras does
     saved: str | None = None
     kind: str | None = None
     name: str | None = None
@@ -106,6 +107,7 @@ def _look_into_archive(path: Path, found: Inspection) -> dict[str, Any]:
         with archive.open_archive(path) as opened:
             found.format = ".keras archive"
             found.keras_version = _text(opened.metadata.get("keras_version"))
+            found.written_by = _text(opened.metadata.get("written_by"))
             found.saved = _text(opened.metadata.get("date_saved"))
             found.labels = [name for _, name in opened.labels] if opened.labels else None
             found.optimizer = _optimizer(opened.config.get("compile_config"), "optimizer")
@@ -320,4 +322,4 @@ def _reads(path: Path, graph: Graph) -> bool:
 
 
 def _without_name(error: Exception, path: Path) -> str:
-    return str(error).removeprefix(f"{path.name}: ")
+    return str(error).removeprefix(path.name).lstrip(":, ")

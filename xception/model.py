@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ from .graph import Graph, GraphParameters, Node
 from .kernels import Array
 from .labels import Labels, Names, named
 from .layers import Shape
-from .network import Member, Network
+from .model_layer import ModelLayer
+from .network import Network
 from .plan import Plan
 from .progress import ProgressBar
 from .showing import preformatted
@@ -272,6 +274,20 @@ class Model:
         ]
         return np.concatenate(rows)
 
+    def feature_names(
+        self, layers: str | Sequence[str] | None, pooling: str, size: tuple[int, int]
+    ) -> list[str]:
+        """A name for each of `features`' columns, for images of this (height, width)."""
+        if layers is None:
+            return [f"feature_{i}" for i in range(self._width(last_maps(self.graph), pooling, size))]
+        layers = [layers] if isinstance(layers, str) else layers
+        widths = {name: self._width(self._node(name), pooling, size) for name in layers}
+        return [f"{name}_{i}" for name in layers for i in range(widths[name])]
+
+    def _width(self, node: str, pooling: str, size: tuple[int, int]) -> int:
+        shape = self._plan.shapes((*size, self.graph.nodes[self.graph.inputs[0]].output_shape[-1] or 3))[node]
+        return int(shape[-1] if len(shape) == 3 and pooling != "none" else math.prod(map(int, shape)))  # type: ignore[arg-type]
+
     def _node(self, name: str) -> str:
         """The node in the graph that gives what a layer of this name gives."""
         layer = self.get_layer(name)
@@ -374,70 +390,3 @@ class Model:
                 array.flags.writeable = False
         self._parameters: Mapping[str, Mapping[str, Array]] = parameters
         self._plan = Plan(self.graph, parameters)
-
-
-class ModelLayer:
-    """One layer of a model: its place, its settings, its weights. It may be a network itself."""
-
-    def __init__(self, model: Model, member: Member, path: str) -> None:
-        self._model = model
-        self._member = member
-        self._path = path
-
-    def __repr__(self) -> str:
-        return f"<{self._member.kind} {self.name}: {self.output_shape}, {self.count_params():,} parameters>"
-
-    @property
-    def name(self) -> str:
-        return self._member.name
-
-    @property
-    def path(self) -> str:
-        """The name in the model's graph: "base/block1_conv1" for a layer of a network within."""
-        return self._path
-
-    @property
-    def settings(self) -> object:
-        """The layer itself, for example Conv2D(filters=32, kernel_size=3, …)."""
-        return self._member.layer
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training would change it, or it is frozen."""
-        return self._member.trainable
-
-    @property
-    def layers(self) -> list[ModelLayer]:
-        """The layers inside, if this is a network."""
-        inside = self._member.layer
-        if not isinstance(inside, Network):
-            return []
-        return [ModelLayer(self._model, m, f"{self._path}/{m.name}") for m in network.listed(inside)]
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of the layers that it reads, at its first use."""
-        return tuple(tensor[0] for tensor in self._member.uses[0])
-
-    @property
-    def output_shape(self) -> Any:
-        """With the batch axis: (None, 19, 19, 728)."""
-        shapes = [
-            (None, *shape) for shape in network.output_shapes(self._model.graph, self._member, self._path)
-        ]
-        return shapes[0] if len(shapes) == 1 else shapes
-
-    def count_params(self) -> int:
-        return sum(node.count_params() for node in self._nodes())
-
-    def get_weights(self) -> list[Array]:
-        """Copies of its arrays, in Keras's order."""
-        parameters = self._model.parameters
-        return [parameters[node.name][name].copy() for node in self._nodes() for name in node.parameters]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take arrays in the order of `get_weights()`; on ValueError the layer is unchanged."""
-        self._model._take(self._nodes(), weights)
-
-    def _nodes(self) -> list[Node]:
-        return network.nodes(self._model.graph, self._member, self._path)

@@ -135,7 +135,7 @@ def inspected(found: Inspection) -> str:
         ("file", f"{found.file}, {found.size:,} bytes"),
         ("format", found.format),
         ("damage", found.damage),
-        ("written by", _joined(found.keras_version and f"Keras {found.keras_version}", found.saved)),
+        ("written by", _joined(_author(found), found.saved)),
         ("model", _joined(found.name, found.kind and f"({found.kind})", separator=" ")),
         *(("input", f"{name} {shape or ''}") for name, shape in found.inputs.items()),
         *(("output", f"{name} {shape or ''}") for name, shape in found.outputs.items()),
@@ -165,6 +165,11 @@ def _layers(found: Inspection) -> list[str]:
         shapes = ", ".join(map(str, row.output_shapes or ()))
         rows.append((f"{row.name} ({row.kind})", shapes, f"{row.parameters:,}" if shapes else ""))
     return ["", *_columns(rows if found.runs else [row[:1] for row in rows], gap=2)]
+
+
+def _author(found: Inspection) -> str | None:
+    keras = found.keras_version and f"Keras {found.keras_version}"
+    return f"{found.written_by}, in the form of {keras}" if found.written_by and keras else keras
 
 
 def _parameters(found: Inspection) -> str | None:

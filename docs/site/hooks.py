@@ -3,6 +3,7 @@
 Kinds of fenced code, besides the usual ones:
 
     ```python run           executed, all of a page's in one namespace; what it prints stands below
+    ```python output        the same, of which only what it prints is shown
     ```console run          each line after "$ xception" is given to the command line, with its output
     ```source               the source of what is named in it, as xception.architecture.middle_flow
     ```layers               the layers of the families that are named in it, for the reference
@@ -22,7 +23,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ["COLUMNS"] = "96"  # in which help is laid out
-FENCE = re.compile(r"^```(python run|console run|source|layers)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(
+    r"^```(python run|python output|console run|source|layers)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -37,7 +40,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
                 return "\n\n".join(map(family, code.split()))
             if kind == "console run":
                 return _block("console", "\n".join(map(console, code.splitlines())))
-            return _block("python", code) + "\n\n" + _block("text", run(code, namespace, page.file.src_uri))
+            printed = _block("text", run(code, namespace, page.file.src_uri))
+            return printed if kind == "python output" else f"{_block('python', code)}\n\n{printed}"
 
     return FENCE.sub(replaced, markdown)
 

@@ -129,6 +129,39 @@ def test_things_of_another_kind(tmp_path, form):
             )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [b"\xff\xfe", b"\x1b[2J", b"..", b"\xe2\x80\xaegnp", b"dense_" + b"9" * 9000, b"dense_1", b"x" * 60_000],
+)
+def test_names_of_groups(tmp_path, name):
+    """Of layers that are not asked for: empty they are left out, with weights they are named."""
+    form = FORMS["weights of Keras 3"]
+
+    def put(file, kernel, full=True):
+        group = h5py.Group(h5py.h5g.create(file["layers"].id, name))
+        if full:
+            group["vars/0"] = KERNEL
+
+    refused(form.write(tmp_path, put), "no place found for the file's", whole=False)
+    for model in loads(form.write(tmp_path, lambda file, kernel: put(file, kernel, full=False)), whole=False):
+        assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+
+
+def test_warnings_are_printable(tmp_path):
+    def put(file, kernel):
+        del file[kernel]
+        file[kernel] = np.zeros((3, 3), np.float32)
+        file["\x1b[2J"] = np.zeros(3)
+        file.attrs["layer_names"] = np.array([*file.attrs["layer_names"], b"\x1b[2Jx"])
+        file.create_group("\x1b[2Jx").attrs["weight_names"] = np.array([b"a"])
+        file["\x1b[2Jx/a"] = np.zeros(3)
+
+    path = FORMS["weights of Keras 2"].write(tmp_path, put)
+    with pytest.warns(UserWarning, match="not everything was loaded") as caught:
+        small_model().load_weights(path, by_name=True, skip_mismatch=True)
+    assert str(caught[0].message).isprintable()
+
+
 # --- circles and crowds ---------------------------------------------------------------------
 
 
@@ -188,6 +221,18 @@ def test_a_group_of_a_million(tmp_path, form):
     else:  # ten thousand that are empty do no harm
         for model in loads(form.write(tmp_path, crowd), form.whole):
             assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
+
+
+def test_tables_of_links_that_are_compressed(tmp_path):
+    """HDF5 would unpack them to any size, and look for libraries for filters that it does not know."""
+    with h5py.File(tmp_path / "x.weights.h5", "w", libver="latest") as file:
+        properties = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+        filters = h5py.h5p.PropDCID(properties.id)  # the same list, with methods to add filters
+        filters.set_deflate(9)
+        group = h5py.Group(h5py.h5g.create(file.id, b"layers", gcpl=properties))
+        for number in range(100):
+            group.create_group(f"dense_{number}")
+    refused(tmp_path / "x.weights.h5", "its entries are compressed; refused", whole=False)
 
 
 # --- attributes -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import files, photographs, prediction, pretrained, tables
 from ..feature_store import FeatureStore, by_content, fingerprint
+from ..layers import GlobalAveragePooling2D
 from ..model import Model, Xception, load_model
 from ..photographs import Complain, Photograph
 from ..similarity import nearest
@@ -88,10 +89,13 @@ def _show(answers: Sequence[tuple[Photograph, list[tuple[Photograph, float]]]], 
 
 
 def base(arguments: argparse.Namespace) -> Model:
-    """What computes the features: a model of one's own, or the ImageNet base."""
+    """What computes the features: a model of one's own, or the ImageNet base, with Xception's
+    `avg_pool` behind it."""
     if arguments.model:
         return load_model(arguments.model)
-    return Xception(include_top=False, weights=arguments.weights or "imagenet")
+    model = Xception(include_top=False, weights=arguments.weights or "imagenet")
+    model.graph.add(GlobalAveragePooling2D(), *model.graph.outputs, name="avg_pool")
+    return Model(model.graph, model.parameters)
 
 
 def collect(
@@ -111,4 +115,5 @@ def collect(
     for batch, rows in photographs.batches(missing, prediction.image_size(model), compute, tell):
         store.add(batch, rows)
     found, rows, order = store.rows(photos)
-    return Table(found, rows, order, [f"feature_{i}" for i in range(store.columns)])
+    names = model.feature_names(arguments.layers, arguments.pooling, prediction.image_size(model))
+    return Table(found, rows, order, names)

@@ -69,4 +69,5 @@ def _tell(fitted: Fitted, photos: list[Photograph]) -> None:
     for i in fitted.least_sure(5):
         best = fitted.classes[fitted.probabilities[i].argmax()]
         own = fitted.probabilities[i, fitted.truth[i]]
-        print(plain(f"  {own:6.3f}  {photos[i].path}  ({photos[i].label}, taken for {best})"))
+        mistake = "" if best == photos[i].label else f", taken for {best}"
+        print(plain(f"  {own:6.3f}  {photos[i].path}  ({photos[i].label}{mistake})"))

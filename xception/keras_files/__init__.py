@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from ..files import ModelFileError, replacing
+from ..files import ModelFileError, printable, replacing
 from ..graph import Graph, GraphParameters
 from ..kernels import Array
 from ..labels import Labels
@@ -144,7 +144,7 @@ def _layout(file: hdf5.File) -> ModuleType:
             return layout
     raise ModelFileError(
         f"{Path(file.filename).name}: is HDF5, but holds no Keras weights: there is neither a "
-        f"'layer_names' attribute nor a 'layers' group; found {some(file) or 'nothing'}"
+        f"'layer_names' attribute nor a 'layers' group; found {some(hdf5.entries(file)) or 'nothing'}"
     )
 
 
@@ -160,11 +160,11 @@ def _part_of(layout: ModuleType, network: Network, graph: Graph, file: hdf5.File
     place, match = fitting[0]
     others = [layer for layer in layout.listed(file) if layer != place.partition("/")[0]]
     if others:
-        warnings.warn(
+        message = (
             f"{Path(file.filename).name}: {graph.name} was loaded from {place!r} in a greater model; of that "
-            f"was not loaded: {some(others)}",
-            stacklevel=5,
+            f"was not loaded: {some(others)}"
         )
+        warnings.warn(printable(message), stacklevel=5)
     return match
 
 
@@ -179,7 +179,7 @@ def _report(match: Match, name: str, by_name: bool, skip_mismatch: bool) -> None
     if not match.found:
         raise ModelFileError(f"{name}: has nothing for {match.graph.name}: {match.in_words()}")
     if not match.complete:
-        warnings.warn(f"{name}: not everything was loaded: {match.in_words()}", stacklevel=4)
+        warnings.warn(printable(f"{name}: not everything was loaded: {match.in_words()}"), stacklevel=4)
 
 
 # --- writing --------------------------------------------------------------------------------

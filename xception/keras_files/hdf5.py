@@ -12,7 +12,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from ..files import ModelFileError
-from .texts import UnreadableError, texts
+from .headers import ATTRIBUTE_TABLE, LINK_TABLE, Heaps, UnreadableError, has_packed_tables, texts
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
@@ -121,6 +121,7 @@ def open_source(source: Source) -> Iterator[File]:
             whole = source.content is None and not source.start and source.size is None
             file = stack.enter_context(h5py.File(source.path if whole else stream, "r"))
             file.reading = _Reading(stream)
+            _check_tables(file)
             yield file
         except ModelFileError:
             raise
@@ -187,8 +188,28 @@ def group(parent: Group, name: str) -> Group:
         raise ModelFileError(f"{place(parent, name)}: expected a group")
     inner = h5py.Group(found)
     inner.reading = getattr(parent, "reading", None)
+    _check_tables(inner)
     look(inner, found.get_num_objs())
     return inner
+
+
+def entries(holder: Group | None) -> list[str]:
+    """The names of what is in a group."""
+    # h5py gives those that are not UTF-8 as bytes.
+    return [x.decode("utf-8", "surrogateescape") if isinstance(x, bytes) else x for x in holder or ()]
+
+
+def _check_tables(holder: Group) -> None:
+    """Raise ModelFileError for tables of links or attributes of which HDF5 may unpack any amount."""
+    info, reading = h5py.h5o.get_info(holder.id), getattr(holder, "reading", None)
+    if reading is None or not info.hdr.mesg.present & (1 << LINK_TABLE | 1 << ATTRIBUTE_TABLE):
+        return
+    try:
+        packed = has_packed_tables(reading.read, info.addr)
+    except UnreadableError as error:
+        raise ModelFileError(f"{place(holder)}: {error}") from None
+    if packed:
+        raise ModelFileError(f"{place(holder)}: its entries are compressed; refused")
 
 
 def names(holder: Group, attribute: str) -> list[str]:
@@ -234,6 +255,7 @@ class _Reading:
     stream: Any  #: of its bytes
     bytes_read: int = 0  #: of texts, and on the way to them
     links: int = 0  #: that were looked at
+    heaps: Heaps = field(default_factory=dict)  #: of texts
 
     def read(self, place: int, size: int) -> bytes:
         self.bytes_read += size
@@ -272,7 +294,7 @@ def _texts(holder: Group, attribute: str) -> list[str]:
             values = []
         elif is_text and kind.is_variable_str() and reading is not None:
             address = h5py.h5o.get_info(holder.id).addr
-            values = texts(reading.read, address, attribute, math.prod(shape), MOST_TEXT)
+            values = texts(reading.read, reading.heaps, address, attribute, math.prod(shape), MOST_TEXT)
         else:
             values = np.atleast_1d(holder.attrs[attribute]).tolist()
         return [(value if isinstance(value, bytes) else _encoded(value)).decode() for value in values]

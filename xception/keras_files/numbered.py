@@ -38,7 +38,7 @@ def parts(file: hdf5.File) -> Iterator[tuple[str, hdf5.Group]]:
     while waiting:
         place, holder, depth = waiting.pop(0)
         root = _layers(holder)
-        for name in root or ():
+        for name in hdf5.entries(root):
             if depth < DEEPEST and name.split("_")[0] in ("functional", "model", "sequential"):
                 inner = hdf5.group(root, name)
                 if recognises(inner):
@@ -56,7 +56,7 @@ def match_part(network: Network, graph: Graph, part: hdf5.Group) -> Match:
 def listed(file: hdf5.File) -> list[str]:
     """The file's layers that have weights, as far as these stand in the outermost network."""
     root = _layers(file)
-    return [name for name in root or () if _has_weights(hdf5.group(root, name))]
+    return [name for name in hdf5.entries(root) if _has_weights(hdf5.group(root, name))]
 
 
 def count_classes(file: hdf5.File) -> int | None:
@@ -134,7 +134,7 @@ def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None
 def _by_class(root: hdf5.Group | None) -> dict[str, list[str]]:
     """The groups of each class in order. The first version counted by twos, so only that matters."""
     found: dict[str, list[str]] = {}
-    for key in root or ():
+    for key in hdf5.entries(root):
         found.setdefault(stem_of(key), []).append(key)
     return {stem: sorted(keys, key=number_of) for stem, keys in found.items()}
 
@@ -150,4 +150,6 @@ def _variables(layer: hdf5.Group) -> dict[str, StoredArray]:
     if "vars" not in layer.keys():  # noqa: SIM118
         return {}
     group = hdf5.group(layer, "vars")
-    return {key: arrays.find(group, key) for key in sorted(group, key=lambda key: (len(key), key))}
+    return {
+        key: arrays.find(group, key) for key in sorted(hdf5.entries(group), key=lambda key: (len(key), key))
+    }
