@@ -1,7 +1,7 @@
 """HDF5 files, read as what they are: data from a stranger.
 
-Nothing here follows a link out of the file, reads data that is stored elsewhere, or takes
-anything but text for a name.
+Nothing here follows a link out of the file, reads data that is stored elsewhere, has HDF5 load a
+library, or takes anything but text for a name.
 """
 
 from __future__ import annotations

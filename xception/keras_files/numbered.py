@@ -14,9 +14,9 @@ from ..network import Member, Network, is_input
 from . import arrays, hdf5
 from .arrays import StoredArray
 from .matching import Match
-from .naming import number_of, stem_of
+from .naming import number_of
 
-#: The first version, of TensorFlow 2.12, called it otherwise.
+#: The first version, of TensorFlow 2.12, called it otherwise, and mostly counted by twos.
 LAYERS = ("layers", "_layer_checkpoint_dependencies")
 DEEPEST = 8  #: networks within networks that are searched for the one that is wanted
 
@@ -29,7 +29,30 @@ def match(network: Network, graph: Graph, file: hdf5.File) -> Match:
     """Where the network's parameters are. Every layer is looked up at the place due to it."""
     found = Match(graph)
     _walk(network, "", file, found)
+    _share(found)
     return found
+
+
+def _share(found: Match) -> None:
+    """A layer that stands in two networks is one object to Keras, which writes it where it comes
+    first and leaves it out where it comes again: there it is looked for by its name."""
+    for name in list(found.missing):
+        node = found.graph.nodes[name]
+        alike = [
+            other
+            for other in found.graph.nodes.values()
+            if other.name != name and _own_name(other.name) == _own_name(name)
+            and (other.layer, other.parameters) == (node.layer, node.parameters)
+            and all((other.name, parameter) in found.found for parameter in other.parameters)
+        ]  # fmt: skip
+        if len(alike) == 1:
+            for parameter in node.parameters:
+                found.found[name, parameter] = found.found[alike[0].name, parameter]
+            found.missing.remove(name)
+
+
+def _own_name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def parts(file: hdf5.File) -> Iterator[tuple[str, hdf5.Group]]:
@@ -87,13 +110,13 @@ def _write(
             variables.create_dataset(str(position), data=parameters[name][parameter])
 
 
-def keyed(network: Network) -> Iterator[tuple[str, Member]]:
-    """The members with the names of their groups."""
+def keyed(network: Network, step: int = 1) -> Iterator[tuple[str, Member]]:
+    """The members with the names of their groups. step: by which numbers grow."""
     numbers: dict[str, int] = {}
     for member in network.in_order():
         if not is_input(member):
             stem = automatic_stem(member.kind)
-            number = numbers[stem] = numbers.get(stem, -1) + 1
+            number = numbers[stem] = numbers.get(stem, -step) + step
             yield f"{stem}_{number}" if number else stem, member
 
 
@@ -103,12 +126,13 @@ def _has_weights(layer: hdf5.Group) -> bool:
 
 def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None:
     root = _layers(holder)
-    groups = _by_class(root)
-    for key, member in keyed(network):
+    left = dict.fromkeys(hdf5.entries(root))
+    old = root is not None and root.name.endswith(LAYERS[1])
+    step = 2 if old and not any(number_of(key) % 2 for key in left) else 1
+    for key, member in keyed(network, step):
         name, layer = f"{path}{member.name}", None
-        listed = groups.get(automatic_stem(member.kind))
-        if root is not None and listed:
-            key = listed.pop(0)
+        if root is not None and key in left:
+            del left[key]
             layer = hdf5.group(root, key)
         if isinstance(member.layer, Network):
             if layer is not None:
@@ -122,21 +146,13 @@ def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None
                 found.pair(name, stored, key)
             else:
                 found.missing.append(name)
-    for key in (key for listed in groups.values() for key in listed):
+    for key in left:
         assert root is not None  # from which the groups came
         layer = hdf5.group(root, key)
         if _has_weights(layer):
             found.left.append(key)
             shapes = [array.shape for array in _variables(layer).values()]
             found.left_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
-
-
-def _by_class(root: hdf5.Group | None) -> dict[str, list[str]]:
-    """The groups of each class in order. The first version counted by twos, so only that matters."""
-    found: dict[str, list[str]] = {}
-    for key in hdf5.entries(root):
-        found.setdefault(stem_of(key), []).append(key)
-    return {stem: sorted(keys, key=number_of) for stem, keys in found.items()}
 
 
 def _layers(holder: hdf5.Group) -> hdf5.Group | None:

@@ -60,7 +60,7 @@ IRRELEVANT = frozenset(
     {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
-     "lora_rank", "lora_alpha", "implementation", "zero_output_for_mask"}
+     "implementation", "zero_output_for_mask"}
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
@@ -108,6 +108,10 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
             settings[key] = plain_numbers(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
+        elif key == "lora_rank" and value:
+            raise ValueError(
+                "is a dense layer with an adapter (LoRA); merge it into the kernel, and save again"
+            )
         elif value and (key, value) not in WITHOUT_EFFECT:
             raise ValueError(f"its setting {key} = {value!r} is not known here")
     for key in ("activation", "recurrent_activation"):
