@@ -298,3 +298,47 @@ def test_the_description_is_what_keras_writes(tmp_path):
     assert layers["classes"]["inbound_nodes"][0]["args"][0]["config"] == {
         "shape": [None, 8], "dtype": "float32", "keras_history": ["dropout", 0, 0],
     }  # fmt: skip
+
+
+# --- older and odder files ------------------------------------------------------------------
+
+
+def test_the_first_version_of_the_numbered_layout(tmp_path):
+    """Another name for the layers, and every second number for those that have weights."""
+    built = models.model(models.nested())
+    built.save_weights(tmp_path / "new.weights.h5")
+
+    def copy(source, target):
+        inner = target.create_group("_layer_checkpoint_dependencies")
+        for name, layer in source["layers"].items():
+            stem, _, number = name.rpartition("_")
+            doubled = f"{stem}_{2 * int(number)}" if number.isdecimal() and len(layer["vars"]) else name
+            group = inner.create_group(doubled)
+            source.copy(layer["vars"], group)
+            if "layers" in layer:
+                copy(layer, group)
+
+    with h5py.File(tmp_path / "new.weights.h5") as new, h5py.File(tmp_path / "old.weights.h5", "w") as old:
+        copy(new, old)
+        inside = old["_layer_checkpoint_dependencies/functional/_layer_checkpoint_dependencies"]
+        assert {"batch_normalization", "batch_normalization_2", "batch_normalization_4"} <= set(inside)
+    loaded = emptied(models.nested())
+    loaded.load_weights(tmp_path / "old.weights.h5")
+    assert_same_answers(loaded, built)
+
+
+def test_a_layer_that_stands_in_two_networks(tmp_path):
+    """Keras writes it once, where it comes first."""
+    one, two = (
+        models.wired(name, ["i"], ["dense"], i=(Input((3,)),), dense=(Dense(3, "tanh"), ["i"]))
+        for name in ("one", "two")
+    )
+    network = models.wired("both", ["i"], ["two"], i=(Input((3,)),), one=(one, ["i"]), two=(two, ["one"]))
+    built = models.model(network)
+    built.set_weights(2 * built.get_layer("one").get_weights())
+    built.save_weights(tmp_path / "x.weights.h5")
+    with h5py.File(tmp_path / "x.weights.h5", "a") as file:
+        del file["layers/functional_1/layers/dense"]
+    loaded = emptied(network)
+    loaded.load_weights(tmp_path / "x.weights.h5")
+    assert_same_answers(loaded, built)

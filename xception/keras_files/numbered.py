@@ -7,16 +7,16 @@ the order of `model.layers`. Arrays bear their position.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..graph import Graph, GraphParameters, automatic_stem
 from ..network import Member, Network, is_input
 from . import arrays, hdf5
 from .arrays import StoredArray
 from .matching import Match
-from .naming import number_of
+from .naming import number_of, stem_of
 
-#: The first version, of TensorFlow 2.12, called it otherwise, and mostly counted by twos.
+#: The first version, of TensorFlow 2.12, called it otherwise, and counted layers with weights by twos.
 LAYERS = ("layers", "_layer_checkpoint_dependencies")
 DEEPEST = 8  #: networks within networks that are searched for the one that is wanted
 
@@ -110,12 +110,13 @@ def _write(
             variables.create_dataset(str(position), data=parameters[name][parameter])
 
 
-def keyed(network: Network, step: int = 1) -> Iterator[tuple[str, Member]]:
-    """The members with the names of their groups. step: by which numbers grow."""
+def keyed(network: Network, by_twos: Collection[str] = ()) -> Iterator[tuple[str, Member]]:
+    """The members with the names of their groups. by_twos: the classes whose numbers grow so."""
     numbers: dict[str, int] = {}
     for member in network.in_order():
         if not is_input(member):
             stem = automatic_stem(member.kind)
+            step = 2 if stem in by_twos else 1
             number = numbers[stem] = numbers.get(stem, -step) + step
             yield f"{stem}_{number}" if number else stem, member
 
@@ -127,9 +128,11 @@ def _has_weights(layer: hdf5.Group) -> bool:
 def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None:
     root = _layers(holder)
     left = dict.fromkeys(hdf5.entries(root))
-    old = root is not None and root.name.endswith(LAYERS[1])
-    step = 2 if old and not any(number_of(key) % 2 for key in left) else 1
-    for key, member in keyed(network, step):
+    by_twos = set()
+    if root is not None and root.name.endswith(LAYERS[1]):
+        odd = {stem_of(key) for key in left if number_of(key) % 2}
+        by_twos = {stem_of(key) for key in left} - odd
+    for key, member in keyed(network, by_twos):
         name, layer = f"{path}{member.name}", None
         if root is not None and key in left:
             del left[key]
