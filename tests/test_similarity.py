@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def test_more_rows_than_are_held_at_a_time():
     (row, cosine), *rest = nearest(query, rows, top=4000)
     assert (row, len(rest)) == (2100, 2999)
     assert cosine == pytest.approx(1)
-    assert all(a >= b for (_, a), (_, b) in zip(rest, rest[1:], strict=False))
+    assert all(a >= b for (_, a), (_, b) in pairwise(rest))
 
 
 def test_wrong_use():

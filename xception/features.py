@@ -25,12 +25,14 @@ def pooled(activation: Array, pooling: str) -> Array:
 
 
 def last_maps(graph: Graph) -> str:
-    """The last node that gives maps (h, w, c) of more than a pixel: what stands before the head."""
-    maps = [
-        node.name
-        for node in graph.topological_order()
-        if len(node.output_shape) == 3 and node.output_shape[:2] != (1, 1) and node.inputs
-    ]
-    if not maps:
-        raise GraphError(f"{graph.name}: no layer of it gives maps")
-    return maps[-1]
+    """The last node before the classifier whose activations are maps (h, w, c) of some size.
+
+    Raises GraphError where there is none.
+    """
+    needed = graph.ancestors(graph.outputs)
+    for node in reversed(graph.topological_order()):
+        computes = bool(node.inputs) and not node.layer.identity
+        are_maps = len(node.output_shape) == 3 and node.output_shape[:2] != (1, 1)
+        if node.name in needed and computes and are_maps:
+            return node.name
+    raise GraphError(f"{graph.name} has no maps (height, width, channels) between its input and its output")

@@ -241,7 +241,7 @@ class Model:
         names: of layers, as `get_layer` finds them. Nothing behind the last of them is computed.
         Raises ValueError, as `predict` does.
         """
-        nodes = {name: self._node(name) for name in names}
+        nodes = {name: self.output_node(name) for name in names}
         parts = [values for _, _, values in self._run(x, tuple(nodes.values()), batch_size, verbose)]
         return {name: np.concatenate([part[node] for part in parts]) for name, node in nodes.items()}
 
@@ -265,7 +265,7 @@ class Model:
         if pooling not in POOLINGS:
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         layers = [layers] if isinstance(layers, str) else layers
-        nodes = [last_maps(self.graph)] if layers is None else [self._node(name) for name in layers]
+        nodes = [last_maps(self.graph)] if layers is None else [self.output_node(name) for name in layers]
         if not nodes:
             raise ValueError("name at least one layer to take features from")
         rows = [
@@ -281,14 +281,14 @@ class Model:
         if layers is None:
             return [f"feature_{i}" for i in range(self._width(last_maps(self.graph), pooling, size))]
         layers = [layers] if isinstance(layers, str) else layers
-        widths = {name: self._width(self._node(name), pooling, size) for name in layers}
+        widths = {name: self._width(self.output_node(name), pooling, size) for name in layers}
         return [f"{name}_{i}" for name in layers for i in range(widths[name])]
 
     def _width(self, node: str, pooling: str, size: tuple[int, int]) -> int:
         shape = self._plan.shapes((*size, self.graph.nodes[self.graph.inputs[0]].output_shape[-1] or 3))[node]
         return int(shape[-1] if len(shape) == 3 and pooling != "none" else math.prod(map(int, shape)))  # type: ignore[arg-type]
 
-    def _node(self, name: str) -> str:
+    def output_node(self, name: str) -> str:
         """The node in the graph that gives what a layer of this name gives."""
         layer = self.get_layer(name)
         nodes = network.output_nodes(layer._member, layer.path)

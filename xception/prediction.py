@@ -65,7 +65,7 @@ def predict(
     model = imagenet_model() if model is None else model
     size, names = image_size(model), class_labels(model, labels, softmax)
     predictions = Predictions()
-    for batch in batched(_each(images), BATCH):
+    for batch in batched(each(images), BATCH):
         pixels = np.stack([load_image(image, size) for image in batch])
         found = label(model, outputs(model, pixels, scaling), names, top, softmax)
         predictions += map(PhotographPredictions, found, pixels)
@@ -210,7 +210,7 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _each(images: ImageLike | Iterable[ImageLike]) -> Sequence[ImageLike] | Iterable[ImageLike]:
+def each(images: ImageLike | Iterable[ImageLike]) -> Sequence[ImageLike] | Iterable[ImageLike]:
     """Several images, also where only one was given."""
     if isinstance(images, np.ndarray):
         return images if images.ndim == 4 else [images]

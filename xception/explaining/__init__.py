@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..features import last_maps
 from ..images import load_image
 from ..inputs import checked, scales_pixels
 from ..kernels import Array
 from ..labels import Names
 from ..model import Model
-from ..prediction import class_labels, image_size, scaled
+from ..prediction import class_labels, each, image_size, scaled
 from ..progress import ProgressBar
 from . import methods
 from .explanation import Explanation, shrunk
 from .grid import Grid
-from .places import last_maps, node_of
+from .places import node_of
 from .scores import Scores
 from .targets import Target, Targets
 
@@ -81,14 +82,14 @@ def explain(
     names, size = class_labels(model, labels), image_size(model)
     targets = Targets(target, top, names)
     scores = Scores(model, len(names))
-    node = last_maps(model) if layer is None else node_of(model, layer)
+    node = last_maps(model.graph) if layer is None else node_of(model, layer)
     if scaling == "auto":
         scaling = "none" if scales_pixels(model.graph) else "tf"
     if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.floating):
         entering = checked(model.graph, x)[model.input_names[0]].astype(np.float32)
         pictures = [shrunk(pixels) for pixels in _pixels(entering, scaling)]
     else:
-        photos = [load_image(image, None) for image in _each(x)]
+        photos = [load_image(image, None) for image in each(x)]
         entering = _entering(model, photos, size, scaling)
         pictures = [shrunk(pixels) for pixels in photos]
 
@@ -111,14 +112,6 @@ def explain(
         maps, chosen, found = maps[:, 0], chosen[:, 0], found[:, 0]
     grid = Grid.even(h, w) if method == "occlusion" else scores.grid(node, entering.shape[1:])
     return Explanation(maps, chosen, found, names, method, node, grid, tuple(pictures))
-
-
-def _each(images: Any) -> Iterable[Any]:
-    """Several photographs, also where only one was given."""
-    if isinstance(images, np.ndarray):
-        return images if images.ndim == 4 else [images]
-    alone = isinstance(images, str) or hasattr(images, "__fspath__") or hasattr(images, "read")
-    return images if isinstance(images, Iterable) and not alone else [images]
 
 
 def _entering(model: Model, photos: list[NDArray[np.uint8]], size: tuple[int, int], scaling: str) -> Array:
