@@ -76,5 +76,8 @@ if __name__ == "__main__":
     seeds = FOLDER / "seeds"
     seeds.mkdir()
     (seeds / "small").write_bytes(SMALL if target == "file" else PARTS["config.json"])
-    atheris.Setup([*sys.argv, str(seeds)], description if target == "description" else whole_file)
+    # What is new goes to the first folder.
+    atheris.Setup(
+        [sys.argv[0], str(seeds), *sys.argv[1:]], description if target == "description" else whole_file
+    )
     atheris.Fuzz()

@@ -18,10 +18,13 @@ CLASSES = 7
 
 @pytest.fixture(autouse=True)
 def float64(keras):
-    before = keras.config.floatx()
+    # Layers go by the policy, which Keras makes of this type once, and then keeps.
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_floatx(before)
+    keras.config.set_dtype_policy(policy)
 
 
 def lively(model):
