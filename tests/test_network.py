@@ -342,3 +342,28 @@ def test_a_layer_that_stands_in_two_networks(tmp_path):
     loaded = emptied(network)
     loaded.load_weights(tmp_path / "x.weights.h5")
     assert_same_answers(loaded, built)
+
+
+def test_layers_that_are_told_to_work_as_in_training(tmp_path):
+    """Keras 2 obeys at every prediction; Keras 3 writes it down, and does not go by it."""
+    built = models.model(models.nested())
+    built.save(tmp_path / "x.keras")
+    for version in ("3.12.0", "2.15.0"):
+        with zipfile.ZipFile(tmp_path / "x.keras") as source:
+            contents = {name: source.read(name) for name in source.namelist()}
+        config = json.loads(contents["config.json"])
+        for layer in config["config"]["layers"]:
+            if layer["name"] == "base":
+                layer["inbound_nodes"][0]["kwargs"] = {"training": True}
+        contents["config.json"] = json.dumps(config).encode()
+        contents["metadata.json"] = json.dumps({"keras_version": version}).encode()
+        with zipfile.ZipFile(tmp_path / "told.keras", "w") as target:
+            for name, content in contents.items():
+                target.writestr(name, content)
+        if version.startswith("3"):
+            assert_same_answers(xception.load_model(tmp_path / "told.keras"), built)
+        else:
+            with pytest.raises(
+                xception.ModelFileError, match=r"base \(Functional\): is called with training=True"
+            ):
+                xception.load_model(tmp_path / "told.keras")

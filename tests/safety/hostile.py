@@ -197,6 +197,9 @@ FORMS = {
     "weights of Keras 2": Form(".h5", "dense/dense/kernel:0", False),
 }
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+legacy_forms = pytest.mark.parametrize(
+    "form", [FORMS["whole h5"], FORMS["weights of Keras 2"]], ids=["whole", "weights"]
+)
 
 
 # --- zip archives ---------------------------------------------------------------------------

@@ -226,7 +226,8 @@ def _functional(name: str, config: Any, keras: int, depth: int) -> Network:
         except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise _RefusedError(f"{layer_name} ({described.get('class_name')}): {_short(error)}") from None
         layer = _layer(described, layer_name, keras, depth)
-        if _differs_in_training(layer) and _in_training(described.get("inbound_nodes")):
+        # Keras 3 writes this too, but at a prediction it does not go by it.
+        if keras < 3 and _differs_in_training(layer) and _in_training(described.get("inbound_nodes")):
             raise _RefusedError(
                 f"{layer_name} ({described['class_name']}): is called with training=True, to work as in "
                 "training at every prediction: with the statistics of the batch, or at random"
