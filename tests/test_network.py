@@ -11,7 +11,7 @@ import pytest
 
 import xception
 from xception.graph import GraphError
-from xception.layers import Dense, Input
+from xception.layers import Dense, Input, SeparableConv2D
 from xception.network import flatten
 
 
@@ -367,3 +367,12 @@ def test_layers_that_are_told_to_work_as_in_training(tmp_path):
                 xception.ModelFileError, match=r"base \(Functional\): is called with training=True"
             ):
                 xception.load_model(tmp_path / "told.keras")
+
+
+@pytest.mark.parametrize("setting", [{"dilation_rate": 1 << 20}, {"kernel_size": 5000}])
+def test_windows_that_no_memory_holds(tmp_path, setting):
+    layer = SeparableConv2D(**({"filters": 2, "kernel_size": 3, "padding": "same"} | setting))
+    network = models.row("x", ("image", Input((12, 12, 1))), ("conv", layer))
+    models.model(network).save(tmp_path / "x.keras")
+    with pytest.raises(xception.ModelFileError, match=r"conv has a \w+ beyond 4,096"):
+        xception.load_model(tmp_path / "x.keras")

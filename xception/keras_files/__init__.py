@@ -19,6 +19,7 @@ from ..files import ModelFileError, printable, replacing
 from ..graph import Graph, GraphParameters
 from ..kernels import Array
 from ..labels import Labels
+from ..layers import pair
 from ..network import Network, flatten
 from . import archive, config, hdf5, legacy, numbered
 from .hdf5 import Source
@@ -26,6 +27,7 @@ from .matching import Match, some
 
 __all__ = ["ModelFileError", "read_model", "read_weights", "write_model", "write_weights"]
 
+LARGEST_WINDOW = 1 << 12  #: pixels
 MOST_NUMBERS = 1 << 28  #: in one layer's output for one image, which is 1 GiB
 FileParameters = dict[str, dict[str, Array]]
 
@@ -66,6 +68,11 @@ def _built(described: dict[str, object], keras: int, name: str) -> tuple[Network
     except ValueError as error:
         raise ModelFileError(f"{name}: {error}") from None
     for node in graph.nodes.values():
+        for setting in ("kernel_size", "pool_size", "dilation_rate"):
+            if max(pair(getattr(node.layer, setting, 1))) > LARGEST_WINDOW:  # whose border alone fills memory
+                raise ModelFileError(
+                    f"{name}: {node.name} has a {setting} beyond {LARGEST_WINDOW:,}; refused"
+                )
         size = math.prod(size or 1 for size in node.output_shape)
         if size > MOST_NUMBERS:
             raise ModelFileError(
