@@ -65,10 +65,12 @@ class LeftOut(Exception):  # noqa: N818
 def command(script: str, *arguments: object, threads: int) -> dict[str, object]:
     """How to start a script of this folder: as many threads as are asked for, whoever starts them."""
     pools = ("OMP", "OPENBLAS", "MKL")
+    # The modules of all are compiled, as pip leaves them; ours too, if this is a checkout.
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {
         "args": [sys.executable, str(HERE / script), *map(str, arguments)],
         # Compiled in the process itself, as workers of its own would take time from the others.
-        "env": os.environ | {f"{pool}_NUM_THREADS": str(threads) for pool in pools}
+        "env": inherited | {f"{pool}_NUM_THREADS": str(threads) for pool in pools}
         | {"CUDA_VISIBLE_DEVICES": "", "TORCHINDUCTOR_COMPILE_THREADS": "1"},
         "text": True,
     }  # fmt: skip

@@ -59,7 +59,7 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
                 [partial(timed, step, taken[run], place) for place, step in enumerate(program)]
                 for program, taken in zip(steps.programs, times, strict=True)
             ]
-            steps.feed(image)
+            steps.feed({model.graph.inputs[0]: image})
             members.run(clocked, steps.barrier)
             steps.results()
     block_of = blocks(model.graph)

@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from ..files import ModelFileError
-from ..kernels import Array
+from ..kernels import Array, aligned, whole_lines
 from .hdf5 import Group, Source, follow, look, place
 
 MOST_COMPRESSION = 1100  #: deflate makes of a byte at most this many
@@ -113,13 +113,13 @@ def read(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
 
     Raises ModelFileError where the file does not hold what it declares.
     """
-    results: list[Array | None] = [None] * len(arrays)
+    results = _side_by_side([array.shape for array in arrays])
     problems: list[BaseException] = []
     plain = {}
     for i, array in enumerate(arrays):
         extent = _extent(array)
         if extent is None:
-            results[i] = _read_alone(array)
+            results[i][...] = _read_alone(array)
         else:
             plain[i] = extent
     todo = iter(sorted(plain, key=lambda i: -arrays[i].size))  # the greatest first: an even end
@@ -128,7 +128,7 @@ def read(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
         try:
             with source.open() as stream:
                 for i in todo:  # each number goes to one of the threads
-                    results[i] = _unpack(arrays[i], *plain[i], stream)
+                    _unpack(arrays[i], *plain[i], stream, results[i])
         except BaseException as error:
             problems.append(error)
 
@@ -140,7 +140,18 @@ def read(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
         helper.join()
     if problems:
         raise problems[0]
-    return [array for array in results if array is not None]
+    return results
+
+
+def _side_by_side(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """Float32 arrays of these shapes, in one block of memory."""
+    sizes = list(map(math.prod, shapes))
+    starts = list(itertools.accumulate(map(whole_lines, sizes), initial=0))
+    block = aligned(starts[-1])
+    return [
+        block[start : start + size].reshape(shape)
+        for start, size, shape in zip(starts, sizes, shapes, strict=False)
+    ]
 
 
 def _extent(array: StoredArray) -> tuple[int, int, bool] | None:
@@ -159,13 +170,14 @@ def _extent(array: StoredArray) -> tuple[int, int, bool] | None:
     return None
 
 
-def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: Any) -> Array:
+def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: Any, target: Array) -> None:
     stream.seek(offset)
     if not packed:
-        value = np.empty(array.shape, array.dtype)
+        value = target if array.dtype == target.dtype else np.empty(array.shape, array.dtype)
         if stream.readinto(value.reshape(-1).view(np.uint8)) != size:
             raise ModelFileError(f"{array.place}: the file ends before its numbers do")
-        return _as_float32(value)
+        _widen(value, target)
+        return
     content = _inflated(array, stream.read(size), array.size * array.dtype.itemsize)
     # HDF5's shuffle: all first bytes, then all second bytes, …; the first are the lowest.
     planes = np.frombuffer(content, np.uint8).reshape(array.dtype.itemsize, array.size)
@@ -173,7 +185,7 @@ def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: An
     for plane in planes[-2::-1]:
         whole <<= 8
         whole |= plane
-    return _as_float32(whole.view(array.dtype).reshape(array.shape))
+    _widen(whole.view(array.dtype).reshape(array.shape), target)
 
 
 def _inflated(array: StoredArray, content: bytes, expected: int) -> bytes:
@@ -232,18 +244,19 @@ def _filters(properties: Any) -> tuple[int, ...]:
     return tuple(properties.get_filter(i)[0] for i in range(properties.get_nfilters()))
 
 
-def _as_float32(value: Array) -> Array:
-    """Exactly the same numbers. NumPy widens float16 one by one, which takes thrice as long."""
+def _widen(value: Array, target: Array) -> None:
+    """Exactly the same numbers as float32. NumPy widens float16 one by one, which takes thrice as long."""
     if value.dtype != np.dtype("<f2"):
-        return np.asarray(value, np.float32, order="C")
-    result = np.empty(value.shape, np.float32)
-    halves, wide = value.reshape(-1).view("<u2"), result.reshape(-1).view(np.uint32)
+        if value is not target:
+            target[...] = value
+        return
+    halves, wide = value.reshape(-1).view("<u2"), target.reshape(-1).view(np.uint32)
     for start in range(0, len(halves), BLOCK):
         bits = halves[start : start + BLOCK].astype(np.uint32)
         if ((bits & 0x7C00) == 0x7C00).any():  # infinities and NaNs are another matter
-            return value.astype(np.float32)
+            target[...] = value
+            return
         # The exponent and the fraction at their places, then the exponent's bias: 127 for 15.
         magnitude = (bits & 0x7FFF) << 13
         magnitude.view(np.float32)[...] *= np.float32(2.0**112)
         np.bitwise_or(magnitude, (bits & 0x8000) << 16, out=wide[start : start + BLOCK])
-    return result

@@ -8,6 +8,7 @@ float64 for judging.
 from .convolution import conv2d, conv2d_transpose, depthwise_conv2d, im2col
 from .elementwise import relu, sigmoid, softmax
 from .geometry import Array, Pair, fold, output_size, pad, same_padding, spread, windows
+from .memory import aligned, whole_lines
 from .pooling import average_pool2d, max_pool2d
 from .resizing import INTERPOLATIONS, resize
 
@@ -15,6 +16,7 @@ __all__ = [
     "INTERPOLATIONS",
     "Array",
     "Pair",
+    "aligned",
     "average_pool2d",
     "conv2d",
     "conv2d_transpose",
@@ -30,5 +32,6 @@ __all__ = [
     "sigmoid",
     "softmax",
     "spread",
+    "whole_lines",
     "windows",
 ]

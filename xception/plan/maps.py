@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..kernels import Array
+from ..kernels import Array, aligned, whole_lines
 
-CACHE_LINE = 16  #: float32 numbers
+BLOCK = 1 << 20  #: numbers that are reserved at a time, for buffers that are smaller
 Border = tuple[int, int, int, int]  #: rows above, rows below, columns left, columns right
 NO_BORDER: Border = (0, 0, 0, 0)
 
@@ -23,6 +23,7 @@ class Buffers:
         self._free: list[Array] = []
         self._lent: dict[int, tuple[Array, Array]] = {}  # by identity: (array, the buffer under it)
         self._free_maps: dict[tuple[tuple[int, ...], Border], list[Array]] = {}
+        self._rest = aligned(0)  # of the last block
         self.reserved = 0  #: bytes, all together
 
     def take(self, *shape: int) -> Array:
@@ -67,10 +68,14 @@ class Buffers:
             self._free_maps[found.array.shape, found.border].append(found.array)
 
     def _reserve(self, size: int) -> Array:
-        raw = np.empty(size + CACHE_LINE, np.float32)
-        start = -(raw.ctypes.data // raw.itemsize) % CACHE_LINE
-        self.reserved += raw.nbytes
-        return raw[start : start + size]
+        if size > len(self._rest):
+            block = aligned(max(size, BLOCK))
+            self.reserved += block.nbytes
+            if size >= BLOCK:
+                return block
+            self._rest = block
+        array, self._rest = self._rest[:size], self._rest[whole_lines(size) :]
+        return array
 
 
 @dataclass

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+import select
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,11 +222,19 @@ def spin(happened: Callable[[], bool]) -> None:
     turns = 0
     while not happened():
         turns += 1
-        time.sleep(0 if turns < 10_000 else 1e-4)  # gives the GIL away
-        _give_way()  # and the core, should two threads share one
+        if turns < 10_000:
+            _give_gil_away()
+            _give_core_away()  # should two threads share one
+        else:
+            time.sleep(1e-4)
 
 
-_give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
+if sys.platform == "win32":
+    _give_gil_away = partial(time.sleep, 0)
+else:
+    # Not `time.sleep(0)`: Linux lets even that wait for a timer, fifty microseconds and more.
+    _give_gil_away = partial(select.select, (), (), (), 0)
+_give_core_away: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
 
 
 class _Shared:
