@@ -46,8 +46,8 @@ CLASSIFIER = WeightsFile(
 )
 BASE = WeightsFile(
     "xception_imagenet_notop.float16.h5",
-    "d3b9825d609096f313427648f6c4f2d6580606ab26a7f262fa206f591b57a7d6",
-    36_819_454,
+    "3593ada31537093c5a84c5790696cc637502f5e2910c514924822a57c48ae536",
+    42_248_080,
 )
 
 

@@ -1,9 +1,9 @@
 """Arrays in an HDF5 file: found and checked first, then read all together.
 
 A start-up is mostly the reading of weights. Where the numbers lie in the file is asked of HDF5;
-those of the two plain forms, as they are or as one compressed chunk, are then fetched and unpacked
-by several threads. What is not compressed is else read by HDF5 itself. What is, never: HDF5 would
-unpack a chunk to any size, and look for a library on the disk for a filter that it does not know.
+those that lie there in one run are then fetched by several threads. What is not compressed is else
+read by HDF5 itself. What is, never: HDF5 would unpack a chunk to any size, and look for a library
+on the disk for a filter that it does not know.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LEAST_CHUNK = 1 << 20  #: bytes that a chunk may have though its array has fewer
 READERS = 4  #: threads, at most
 BFLOAT16 = np.dtype("V2")  #: as Keras stores it: the upper half of a float32
 BLOCK = 1 << 14  #: numbers that stay in the cache while they are converted
+SIGN_AND_MAGNITUDE = np.int32(-0x70002000)  #: the bits 31, and 27 to 13
 
 SHUFFLE, DEFLATE, LZF = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF
 FLETCHER32 = h5py.h5z.FILTER_FLETCHER32
@@ -117,18 +118,18 @@ def read(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
     problems: list[BaseException] = []
     plain = {}
     for i, array in enumerate(arrays):
-        extent = _extent(array)
-        if extent is None:
+        offset = _offset(array)
+        if offset is None:
             results[i][...] = _read_alone(array)
         else:
-            plain[i] = extent
+            plain[i] = offset
     todo = iter(sorted(plain, key=lambda i: -arrays[i].size))  # the greatest first: an even end
 
     def work() -> None:
         try:
             with source.open() as stream:
                 for i in todo:  # each number goes to one of the threads
-                    _unpack(arrays[i], *plain[i], stream, results[i])
+                    _fetch(arrays[i], plain[i], stream, results[i])
         except BaseException as error:
             problems.append(error)
 
@@ -154,38 +155,23 @@ def _side_by_side(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
     ]
 
 
-def _extent(array: StoredArray) -> tuple[int, int, bool] | None:
-    """(offset, bytes, packed) of an array in one of the two plain forms, else None."""
+def _offset(array: StoredArray) -> int | None:
+    """Where in the file an array's float32 or float16 numbers begin; None if it is of another form."""
     properties, kind = array.dataset.get_create_plist(), array.dataset.get_type()
     # Asked of HDF5: NumPy has no bfloat16, and h5py passes it off as float16.
-    if not (kind.equal(h5py.h5t.IEEE_F32LE) or kind.equal(h5py.h5t.IEEE_F16LE)) or not array.size:
+    plain = kind.equal(h5py.h5t.IEEE_F32LE) or kind.equal(h5py.h5t.IEEE_F16LE)
+    if not plain or not array.size or properties.get_layout() != h5py.h5d.CONTIGUOUS:
         return None
-    if properties.get_layout() == h5py.h5d.CONTIGUOUS:
-        offset = array.dataset.get_offset()
-        return None if offset is None else (offset, array.size * array.dtype.itemsize, False)
-    if _filters(properties) == (SHUFFLE, DEFLATE) and properties.get_chunk() == array.shape:
-        chunk = array.dataset.get_chunk_info(0)
-        if not chunk.filter_mask:  # no filter was left out
-            return chunk.byte_offset, chunk.size, True
-    return None
+    return array.dataset.get_offset()
 
 
-def _unpack(array: StoredArray, offset: int, size: int, packed: bool, stream: Any, target: Array) -> None:
+def _fetch(array: StoredArray, offset: int, stream: Any, target: Array) -> None:
+    value = target if array.dtype == target.dtype else np.empty(array.shape, array.dtype)
     stream.seek(offset)
-    if not packed:
-        value = target if array.dtype == target.dtype else np.empty(array.shape, array.dtype)
-        if stream.readinto(value.reshape(-1).view(np.uint8)) != size:
-            raise ModelFileError(f"{array.place}: the file ends before its numbers do")
+    if stream.readinto(value.reshape(-1).view(np.uint8)) != value.nbytes:
+        raise ModelFileError(f"{array.place}: the file ends before its numbers do")
+    if value is not target:
         _widen(value, target)
-        return
-    content = _inflated(array, stream.read(size), array.size * array.dtype.itemsize)
-    # HDF5's shuffle: all first bytes, then all second bytes, …; the first are the lowest.
-    planes = np.frombuffer(content, np.uint8).reshape(array.dtype.itemsize, array.size)
-    whole = planes[-1].astype(f"<u{array.dtype.itemsize}")
-    for plane in planes[-2::-1]:
-        whole <<= 8
-        whole |= plane
-    _widen(whole.view(array.dtype).reshape(array.shape), target)
 
 
 def _inflated(array: StoredArray, content: bytes, expected: int) -> bytes:
@@ -245,18 +231,15 @@ def _filters(properties: Any) -> tuple[int, ...]:
 
 
 def _widen(value: Array, target: Array) -> None:
-    """Exactly the same numbers as float32. NumPy widens float16 one by one, which takes thrice as long."""
-    if value.dtype != np.dtype("<f2"):
-        if value is not target:
-            target[...] = value
-        return
-    halves, wide = value.reshape(-1).view("<u2"), target.reshape(-1).view(np.uint32)
+    """Float16 as float32, the same numbers. NumPy takes twice as long."""
+    halves, wide = value.reshape(-1).view("<i2"), target.reshape(-1)
     for start in range(0, len(halves), BLOCK):
-        bits = halves[start : start + BLOCK].astype(np.uint32)
-        if ((bits & 0x7C00) == 0x7C00).any():  # infinities and NaNs are another matter
+        block = halves[start : start + BLOCK]
+        if (block & 0x7FFF).max() >= 0x7C00:  # infinities and NaNs are another matter
             target[...] = value
             return
-        # The exponent and the fraction at their places, then the exponent's bias: 127 for 15.
-        magnitude = (bits & 0x7FFF) << 13
-        magnitude.view(np.float32)[...] *= np.float32(2.0**112)
-        np.bitwise_or(magnitude, (bits & 0x8000) << 16, out=wide[start : start + BLOCK])
+        bits = block.astype(np.int32)  # the sign spreads over the upper half
+        bits <<= 13  # exponent and fraction to their places
+        bits &= SIGN_AND_MAGNITUDE
+        # The exponent's bias: 127 for 15.
+        np.multiply(bits.view(np.float32), np.float32(2.0**112), out=wide[start : start + BLOCK])

@@ -294,8 +294,9 @@ def write(
 ) -> None:
     """As Keras 2 writes `save_weights("x.h5")`: groups and arrays in the order of its layers.
 
-    rounded: kernels as compressed float16, for half the size. Vectors stay as they are: they
-    take half a per cent of the space, and the variances of some channels are too small for it.
+    rounded: kernels as float16, for half the size. Vectors stay as they are: they take half a
+    per cent of the space, and the variances of some channels are too small for it. Compressed,
+    the file would be an eighth smaller, and every start would take a seventh longer.
     """
     members = network.in_order()
     file.attrs["layer_names"] = np.array([member.name.encode() for member in members])
@@ -311,13 +312,7 @@ def write(
         group.attrs["weight_names"] = np.array([path.encode() for path in paths], dtype="S")
         for (name, parameter), path in zip(places, paths, strict=True):
             array = parameters[name][parameter]
-            if rounded and array.ndim > 1:
-                group.create_dataset(
-                    path, data=array, dtype=np.float16, chunks=array.shape,
-                    compression="gzip", compression_opts=9, shuffle=True,
-                )  # fmt: skip
-            else:
-                group.create_dataset(path, data=array)
+            group.create_dataset(path, data=array, dtype="<f2" if rounded and array.ndim > 1 else None)
 
 
 def parameter_name(path: str) -> str:

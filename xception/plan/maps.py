@@ -57,7 +57,8 @@ class Buffers:
         if free:
             return Map(free.pop(), border, span)
         array = self._reserve(math.prod(shape)).reshape(shape)
-        array[...] = 0
+        array[:top] = array[top + h :] = 0
+        array[:, :left] = array[:, left + w :] = 0
         return Map(array, border, span)
 
     def give_back_map(self, found: Map) -> None:
