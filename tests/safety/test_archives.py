@@ -183,6 +183,18 @@ def test_cut_short(tmp_path):
         refused(tmp_path / "x.keras", r"x\.keras.*(damaged|an empty one|something else|a zip archive)")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_weight_that_was_changed_on_the_way(tmp_path, packed):
+    """The archive's checksum tells, as it does to Keras."""
+    path = archive(tmp_path / "x.keras", packed=packed)
+    with zipfile.ZipFile(path) as file:
+        info = file.getinfo("model.weights.h5")
+        content = bytearray(path.read_bytes())
+    content[info.header_offset + info.compress_size // 2] ^= 1
+    path.write_bytes(content)
+    refused(path, r"x\.keras.*damaged")
+
+
 def test_something_before_the_archive(tmp_path):
     """Which zip allows: everything then lies further back."""
     path = archive(tmp_path / "x.keras")

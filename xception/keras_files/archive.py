@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..files import ModelFileError, replacing
 from ..labels import Labels, named
@@ -33,6 +33,7 @@ MOST_DIRECTORY = 4 << 20  #: bytes
 LOCAL_HEADER = 30  #: bytes before the name of a member, where its content is
 WEIGHTS_SLACK = 64 << 20  #: bytes; HDF5's own, beside the numbers
 MOST_COMPRESSION = 32  #: trained weights compress by a tenth; a bomb by a thousand
+BLOCK = 1 << 18  #: bytes that are checked at a time
 BYTES_A_PARAMETER = 32  #: at most: a float64, and what an optimizer keeps beside it
 
 
@@ -179,9 +180,20 @@ def _start(file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
         header = stream.read(LOCAL_HEADER)
         lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         start, end = info.header_offset + LOCAL_HEADER + lengths, stream.seek(0, io.SEEK_END)
-    if info.file_size != info.compress_size or start + info.file_size > end:
-        raise zipfile.BadZipFile(f"its directory is wrong about the size of {info.filename}")
+        if info.file_size != info.compress_size or start + info.file_size > end:
+            raise zipfile.BadZipFile(f"its directory is wrong about the size of {info.filename}")
+        if _checksum(stream, start, info.file_size) != info.CRC:
+            raise zipfile.BadZipFile(f"{info.filename} is not what was packed: its checksum differs")
     return start
+
+
+def _checksum(stream: BinaryIO, start: int, size: int) -> int:
+    """The CRC-32 of a run of bytes, as zip archives have it."""
+    stream.seek(start)
+    checksum, buffer = 0, memoryview(bytearray(BLOCK))
+    while size > 0 and (count := stream.readinto(buffer[:size])):  # type: ignore[attr-defined]
+        checksum, size = zlib.crc32(buffer[:count], checksum), size - count
+    return checksum
 
 
 def _unpack(file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, name: str) -> bytes:
