@@ -267,6 +267,23 @@ def test_outputs_that_fit_into_no_memory(tmp_path, evil):
     )
 
 
+@pytest.mark.parametrize("name", ["UpSampling2D", "ZeroPadding2D"])
+def test_outputs_that_fit_into_no_memory_once_there_is_an_image(tmp_path, name):
+    """An input of open size is refused nothing before that."""
+    setting = {"UpSampling2D": "size", "ZeroPadding2D": "padding"}[name]
+    described = functional(
+        entry(shape=(None, None, None, 3)),
+        layer("Conv2D", "conv", "pixels", filters=4, kernel_size=[1, 1], use_bias=False),
+        layer(name, "evil", "conv", **{setting: 5000}),
+        layer("GlobalAveragePooling2D", "pool", "evil"),
+        layer("Dense", "dense", "pool", units=2),
+    )
+    path = archive(tmp_path / "x.keras", described)
+    model = xception.load_model(path)
+    with pytest.raises(ValueError, match=r"evil would give [\d,]+ numbers for one example of 192"):
+        model.predict(np.zeros((1, 8, 8, 3)))
+
+
 def test_sizes_that_grow_from_layer_to_layer(tmp_path):
     rows = [
         layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -20,6 +21,10 @@ from .threads import Barrier, Step, Team, team
 
 KEPT = 4  #: input shapes, and sets of wanted nodes, for which steps are kept ready
 KEPT_BYTES = 160 << 20  #: and how much memory they may hold, the last used apart
+
+#: Numbers for one example (1 GiB), and how many times as many as it is given, both of which an
+#: activation must not exceed. Xception's largest is 10 times its image; a file may ask for anything.
+MOST_NUMBERS, MOST_GROWTH = 1 << 28, 1000
 
 Entering = dict[str, Array]  #: by the name of the input, (n, …)
 Shapes = tuple[tuple[int, ...], ...]  #: of one example, for each input
@@ -77,7 +82,9 @@ class Plan:
         last = self._last_shapes
         if last is None or last[0] != entered:
             by_name = dict(zip(self.graph.inputs, entered, strict=True))
-            last = self._last_shapes = entered, self.graph.shapes(by_name)
+            shapes = self.graph.shapes(by_name)
+            _check_sizes(shapes, sum(map(math.prod, entered)))
+            last = self._last_shapes = entered, shapes
         return last[1]
 
     def steps(self, input_shape: tuple[int, ...], threads: int) -> Steps:
@@ -107,6 +114,16 @@ class Plan:
 
     def _reserved(self) -> int:
         return sum(steps.buffers.reserved for kept in self._steps.values() for steps in kept)
+
+
+def _check_sizes(shapes: dict[str, Shape], given: int) -> None:
+    for name, shape in shapes.items():
+        size = math.prod(map(int, shape))  # type: ignore[arg-type]
+        if size > max(MOST_NUMBERS, MOST_GROWTH * given):
+            raise ValueError(
+                f"{name} would give {size:,} numbers for one example of {given:,}; more than {MOST_GROWTH} "
+                "times as many are refused"
+            )
 
 
 def _program(
