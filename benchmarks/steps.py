@@ -26,6 +26,12 @@ def products(graph: Graph) -> list[tuple[int, int, int]]:
     return shapes
 
 
+def depthwise_maps(graph: Graph) -> list[tuple[int, int, int]]:
+    """What every depthwise convolution of one image reads: (h, w, c). All are 3×3, and give as much."""
+    separable = [node for node in graph.nodes.values() if node.kind == "SeparableConv2D"]
+    return [graph.nodes[node.inputs[0]].output_shape for node in separable]
+
+
 def blocks(graph: Graph) -> dict[str, str]:
     """The block of every node. Projections have no names; each stands before the block it belongs to."""
     found, block = {}, "classifier"

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 BATCHES = (1, 8)
 
@@ -38,15 +39,21 @@ def load_xception_features(folder: Path, threads: int) -> Bind:
     return lambda x: partial(model.predict, x, verbose=0)
 
 
-def load_floor(folder: Path, threads: int) -> Bind:
-    """No peer: only the network's matrix products, the whole batch in each, on BLAS's own threads."""
+def load_floor(folder: Path, threads: int, depthwise: bool = False) -> Bind:
+    """No peer: only the network's matrix products, the whole batch in each, on BLAS's own threads.
+
+    depthwise: and its depthwise convolutions, an `einsum` each; on one thread, as NumPy has no more.
+    """
     import threadpoolctl
-    from steps import products
+    from steps import depthwise_maps, products
 
     import xception
 
+    if depthwise and threads > 1:
+        raise RuntimeError("is taken on one thread only")
     threadpoolctl.threadpool_limits(threads, user_api="blas")
-    shapes = products(xception.Xception(weights=None, seed=0).graph)
+    graph = xception.Xception(weights=None, seed=0).graph
+    shapes = products(graph)
     most = max(BATCHES)
     left = np.ones(most * max(m * k for m, k, _ in shapes), np.float32)
     result = np.empty(most * max(m * n for m, _, n in shapes), np.float32)
@@ -57,6 +64,13 @@ def load_floor(folder: Path, threads: int) -> Bind:
             m *= len(x)
             a, c = left[: m * k].reshape(m, k), result[: m * n].reshape(m, n)
             calls.append(partial(np.matmul, a, np.ones((k, n), np.float32), out=c))
+        for h, w, c in depthwise_maps(graph) * len(x) if depthwise else ():
+            padded = left[: (h + 2) * (w + 2) * c].reshape(h + 2, w + 2, c)
+            row, pixel, number = padded.strides
+            windows = as_strided(padded, (3, 3, h, w * c), (row, pixel, row, number))
+            kernel = left[: 9 * w * c].reshape(3, 3, w * c)  # for every pixel of a row: see plan/work.py
+            out = result[: h * w * c].reshape(h, w * c)
+            calls.append(partial(np.einsum, "yxhl,yxl->hl", windows, kernel, out=out))
         return lambda: [call() for call in calls][-1]
 
     return bind
@@ -143,6 +157,7 @@ LOADERS: dict[str, Callable[[Path, int], Bind]] = {
     "xception": load_xception,
     "xception-features": load_xception_features,
     "floor": load_floor,
+    "floor-depthwise": partial(load_floor, depthwise=True),
     "onnxruntime": load_onnxruntime,
     "openvino": load_openvino,
     "torch": load_torch,
