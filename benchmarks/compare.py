@@ -206,8 +206,10 @@ class Comparison:
     def cold(self, threads: int, turns: int) -> dict[str, np.ndarray]:
         """(turns, 2): seconds from the process's start to its answer, and peak MiB."""
         found = {name: [] for name in (FEATURES, *self.peers) if PEERS[name].cold}
+        order = random.Random(0)
         for _ in range(turns + 1):
-            for name in [name for name in found if name not in self.left_out]:
+            left = [name for name in found if name not in self.left_out]
+            for name in order.sample(left, len(left)):
                 self.attempt(name, lambda name=name: found[name].append(self._cold_start(name, threads)))
                 time.sleep(PAUSE)
         # The first turn reads the disk, and does not count.
@@ -376,7 +378,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     options = parsed()
-    turns, cold_turns, runs = ({1: 7, 8: 3}, 3, 10) if options.quick else ({1: 15, 8: 7}, 5, 30)
+    turns, cold_turns, runs = ({1: 7, 8: 3}, 3, 10) if options.quick else ({1: 15, 8: 7}, 9, 30)
     text = [f"# xception and its neighbours\n\n{machine()}"]
     with tempfile.TemporaryDirectory() as name:
         progress("writing weights and the peers' files")
