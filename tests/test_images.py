@@ -34,6 +34,14 @@ def test_interpolations_are_pillows(examples, method):
     np.testing.assert_array_equal(x, np.asarray(expected))
 
 
+def test_sizes_and_sources_that_are_none(examples):
+    for size in (299, (299,), (299, 299, 3)):
+        with pytest.raises(ValueError, match=r"target_size must be \(height, width\), got"):
+            xception.load_image(examples / "chelsea.jpg", target_size=size)
+    with pytest.raises(TypeError, match=r"an image is a path, .*; got NoneType"):
+        xception.load_image(None)
+
+
 def test_unknown_interpolation(examples):
     with pytest.raises(ValueError, match="interpolation must be one of nearest, bilinear"):
         xception.load_image(examples / "coffee.jpg", interpolation="cubic")

@@ -96,14 +96,16 @@ def test_a_bar_is_shown_when_asked_for(full_model, images, capsys):
     assert capsys.readouterr().err == ""
     with pytest.raises(ValueError, match="verbose must be"):
         full_model.predict(images, verbose="loud")
-    with pytest.raises(ValueError, match="batch_size must be at least 1"):
-        full_model.predict(images, batch_size=0)
+    for size in (0, "3", 1.5):
+        with pytest.raises(ValueError, match="batch_size must be"):
+            full_model.predict(images, batch_size=size)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"pooling": "sum"}, "pooling must be None"),
+        ({"input_shape": 299}, r"input_shape must be \(height, width, channels\), got 299"),
         ({"weights": "imagenet", "classes": 10}, "1000 classes, not 10"),
         ({"weights": "imagenet", "classifier_activation": "sigmoid"}, "softmax"),
         ({"input_shape": (70, 71, 3)}, "at least 71 each way"),

@@ -56,21 +56,25 @@ def load_image(
     greys to 8 bits instead of clipping them. Transparency is dropped, as Keras drops it.
 
     Raises FileNotFoundError, ImageError where a file is no image or is damaged, ValueError for
-    arrays that hold no pixels and for unknown interpolations.
+    arrays that hold no pixels, sizes that are no pair and unknown interpolations, TypeError for what
+    can be no image.
     """
     from PIL import Image
 
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}")
+    if target_size is not None and not (isinstance(target_size, list | tuple) and len(target_size) == 2):
+        raise ValueError(f"target_size must be (height, width), got {target_size!r}")
     if isinstance(source, np.ndarray):
         image = _to_rgb(_from_array(source))
     elif isinstance(source, Image.Image):
         image = _decode(source, "image")
     else:
         image = _open(source)
-    if target_size is not None and image.size != target_size[::-1]:
+    if target_size is not None:
         height, width = target_size
-        image = image.resize((width, height), Image.Resampling[interpolation.upper()])
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling[interpolation.upper()])
     return np.array(image)
 
 
@@ -83,6 +87,11 @@ def _open(source: str | os.PathLike[str] | IO[bytes]) -> Image.Image:
             raise ImageError(f"{name}: is a folder, expected a photograph")
         if not os.path.exists(source):
             raise FileNotFoundError(f"{name}: there is no such file")
+    elif not hasattr(source, "read"):
+        raise TypeError(
+            "an image is a path, an open binary file, a PIL image or an array of pixels; got "
+            f"{type(source).__name__}"
+        )
     try:
         with Image.open(source) as image:
             return _decode(image, str(name))

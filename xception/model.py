@@ -16,6 +16,7 @@ from .graph import Graph, GraphParameters, Node
 from .kernels import Array
 from .labels import Labels, Names, named
 from .layers import Shape
+from .layers.base import as_whole
 from .model_layer import ModelLayer
 from .network import Network
 from .plan import Plan
@@ -59,7 +60,7 @@ def Xception(  # noqa: N802, the name is Keras's
         raise ValueError("the ImageNet classifier was trained with softmax; its activation is that or None")
     if input_shape is None:
         input_shape = (299, 299, 3) if include_top else (None, None, 3)
-    if len(input_shape) != 3:
+    if not isinstance(input_shape, list | tuple) or len(input_shape) != 3:
         raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
     if imagenet and input_shape[-1] != 3:
         raise ValueError(f"the ImageNet weights take 3 channels, not {input_shape[-1]}")
@@ -301,9 +302,7 @@ class Model:
     ) -> Iterator[tuple[slice, int, dict[str, Array]]]:
         """(which images, of how many, what these nodes give for them), batch by batch."""
         entering = inputs.checked(self.graph, x)
-        batch_size = 32 if batch_size is None else batch_size
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        batch_size = 32 if batch_size is None else as_whole("batch_size", batch_size)
         plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
         count = len(next(iter(entering.values())))
         with ProgressBar(count, "image", verbose) as bar:
