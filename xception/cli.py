@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__, prediction
@@ -19,8 +19,6 @@ from .commands.common import complain
 from .explaining import METHODS
 from .features import POOLINGS
 from .tables import FORMATS
-
-Command = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..files import ModelFileError, replacing
 from ..labels import Labels, named
@@ -172,7 +172,7 @@ def _check(file: zipfile.ZipFile, path: Path) -> None:
 
 
 def _start(file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
-    """Where the content of a member that is stored as it is begins."""
+    """Where the content of a member that is stored as it is begins, once its checksum is right."""
     with file.open(info):  # which compares the directory with what stands before the content
         pass
     with path.open("rb") as stream:
@@ -187,11 +187,11 @@ def _start(file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
     return start
 
 
-def _checksum(stream: BinaryIO, start: int, size: int) -> int:
+def _checksum(stream: io.BufferedReader, start: int, size: int) -> int:
     """The CRC-32 of a run of bytes, as zip archives have it."""
     stream.seek(start)
     checksum, buffer = 0, memoryview(bytearray(BLOCK))
-    while size > 0 and (count := stream.readinto(buffer[:size])):  # type: ignore[attr-defined]
+    while size > 0 and (count := stream.readinto(buffer[:size])):
         checksum, size = zlib.crc32(buffer[:count], checksum), size - count
     return checksum
 

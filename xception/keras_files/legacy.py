@@ -296,7 +296,7 @@ def write(
 
     rounded: kernels as float16, for half the size. Vectors stay as they are: they take half a
     per cent of the space, and the variances of some channels are too small for it. Compressed,
-    the file would be an eighth smaller, and every start would take a seventh longer.
+    the file would be an eighth smaller, and a start with it would take a fifth longer.
     """
     members = network.in_order()
     file.attrs["layer_names"] = np.array([member.name.encode() for member in members])

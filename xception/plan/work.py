@@ -13,7 +13,7 @@ from .maps import Buffers, Map, Maps, channels, shares
 from .stages import Stage
 from .threads import Step
 
-STRIP = 1024  #: pixels; with fewer, BLAS packs the kernel too often, with more, they leave the cache
+STRIP = 1024  #: pixels; with far fewer, BLAS packs the kernel too often; more take more memory
 
 Labelled = Iterator[tuple[str, Step]]  #: what kind of work, and the call
 
