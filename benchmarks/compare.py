@@ -24,8 +24,8 @@ from steps import products
 from worker import BATCHES
 
 import xception
-from xception import pretrained
-from xception.plan.threads import usable_cpus
+from xception.engine.cpus import usable_cpus
+from xception.models import pretrained
 
 HERE = Path(__file__).resolve().parent
 OURS, FEATURES = "xception", "xception-features"

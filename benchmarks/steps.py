@@ -51,8 +51,8 @@ def timed(step: Callable[[], object], times: np.ndarray, place: int) -> None:
 def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]]:
     """Milliseconds by kind of work and by block, a step's median over runs, the mean of the threads."""
     import xception
-    from xception.plan import Plan
-    from xception.plan.threads import team
+    from xception.engine.plan import Plan
+    from xception.engine.team import team
 
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")

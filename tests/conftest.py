@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import xception
-from xception import cli
+from xception.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"

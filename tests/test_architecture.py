@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from xception import summary
 from xception.architecture import xception
+from xception.models import summary
 
-SEED = (Path(__file__).parent / "data" / "dl4j_summary.txt").read_text()
+SEED = (Path(__file__).parent / "fixtures" / "dl4j_summary.txt").read_text()
 
 
 def automatic(rows):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xception import cli
+from xception.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

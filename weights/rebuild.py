@@ -12,11 +12,13 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from xception import architecture, keras_files
-from xception.files import replacing
-from xception.keras_files import hdf5, legacy
-from xception.network import of_graph
-from xception.pretrained import BASE
+from xception import architecture
+from xception.data.atomic import replacing
+from xception.formats import files as keras_files
+from xception.formats.hdf5 import file as hdf5
+from xception.formats.keras import weights_by_name as legacy
+from xception.graph.network import of_graph
+from xception.models.pretrained import BASE
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def run(code: str, namespace: dict[str, Any], name: str) -> str:
 
 def console(line: str) -> str:
     """A line "$ xception …" with what the command prints."""
-    from xception.cli import main
+    from xception.cli.main import main
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):  # as --help does

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras_models import draw
 
 HERE = Path(__file__).parent
 MISSING = [name for name in ("tensorflow", "keras", "tf_keras") if importlib.util.find_spec(name) is None]
@@ -48,23 +49,6 @@ def weights(keras):
     rng = np.random.default_rng(2016)
     model = keras.applications.Xception(weights=None)
     return [draw(rng, variable.name, variable.shape) for layer in model.layers for variable in layer.weights]
-
-
-def draw(rng, name, shape):
-    """One array as `weights` needs it, by the name that Keras gives it: "gamma", "kernel", …"""
-    if name == "gamma":  # some negative, as in trained networks: it reverses which pixel is the largest
-        value = rng.uniform(0.8, 1.2, shape) * rng.choice([1, 1, 1, -1], shape)
-    elif name == "moving_variance":
-        value = rng.uniform(0.8, 1.2, shape)
-    elif name in ("beta", "moving_mean", "bias"):
-        value = rng.uniform(-0.2, 0.2, shape)
-    elif name == "depthwise_kernel":
-        value = rng.normal(0, 1 / 3, shape)  # nine taps
-    elif len(shape) == 2:
-        value = rng.normal(0, 0.08, shape)  # the classifier
-    else:
-        value = rng.normal(0, 1 / np.sqrt(np.prod(shape[:-1])), shape)
-    return value.astype(np.float32)
 
 
 @pytest.fixture(scope="session")

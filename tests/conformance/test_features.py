@@ -1,11 +1,13 @@
 """Features of every node, and a model taught here, against Keras."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import xception
-from xception.fitting import fit_classifier
-from xception.teaching import SIZE, base_features, taught
+from xception.training.softmax_regression import fit_classifier
+from xception.training.transfer import SIZE, base_features, taught
 
 pytestmark = pytest.mark.conformance
 
@@ -32,7 +34,7 @@ def test_features_of_every_node(keras, weights, pictures):
 
 
 def test_a_taught_model_answers_the_same_in_keras(keras, folder):
-    examples = sorted((xception.pretrained.shipped_base().parents[1] / "examples").glob("*.jpg"))
+    examples = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
     pixels = np.stack([xception.load_image(path, SIZE) for path in examples[:4]])
     base = xception.Xception(include_top=False)
     model = taught(base, fit_classifier(base_features(base, pixels), ["a", "b", "a", "b"]))

@@ -1,6 +1,6 @@
 """Whole models of many kinds: what either Keras writes is read here, and answers alike; and back.
 
-Each of `models.BUILDERS` is built once with each Keras and saved in all of its formats. Its weights
+Each of `keras_models.BUILDERS` is built once with each Keras and saved in all of its formats. Its weights
 are such that the answers are neither even nor settled, and differ from image to image.
 """
 
@@ -10,18 +10,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import keras_models
 import numpy as np
 import pytest
+from keras_models import draw
 
 import xception
 from xception.layers import Arithmetic
 
-from . import models
-from .conftest import draw
-
 pytestmark = pytest.mark.conformance
 
-CASES = [(name, library) for name, made in models.BUILDERS.items() for library in made.libraries]
+CASES = [(name, library) for name, made in keras_models.BUILDERS.items() for library in made.libraries]
 
 
 # --- a model with its weights, its files and its answers -------------------------------------
@@ -46,7 +45,7 @@ def case(request):
 
 
 def make(name, keras, folder):
-    made = models.BUILDERS[name]
+    made = keras_models.BUILDERS[name]
     model = build(keras, name)
     randomise(model)
     if made.trained:
@@ -69,9 +68,9 @@ def make(name, keras, folder):
 def build(keras, name, policy=None):
     """The model of this name as in a fresh session, in its own precision or another."""
     forget(keras)
-    keras.mixed_precision.set_global_policy(policy or models.BUILDERS[name].policy)
+    keras.mixed_precision.set_global_policy(policy or keras_models.BUILDERS[name].policy)
     try:
-        return models.BUILDERS[name].build(keras)
+        return keras_models.BUILDERS[name].build(keras)
     finally:
         keras.mixed_precision.set_global_policy("float32")
 
@@ -236,10 +235,10 @@ def test_keras_reads_weights_written_here(case, ours, returned, file):
 def classifier(keras, nested, classes, head, seed):
     """The base, and a classifier that bears the name `head`."""
     forget(keras)
-    inside = models.frozen(models.base(keras), but_for=9)
-    image = keras.Input(models.SHAPE) if nested else inside.input
+    inside = keras_models.frozen(keras_models.base(keras), but_for=9)
+    image = keras.Input(keras_models.SHAPE) if nested else inside.input
     maps = inside(image) if nested else inside.output
-    model = keras.Model(image, models.on_top(keras, maps, classes, name=head))
+    model = keras.Model(image, keras_models.on_top(keras, maps, classes, name=head))
     randomise(model, seed)
     return model
 
@@ -278,7 +277,7 @@ def test_takes_as_much_as_keras_takes(library, source, folder, file, head, setti
 def test_takes_a_base_by_name(library, folder):
     """The weights of the base alone, for a model in which it lies flat."""
     forget(library)
-    base = models.base(library)
+    base = keras_models.base(library)
     randomise(base)
     base.save(folder / "base.h5")
     theirs = classifier(library, False, 3, "head", seed=2)
@@ -306,8 +305,10 @@ def test_code_is_refused(library, folder, file, kind):
 
     layer = Doubling(name="culprit") if kind == "Doubling" else None
     layer = layer or library.layers.Lambda(lambda x: 2 * x, name="culprit")
-    inside = models.in_a_row(library, [models.scaling(library), layer], name="before")
-    image = library.Input(models.SHAPE)
-    library.Model(image, models.on_top(library, models.base(library)(inside(image)))).save(folder / file)
+    inside = keras_models.in_a_row(library, [keras_models.scaling(library), layer], name="before")
+    image = library.Input(keras_models.SHAPE)
+    library.Model(image, keras_models.on_top(library, keras_models.base(library)(inside(image)))).save(
+        folder / file
+    )
     with pytest.raises(xception.ModelFileError, match=rf"before: culprit .*{kind}"):
         xception.load_model(folder / file)

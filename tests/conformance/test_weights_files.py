@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import xception
-from xception.pretrained import shipped_base
+from xception.models.pretrained import shipped_base
 
 pytestmark = pytest.mark.conformance
 

@@ -153,7 +153,7 @@ def test_texts_that_are_no_description(tmp_path, text, message):
 
 
 def test_a_description_that_is_too_long(tmp_path):
-    from xception.keras_files.config import MOST_TEXT
+    from xception.formats.keras.config_reader import MOST_TEXT
 
     text = json.dumps(small()) + " " * MOST_TEXT
     with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are plenty; refused"):

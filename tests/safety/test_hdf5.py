@@ -277,7 +277,7 @@ def test_older_and_newer_forms_of_hdf5(tmp_path, fill, options):
 
 def test_hdf5_finds_no_libraries(tmp_path):
     """It would load what it finds in these folders for any filter that it does not know."""
-    from xception.keras_files.hdf5 import Source, open_source
+    from xception.formats.hdf5.file import Source, open_source
 
     def folders():
         return [h5py.h5pl.get(i) for i in range(h5py.h5pl.size())]

@@ -119,7 +119,7 @@ def test_one_array_listed_by_two_layers(tmp_path, form):
 
 
 def test_texts_are_what_hdf5_reads(tmp_path):
-    from xception.keras_files.hdf5 import Source, group, names, open_source
+    from xception.formats.hdf5.file import Source, group, names, open_source
 
     for options in ({}, {"libver": "latest"}):
         lists = [["a"], ["é", "層", ""], ["x" * 5000, "y"] * 20, [f"block{i}_conv" for i in range(900)]]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..graph import Graph, GraphError, GraphParameters, Node
+from ..errors import GraphError, NoGradientError
+from ..graph import Graph, GraphParameters, Node
 from ..kernels import Array
-from . import (  # noqa: F401, importing them makes their rules known
+from . import (  # noqa: F401, importing them registers their rules
     activations,
     convolutional,
     core,
@@ -20,7 +21,7 @@ from . import (  # noqa: F401, importing them makes their rules known
     pooling,
     reshaping,
 )
-from .rules import NoGradientError, backward
+from .rules import backward
 
 __all__ = ["NoGradientError", "backward", "between", "gradients", "reads"]
 

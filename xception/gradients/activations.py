@@ -12,16 +12,7 @@ from numpy.typing import NDArray
 
 from ..kernels import Array, elementwise
 from ..kernels.elementwise import SELU_ALPHA, SELU_SCALE, Axis, hard_sigmoid, sigmoid, softmax, softplus
-from ..layers import (
-    ELU,
-    Activation,
-    LeakyReLU,
-    Parameters,
-    PReLU,
-    ReLU,
-    Softmax,
-    ThresholdedReLU,
-)
+from ..layers import ELU, Activation, LeakyReLU, Parameters, PReLU, ReLU, Softmax, ThresholdedReLU
 from ..layers.base import array_axes
 from .rules import backward
 

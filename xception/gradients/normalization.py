@@ -7,13 +7,7 @@ import math
 import numpy as np
 
 from ..kernels import Array
-from ..layers import (
-    BatchNormalization,
-    GroupNormalization,
-    LayerNormalization,
-    Parameters,
-    UnitNormalization,
-)
+from ..layers import BatchNormalization, GroupNormalization, LayerNormalization, Parameters, UnitNormalization
 from ..layers.base import array_axes
 from .rules import backward
 

@@ -6,13 +6,7 @@ import numpy as np
 
 from .. import kernels
 from ..kernels import Array
-from ..layers import (
-    AveragePooling2D,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling2D,
-    MaxPooling2D,
-    Parameters,
-)
+from ..layers import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D, Parameters
 from .rules import backward
 
 

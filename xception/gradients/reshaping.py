@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..errors import NoGradientError
 from ..kernels import Array
 from ..layers import (
     Cropping2D,
@@ -18,7 +19,7 @@ from ..layers import (
     ZeroPadding2D,
 )
 from ..layers.reshaping import sides
-from .rules import NoGradientError, backward
+from .rules import backward
 
 
 @backward.register

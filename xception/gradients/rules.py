@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from ..errors import NoGradientError
 from ..kernels import Array
 from ..layers import Layer, Parameters, Shape
-
-
-class NoGradientError(ValueError):
-    """A layer through which nothing is led back here."""
 
 
 @singledispatch

@@ -10,16 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import Array, elementwise
-from .base import (
-    Layer,
-    Parameter,
-    Parameters,
-    Shape,
-    array_axes,
-    as_wholes,
-    axes,
-    number,
-)
+from .base import Layer, Parameter, Parameters, Shape, array_axes, as_wholes, axes, number
 
 #: By Keras's names. Not among them: threshold, which takes settings; glu, which halves the channels,
 #: while Keras's layers reckon with all of them; sparsemax, where Keras does not compute what it says.

@@ -1,0 +1,189 @@
+"""Files to pixels."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import xception
+from xception.data.images import photographs
+
+RAMP = np.arange(60 * 40 * 3, dtype=np.uint32).reshape(60, 40, 3).astype(np.uint8)
+
+
+def saved(image, path, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_shape_and_type(examples):
+    x = xception.load_image(examples / "chelsea.jpg")
+    assert x.shape == (299, 299, 3)
+    assert x.dtype == np.uint8
+    assert xception.load_image(str(examples / "chelsea.jpg"), target_size=None).shape == (300, 451, 3)
+    assert xception.load_image(examples / "chelsea.jpg", target_size=(50, 80)).shape == (50, 80, 3)
+
+
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"])
+def test_interpolations_are_pillows(examples, method):
+    with Image.open(examples / "coffee.jpg") as image:
+        expected = image.resize((90, 60), Image.Resampling[method.upper()])
+    x = xception.load_image(examples / "coffee.jpg", (60, 90), method)
+    np.testing.assert_array_equal(x, np.asarray(expected))
+
+
+def test_sizes_and_sources_that_are_none(examples):
+    for size in (299, (299,), (299, 299, 3)):
+        with pytest.raises(ValueError, match=r"target_size must be \(height, width\), got"):
+            xception.load_image(examples / "chelsea.jpg", target_size=size)
+    with pytest.raises(TypeError, match=r"an image is a path, .*; got NoneType"):
+        xception.load_image(None)
+
+
+def test_unknown_interpolation(examples):
+    with pytest.raises(ValueError, match="interpolation must be one of nearest, bilinear"):
+        xception.load_image(examples / "coffee.jpg", interpolation="cubic")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_stand_upright(tmp_path, orientation):
+    upright = Image.fromarray(RAMP)
+    turned = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    stored = upright.transpose(turned[orientation]) if orientation in turned else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(stored, tmp_path / "photo.png", exif=exif)
+    np.testing.assert_array_equal(xception.load_image(path, None), RAMP)
+
+
+def test_greys_palettes_alpha_and_cmyk_become_rgb(tmp_path):
+    colour = Image.fromarray(RAMP)
+    grey = colour.convert("L")
+    three = np.stack([np.asarray(grey)] * 3, axis=-1)
+
+    def read(image, suffix=".png", **options):
+        return xception.load_image(saved(image, tmp_path / f"image{suffix}", **options), None)
+
+    np.testing.assert_array_equal(read(grey), three)
+    np.testing.assert_array_equal(read(grey.convert("LA")), three)
+    np.testing.assert_array_equal(read(grey.convert("1"))[..., 0], np.asarray(grey.convert("1")) * 255)
+    clear = Image.fromarray(
+        np.dstack([RAMP, np.arange(60 * 40, dtype=np.uint32).reshape(60, 40) % 256]).astype("u1")
+    )
+    np.testing.assert_array_equal(read(clear), RAMP)  # transparency is dropped, as Keras drops it
+    palette = grey.quantize(16)
+    np.testing.assert_array_equal(read(palette), np.asarray(palette.convert("RGB")))
+    np.testing.assert_array_equal(
+        read(palette, transparency=bytes(range(16))), np.asarray(palette.convert("RGB"))
+    )
+    cmyk = read(colour.convert("CMYK"), ".tif")
+    np.testing.assert_array_equal(cmyk, np.asarray(colour.convert("CMYK").convert("RGB")))
+
+
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
+    wide = np.linspace(0, 65535, 60 * 40).reshape(60, 40).astype(np.uint16)
+    expected = (wide / 257).round().astype(np.uint8)
+    for suffix in (".png", ".tif"):
+        path = saved(Image.fromarray(wide), tmp_path / f"wide{suffix}")
+        np.testing.assert_array_equal(xception.load_image(path, None)[..., 1], expected)
+
+
+def test_dark_16_bit_grey_stays_dark(tmp_path):
+    for greatest in (255, 256):
+        dark = np.full((8, 8), greatest, np.uint16)
+        assert xception.load_image(saved(Image.fromarray(dark), tmp_path / "dark.png"), None).max() == 1
+
+
+def test_other_sources(examples):
+    expected = xception.load_image(examples / "rocket.jpg")
+    with (examples / "rocket.jpg").open("rb") as stream:
+        np.testing.assert_array_equal(xception.load_image(stream), expected)
+    with Image.open(examples / "rocket.jpg") as image:
+        np.testing.assert_array_equal(xception.load_image(image), expected)
+    pixels = xception.load_image(examples / "rocket.jpg", None)
+    np.testing.assert_array_equal(xception.load_image(pixels), expected)
+    np.testing.assert_array_equal(xception.load_image(pixels.astype(np.float64)), expected)
+    grey = xception.load_image(pixels[..., 0], None)
+    np.testing.assert_array_equal(grey, np.stack([pixels[..., 0]] * 3, -1))
+    np.testing.assert_array_equal(xception.load_image(pixels[..., :1], None), grey)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((2, 2, 2)), r"an image has shape .* got \(2, 2, 2\)"),
+        (np.zeros((0, 4, 3)), "an image has shape"),
+        (np.zeros(5), "an image has shape"),
+        (np.full((4, 4, 3), -1), "must lie in 0…255, got -1 to -1"),
+        (np.full((4, 4, 3), np.nan), "must lie in 0…255"),
+        (np.full((4, 4, 3), 0.5), "multiply them by 255"),
+        (np.full((4, 4, 3), "x"), "must be real numbers"),
+    ],
+)
+def test_arrays_that_hold_no_pixels(pixels, message):
+    with pytest.raises(ValueError, match=message):
+        xception.load_image(pixels)
+
+
+def test_files_that_are_no_photographs(examples, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.jpg: there is no such file"):
+        xception.load_image(tmp_path / "nothing.jpg")
+    with pytest.raises(xception.ImageError, match="is a folder"):
+        xception.load_image(tmp_path)
+    text = tmp_path / "text.jpg"
+    text.write_text("no image")
+    with pytest.raises(xception.ImageError, match=r"text\.jpg: is not an image"):
+        xception.load_image(text)
+    with pytest.raises(xception.ImageError, match="is not an image"):
+        xception.load_image(io.BytesIO(b""))
+    whole = (examples / "coffee.jpg").read_bytes()
+    half = tmp_path / "half.jpg"
+    half.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(xception.ImageError, match=r"half\.jpg: is damaged or incomplete"):
+        xception.load_image(half)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about metadata
+def test_damage_anywhere_is_an_image_error_or_an_image(examples, tmp_path):
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(RAMP)
+    for suffix in (".png", ".gif", ".tif", ".bmp", ".jpg", ".webp"):
+        whole = np.frombuffer(saved(small, tmp_path / f"whole{suffix}").read_bytes(), np.uint8)
+        for _ in range(40):
+            broken = whole[: rng.integers(1, len(whole) + 1)].copy()
+            places = rng.integers(0, len(broken), 8)
+            broken[places] = rng.integers(0, 256, 8)
+            with contextlib.suppress(xception.ImageError):
+                assert xception.load_image(io.BytesIO(broken.tobytes()), (8, 8)).shape == (8, 8, 3)
+
+
+def test_an_image_bomb_is_refused(tmp_path):
+    path = saved(Image.new("1", (20_000, 20_000)), tmp_path / "bomb.png")
+    with pytest.raises(xception.ImageError, match=r"bomb\.png: is too large"):
+        xception.load_image(path)
+
+
+def test_photographs_of_a_folder_or_pattern(tmp_path):
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.jpg", "deep/c.webp", "odd[1].jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def names(place):
+        return [path[len(str(tmp_path)) + 1 :].replace("\\", "/") for path in photographs(str(place))]
+
+    assert names(tmp_path) == ["a.png", "b.JPG", "deep/c.webp", "odd[1].jpg"]
+    assert names(tmp_path / "*.???") == ["a.png", "b.JPG", "notes.txt", "odd[1].jpg"]
+    assert names(tmp_path / "**" / "*.webp") == ["deep/c.webp"]
+    assert names(tmp_path / "odd[1].jpg") == ["odd[1].jpg"]  # a name, though it looks like a pattern
+    assert names(tmp_path / "missing.jpg") == ["missing.jpg"]  # its reader will say so
+    with pytest.raises(FileNotFoundError, match="no file fits this pattern"):
+        photographs(str(tmp_path / "*.gif"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="no photographs in this folder"):
+        photographs(str(tmp_path / "empty"))

@@ -1,0 +1,297 @@
+"""Small model files in each of Keras's forms, to be made hostile, and what must become of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import xception
+
+Config = dict[str, Any]
+Spoil = Callable[[h5py.File, str], None]
+
+SECONDS = 5  #: of computing that any refusal may take, on a slow machine
+KERNEL = np.arange(8, dtype=np.float32).reshape(4, 2)
+BIAS = np.array([1, 2], np.float32)
+FILTER = np.linspace(-1, 1, 12, dtype=np.float32).reshape(1, 1, 3, 4)
+
+
+# --- descriptions ---------------------------------------------------------------------------
+
+
+def tensor(name: str, use: int = 0, output: int = 0) -> Config:
+    return {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None], "dtype": "float32", "keras_history": [name, use, output]},
+    }
+
+
+def layer(class_name: str, name: str, *reads: Any, more: Config | None = None, **config: Any) -> Config:
+    """A layer as Keras 3 writes it. reads: names of layers, one for each use, or whole arguments."""
+    args = [[tensor(read)] if isinstance(read, str) else read for read in reads]
+    found = {
+        "module": "keras.layers",
+        "class_name": class_name,
+        "config": {"name": name, "trainable": True, "dtype": "float32", **config},
+        "registered_name": None,
+        "name": name,
+        "inbound_nodes": [{"args": arg, "kwargs": {}} for arg in args],
+    }
+    return found | (more or {})
+
+
+def entry(name: str = "pixels", shape: Any = (None, 8, 8, 3), **config: Any) -> Config:
+    return layer("InputLayer", name, batch_shape=list(shape) if isinstance(shape, tuple) else shape, **config)
+
+
+def functional(*layers: Config, name: str = "small", **ends: Any) -> Config:
+    """A model of these layers: from the first to the last, unless said otherwise."""
+    config = {
+        "name": name,
+        "trainable": True,
+        "layers": list(layers),
+        "input_layers": [[layers[0]["name"], 0, 0]],
+        "output_layers": [[layers[-1]["name"], 0, 0]],
+    }
+    return {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config | ends,
+        "registered_name": "Functional",
+    }
+
+
+def sequential(*layers: Config, name: str = "row") -> Config:
+    rows = [
+        {key: value for key, value in one.items() if key not in ("name", "inbound_nodes")} for one in layers
+    ]
+    return {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": name, "layers": rows},
+        "registered_name": None,
+    }
+
+
+def small(*behind: Config, **ends: Any) -> Config:
+    """Pixels to two classes by a convolution, pooling and a dense layer; `behind` stands at its end."""
+    return functional(
+        entry(),
+        layer("Conv2D", "conv", "pixels", filters=4, kernel_size=[1, 1], use_bias=False),
+        layer("GlobalAveragePooling2D", "pool", "conv"),
+        layer("Dense", "dense", "pool", units=2),
+        *behind,
+        **ends,
+    )
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def fill_numbered(file: h5py.File) -> None:
+    """The weights of `small()` as Keras 3 writes them."""
+    file["layers/conv2d/vars/0"] = FILTER
+    file.create_group("layers/global_average_pooling2d/vars")
+    file["layers/dense/vars/0"] = KERNEL
+    file["layers/dense/vars/1"] = BIAS
+
+
+def fill_legacy(file: h5py.File, root: str = "/") -> None:
+    """The same as Keras 2 writes them."""
+    group = file.require_group(root)
+    group.attrs["layer_names"] = np.array([b"pixels", b"conv", b"pool", b"dense"])
+    group.attrs["keras_version"] = "2.15.0"
+    for name, arrays in (
+        ("pixels", {}),
+        ("conv", {"kernel": FILTER}),
+        ("pool", {}),
+        ("dense", {"kernel": KERNEL, "bias": BIAS}),
+    ):
+        inner = group.create_group(name)
+        inner.attrs["weight_names"] = np.array([f"{name}/{key}:0".encode() for key in arrays], dtype="S")
+        for key, array in arrays.items():
+            inner[f"{name}/{key}:0"] = array
+
+
+def hdf5_bytes(*fillers: Callable[[h5py.File], object], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", **options) as file:
+        for fill in fillers:
+            fill(file)
+    return stream.getvalue()
+
+
+def archive(
+    path: Path,
+    config: Any = None,
+    weights: bytes | None = None,
+    more: dict[str, bytes | str] | None = None,
+    packed: bool = False,
+) -> Path:
+    """A `.keras` file. config: a description, or the very text of it."""
+    config = small() if config is None else config
+    text = config if isinstance(config, bytes | str) else json.dumps(config)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as file:
+        file.writestr("metadata.json", json.dumps({"keras_version": "3.3.3"}))
+        file.writestr("config.json", text)
+        file.writestr("model.weights.h5", hdf5_bytes(fill_numbered) if weights is None else weights)
+        for name, content in (more or {}).items():
+            file.writestr(name, content)
+    return path
+
+
+def whole_h5(
+    path: Path, config: Any = None, spoil: Callable[[h5py.File], object] = lambda file: None
+) -> Path:
+    config = small() if config is None else config
+    with h5py.File(path, "w") as file:
+        text = config if isinstance(config, str) else json.dumps(config)
+        file.attrs["model_config"] = text
+        file.attrs["keras_version"] = "3.3.3"
+        fill_legacy(file, "model_weights")
+        spoil(file)
+    return path
+
+
+@dataclass(frozen=True)
+class Form:
+    """One of the forms of a file: how the small model's is made, and where things stand in it."""
+
+    suffix: str
+    kernel: str  #: the path of the dense layer's kernel
+    whole: bool  #: whether it holds a model
+
+    def write(self, folder: Path, spoil: Spoil | None = None, name: str = "x") -> Path:
+        """The small model in this form. spoil: is given the HDF5 file, and the kernel's path."""
+        path = folder / f"{name}{self.suffix}"
+
+        def spoilt(file: h5py.File) -> None:
+            if spoil is not None:
+                spoil(file, self.kernel)
+
+        if self.suffix in (".keras", ".packed.keras"):
+            weights = hdf5_bytes(fill_numbered, spoilt)
+            return archive(path, weights=weights, packed=self.suffix != ".keras")
+        if self.whole:
+            return whole_h5(path, spoil=spoilt)
+        fill = fill_numbered if self.suffix == ".weights.h5" else fill_legacy
+        path.write_bytes(hdf5_bytes(fill, spoilt))
+        return path
+
+
+FORMS = {
+    "keras": Form(".keras", "layers/dense/vars/0", True),
+    "keras, packed": Form(".packed.keras", "layers/dense/vars/0", True),
+    "whole h5": Form(".whole.h5", "model_weights/dense/dense/kernel:0", True),
+    "weights of Keras 3": Form(".weights.h5", "layers/dense/vars/0", False),
+    "weights of Keras 2": Form(".h5", "dense/dense/kernel:0", False),
+}
+every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+legacy_forms = pytest.mark.parametrize(
+    "form", [FORMS["whole h5"], FORMS["weights of Keras 2"]], ids=["whole", "weights"]
+)
+
+
+# --- zip archives ---------------------------------------------------------------------------
+
+Change = Callable[[bytearray], bytes | None]
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+
+
+def changed(path: Path, change: Change) -> Path:
+    """The archive with its bytes changed: change(content) -> None, or other bytes."""
+    content = bytearray(path.read_bytes())
+    path.write_bytes(change(content) or content)
+    return path
+
+
+def entry_of(content: bytes, name: str, signature: bytes = CENTRAL) -> int:
+    """Where a member's entry begins, in the directory or before its content."""
+    length = 46 if signature == CENTRAL else 30
+    start = content.find(signature)
+    while content[start + length : start + length + len(name)] != name.encode():
+        start = content.index(signature, start + 4)
+    return start
+
+
+def put(
+    field: int, size: int, value: int, name: str = "model.weights.h5", signature: bytes = CENTRAL
+) -> Change:
+    """A change of one number in a member's entry."""
+
+    def change(content: bytearray) -> None:
+        start = entry_of(content, name, signature) + field
+        content[start : start + size] = value.to_bytes(size, "little")
+
+    return change
+
+
+# --- what must become of them ---------------------------------------------------------------
+
+
+def small_model() -> xception.Model:
+    """The small model, with weights of its own, none of which is that of a file."""
+    from xception.formats import files as keras_files
+    from xception.formats.keras import config_reader as config
+    from xception.models.model import initial_parameters
+
+    network = config.read_network(small(), 3, "small")
+    graph = keras_files.flatten(network)
+    return xception.Model(graph, initial_parameters(graph, 3), network)
+
+
+def refused(path: Path, message: str, whole: bool = True) -> str:
+    """The file is refused as a model and as weights, in time; a model that was to load it is unchanged."""
+    model = small_model()
+    before = model.get_weights()
+    actions = [lambda: model.load_weights(path)]
+    if whole:
+        actions.append(lambda: xception.load_model(path))
+    for act in actions:
+        start = time.process_time()
+        with pytest.raises(xception.ModelFileError, match=message) as caught:
+            act()
+        assert time.process_time() - start < SECONDS
+        assert path.name in str(caught.value)
+    assert_same(model.get_weights(), before)
+    assert len(str(caught.value)) < 5000
+    assert all(letter.isprintable() or letter == "\n" for letter in str(caught.value))
+    return str(caught.value)
+
+
+def refused_config(folder: Path, config: Any, message: str) -> None:
+    """A model so described is refused, in both forms of a file that describe one."""
+    for write in (archive, whole_h5):
+        if isinstance(config, bytes) and write is whole_h5:
+            continue
+        path = write(folder / f"described.{'keras' if write is archive else 'h5'}", config)
+        start = time.process_time()
+        with pytest.raises(xception.ModelFileError, match=message) as caught:
+            xception.load_model(path)
+        assert time.process_time() - start < SECONDS
+        assert len(str(caught.value)) < 5000
+        assert all(letter.isprintable() or letter == "\n" for letter in str(caught.value))
+
+
+def loads(path: Path, whole: bool = True) -> list[xception.Model]:
+    """The models that it loads as, each with the small model's weights as the files have them."""
+    models = [small_model()]
+    models[0].load_weights(path)
+    if whole:
+        models.append(xception.load_model(path))
+    return models
+
+
+def assert_same(one: list[np.ndarray], other: list[np.ndarray]) -> None:
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)

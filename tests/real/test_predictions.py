@@ -1,0 +1,102 @@
+"""A real trained model and real photographs, against what Keras answers."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import xception
+from xception.inspection import backbones as bases
+from xception.inspection.inspector import inspect
+
+CLASSES = ("cup", "fork", "glass", "knife", "plate", "spoon")
+
+
+@pytest.fixture(scope="module")
+def expected(real):
+    with np.load(real / "expected.npz") as answers:
+        return dict(answers)
+
+
+@pytest.fixture(scope="module")
+def exact_base(real):
+    """The exact ImageNet base, out of a model of which it is a layer."""
+    with pytest.warns(UserWarning, match="'functional'.* not loaded: dense, dense_1"):
+        return xception.Xception(
+            include_top=False, weights=real / "kitchenware_xception.keras", pooling="avg"
+        )
+
+
+def test_features_of_the_exact_base(exact_base, expected):
+    features = exact_base.predict(xception.preprocess_input(expected["x"]))
+    assert np.abs(features - expected["features"]).max() <= 1e-4 * np.abs(expected["features"]).max()
+    np.testing.assert_allclose(features, expected["features"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_shipped_base_is_the_exact_one_rounded(base, exact_base, expected):
+    for shipped, exact in zip(base.get_weights(), exact_base.get_weights(), strict=True):
+        rounded = exact.astype(np.float16).astype(np.float32) if exact.ndim > 1 else exact
+        np.testing.assert_array_equal(shipped, rounded)
+    ours, theirs = base.predict(xception.preprocess_input(expected["x"])), expected["features"]
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    assert (1 - (ours * theirs).sum(axis=1) / lengths).max() < 6e-6
+
+
+def test_photographs_are_read_as_keras_reads_them(real, expected):
+    for name, pixels in zip(expected["names"], expected["x"], strict=True):
+        x = xception.load_image(real / "images" / name, (150, 150), "nearest")
+        np.testing.assert_array_equal(x, pixels)
+
+
+# --- the model as it is ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(real):
+    return xception.load_model(real / "kitchenware_xception.keras")
+
+
+@pytest.fixture(scope="module")
+def shown(real):
+    """What the photographs show."""
+    with (real / "labels.csv").open() as stream:
+        return {row["image"]: row["label"] for row in csv.DictReader(stream)}
+
+
+def test_the_model_gives_kerass_logits(model, expected):
+    logits = model.predict(xception.preprocess_input(expected["x"]))
+    assert logits.shape == expected["logits"].shape
+    assert np.abs(logits - expected["logits"]).max() <= 1e-3
+
+
+def test_all_labels_are_right(real, model, expected, shown):
+    photos = [real / "images" / name for name in expected["names"]]
+    found = xception.predict(photos, model, top=1, labels=CLASSES)
+    assert [answer.label for (answer,) in found] == [shown[name] for name in expected["names"]]
+    assert min(answer.score for (answer,) in found) > 0.8  # of logits, probabilities were made
+
+
+def test_all_labels_are_right_from_the_command_line(real, run, shown, tmp_path):
+    (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
+    status, out, _ = run(
+        "predict", real / "images", "--model", real / "kitchenware_xception.keras",
+        "--labels", tmp_path / "classes.txt", "--top", 1, "--format", "json",
+    )  # fmt: skip
+    assert status == 0
+    found = {
+        answer["photo"].rpartition("/")[2]: answer["predictions"][0]["label"] for answer in json.loads(out)
+    }
+    assert found == shown
+
+
+def test_the_model_is_inspected(real):
+    found = inspect(real / "kitchenware_xception.keras")
+    assert (found.format, found.keras_version, found.saved) == (
+        ".keras archive", "3.3.3", "2024-05-15@12:16:32",
+    )  # fmt: skip
+    assert (found.parameters, found.trainable) == (21_066_986, 205_506)
+    assert (found.optimizer, found.optimizer_arrays) == ("Adam", 10)
+    assert found.arrays == {"float32": 238}
+    assert found.bases == [bases.Base("xception", 234, 0)]
+    assert found.runs

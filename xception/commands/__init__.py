@@ -1,1 +1,0 @@
-"""What the commands do; `cli` parses their arguments and calls them."""

@@ -1,0 +1,59 @@
+"""Every exception of the library.
+
+```
+XceptionError
+├ ModelFileError   (ValueError)  a model or weights file that cannot be read, or does not fit
+├ GraphError       (ValueError)  a node that does not fit where it was put
+│ └ NoGradientError              a layer through which no gradient is propagated
+├ ImageError       (OSError)     a photograph that cannot be read
+└ DownloadError    (OSError)     weights that are neither on this machine nor available
+```
+
+Arguments of the wrong type or value raise Python's own TypeError and ValueError, missing files
+FileNotFoundError.
+"""
+
+from __future__ import annotations
+
+MAX_MESSAGE_CHARACTERS = 4000  # a message may quote names from a hostile file, which can be megabytes long
+
+
+class XceptionError(Exception):
+    """Base class of all exceptions of this library."""
+
+
+class ModelFileError(XceptionError, ValueError):
+    """A model or weights file is damaged, does not fit the model, or is malicious.
+
+    A model that was to load the file is unchanged. The message is safe to print on a terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+class GraphError(XceptionError, ValueError):
+    """A node does not fit where it was put in a graph. The message begins with the node's name."""
+
+
+class NoGradientError(GraphError):
+    """A layer has no gradient rule."""
+
+
+class ImageError(XceptionError, OSError):
+    """A photograph cannot be read. The message begins with its name."""
+
+
+class DownloadError(XceptionError, OSError):
+    """Weights are neither on this machine nor available. The message says how to provide them."""
+
+
+def printable(message: str) -> str:
+    """Return `message` truncated and with control characters escaped.
+
+    Text from a file could otherwise move a terminal's cursor or fill its window.
+    """
+    shown = message
+    if len(message) > MAX_MESSAGE_CHARACTERS:
+        shown = f"{message[:MAX_MESSAGE_CHARACTERS]}…"
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)
