@@ -253,10 +253,5 @@ class _Cutter:
 
 def _normalisation(node: Node, weights: Parameters) -> tuple[Array, Array]:
     """Batch normalisation as x · scale + offset, both (c,) float64."""
-    layer = node.layer
-    assert isinstance(layer, BatchNormalization)
-    scale = 1 / np.sqrt(weights["moving_variance"].astype(np.float64) + layer.epsilon)
-    if layer.scale:
-        scale = scale * weights["gamma"]
-    offset = -weights["moving_mean"] * scale
-    return scale, offset + weights["beta"] if layer.center else offset
+    assert isinstance(node.layer, BatchNormalization)
+    return node.layer.scale_and_offset({name: array.astype(np.float64) for name, array in weights.items()})

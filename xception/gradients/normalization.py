@@ -14,8 +14,8 @@ from .rules import backward
 
 @backward.register
 def batch_normalization(layer: BatchNormalization, parameters: Parameters, dy: Array, x: Array) -> Array:
-    factor = 1 / np.sqrt(parameters["moving_variance"] + layer.epsilon)  # (c,)
-    return dy * (factor * parameters["gamma"] if layer.scale else factor)
+    scale, _ = layer.scale_and_offset(parameters)  # (c,)
+    return dy * scale
 
 
 @backward.register

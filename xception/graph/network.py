@@ -20,7 +20,7 @@ from .order import keras_order
 MOST_NODES = 20_000  #: a graph may have: networks used twice within networks used twice … grow fast
 
 #: One number of a use: (layer, which use of it, which of its outputs).
-Tensor = tuple[str, int, int]
+TensorRef = tuple[str, int, int]
 Use = tuple[str, int]
 
 
@@ -30,7 +30,7 @@ class Member:
 
     name: str
     layer: Layer | Network
-    uses: tuple[tuple[Tensor, ...], ...]
+    uses: tuple[tuple[TensorRef, ...], ...]
     trainable: bool = True
 
     @property
@@ -49,7 +49,7 @@ class Network:
     name: str
     members: Mapping[str, Member]
     inputs: tuple[str, ...]  #: the input layers' names
-    outputs: tuple[Tensor, ...]
+    outputs: tuple[TensorRef, ...]
     output_keys: tuple[str, ...] | None = None  #: where the answers are a dict
     sequential: bool = False
 
@@ -58,9 +58,9 @@ class Network:
         return "Sequential" if self.sequential else "Functional"
 
     @cached_property
-    def uses(self) -> dict[Use, tuple[Tensor, ...]]:
+    def uses(self) -> dict[Use, tuple[TensorRef, ...]]:
         """What every use reads; each behind those that it reads."""
-        found: dict[Use, tuple[Tensor, ...]] = {}
+        found: dict[Use, tuple[TensorRef, ...]] = {}
         everything = {
             (member.name, index): tensors
             for member in self.members.values()
@@ -173,7 +173,7 @@ def _place(
     return [_output(made[tensor[:2]], tensor) for tensor in network.outputs]
 
 
-def _output(made: list[str], tensor: Tensor) -> str:
+def _output(made: list[str], tensor: TensorRef) -> str:
     if not 0 <= tensor[2] < len(made):
         raise GraphError(f"{tensor[0]}: has {len(made)} output(s); there is none with number {tensor[2]}")
     return made[tensor[2]]

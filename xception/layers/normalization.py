@@ -43,13 +43,19 @@ class BatchNormalization(Layer):
         }
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        factor = 1 / np.sqrt(parameters["moving_variance"] + self.epsilon)  # (c,)
+        scale, offset = self.scale_and_offset(parameters)  # (c,)
+        return inputs[0] * scale + offset
+
+    def scale_and_offset(self, parameters: Parameters) -> tuple[Array, Array]:
+        """Return (scale, offset), each (c,), with which the layer computes x · scale + offset.
+
+        Both have the floating-point type of the parameters.
+        """
+        scale = 1 / np.sqrt(parameters["moving_variance"] + self.epsilon)
         if self.scale:
-            factor = factor * parameters["gamma"]
-        offset = -parameters["moving_mean"] * factor  # (c,)
-        if self.center:
-            offset = offset + parameters["beta"]
-        return inputs[0] * factor + offset
+            scale = scale * parameters["gamma"]
+        offset = -parameters["moving_mean"] * scale
+        return scale, offset + parameters["beta"] if self.center else offset
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...errors import GraphError, ModelFileError
-from ...graph.network import Member, Network, Tensor
+from ...graph.network import Member, Network, TensorRef
 from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, TrainingOnly
 from .layer_settings import check_dtype, check_origin, read_layer
 from .operations import Reference, is_operation, read_operation
@@ -177,7 +177,7 @@ def _sequential(name: str, config: Any, keras: int, depth: int) -> Network:
                 )
             # Within another network, what enters has the shape of what is there.
             members[entry] = Member(entry, Identity() if shape is None else Input(shape), ((),))
-        reads: tuple[Tensor, ...] = ((next(reversed(members)), 0, 0),) if members else ()
+        reads: tuple[TensorRef, ...] = ((next(reversed(members)), 0, 0),) if members else ()
         members[layer_name] = Member(layer_name, layer, (reads,), _is_trainable(described))
     first, last = next(iter(members)), next(reversed(members))
     return Network(name, members, (first,), ((last, 0, 0),), sequential=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...graph import Graph
-from ...graph.network import Member, Network, Tensor, output_shapes
+from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Arithmetic, Input, Layer, Shape, TrainingOnly
 
 #: The version of Keras whose form this is; metadata of the file.
@@ -130,7 +130,7 @@ def _constant(value: Any) -> Any:
     return {"class_name": "__numpy__", "config": {"value": _value(value), "dtype": "float32"}}
 
 
-def _argument(network: Network, tensor: Tensor, graph: Graph, path: str) -> dict[str, Any]:
+def _argument(network: Network, tensor: TensorRef, graph: Graph, path: str) -> dict[str, Any]:
     shape = _shape(network.members, tensor, graph, path)
     return {
         "class_name": "__keras_tensor__",
@@ -141,13 +141,13 @@ def _argument(network: Network, tensor: Tensor, graph: Graph, path: str) -> dict
     }  # fmt: skip
 
 
-def _shape(members: Mapping[str, Member], tensor: Tensor, graph: Graph, path: str) -> Shape:
+def _shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph, path: str) -> Shape:
     name, use, output = tensor
     node = f"{path}{name}:{use}" if use else f"{path}{name}"
     return output_shapes(graph, members[name], node)[output]
 
 
-def _output(network: Network, tensor: Tensor) -> list[Any]:
+def _output(network: Network, tensor: TensorRef) -> list[Any]:
     """As Keras counts here: the uses of a network from 1 on, its own building being the first."""
     name, use, output = tensor
     layer = network.members[name].layer
