@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import xception
-from xception.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
@@ -53,9 +52,11 @@ def images() -> np.ndarray:
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command; (status, what stood on stdout, what stood on stderr)."""
 
+    from xception.cli.main import main
+
     def call(*arguments: object) -> tuple[int, str, str]:
         try:
-            status = cli.main([str(argument) for argument in arguments])
+            status = main([str(argument) for argument in arguments])
         except SystemExit as stop:  # argparse's
             status = int(str(stop.code))
         captured = capsys.readouterr()

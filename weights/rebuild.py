@@ -13,7 +13,7 @@ import hashlib
 from pathlib import Path
 
 from xception import architecture
-from xception.data.atomic import replacing
+from xception.data.atomic import replace_file
 from xception.formats import files as keras_files
 from xception.formats.hdf5 import file as hdf5
 from xception.formats.keras import weights_by_name as legacy
@@ -29,7 +29,7 @@ def main() -> None:
 
     graph = architecture.xception((None, None, 3), include_top=False)
     parameters = keras_files.read_weights(arguments.source, of_graph(graph), graph)
-    with replacing(arguments.output) as unfinished, hdf5.create(unfinished) as file:
+    with replace_file(arguments.output) as unfinished, hdf5.create(unfinished) as file:
         legacy.write(file, of_graph(graph), graph, parameters, rounded=True)
     content = arguments.output.read_bytes()
     print(f"{arguments.output}: {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()}")

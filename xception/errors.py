@@ -1,13 +1,11 @@
 """Every exception of the library.
 
-```
-XceptionError
-├ ModelFileError   (ValueError)  a model or weights file that cannot be read, or does not fit
-├ GraphError       (ValueError)  a node that does not fit where it was put
-│ └ NoGradientError              a layer through which no gradient is propagated
-├ ImageError       (OSError)     a photograph that cannot be read
-└ DownloadError    (OSError)     weights that are neither on this machine nor available
-```
+    XceptionError
+    ├ ModelFileError    (ValueError)  a model or weights file that cannot be read, or does not fit
+    ├ GraphError        (ValueError)  a node that does not fit where it was put
+    │ └ NoGradientError               a layer without a gradient rule
+    ├ ImageError        (OSError)     a photograph that cannot be read
+    └ DownloadError     (OSError)     weights that are neither on this machine nor available
 
 Arguments of the wrong type or value raise Python's own TypeError and ValueError, missing files
 FileNotFoundError.
@@ -15,7 +13,8 @@ FileNotFoundError.
 
 from __future__ import annotations
 
-MAX_MESSAGE_CHARACTERS = 4000  # a message may quote names from a hostile file, which can be megabytes long
+#: A message may quote names from a hostile file, which can be megabytes long.
+MAX_MESSAGE_CHARACTERS = 4000
 
 
 class XceptionError(Exception):
@@ -23,7 +22,7 @@ class XceptionError(Exception):
 
 
 class ModelFileError(XceptionError, ValueError):
-    """A model or weights file is damaged, does not fit the model, or is malicious.
+    """A model or weights file is damaged, malicious, or does not fit the model.
 
     A model that was to load the file is unchanged. The message is safe to print on a terminal.
     """
@@ -49,11 +48,15 @@ class DownloadError(XceptionError, OSError):
 
 
 def printable(message: str) -> str:
-    """Return `message` truncated and with control characters escaped.
-
-    Text from a file could otherwise move a terminal's cursor or fill its window.
-    """
-    shown = message
+    """Return `message` truncated to MAX_MESSAGE_CHARACTERS, with control characters escaped."""
     if len(message) > MAX_MESSAGE_CHARACTERS:
-        shown = f"{message[:MAX_MESSAGE_CHARACTERS]}…"
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)
+        message = f"{message[:MAX_MESSAGE_CHARACTERS]}…"
+    return escape_controls(message)
+
+
+def escape_controls(text: str, keep: str = "") -> str:
+    """Return `text` with every unprintable character escaped, except those in `keep`.
+
+    Text from a file could otherwise move a terminal's cursor or clear its window.
+    """
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import xception
-from xception.data.class_names import named
+from xception.data.class_names import as_class_names
 
 ANIMALS = (("0", "cat"), ("1", "dog"), ("2", "Meerkatze, große"))
 
@@ -94,10 +94,10 @@ def test_files_that_are_none(tmp_path, monkeypatch):
     ],
 )
 def test_labels_in_python(names):
-    assert named(names) == (("0", "cat"), ("1", "dog"))
+    assert as_class_names(names) == (("0", "cat"), ("1", "dog"))
 
 
 @pytest.mark.parametrize("names", ["cat", b"cat", 3, None, [], [""], [["cat"]], [("n1", 2)]])
 def test_what_is_no_labels_in_python(names):
     with pytest.raises(ValueError, match=r"names of classes|should have a name"):
-        named(names)
+        as_class_names(names)

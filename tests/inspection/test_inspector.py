@@ -23,7 +23,7 @@ from xception.models import pretrained, summary
 def file(tmp_path):
     """A small model in a file."""
     built = small_models.model(small_models.nested(frozen=("block1_conv1",)))
-    built.labels = ["cup", "fork", "glass", "knife", "plate"]
+    built.class_names = ["cup", "fork", "glass", "knife", "plate"]
     built.save(tmp_path / "small.keras")
     return tmp_path / "small.keras"
 
@@ -75,7 +75,7 @@ def test_a_model_that_runs(file):
     assert found.parameters == built.count_params()
     assert found.trainable == built.graph.count_params(trainable=True) < found.parameters - 162
     assert found.arrays == {"float32": len(built.get_weights())}
-    assert found.labels == ["cup", "fork", "glass", "knife", "plate"]
+    assert found.class_names == ["cup", "fork", "glass", "knife", "plate"]
     assert (found.optimizer, found.optimizer_arrays) == (None, 0)
     assert [(row.name, row.kind) for row in found.layers][:3] == [
         ("image", "InputLayer"), ("scaled", "Rescaling"), ("base", "Functional"),

@@ -288,7 +288,7 @@ def test_labels(tmp_path):
         ('[["n1", "a"], ["n2", "b"]]', (("n1", "a"), ("n2", "b"))),
     ):
         path = archive(tmp_path / "x.keras", more={"labels.json": f'{{"labels": {text}}}'})
-        assert xception.load_model(path).labels == expected
+        assert xception.load_model(path).class_names == expected
 
 
 def test_metadata_of_wrong_forms(tmp_path):

@@ -28,7 +28,7 @@ def explain(arguments: argparse.Namespace) -> int:
     if into_folder:
         output.mkdir(parents=True, exist_ok=True)
     else:
-        files.check_place(output)
+        files.check_writable(output)
         if output.resolve() in taken:
             raise ValueError(f"{output}: is one of the photographs; name another file for the picture")
     model = classifier(arguments)

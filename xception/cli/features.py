@@ -28,7 +28,7 @@ from .common import complain, complaints, plain, report
 
 def features(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
-    files.check_place(output)
+    files.check_writable(output)
     tables.check(output)
     failed: list[str] = []
     tell = complaints(failed)

@@ -23,7 +23,7 @@ from .common import complain, complaints, plain, report
 
 def fit(arguments: argparse.Namespace) -> int:
     folder, output = arguments.folder, Path(arguments.output)
-    files.check_place(output)
+    files.check_writable(output)
     if output.suffix != ".keras":
         raise ValueError(f"{output.name}: a model is written as .keras")
     if not os.path.isdir(folder):

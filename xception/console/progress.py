@@ -1,4 +1,4 @@
-"""A bar on stderr for what takes long."""
+"""A progress bar on stderr for work that takes long."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-PATIENCE = 2.0  #: seconds before a bar shows itself
+#: "auto": a bar that appears when the work takes long; 0: none; 1 or 2: a bar at once.
+Verbose = Literal["auto", 0, 1, 2]
+
+DELAY_SECONDS = 2.0  #: before an "auto" bar appears: shorter work needs none
 
 
 class ProgressBar:
-    """A bar that stays away as long as there is little to wait for.
+    """A bar that appears only if there is something to wait for. Use it as a context manager.
 
-    verbose: 0 for no bar, 1 for one at once, "auto" for one that appears after two seconds.
+    Args:
+        total: Steps to be done; None if unknown.
+        unit: What a step is: "image".
+        verbose: "auto" for a bar that appears after two seconds, 0 for none, 1 or 2 for one at once.
+
+    Raises:
+        ValueError: `verbose` is none of these.
     """
 
-    def __init__(self, total: int, unit: str, verbose: str | int = "auto") -> None:
+    def __init__(self, total: int | None, unit: str, verbose: Verbose = "auto") -> None:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
         self._total, self._unit = total, unit
-        self._begun, self._done = time.time(), 0
-        self._patience = {"auto": PATIENCE, 0: float("inf")}.get(verbose, 0.0)
-        if sys.stderr is None:  # a windowed program has none
-            self._patience = float("inf")
+        self._start, self._done = time.time(), 0
+        self._delay = {"auto": DELAY_SECONDS, 0: float("inf")}.get(verbose, 0.0)
+        if sys.stderr is None:  # a program without a console
+            self._delay = float("inf")
         self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> ProgressBar:
@@ -40,18 +49,18 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, done: int) -> None:
-        """`done` more of the total are finished."""
-        self._done += done
+    def advance(self, steps: int) -> None:
+        """Note that so many more steps are done."""
+        self._done += steps
         if self._bar is not None:
-            self._bar.update(done)
-        elif time.time() - self._begun >= self._patience:
+            self._bar.update(steps)
+        elif time.time() - self._start >= self._delay:
             from tqdm import tqdm
 
             self._bar = tqdm(total=self._total, unit=self._unit)
-            self._bar.start_t = self._begun
+            self._bar.start_t = self._start
             self._bar.update(self._done)
 
-    def aside(self) -> AbstractContextManager[object]:
+    def paused(self) -> AbstractContextManager[object]:
         """Take the bar off the screen while something else is printed."""
         return nullcontext() if self._bar is None else self._bar.external_write_mode()

@@ -1,0 +1,1 @@
+"""Data that enters and leaves: photographs, pixels, class names, and files written whole."""

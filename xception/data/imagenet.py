@@ -1,4 +1,4 @@
-"""The 1000 classes of ImageNet, and the scaling that Xception's weights were trained with."""
+"""ImageNet's 1000 classes, and the scaling that Xception's weights were trained with."""
 
 from __future__ import annotations
 
@@ -11,25 +11,43 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import Array
+from .arrays import as_real_array
+from .class_names import ClassNames
 
 
 class Prediction(NamedTuple):
-    """One answer: ("n02124075", "Egyptian_cat", 0.83)."""
+    """One class of a photograph, with its score.
+
+    Attributes:
+        class_id: WordNet id, "n02124075", or the class's index as text.
+        class_name: "Egyptian_cat".
+        score: Probability 0…1, or whatever the model gives.
+    """
 
     class_id: str
-    label: str
+    class_name: str
     score: float
 
 
 def preprocess_input(x: ArrayLike) -> Array:
-    """Pixels from 0…255 to −1…1, as Keras does for Xception: x / 127.5 − 1.
+    """Scale pixels from 0…255 to −1…1, as Keras does for Xception: x / 127.5 − 1.
 
-    Any shape. Integers come back as float32, floating-point numbers in their own type. Always
-    a new array; Keras changes a floating-point argument in place.
+    Args:
+        x: Pixels of any shape, 0…255.
+
+    Returns:
+        A new array of the same shape: float32 for integers, otherwise in the dtype of `x`. (Keras
+        changes a floating-point argument in place.)
+
+    Raises:
+        TypeError: `x` is a generator, a path, or another object that is no array.
+        ValueError: `x` does not hold real numbers.
+
+    Examples:
+        >>> preprocess_input([0, 255])
+        array([-1.,  1.], dtype=float32)
     """
-    pixels = np.asarray(x)
-    if not np.issubdtype(pixels.dtype, np.number) or np.iscomplexobj(pixels):
-        raise ValueError(f"pixels must be real numbers, got an array of {pixels.dtype}")
+    pixels = as_real_array(x, "pixels 0…255")
     if not np.issubdtype(pixels.dtype, np.floating):
         pixels = pixels.astype(np.float32)
     scaled = pixels / np.asarray(127.5, pixels.dtype)
@@ -38,28 +56,38 @@ def preprocess_input(x: ArrayLike) -> Array:
 
 
 def decode_predictions(y: ArrayLike, top: int = 5) -> list[list[Prediction]]:
-    """Scores (n, 1000) to the `top` best classes of each row, best first.
+    """Name the best classes in scores of the ImageNet classifier.
 
-    The labels are Keras's: WordNet's first name for the class, blanks as underscores. Raises
-    ValueError for any other shape: only the ImageNet classifier has these classes.
+    Args:
+        y: Scores of shape (n, 1000).
+        top: How many classes per row, at least 1.
+
+    Returns:
+        For each row the `top` best classes, best first. The names are Keras's: WordNet's first name
+        for the class, with underscores for spaces.
+
+    Raises:
+        ValueError: `y` has another shape: only the ImageNet classifier has these classes.
     """
-    scores = np.asarray(y)
-    if scores.ndim != 2 or scores.shape[1] != len(classes()):
-        raise ValueError(f"expected ImageNet scores of shape (n, {len(classes())}), got {scores.shape}")
-    return [best(row, classes(), top) for row in scores]
+    scores = as_real_array(y, f"ImageNet scores of shape (n, {len(imagenet_classes())})")
+    if scores.ndim != 2 or scores.shape[1] != len(imagenet_classes()):
+        raise ValueError(
+            f"expected ImageNet scores of shape (n, {len(imagenet_classes())}), got {scores.shape}"
+        )
+    return [best_classes(row, imagenet_classes(), top) for row in scores]
 
 
-def best(scores: Array, labels: Sequence[tuple[str, str]], top: int) -> list[Prediction]:
-    """The `top` highest of `scores` (c,), with their (class_id, label), best first."""
+def best_classes(scores: Array, class_names: Sequence[tuple[str, str]], top: int) -> list[Prediction]:
+    """Return the `top` highest of `scores` (classes,), best first; of equal ones the first class first."""
     if top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
-    order = np.argsort(scores)[::-1][:top]
-    return [Prediction(labels[i][0], labels[i][1], float(scores[i])) for i in order]
+    order = np.argsort(-scores, kind="stable")[:top]
+    return [Prediction(*class_names[index], float(scores[index])) for index in order]
 
 
 @functools.cache
-def classes() -> tuple[tuple[str, str], ...]:
-    """The 1000 pairs (WordNet id, label), in the order of the classifier's outputs."""
+def imagenet_classes() -> ClassNames:
+    """Return the 1000 (WordNet id, class name) pairs, in the order of the classifier's outputs."""
     text = Path(__file__).with_name("imagenet_classes.txt").read_text("ascii")
     pairs = (line.split() for line in text.splitlines())
-    return tuple((class_id, label) for class_id, label in pairs)
+    return tuple((class_id, class_name) for class_id, class_name in pairs)

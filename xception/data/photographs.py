@@ -1,75 +1,143 @@
-"""Many photographs: which they are, what class their folders say, and what a model makes of each."""
+"""Collections of photographs: folders, patterns, files, arrays, and generators of these."""
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..console.progress import ProgressBar
-from ..kernels import Array
-from .images import load_image, photographs
+from .failures import FailureLog
 
-BATCH = 16  #: photographs computed at once
+if TYPE_CHECKING:
+    from .images import ImageLike
 
-#: Told of each photograph that cannot be read, and why.
-Complain = Callable[[str, Exception], None]
+    #: One photograph, a folder or pattern of them, or several of all these.
+    ImagesLike = ImageLike | Iterable[ImageLike]
+
+#: File names that count as photographs inside a folder. A file that is named itself may have any.
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+    ".avif",
+)
 
 
 class Photograph(NamedTuple):
-    """A photograph's path, and its class where it lies in a folder of that name."""
+    """A photograph that has not been read yet.
 
-    path: str
+    Attributes:
+        index: Its position among all photographs that were given, from 0.
+        source: What `load_image` reads: a path, an array, …
+        path: Its path, or the name of an open file; None for other sources.
+        label: The name of its folder, if that lies below the folder that was given; otherwise "".
+    """
+
+    index: int
+    source: Any
+    path: str | None = None
     label: str = ""
 
 
-def find(places: Iterable[str], complain: Complain) -> list[Photograph]:
-    """The photographs that files, folders and patterns mean, each once.
+def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph] | Iterator[Photograph]:
+    """List the photographs that `images` stands for.
 
-    A photograph's label is the folder that it lies in, where that is below the folder asked for.
+    A folder stands for all photographs below it, sorted by path, without hidden files. A file found by
+    a folder or pattern is left out if it was listed before. An array (n, h, w, 3) is n photographs.
+
+    Args:
+        images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable
+            of these.
+        log: Takes folders and patterns without photographs.
+
+    Returns:
+        The photographs; lazily, one at a time, if `images` is a generator.
+
+    Raises:
+        TypeError: `images` is none of these.
     """
-    found: dict[str, Photograph] = {}
-    for place in places:
-        try:
-            paths = photographs(place)
-        except OSError as error:
-            complain(place, error)
+    if isinstance(images, Iterator) and not hasattr(images, "read"):
+        return _expand(images, log)
+    return list(_expand(_as_iterable(images), log))
+
+
+def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
+    if isinstance(images, np.ndarray):
+        return images if images.ndim == 4 else [images]
+    is_single = isinstance(images, str | bytes) or hasattr(images, "__fspath__") or hasattr(images, "read")
+    if is_single or hasattr(images, "convert"):  # `convert`: a PIL image
+        return [images]  # type: ignore[list-item]
+    if isinstance(images, Iterable) and not isinstance(images, dict):
+        return images
+    raise TypeError(
+        "images must be a path, a folder, a pattern, bytes, an open file, a PIL image, an array of pixels, "
+        f"or a list or generator of these; got {type(images).__name__}"
+    )
+
+
+def _expand(images: Iterable[ImageLike], log: FailureLog) -> Iterator[Photograph]:
+    index = 0
+    seen: set[str] = set()
+    for image in images:
+        if not isinstance(image, str | os.PathLike):
+            name = getattr(image, "name", None)
+            yield Photograph(index, image, name if isinstance(name, str) else None)
+            index += 1
             continue
+        location = os.fspath(image)
+        try:
+            paths = list_files(location)
+        except OSError as error:
+            log.add(None, location, error)
+            continue
+        is_folder = os.path.isdir(location)
         for path in paths:
+            if path in seen and path != location:
+                continue
+            seen.add(path)
             folder = Path(path).parent
-            below = os.path.isdir(place) and folder != Path(place)
-            found.setdefault(path, Photograph(path, folder.name if below else ""))
-    return list(found.values())
+            label = folder.name if is_folder and folder != Path(location) else ""
+            yield Photograph(index, path, path, label)
+            index += 1
 
 
-def batches(
-    photos: Sequence[Photograph],
-    size: tuple[int, int],
-    compute: Callable[[Array], Array],
-    complain: Complain,
-    unit: str = "photo",
-) -> Iterator[tuple[list[Photograph], Array]]:
-    """(photographs, what `compute` makes of their pixels), batch by batch, with a bar.
+def list_files(location: str) -> list[str]:
+    """Return the files that a path, a folder, or a pattern stands for, sorted.
 
-    compute: pixels (n, height, width, 3) uint8 -> (n, …). Photographs that cannot be read are left
-    out, and complained of.
+    Args:
+        location: A file (it need not exist), a folder (searched at any depth, without hidden files), or
+            a pattern as `glob` has it, "**" included.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        FileNotFoundError: A folder holds no photographs, or no file matches the pattern.
     """
-    with ProgressBar(len(photos), unit) as bar:
-        for start in range(0, len(photos), BATCH):
-            batch = photos[start : start + BATCH]
-            read, pixels = [], []
-            for photo in batch:
-                try:
-                    pixels.append(load_image(photo.path, size))
-                    read.append(photo)
-                except (OSError, ValueError) as error:
-                    with bar.aside():
-                        complain(photo.path, error)
-            if read:
-                values = compute(np.stack(pixels))
-                with bar.aside():
-                    yield read, values
-            bar.advance(len(batch))
+    if os.path.isdir(location):
+        paths = []
+        for folder, folders, names in os.walk(location):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            shown = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+            paths += [os.path.join(folder, name) for name in shown]
+        if not paths:
+            raise FileNotFoundError(f"{location}: there are no photographs in this folder")
+        return sorted(paths)
+    if os.path.exists(location) or not glob.has_magic(location):
+        return [location]  # opening it will tell whether it can be read
+    matches = [match for match in glob.glob(location, recursive=True) if not os.path.isdir(match)]
+    if not matches:
+        raise FileNotFoundError(f"{location}: no file matches this pattern")
+    return sorted(matches)

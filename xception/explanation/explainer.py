@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar
-from ..data.class_names import Names
+from ..data.class_names import ClassNamesLike
 from ..data.images import load_image
 from ..kernels import Array
 from ..models.feature_maps import last_maps
@@ -42,7 +42,7 @@ def explain(
     layer: str | None = None,
     *,
     top: int | None = None,
-    labels: Names | str | os.PathLike[str] | None = None,
+    labels: ClassNamesLike | str | os.PathLike[str] | None = None,
     scaling: str = "auto",
     channels: int = 64,
     patch: float = 0.25,

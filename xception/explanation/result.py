@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import atomic as files
-from ..data.class_names import Labels
+from ..data.class_names import ClassNames
 from ..kernels import Array
 from .grid import Grid
 
@@ -39,7 +39,7 @@ class Explanation:
     maps: Array  #: (n, h, w) or (n, t, h, w) float32, at the layer's resolution; 0 and above
     targets: NDArray[np.intp]  #: (n,) or (n, t): the classes' numbers
     scores: Array  #: (n,) or (n, t) float32: the classes' scores, logits if the model has them
-    labels: Labels = field(repr=False)  #: (id, name) of each class that the model tells apart
+    labels: ClassNames = field(repr=False)  #: (id, name) of each class that the model tells apart
     method: str
     layer: str  #: the node of the graph whose maps were looked at
     grid: Grid = field(repr=False)  #: where on a photograph the maps' rows and columns look
@@ -118,7 +118,7 @@ class Explanation:
         """
         path = Path(path)
         kind = picture_format(path)
-        with files.replacing(path) as unfinished:
+        with files.replace_file(path) as unfinished:
             self.picture().save(unfinished, kind)
 
     def _repr_png_(self) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.class_names import Labels
+from ..data.class_names import ClassNames
 from ..kernels import Array
 
 Target = int | str | Sequence[int | str] | None
@@ -18,7 +18,7 @@ Target = int | str | Sequence[int | str] | None
 class Targets:
     """The classes that are asked for, of each image: the same ones, or its own best ones."""
 
-    def __init__(self, target: Target, top: int | None, labels: Labels) -> None:
+    def __init__(self, target: Target, top: int | None, labels: ClassNames) -> None:
         if top is not None and target is not None:
             raise ValueError(f"give either a target or top, not both ({target!r} and {top})")
         if top is not None and not 1 <= top <= len(labels):
@@ -36,7 +36,7 @@ class Targets:
         return np.argsort(-scores, axis=1, kind="stable")[:, : self.count]
 
 
-def numbers(target: int | str | Sequence[int | str], labels: Labels) -> list[int]:
+def numbers(target: int | str | Sequence[int | str], labels: ClassNames) -> list[int]:
     """The numbers of the classes, each once. Raises ValueError for what fits none, or not clearly one."""
     several = [target] if isinstance(target, int | np.integer | str) else list(target)
     if not several:
@@ -44,7 +44,7 @@ def numbers(target: int | str | Sequence[int | str], labels: Labels) -> list[int
     return list(dict.fromkeys(number for one in several for number in _numbers(one, labels)))
 
 
-def _numbers(target: object, labels: Labels) -> list[int]:
+def _numbers(target: object, labels: ClassNames) -> list[int]:
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         if not 0 <= target < len(labels):
             raise ValueError(f"classes are numbered from 0 to {len(labels) - 1}, got {target}")
@@ -68,13 +68,13 @@ def _numbers(target: object, labels: Labels) -> list[int]:
     raise ValueError(f"there is no class {target!r} among the {len(labels)}{hint}")
 
 
-def _named(target: str, labels: Labels) -> list[int]:
+def _named(target: str, labels: ClassNames) -> list[int]:
     """The classes of this id, or else of this name."""
     by_id = [number for number, (class_id, _) in enumerate(labels) if class_id == target != str(number)]
     return by_id or [n for n, (_, name) in enumerate(labels) if _plain(name) == _plain(target)]
 
 
-def _is_single(target: object, found: list[int], labels: Labels) -> bool:
+def _is_single(target: object, found: list[int], labels: ClassNames) -> bool:
     if isinstance(target, str):
         return not _is_pattern(target) or bool(_named(target, labels))
     return isinstance(target, int | np.integer)
@@ -85,5 +85,5 @@ def _is_pattern(target: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Names are compared without regard to case; ImageNet's have _ for a blank."""
+    """ClassNamesLike are compared without regard to case; ImageNet's have _ for a blank."""
     return name.replace("_", " ").casefold()

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.atomic import replacing
+from ..data.atomic import replace_file
 from ..data.photographs import Photograph
 from ..kernels import Array
 from ..models.model import Model
@@ -96,7 +96,7 @@ class FeatureStore:
         if not self.columns:
             self.columns = rows.shape[1]
             text = json.dumps({"made_by": self.made_by, "columns": self.columns})
-            with replacing(self.folder / SETTINGS) as unfinished:
+            with replace_file(self.folder / SETTINGS) as unfinished:
                 unfinished.write_text(text, "utf-8")
         self._rows.write(np.ascontiguousarray(rows, "<f4").data)
         _settle(self._rows)

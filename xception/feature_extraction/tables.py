@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.atomic import replacing
+from ..data.atomic import replace_file
 from ..data.photographs import Photograph
 from ..kernels import Array
 
@@ -45,11 +45,11 @@ class Table:
 def write(path: Path, table: Table) -> None:
     """Write a table in the format that the name's ending says."""
     check(path)
-    with replacing(path) as unfinished:
+    with replace_file(path) as unfinished:
         FORMATS[path.suffix](unfinished, table)
     if path.suffix == ".npy":
         # The numbers alone: whose they are stands beside them.
-        with replacing(path.with_suffix(".photos.csv")) as unfinished, _text(unfinished) as stream:
+        with replace_file(path.with_suffix(".photos.csv")) as unfinished, _text(unfinished) as stream:
             csv.writer(stream, lineterminator="\n").writerows([("photo", "label"), *table.photos])
 
 

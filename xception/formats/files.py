@@ -12,11 +12,13 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ..data.atomic import replacing
-from ..data.class_names import Labels
+from ..data.atomic import replace_file
+from ..data.class_names import ClassNames
+from ..data.preprocessing import Preprocessing
 from ..errors import ModelFileError, printable
 from ..graph import Graph, GraphParameters
 from ..graph.network import Network, flatten
@@ -40,8 +42,19 @@ FileParameters = dict[str, dict[str, Array]]
 # --- whole models ---------------------------------------------------------------------------
 
 
-def read_model(path: str | os.PathLike[str]) -> tuple[Graph, FileParameters, Network, Labels | None]:
-    """The model in a `.keras` file or a whole-model `.h5`: graph, parameters, network, labels.
+@dataclass(frozen=True)
+class StoredModel:
+    """A whole model as a file holds it."""
+
+    graph: Graph
+    parameters: GraphParameters
+    network: Network
+    class_names: ClassNames | None = None
+    preprocessing: Preprocessing = Preprocessing()
+
+
+def read_model(path: str | os.PathLike[str]) -> StoredModel:
+    """The model in a `.keras` file or a whole-model `.h5`.
 
     Raises FileNotFoundError, IsADirectoryError, or ModelFileError.
     """
@@ -54,11 +67,17 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Graph, FileParameters, Net
             )
             source = found.weights(graph.count_params())
             with hdf5.open_source(source) as file:
-                return graph, _all_of(network, graph, file, source), network, found.labels
+                return StoredModel(
+                    graph,
+                    _all_of(network, graph, file, source),
+                    network,
+                    found.class_names,
+                    found.preprocessing,
+                )
     source = Source(path.name, path)
     with hdf5.open_source(source) as file:
         network, graph = _built(legacy.model_config(file), legacy.keras_version(file), path.name)
-        return graph, _all_of(network, graph, file, source), network, None
+        return StoredModel(graph, _all_of(network, graph, file, source), network)
 
 
 def is_archive(path: Path) -> bool:
@@ -211,23 +230,17 @@ def write_weights(
             "as .keras, by save()"
         )
     layout = numbered if path.name.endswith(".weights.h5") else legacy
-    with replacing(path) as unfinished, hdf5.create(unfinished) as file:
+    with replace_file(path) as unfinished, hdf5.create(unfinished) as file:
         layout.write(file, network, graph, parameters)
 
 
-def write_model(
-    path: str | os.PathLike[str],
-    network: Network,
-    graph: Graph,
-    parameters: GraphParameters,
-    labels: Labels | None = None,
-) -> None:
-    """Write a `.keras` file, whole or not at all. The labels stand beside what Keras reads."""
+def write_model(path: str | os.PathLike[str], model: StoredModel) -> None:
+    """Write a `.keras` file, whole or not at all. `xception.json` stands beside what Keras reads."""
     from .keras import config_writer as describing
 
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"{path.name}: a model is written as .keras; weights alone by save_weights()")
-    described, metadata = describing.describe(network, graph), describing.metadata()
-    with archive.write_archive(path, described, metadata, labels) as file:
-        numbered.write(file, network, graph, parameters)
+    described, metadata = describing.describe(model.network, model.graph), describing.metadata()
+    with archive.write_archive(path, described, metadata, model.class_names, model.preprocessing) as file:
+        numbered.write(file, model.network, model.graph, model.parameters)

@@ -72,7 +72,7 @@ class Inspection:
     arrays: dict[str, int] = field(default_factory=dict)  #: how many of each type
     optimizer: str | None = None
     optimizer_arrays: int = 0  #: of its state
-    labels: list[str] | None = None
+    class_names: list[str] | None = None
     bases: list[Base] = field(default_factory=list)
     runs: bool = False
     loads_as: str | None = None  #: the call that loads it; of a file that does not run, its base
@@ -116,7 +116,7 @@ def _look_into_archive(path: Path, found: Inspection) -> dict[str, Any]:
             found.keras_version = _text(opened.metadata.get("keras_version"))
             found.written_by = _text(opened.metadata.get("written_by"))
             found.saved = _text(opened.metadata.get("date_saved"))
-            found.labels = [name for _, name in opened.labels] if opened.labels else None
+            found.class_names = [name for _, name in opened.class_names] if opened.class_names else None
             found.optimizer = _optimizer(opened.config.get("compile_config"), "optimizer")
             _describe(opened.config, found)
             return opened.config
@@ -269,7 +269,8 @@ def _arrays(file: hdf5.File) -> Iterator[tuple[list[str], str, int]]:
 
 def _try_model(path: Path, described: dict[str, Any], found: Inspection) -> None:
     try:
-        graph, parameters, outline, _ = keras_files.read_model(path)
+        stored = keras_files.read_model(path)
+        graph, parameters, outline = stored.graph, stored.parameters, stored.network
     except ModelFileError as error:
         keras = config.version(found.keras_version or ("3" if keras_files.is_archive(path) else "1"))
         found.reasons = refusals(described, keras) or [_without_name(error, path)]

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from .. import architecture
 from ..console.html import preformatted
 from ..console.progress import ProgressBar
-from ..data.class_names import Labels, Names, named
+from ..data.class_names import ClassNames, ClassNamesLike, as_class_names
+from ..data.preprocessing import Preprocessing
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Node, network
 from ..graph.network import Network
@@ -90,7 +91,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     from ..formats import files as keras_files
 
-    return Model(*keras_files.read_model(path))
+    stored = keras_files.read_model(path)
+    return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)
 
 
 def initial_parameters(graph: Graph, seed: int | None = None) -> dict[str, dict[str, Array]]:
@@ -111,11 +113,13 @@ class Model:
         graph: Graph,
         parameters: GraphParameters,
         outline: Network | None = None,
-        labels: Names | None = None,
+        class_names: ClassNamesLike | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         self.graph = graph
         self.network = outline or network.of_graph(graph)  #: the same as Keras nests it
-        self.labels = labels
+        self.class_names = class_names  # type: ignore[assignment]
+        self.preprocessing = preprocessing or Preprocessing()
         self._set_parameters(parameters)
 
     def __repr__(self) -> str:
@@ -148,14 +152,14 @@ class Model:
         return self._as_answers([(None, *self.graph.nodes[name].output_shape) for name in self.graph.outputs])
 
     @property
-    def labels(self) -> Labels | None:
+    def class_names(self) -> ClassNames | None:
         """(class id, name) of each class, if the file told. May be set, to names or such pairs, or to
         what `read_class_names` gives; `save` keeps them."""
-        return self._labels
+        return self._class_names
 
-    @labels.setter
-    def labels(self, names: Names | None) -> None:
-        self._labels = None if names is None else named(names)
+    @class_names.setter
+    def class_names(self, names: ClassNamesLike | None) -> None:
+        self._class_names = None if names is None else as_class_names(names)
 
     @property
     def parameters(self) -> GraphParameters:
@@ -368,7 +372,10 @@ class Model:
         """
         from ..formats import files as keras_files
 
-        keras_files.write_model(path, self.network, self.graph, self._parameters, self.labels)
+        stored = keras_files.StoredModel(
+            self.graph, self._parameters, self.network, self.class_names, self.preprocessing
+        )
+        keras_files.write_model(path, stored)
 
     def _take(self, nodes: Sequence[Node], weights: Sequence[ArrayLike]) -> None:
         """New arrays for these nodes' parameters, in order, or a ValueError and no change."""

@@ -141,7 +141,7 @@ def inspected(found: Inspection) -> str:
         ("parameters", _parameters(found)),
         ("arrays", _joined(*(f"{count} of {kind}" for kind, count in found.arrays.items()))),
         ("training", _training(found)),
-        ("labels", found.labels and f"{len(found.labels)}: {_joined(*found.labels[:10])}"),
+        ("classes", found.class_names and f"{len(found.class_names)}: {_joined(*found.class_names[:10])}"),
         *(("Xception", _base(base)) for base in found.bases),
         ("Xception", "no base of one is in it" if found.arrays and not found.bases else None),
         ("runs here", f"yes: {found.loads_as}" if found.runs else "no"),

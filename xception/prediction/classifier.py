@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..console.html import PhotographPredictions, Predictions
-from ..data.class_names import Labels, Names, named, read_class_names
+from ..data.class_names import ClassNames, ClassNamesLike, as_class_names, read_class_names
 from ..data.imagenet import Prediction, best, classes, preprocess_input
 from ..data.images import load_image
 from ..data.photographs import BATCH
@@ -38,7 +38,7 @@ def predict(
     images: ImageLike | Iterable[ImageLike],
     model: Model | None = None,
     top: int = 5,
-    labels: Names | str | os.PathLike[str] | None = None,
+    labels: ClassNamesLike | str | os.PathLike[str] | None = None,
     scaling: str = "auto",
     softmax: str = "auto",
 ) -> Predictions:
@@ -130,8 +130,8 @@ def outputs(
 
 
 def class_labels(
-    model: Model, labels: Names | str | os.PathLike[str] | None = None, softmax: str = "auto"
-) -> Labels:
+    model: Model, labels: ClassNamesLike | str | os.PathLike[str] | None = None, softmax: str = "auto"
+) -> ClassNames:
     """(class id, name) of each class that a model tells apart, by whoever knows: the labels given,
     the model's own file, ImageNet where there are 1000, else nobody.
 
@@ -143,20 +143,20 @@ def class_labels(
             f"{model.name} gives {shape}, where scores (None, classes) are expected: has it a classifier?"
         )
     if isinstance(labels, str | os.PathLike):
-        names: Labels | None = read_class_names(labels)
+        names: ClassNames | None = read_class_names(labels)
     else:
-        names = model.labels if labels is None else named(labels)
+        names = model.labels if labels is None else as_class_names(labels)
     count = 2 if _is_of_two(model, names, softmax) else shape[1]
     if names is None and count == len(classes()):
         return classes()
-    names = names or named([f"class_{number}" for number in range(count)])
+    names = names or as_class_names([f"class_{number}" for number in range(count)])
     if len(names) != count:
         raise ValueError(f"there are {len(names)} labels, but {model.name} tells {count} classes apart")
     return names
 
 
 def label(
-    model: Model, scores: Array, names: Labels, top: int = 5, softmax: str = "auto"
+    model: Model, scores: Array, names: ClassNames, top: int = 5, softmax: str = "auto"
 ) -> list[list[Prediction]]:
     """(n, classes) -> the best classes of each. names: of all classes, see `class_labels`."""
     if scores.shape[1] < len(names):
@@ -167,7 +167,7 @@ def label(
     return [best(row, names, top) for row in scores]
 
 
-def _is_of_two(model: Model, names: Labels | None, softmax: str) -> bool:
+def _is_of_two(model: Model, names: ClassNames | None, softmax: str) -> bool:
     """Whether a model's one score tells two classes apart."""
     if softmax not in SOFTMAXES:
         raise ValueError(f"softmax must be one of {', '.join(SOFTMAXES)}, got {softmax!r}")

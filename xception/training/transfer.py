@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import architecture
-from ..data.class_names import named
+from ..data.class_names import as_class_names
 from ..data.imagenet import preprocess_input
 from ..data.images import load_image
 from ..data.photographs import Photograph
@@ -79,7 +79,7 @@ def taught(base: Model, fitted: Fitted) -> Model:
     )
     parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
     parameters["predictions"] = {"kernel": fitted.kernel, "bias": fitted.bias}
-    return Model(network.flatten(outline), parameters, outline, named(fitted.classes))
+    return Model(network.flatten(outline), parameters, outline, as_class_names(fitted.classes))
 
 
 def check_folders(photos: Sequence[Photograph], folders: Iterable[str]) -> list[str]:

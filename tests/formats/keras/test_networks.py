@@ -135,15 +135,15 @@ def test_a_saved_model_comes_back(built, tmp_path):
     assert_same_answers(loaded, built)
     assert [repr(layer) for layer in loaded.layers] == [repr(layer) for layer in built.layers]
     assert loaded.output_shape == built.output_shape
-    assert loaded.labels is None
+    assert loaded.class_names is None
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_labels_are_kept_in_the_file(tmp_path):
     built = small_models.model(small_models.in_a_row())
-    built.labels = (("0", "cup"), ("1", "fork"), ("2", "glass"), ("3", "knife"))
+    built.class_names = (("0", "cup"), ("1", "fork"), ("2", "glass"), ("3", "knife"))
     built.save(tmp_path / "model.keras")
-    assert xception.load_model(tmp_path / "model.keras").labels == built.labels
+    assert xception.load_model(tmp_path / "model.keras").class_names == built.class_names
 
 
 @pytest.mark.parametrize("name", ["x.weights.h5", "x.h5"])

@@ -19,16 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...data.atomic import replacing
-from ...data.class_names import Labels, named
+from ...data.atomic import replace_file
+from ...data.class_names import ClassNames, as_class_names
+from ...data.preprocessing import Preprocessing
 from ...errors import ModelFileError
 from ..hdf5 import file as hdf5
 from ..hdf5.file import Source
 from .config_reader import MOST_TEXT, parse
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-LABELS = "labels.json"  #: of this library's own; Keras does not look at it
-PARTS = (CONFIG, METADATA, LABELS, WEIGHTS)
+OWN = "xception.json"  #: what this library adds: class names and preprocessing; Keras ignores it
+OLD_LABELS = "labels.json"  #: class names as version 0.1 wrote them, before xception.json
+PARTS = (CONFIG, METADATA, OWN, OLD_LABELS, WEIGHTS)
+OWN_VERSION = 1
 MOST_MEMBERS = 10_000
 MOST_DIRECTORY = 4 << 20  #: bytes
 LOCAL_HEADER = 30  #: bytes before the name of a member, where its content is
@@ -46,7 +49,8 @@ class Archive:
     file: zipfile.ZipFile
     config: dict[str, Any]
     metadata: dict[str, Any]
-    labels: Labels | None
+    class_names: ClassNames | None
+    preprocessing: Preprocessing
 
     def weights(self, parameters: int) -> Source:
         """The weights file in the archive. parameters: how many numbers the model needs of it."""
@@ -72,18 +76,22 @@ def open_archive(path: Path) -> Iterator[Archive]:
                 name: parse(
                     _unpack(file, file.getinfo(name), MOST_TEXT, f"{path.name}:{name}"), f"{path.name}:{name}"
                 )
-                for name in (CONFIG, METADATA, LABELS)
+                for name in (CONFIG, METADATA, OWN, OLD_LABELS)
                 if name == CONFIG or name in file.namelist()
             }
-        yield Archive(path, file, texts[CONFIG], texts.get(METADATA, {}), _labels(texts, path))
+        yield Archive(path, file, texts[CONFIG], texts.get(METADATA, {}), *_own(texts, path))
 
 
 @contextmanager
 def write_archive(
-    path: Path, config: dict[str, Any], metadata: dict[str, Any], labels: Labels | None
+    path: Path,
+    config: dict[str, Any],
+    metadata: dict[str, Any],
+    class_names: ClassNames | None,
+    preprocessing: Preprocessing,
 ) -> Iterator[hdf5.File]:
     """The HDF5 file of the weights, to be filled; the archive takes its name when it is whole."""
-    with replacing(path) as unfinished:
+    with replace_file(path) as unfinished:
         weights = unfinished.with_name(f"{unfinished.name}.h5")
         try:
             with hdf5.create(weights) as file:
@@ -92,8 +100,13 @@ def write_archive(
                 archive.writestr(METADATA, json.dumps(metadata))
                 archive.writestr(CONFIG, json.dumps(config))
                 archive.write(weights, WEIGHTS)
-                if labels is not None:
-                    archive.writestr(LABELS, json.dumps({"labels": labels}))
+                own: dict[str, Any] = {"version": OWN_VERSION}
+                if class_names is not None:
+                    own["class_names"] = class_names
+                if preprocessing != Preprocessing():
+                    own["preprocessing"] = preprocessing.to_dict()
+                if len(own) > 1:
+                    archive.writestr(OWN, json.dumps(own))
         finally:
             weights.unlink(missing_ok=True)
 
@@ -126,20 +139,32 @@ class _Stream(io.FileIO):
         return super().read(size)
 
 
-def _labels(texts: dict[str, dict[str, Any]], path: Path) -> Labels | None:
-    if LABELS not in texts:
-        return None
-    place, listed = f"{path.name}:{LABELS}", texts[LABELS].get("labels")
-    if not isinstance(listed, list):
-        raise ModelFileError(f"{place}: 'labels' should be a list, found {type(listed).__name__}")
+def _own(texts: dict[str, dict[str, Any]], path: Path) -> tuple[ClassNames | None, Preprocessing]:
+    """Class names and preprocessing, from `xception.json` or an old `labels.json`."""
+    name, key = (OWN, "class_names") if OWN in texts else (OLD_LABELS, "labels")
+    own, place = texts.get(name, {}), f"{path.name}:{name}"
+    version = own.get("version", OWN_VERSION)
+    if not isinstance(version, int) or version > OWN_VERSION:
+        raise ModelFileError(f"{place}: its version {version!r} is newer than {OWN_VERSION}; update xception")
     try:
-        labels = named(listed)
+        preprocessing = Preprocessing.from_dict(own.get("preprocessing", {}))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ModelFileError(f"{place}: {error}") from None
+    if key not in own and name == OWN:
+        return None, preprocessing
+    if name not in texts:
+        return None, preprocessing
+    listed = own.get(key)
+    if not isinstance(listed, list):
+        raise ModelFileError(f"{place}: {key!r} should be a list, found {type(listed).__name__}")
+    try:
+        class_names = as_class_names(listed)
     except ValueError as error:
         raise ModelFileError(f"{place}: {error}") from None
-    for part in itertools.chain.from_iterable(labels):
+    for part in itertools.chain.from_iterable(class_names):
         if not part.isprintable():
-            raise ModelFileError(f"{place}: a label should be printable text, found {part!r}")
-    return labels
+            raise ModelFileError(f"{place}: a class name should be printable text, found {part!r}")
+    return class_names, preprocessing
 
 
 def _check(file: zipfile.ZipFile, path: Path) -> None:

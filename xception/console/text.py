@@ -1,0 +1,27 @@
+"""Plain text for terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import escape_controls
+
+
+def terminal_safe(text: str) -> str:
+    """Return lines of text in which every control character but the newline is escaped.
+
+    Text may quote a file, and must not move the cursor or clear the window.
+    """
+    return escape_controls(text, keep="\n")
+
+
+def align_columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
+    """Return rows of cells as lines, each column as wide as its widest cell plus `gap` spaces."""
+    widths = [max(map(len, column)) + gap for column in zip(*rows, strict=True)]
+    lines = ("".join(map(str.ljust, row, widths)) for row in rows)
+    return [line.rstrip() for line in lines]
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return "1 photograph" or "3 photographs"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

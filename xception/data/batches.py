@@ -1,0 +1,76 @@
+"""Photographs read and computed in batches, with an error per photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .failures import FailureLog
+from .images import ImageLike
+from .photographs import Photograph
+
+#: Photographs computed at once: enough to keep every thread busy, few enough to show progress.
+BATCH_SIZE = 16
+
+T = TypeVar("T")
+Result = TypeVar("Result")
+
+
+class Progress(Protocol):
+    """What shows how far a loop has come."""
+
+    def advance(self, steps: int) -> None:
+        """Note that so many more items are done."""
+
+    def paused(self) -> AbstractContextManager[object]:
+        """Leave the screen to other output for the length of a block."""
+
+
+def compute_batches(
+    photographs: Iterable[Photograph],
+    load: Callable[[ImageLike], NDArray[np.uint8]],
+    compute: Callable[[NDArray[np.uint8]], Result],
+    log: FailureLog,
+    progress: Progress,
+    batch_size: int = BATCH_SIZE,
+) -> Iterator[tuple[list[Photograph], Result]]:
+    """Read photographs and compute something of their pixels, batch by batch.
+
+    Args:
+        photographs: The photographs.
+        load: Reads one as pixels (height, width, 3).
+        compute: Takes pixels (n, height, width, 3).
+        log: Takes the photographs that cannot be read.
+        progress: Advanced by each batch.
+        batch_size: Photographs per batch.
+
+    Yields:
+        The photographs of a batch that could be read, and what `compute` returned for them.
+    """
+    for batch in batched(photographs, batch_size):
+        read: list[Photograph] = []
+        pixels = []
+        for photograph in batch:
+            try:
+                pixels.append(load(photograph.source))
+                read.append(photograph)
+            except (OSError, ValueError) as error:
+                with progress.paused():
+                    log.add(photograph.index, photograph.path, error)
+        if read:
+            result = compute(np.stack(pixels))
+            with progress.paused():
+                yield read, result
+        progress.advance(len(batch))
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items; the last may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,62 @@
+"""The record of how a model was trained to see photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+#: Range that pixels 0…255 are scaled to: "tf" −1…1, "unit" 0…1, "none" 0…255.
+Scaling = Literal["tf", "unit", "none"]
+#: Pillow's filters for resizing.
+Interpolation = Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"]
+
+SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How photographs become a model's input, and whether its scores are logits.
+
+    None means "not recorded": it is then found out from the model's layers, or the default is used.
+    The record is saved in a `.keras` file beside what Keras reads.
+
+    Attributes:
+        scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255.
+        interpolation: Filter with which photographs are resized: "nearest", "bilinear" (the default),
+            "bicubic", "hamming", "box" or "lanczos", as Pillow has them.
+        from_logits: Whether the scores are logits, to be made probabilities.
+
+    Raises:
+        ValueError: A value is none of these.
+    """
+
+    scaling: Scaling | None = None
+    interpolation: Interpolation | None = None
+    from_logits: bool | None = None
+
+    def __post_init__(self) -> None:
+        check_option("scaling", self.scaling, SCALINGS)
+        check_option("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.from_logits not in (None, True, False):
+            raise ValueError(f"from_logits must be True, False or None, got {self.from_logits!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is recorded, as JSON can hold it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
+        """Return the record that `to_dict` gave. Names that are not known here are ignored.
+
+        Raises:
+            ValueError: A value is not valid.
+        """
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+
+
+def check_option(name: str, value: object, options: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is None or one of `options`."""
+    if value is not None and not (isinstance(value, str) and value in options):
+        raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
