@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: a parser, and one module per command, named as the command."""

@@ -1,33 +1,147 @@
-"""What the commands share: how they speak, and what they say of photographs that cannot be read."""
+"""What the commands share: arguments, models, and messages on stderr."""
 
 from __future__ import annotations
 
+import argparse
+import csv
+import json
 import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from ..data.photographs import Complain
+from ..console.text import terminal_safe
+from ..data.failures import Failure
+from ..data.preprocessing import SCALINGS
+from ..models.feature_maps import POOLINGS
+from ..models.model import Model
+
+TABLE_FORMATS = ("table", "json", "csv")
+
+# --- arguments ------------------------------------------------------------------------------
 
 
-def plain(text: str) -> str:
-    """Lines of text in which nothing moves a terminal's cursor: they may hold the words of a file."""
-    return "".join(x if x.isprintable() or x == "\n" else ascii(x)[1:-1] for x in text)
+def add_photographs(parser: argparse.ArgumentParser) -> None:
+    """Add PHOTO…: files, folders, patterns."""
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'")
+
+
+def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
+    """Add --model, --weights and --scaling. weights: what --weights takes, for its help."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--model", metavar="FILE", help="a model of your own (.keras, or a whole one as .h5)")
+    group.add_argument("--weights", metavar="FILE", help=f"{weights} (.h5)")
+    parser.add_argument(
+        "--scaling", choices=("auto", *SCALINGS), default="auto",
+        help="range of the pixels: tf -1…1, unit 0…1, none 0…255 (auto: as the model was trained)",
+    )  # fmt: skip
+
+
+def add_class_names(parser: argparse.ArgumentParser) -> None:
+    """Add --class-names and --from-logits."""
+    parser.add_argument(
+        "--class-names", metavar="FILE", help="names of the classes: a text file with one per line, or JSON"
+    )
+    parser.add_argument(
+        "--from-logits", type=optional_bool, default=None, metavar="{auto,yes,no}",
+        help="whether the model's scores are logits, to be made probabilities (auto)",
+    )  # fmt: skip
+
+
+def add_layers(parser: argparse.ArgumentParser) -> None:
+    """Add --layers and --pooling."""
+    parser.add_argument(
+        "--layers",
+        type=name_list,
+        metavar="NAMES",
+        help="layers to take features from, with commas (the last maps)",
+    )
+    parser.add_argument("--pooling", choices=POOLINGS, default="avg", help="of maps over space (avg)")
+
+
+def positive_int(text: str) -> int:
+    """Parse a positive integer."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
+    return int(text)
+
+
+def optional_bool(text: str) -> bool | None:
+    """Parse "yes", "no", or "auto"."""
+    values = {"auto": None, "yes": True, "no": False}
+    if text not in values:
+        raise argparse.ArgumentTypeError(f"expected auto, yes or no, got {text!r}")
+    return values[text]
+
+
+def name_list(text: str) -> list[str]:
+    """Parse names separated by commas."""
+    return [name.strip() for name in text.split(",")]
+
+
+def unique(photos: Sequence[str]) -> list[str]:
+    """Return the arguments without repetitions, as a shell's patterns may overlap."""
+    return list(dict.fromkeys(photos))
+
+
+# --- models ---------------------------------------------------------------------------------
+
+
+def load_classifier_model(arguments: argparse.Namespace) -> Model:
+    """Load the model that --model or --weights names; by default the ImageNet classifier.
+
+    Raises:
+        ValueError: The weights hold no classifier.
+    """
+    from ..formats.files import count_classes
+    from ..models.factory import Xception, load_model
+
+    if arguments.model:
+        return load_model(arguments.model)
+    if not arguments.weights:
+        return Xception()
+    classes = count_classes(arguments.weights)
+    if classes is None:
+        raise ValueError(
+            f"{arguments.weights}: holds no classifier, so it cannot name what a photograph shows; "
+            "'xception features --weights' takes it"
+        )
+    return Xception(weights=arguments.weights, classes=classes)
+
+
+# --- output ---------------------------------------------------------------------------------
+
+
+def show(text: str) -> None:
+    """Print text, which may quote a file, on stdout."""
+    print(terminal_safe(text))
 
 
 def complain(message: str, status: int = 1) -> int:
-    print(plain(f"xception: {message}"), file=sys.stderr)
+    """Print a message on stderr; return the exit status."""
+    print(terminal_safe(f"xception: {message}"), file=sys.stderr)
     return status
 
 
-def complaints(failed: list[str]) -> Complain:
-    """Says what could not be read, and keeps it in `failed`."""
-
-    def tell(place: str, error: Exception) -> None:
-        failed.append(place)
-        complain(str(error))
-
-    return tell
+def complain_of(failure: Failure) -> None:
+    """Print why a photograph could not be read."""
+    complain(str(failure))
 
 
-def report(failed: list[str]) -> int:
-    if len(failed) > 1:
-        complain(f"{len(failed)} could not be read")
-    return 1 if failed else 0
+def finish(failures: Sequence[Failure]) -> int:
+    """Say how many photographs could not be read; return the exit status."""
+    if len(failures) > 1:
+        complain(f"{len(failures)} could not be read")
+    return 1 if failures else 0
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2))
+
+
+def show_csv(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows as CSV."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+
+
+TableFormat = Literal["table", "json", "csv"]

@@ -1,86 +1,52 @@
-"""`predict`: what photographs show."""
+"""`xception predict`: name what photographs show."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
-from collections.abc import Callable
-from functools import partial
 
-from ..data import photographs
+from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
-from ..models.model import Model, Xception, load_model
-from ..prediction import classifier as prediction
-from .common import complaints, plain, report
-
-Answers = list[tuple[str, list[Prediction]]]
+from ..prediction.classifier import Classifier
+from ..prediction.results import Predictions
+from . import common
 
 
-def predict(arguments: argparse.Namespace) -> int:
-    failed: list[str] = []
-    complain = complaints(failed)
-    photos = photographs.find(arguments.photos, complain)
-    model = classifier(arguments)
-    names = prediction.class_labels(model, arguments.labels, arguments.softmax)
-    show, finish = {"table": _as_table, "csv": _as_csv, "json": _as_json}[arguments.format]()
-    compute = partial(prediction.outputs, model, scaling=arguments.scaling)
-    for batch, scores in photographs.batches(photos, prediction.image_size(model), compute, complain):
-        answers = prediction.label(model, scores, names, arguments.top, arguments.softmax)
-        show([(photo.path, found) for photo, found in zip(batch, answers, strict=True)])
-    finish()
-    return report(failed)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    common.add_photographs(parser)
+    common.add_model(parser, "weights of an Xception of your own instead of ImageNet's")
+    common.add_class_names(parser)
+    parser.add_argument("--top", type=common.positive_int, default=5, metavar="N", help="classes a photo (5)")
+    parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
 
 
-def classifier(arguments: argparse.Namespace) -> Model:
-    if arguments.model:
-        return load_model(arguments.model)
-    if not arguments.weights:
-        return Xception()
-    from ..formats import files as keras_files
-
-    classes = keras_files.count_classes(arguments.weights)
-    if classes is None:
-        raise ValueError(
-            f"{arguments.weights}: holds no classifier, so it cannot say what a photograph shows; "
-            "'xception features --weights' takes it"
-        )
-    return Xception(weights=arguments.weights, classes=classes)
-
-
-# --- how answers are written ----------------------------------------------------------------
-
-
-def _as_table() -> tuple[Callable[[Answers], None], Callable[[], None]]:
-    def show(answers: Answers) -> None:
-        for photo, predictions in answers:
-            print(plain(photo))
-            for class_id, name, score in predictions:
-                print(plain(f"  {score:8.4f}  {class_id:>9}  {name}"))
+def run(arguments: argparse.Namespace) -> int:
+    """Print the best classes of each photograph, as they are computed; JSON at the end."""
+    classifier = Classifier(
+        common.load_classifier_model(arguments), class_names=arguments.class_names,
+        scaling=arguments.scaling, from_logits=arguments.from_logits,
+    )  # fmt: skip
+    log = FailureLog(common.complain_of)
+    predictions = Predictions()
+    if arguments.format == "csv":
+        common.show_csv([("path", "rank", *Prediction._fields)])
+    for photographs, probabilities in classifier.stream(common.unique(arguments.photos), log):
+        for photograph, entry in zip(
+            photographs, classifier.decode(probabilities, arguments.top), strict=True
+        ):
+            if arguments.format == "json":
+                predictions.append(photograph, entry)
+            elif arguments.format == "csv":
+                common.show_csv(
+                    (photograph.path, rank, class_id, name, f"{score:.6g}")
+                    for rank, (class_id, name, score) in enumerate(entry, start=1)
+                )
+            else:
+                common.show(str(photograph.path))
+                for class_id, name, score in entry:
+                    common.show(f"  {score:8.4f}  {class_id:>9}  {name}")
         sys.stdout.flush()
-
-    return show, lambda: None
-
-
-def _as_csv() -> tuple[Callable[[Answers], None], Callable[[], None]]:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("photo", "rank", "class_id", "label", "score"))
-
-    def show(answers: Answers) -> None:
-        for photo, predictions in answers:
-            for rank, (class_id, name, score) in enumerate(predictions, start=1):
-                writer.writerow((photo, rank, class_id, name, f"{score:.6g}"))
-        sys.stdout.flush()
-
-    return show, lambda: None
-
-
-def _as_json() -> tuple[Callable[[Answers], None], Callable[[], None]]:
-    found: list[dict[str, object]] = []
-
-    def show(answers: Answers) -> None:
-        for photo, predictions in answers:
-            found.append({"photo": photo, "predictions": [p._asdict() for p in predictions]})
-
-    return show, lambda: print(json.dumps(found, indent=2))
+    if arguments.format == "json":
+        common.show_json(predictions.to_dicts())
+    return common.finish(log.failures)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .failures import FailureLog
-from .images import ImageLike
 from .photographs import Photograph
+
+if TYPE_CHECKING:
+    from .images import ImageLike
 
 #: Photographs computed at once: enough to keep every thread busy, few enough to show progress.
 BATCH_SIZE = 16

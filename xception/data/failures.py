@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-OnError = Literal["raise", "skip"]
-
 
 class Failure(NamedTuple):
     """An input that could not be read.
@@ -25,23 +23,27 @@ class Failure(NamedTuple):
         return str(self.error)
 
 
+OnError = Literal["raise", "skip"] | Callable[[Failure], object]
+
+
 class FailureLog:
-    """Raises the error of the first input that cannot be read, or collects those of all.
+    """Raises the error of the first input that cannot be read, or skips and collects all of them.
 
     Args:
-        on_error: "raise" or "skip".
-        report: Called with each failure that is skipped.
+        on_error: "raise", "skip", or a function that is called with each failure that is skipped.
 
     Attributes:
         failures: What was skipped.
+
+    Raises:
+        ValueError: `on_error` is none of these.
     """
 
-    def __init__(self, on_error: OnError, report: Callable[[Failure], object] | None = None) -> None:
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f'on_error must be "raise" or "skip", got {on_error!r}')
+    def __init__(self, on_error: OnError) -> None:
+        if on_error not in ("raise", "skip") and not callable(on_error):
+            raise ValueError(f'on_error must be "raise", "skip" or a function, got {on_error!r}')
         self.failures: list[Failure] = []
         self._on_error = on_error
-        self._report = report
 
     def add(self, index: int | None, path: str | None, error: Exception) -> None:
         """Raise `error`, or record it."""
@@ -49,5 +51,5 @@ class FailureLog:
             raise error
         failure = Failure(index, path, error)
         self.failures.append(failure)
-        if self._report is not None:
-            self._report(failure)
+        if callable(self._on_error):
+            self._on_error(failure)

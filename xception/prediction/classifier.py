@@ -1,219 +1,259 @@
-"""Photographs to labels and to features, in one call."""
+"""A classifier: a model, its class names, and its preprocessing, decided once."""
 
 from __future__ import annotations
 
 import functools
 import os
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..console.html import PhotographPredictions, Predictions
-from ..data.class_names import ClassNames, ClassNamesLike, as_class_names, read_class_names
-from ..data.imagenet import Prediction, best, classes, preprocess_input
-from ..data.images import load_image
-from ..data.photographs import BATCH
-from ..kernels import Array, sigmoid
-from ..kernels import softmax as softmax_of
-from ..layers import Softmax
-from ..models.inputs import image_input, own_scaling
-from ..models.model import Model, Xception
+from ..console.progress import ProgressBar, Verbose
+from ..data.batches import compute_batches
+from ..data.class_names import ClassNames, ClassNamesLike
+from ..data.failures import FailureLog, OnError
+from ..data.imagenet import Prediction
+from ..data.photographs import Photograph, find_photographs
+from ..data.preprocessing import Interpolation, Scaling
+from ..kernels import Array
+from ..models.factory import Xception, load_model
+from ..models.model import Model
+from .decoding import Decoder
+from .preprocessing import Preprocessor
+from .results import Predictions
 
 if TYPE_CHECKING:
-    from ..data.images import ImageLike
+    from ..data.photographs import ImagesLike
 
-T = TypeVar("T")
-SCALINGS = ("auto", "tf", "unit", "none")
-SOFTMAXES = ("auto", "yes", "no")
-#: Layers behind which probabilities are still probabilities.
-VALUES_STAY = ("Average", "Flatten", "GlobalAveragePooling2D", "Reshape")
+ClassNamesArgument = ClassNamesLike | str | os.PathLike[str] | None
+
+
+class Classifier:
+    """A model and how it is used. `predict`, `explain` and `evaluate` all go by it, so they agree.
+
+    Args:
+        model: A model that takes one photograph and gives the scores of its classes.
+        class_names: Names of the classes in the order of the model's outputs, or a file that holds them
+            (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
+            class_0, class_1, …
+        scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto":
+            what the model's record says, else "none" where the model begins with layers that scale
+            pixels ("unit" where these would enlarge them), else "tf".
+        interpolation: Pillow's filter with which photographs are resized. None: what the model's record
+            says, else "bilinear".
+        from_logits: Whether the scores are logits, to be made probabilities. None: what the model's
+            record says, else what its last layers say.
+
+    Attributes:
+        model: The model.
+        preprocessor: Reads, resizes and scales photographs.
+        decoder: Makes probabilities and names the classes.
+
+    Raises:
+        ValueError: The model does not take a photograph or has no classifier, the number of class names
+            is wrong, or an option is unknown.
+
+    Examples:
+        >>> import xception
+        >>> model = xception.Xception(weights=None, classes=2, input_shape=(71, 71, 3), seed=0)
+        >>> classifier = Classifier(model, class_names=["cat", "dog"])
+        >>> classifier.scaling, classifier.size
+        ('tf', (71, 71))
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        class_names: ClassNamesArgument = None,
+        scaling: Scaling | Literal["auto"] = "auto",
+        interpolation: Interpolation | None = None,
+        from_logits: bool | None = None,
+    ) -> None:
+        self.model = model
+        self.preprocessor = Preprocessor(model, scaling, interpolation)
+        self.decoder = Decoder(self.preprocessor, class_names, from_logits)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Classifier {self.model.name}: {len(self.class_names)} classes, photographs "
+            f"{self.size[0]}×{self.size[1]}, scaling {self.scaling!r}>"
+        )
+
+    @property
+    def class_names(self) -> ClassNames:
+        """(class id, class name) of each class."""
+        return self.decoder.class_names
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the photographs that the model takes."""
+        return self.preprocessor.size
+
+    @property
+    def scaling(self) -> Scaling:
+        """Range of the pixels that the model takes."""
+        return self.preprocessor.scaling
+
+    def probabilities(self, pixels: NDArray[Any]) -> Array:
+        """Compute the scores of photographs that have been read.
+
+        Args:
+            pixels: (n, height, width, 3), 0…255, of the classifier's size.
+
+        Returns:
+            (n, classes) float32: probabilities, unless `from_logits=False` left other scores.
+        """
+        outputs = self.preprocessor.compute(pixels, functools.partial(self.model.predict, verbose=0))
+        return self.decoder.probabilities(outputs)
+
+    def stream(
+        self, images: ImagesLike, log: FailureLog, verbose: Verbose = "auto"
+    ) -> Iterator[tuple[list[Photograph], Array]]:
+        """Compute the scores of photographs batch by batch, as they are read.
+
+        Args:
+            images: Photographs, as `predict` takes them.
+            log: Takes the photographs that cannot be read.
+            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+        Yields:
+            The photographs of a batch that could be read, and their scores (n, classes).
+        """
+        photographs = find_photographs(images, log)
+        total = len(photographs) if isinstance(photographs, list) else None
+        yield from self.stream_photographs(photographs, total, log, verbose)
+
+    def stream_photographs(
+        self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
+    ) -> Iterator[tuple[list[Photograph], Array]]:
+        """Do what `stream` does, for photographs that have been listed; `total` is their number."""
+        with ProgressBar(total, "photo", verbose) as bar:
+            yield from compute_batches(photographs, self.preprocessor.load, self.probabilities, log, bar)
+
+    def decode(self, probabilities: Array, top: int = 5) -> list[list[Prediction]]:
+        """Return the `top` best classes of each row of (n, classes), best first."""
+        return self.decoder.decode(probabilities, top)
 
 
 def predict(
-    images: ImageLike | Iterable[ImageLike],
-    model: Model | None = None,
+    images: ImagesLike,
+    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    *,
     top: int = 5,
-    labels: ClassNamesLike | str | os.PathLike[str] | None = None,
-    scaling: str = "auto",
-    softmax: str = "auto",
+    class_names: ClassNamesArgument = None,
+    scaling: Scaling | Literal["auto"] = "auto",
+    from_logits: bool | None = None,
+    on_error: OnError = "raise",
+    verbose: Verbose = "auto",
 ) -> Predictions:
-    """What the photographs show: for each a list of the `top` best classes, best first.
+    """Name what photographs show.
 
-    images: one or more of: a path, an open file, a PIL image, an array of pixels 0…255. An
-        array (n, h, w, 3) is n images. See `load_image` for how they are read.
-    model: Xception with the ImageNet classifier unless given; it is loaded once and kept.
-    labels: the classes' names in the order of the model's outputs, or a file that holds them, see
-        `read_class_names`. By default the model's own; ImageNet's for 1000 classes; else numbers.
-    scaling: what becomes of pixels: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto" is "none" where
-        the model scales pixels itself ("unit" where its layers would enlarge them), else "tf".
-    softmax: "yes" makes probabilities of logits, "no" leaves scores as they are, "auto" finds out
-        which they are: by the model's last activation, else by whether they add up to 1.
+    Args:
+        images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
+            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these.
+        model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
+            default Xception with the ImageNet classifier, which is loaded once and kept.
+        top: How many classes per photograph, at least 1.
+        class_names: Names of the classes in the order of the model's outputs, or a file that holds them
+            (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
+            class_0, class_1, …
+        scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
+            finds it out (see `Classifier`).
+        from_logits: Whether the model's scores are logits, to be made probabilities; None finds it out.
+        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
+            is called with each `Failure`.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
-    A single score is the probability of the second of two classes if it comes out of a sigmoid, or
-    if there are two labels.
+    Returns:
+        For each photograph that could be read, a list of its `top` best classes, best first. A single
+        score is the probability of the second of two classes if it comes out of a sigmoid, or if there
+        are two class names.
 
-    In a notebook the answers show themselves beside the photographs.
+    Raises:
+        TypeError: `images` or `model` is of another type.
+        ValueError: The model does not take a photograph or has no classifier, the number of class names
+            is wrong, or an option is unknown.
+        OSError: A photograph or model file cannot be read, or the ImageNet weights cannot be had
+            (ImageError, DownloadError, FileNotFoundError).
+        ModelFileError: The model file is damaged or not supported.
 
-    Raises what `load_image` raises, what `Xception` raises at its first use, and ValueError for a
-    model that does not take photographs or has no classifier, and for labels of another number.
+    Examples:
+        >>> import xception
+        >>> model = xception.Xception(weights=None, classes=3, input_shape=(71, 71, 3), seed=0)
+        >>> predictions = predict("examples/*.jpg", model, class_names=["cat", "cup", "rocket"], top=1)
+        >>> len(predictions), predictions.paths[0]
+        (4, 'examples/astronaut.jpg')
+        >>> predictions[0][0].class_name in ("cat", "cup", "rocket")
+        True
     """
-    model = imagenet_model() if model is None else model
-    size, names = image_size(model), class_labels(model, labels, softmax)
+    check_images_first("predict", images)
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
+    classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    log = FailureLog(on_error)
     predictions = Predictions()
-    for batch in batched(each(images), BATCH):
-        pixels = np.stack([load_image(image, size) for image in batch])
-        found = label(model, outputs(model, pixels, scaling), names, top, softmax)
-        predictions += map(PhotographPredictions, found, pixels)
+    for photographs, probabilities in classifier.stream(images, log, verbose):
+        for photograph, entry in zip(photographs, classifier.decode(probabilities, top), strict=True):
+            predictions.append(photograph, entry)
+    predictions.failures = log.failures
     return predictions
 
 
-# --- what enters ----------------------------------------------------------------------------
+def as_classifier(
+    model: Model | Classifier | str | os.PathLike[str] | None,
+    *,
+    class_names: ClassNamesArgument = None,
+    scaling: Scaling | Literal["auto"] = "auto",
+    from_logits: bool | None = None,
+) -> Classifier:
+    """Return the classifier that a model and options stand for.
 
+    Args:
+        model: A Model, a Classifier, the path of a model file, or None for the ImageNet classifier.
+        class_names: See `Classifier`.
+        scaling: See `Classifier`.
+        from_logits: See `Classifier`.
 
-def image_size(model: Model) -> tuple[int, int]:
-    """(height, width) that a model wants; 299×299 where it leaves that open.
-
-    Raises ValueError for a model that takes something else than photographs.
+    Raises:
+        TypeError: `model` is none of these.
+        ValueError: Options are given together with a Classifier, which has decided them.
     """
-    name = image_input(model.graph)
-    if name is None or len(model.graph.inputs) > 1:
-        raise ValueError(
-            f"{model.name} takes {model.input_shape}, where one photograph (None, height, width, 3) is "
-            "expected; its own predict() takes what it needs"
+    if isinstance(model, Classifier):
+        if class_names is not None or scaling != "auto" or from_logits is not None:
+            raise ValueError(
+                "a Classifier has decided class_names, scaling and from_logits: give them to Classifier(…)"
+            )
+        return model
+    return Classifier(as_model(model), class_names=class_names, scaling=scaling, from_logits=from_logits)
+
+
+def as_model(model: Model | Classifier | str | os.PathLike[str] | None) -> Model:
+    """Return the model that an argument stands for; None is Xception with the ImageNet classifier."""
+    if model is None:
+        return imagenet_model()
+    if isinstance(model, Classifier):
+        return model.model
+    if isinstance(model, str | os.PathLike):
+        return load_model(model)
+    if not isinstance(model, Model):
+        raise TypeError(
+            f"model must be a Model, a Classifier, or the path of a model file; got {type(model).__name__}"
         )
-    height, width, _ = model.graph.nodes[name].output_shape
-    return height or 299, width or 299
+    return model
 
 
-def scaled(pixels: NDArray[Any], model: Model, scaling: str = "auto") -> Array:
-    """Pixels 0…255 as a model takes them: (n, h, w, 3) float32."""
-    if scaling not in SCALINGS:
-        raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
-    if scaling == "auto":
-        scaling = wanted_scaling(model)
-    if scaling == "tf":
-        return preprocess_input(pixels)
-    x = pixels.astype(np.float32)
-    return x / np.float32(255) if scaling == "unit" else x
-
-
-def wanted_scaling(model: Model) -> str:
-    """What "auto" means for a model: what was done to the images that it was trained on, as far as
-    can be told by what it does to them itself."""
-    own = own_scaling(model.graph)
-    if not own:
-        return "tf"
-    white = np.full((1, *image_size(model), 3), 255, np.float32)
-    (reached,) = model.graph.evaluate(model.parameters, white, own[-1:]).values()
-    # Layers that make 255 even more, such as (x − 0.5) / 0.2, are made for smaller numbers.
-    return "unit" if np.abs(reached).max() > 255 else "none"
-
-
-def outputs(
-    model: Model, pixels: NDArray[Any], scaling: str = "auto", compute: Callable[..., Any] | None = None
-) -> Any:
-    """What a model makes of pixels 0…255, (n, h, w, 3). compute: its `predict`, or its `features`."""
-    x = scaled(pixels, model, scaling)
-    # Who asks for pixels as they are has not forgotten to scale them.
-    with warnings.catch_warnings() if scaling == "none" else nullcontext():
-        if scaling == "none":
-            warnings.filterwarnings("ignore", "the images hold")
-        return (compute or model.predict)(x, verbose=0)
-
-
-# --- what leaves ----------------------------------------------------------------------------
-
-
-def class_labels(
-    model: Model, labels: ClassNamesLike | str | os.PathLike[str] | None = None, softmax: str = "auto"
-) -> ClassNames:
-    """(class id, name) of each class that a model tells apart, by whoever knows: the labels given,
-    the model's own file, ImageNet where there are 1000, else nobody.
-
-    Raises ValueError where there is no classifier, or one of another number of classes.
-    """
-    shape = model.output_shape
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
-        raise ValueError(
-            f"{model.name} gives {shape}, where scores (None, classes) are expected: has it a classifier?"
+def check_images_first(function: str, images: object) -> None:
+    """Raise TypeError if a model was given where photographs are due."""
+    if isinstance(images, Model | Classifier):
+        raise TypeError(
+            f"{function}(images, model): expected photographs as the first argument, got a "
+            f"{type(images).__name__}; the model is the second"
         )
-    if isinstance(labels, str | os.PathLike):
-        names: ClassNames | None = read_class_names(labels)
-    else:
-        names = model.labels if labels is None else as_class_names(labels)
-    count = 2 if _is_of_two(model, names, softmax) else shape[1]
-    if names is None and count == len(classes()):
-        return classes()
-    names = names or as_class_names([f"class_{number}" for number in range(count)])
-    if len(names) != count:
-        raise ValueError(f"there are {len(names)} labels, but {model.name} tells {count} classes apart")
-    return names
-
-
-def label(
-    model: Model, scores: Array, names: ClassNames, top: int = 5, softmax: str = "auto"
-) -> list[list[Prediction]]:
-    """(n, classes) -> the best classes of each. names: of all classes, see `class_labels`."""
-    if scores.shape[1] < len(names):
-        p = scores if _last_activation(model) == "sigmoid" else sigmoid(scores)
-        scores = np.concatenate([1 - p, p], axis=1)
-    elif softmax == "yes" or (softmax == "auto" and _are_logits(model, scores)):
-        scores = softmax_of(scores) if scores.shape[1] > 1 else sigmoid(scores)
-    return [best(row, names, top) for row in scores]
-
-
-def _is_of_two(model: Model, names: ClassNames | None, softmax: str) -> bool:
-    """Whether a model's one score tells two classes apart."""
-    if softmax not in SOFTMAXES:
-        raise ValueError(f"softmax must be one of {', '.join(SOFTMAXES)}, got {softmax!r}")
-    if model.output_shape[1] != 1:
-        return False
-    if _last_activation(model) == "sigmoid":
-        return names is None or len(names) != 1
-    return softmax == "yes" if names is None else softmax != "no" and len(names) == 2
-
-
-def _are_logits(model: Model, scores: Array) -> bool:
-    """Whether these scores (n, classes) are still to be made probabilities of."""
-    if _last_activation(model) in ("softmax", "sigmoid") or scores.shape[1] == 1:
-        return False
-    return scores.min(initial=0) < 0 or not np.allclose(scores.sum(axis=1), 1, atol=1e-3)
-
-
-def _last_activation(model: Model) -> str:
-    """The function that a model's scores come out of; "" if it has no name here."""
-    node = model.graph.nodes[model.graph.outputs[0]]
-    while node.inputs and (node.layer.identity or node.kind in VALUES_STAY):
-        node = model.graph.nodes[node.inputs[0]]
-    found = node.layer if isinstance(node.layer, Softmax) else getattr(node.layer, "activation", "")
-    return "softmax" if isinstance(found, Softmax) else found if isinstance(found, str) else ""
-
-
-# --- models and batches ---------------------------------------------------------------------
 
 
 @functools.cache
 def imagenet_model() -> Model:
-    """Xception with the ImageNet classifier, built at the first call."""
+    """Return Xception with the ImageNet classifier, built at the first call."""
     return Xception()
-
-
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last perhaps shorter."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def each(images: ImageLike | Iterable[ImageLike]) -> Sequence[ImageLike] | Iterable[ImageLike]:
-    """Several images, also where only one was given."""
-    if isinstance(images, np.ndarray):
-        return images if images.ndim == 4 else [images]
-    if isinstance(images, str) or hasattr(images, "__fspath__") or hasattr(images, "read"):
-        return [images]  # type: ignore[list-item]
-    return images if isinstance(images, Iterable) else [images]

@@ -1,0 +1,24 @@
+"""`xception inspect`: what a file is, and whether it runs here."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..inspection.inspector import inspect
+from . import common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report. A damaged file is status 1."""
+    inspection = inspect(arguments.file)
+    if arguments.format == "json":
+        common.show_json(inspection.to_dict())
+    else:
+        common.show(str(inspection))
+    return common.complain(f"{inspection.file}: {inspection.damage}") if inspection.damage else 0

@@ -1,0 +1,45 @@
+"""The parser: which commands there are, and what each takes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from .. import __version__
+
+#: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`.
+COMMANDS = {
+    "predict": "name what photographs show",
+    "features": "write features of each photograph; needs no download",
+    "similar": "find the photographs that are most like one",
+    "explain": "show what in a photograph speaks for a class",
+    "evaluate": "measure how often a model is right, with photographs in folders by class",
+    "fit": "make a model for your own classes, from folders of photographs",
+    "summary": "print the table of a network's layers",
+    "inspect": "say what a file is, what is in it, and whether it runs here",
+    "weights": "where the ImageNet weights are",
+}
+
+
+def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser for a command line.
+
+    Args:
+        argv: The command and its arguments; by default those of the process. Only the module of the
+            command that is named is imported: that keeps the start quick.
+    """
+    parser = argparse.ArgumentParser(
+        prog="xception", description="Xception in pure Python on NumPy: what photographs show, and features."
+    )
+    parser.add_argument("--version", action="version", version=f"xception {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    words = sys.argv[1:] if argv is None else argv
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name in words[:1]:
+            module = import_module(f".{name}", __package__)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,120 @@
+"""Preprocessing: from a photograph to what a model takes, decided once per model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.imagenet import preprocess_input
+from ..data.images import load_image
+from ..data.preprocessing import SCALINGS, Interpolation, Scaling, check_option
+from ..kernels import Array
+from ..models.inputs import image_input, own_scaling
+from ..models.model import Model
+
+if TYPE_CHECKING:
+    from ..data.images import ImageLike
+
+DEFAULT_SIZE = 299  #: pixels each way, where a model takes photographs of any size
+WHITE = 255.0
+
+#: The middle of each range: what a grey pixel becomes.
+GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
+
+
+class Preprocessor:
+    """Reads, resizes, and scales photographs as a model takes them.
+
+    What is not given is taken from the model's own record (`Model.preprocessing`); what is not recorded
+    either, from the model's layers.
+
+    Args:
+        model: A model with one input for photographs.
+        scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto" finds it out: see
+            `infer_scaling`.
+        interpolation: Pillow's filter for resizing.
+
+    Attributes:
+        model: The model.
+        size: (height, width) of its input; 299×299 where the model takes any size.
+        scaling: "tf", "unit" or "none".
+        interpolation: The filter.
+
+    Raises:
+        ValueError: The model does not take photographs, or an option is unknown.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        scaling: Scaling | Literal["auto"] = "auto",
+        interpolation: Interpolation | None = None,
+    ) -> None:
+        check_option("scaling", scaling, ("auto", *SCALINGS))
+        self.model = model
+        self.size = image_size(model)
+        if scaling == "auto":
+            scaling = model.preprocessing.scaling or infer_scaling(model)
+        self.scaling: Scaling = scaling
+        self.interpolation: Interpolation = interpolation or model.preprocessing.interpolation or "bilinear"
+
+    def load(self, source: ImageLike) -> NDArray[np.uint8]:
+        """Read a photograph as pixels 0…255 of the model's size: (height, width, 3)."""
+        return load_image(source, self.size, self.interpolation)
+
+    def scale(self, pixels: NDArray[Any]) -> Array:
+        """Scale pixels 0…255 as the model takes them; the result is float32."""
+        if self.scaling == "tf":
+            return preprocess_input(pixels.astype(np.float32, copy=False))
+        x = pixels.astype(np.float32)
+        return x / np.float32(255) if self.scaling == "unit" else x
+
+    def compute(self, pixels: NDArray[Any], function: Callable[[Array], Any]) -> Any:
+        """Return `function(x)`, x being scaled pixels (n, height, width, 3).
+
+        Args:
+            pixels: (n, height, width, 3), 0…255.
+            function: The model's `predict`, `features`, …
+        """
+        x = self.scale(pixels)
+        # The caller opted out of scaling, so do not warn.
+        with warnings.catch_warnings() if self.scaling == "none" else nullcontext():
+            if self.scaling == "none":
+                warnings.filterwarnings("ignore", "the images hold")
+            return function(x)
+
+
+def image_size(model: Model) -> tuple[int, int]:
+    """Return the (height, width) of photographs that a model takes.
+
+    Raises:
+        ValueError: The model takes something other than photographs.
+    """
+    name = image_input(model.graph)
+    if name is None or len(model.graph.inputs) > 1:
+        raise ValueError(
+            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, 3); "
+            "call the model's own predict() with its inputs"
+        )
+    height, width, _ = model.graph.nodes[name].output_shape
+    return height or DEFAULT_SIZE, width or DEFAULT_SIZE
+
+
+def infer_scaling(model: Model) -> Scaling:
+    """Find out which range of pixels a model takes.
+
+    A model without scaling layers takes what Xception takes: −1…1. A model that begins with layers such
+    as `Rescaling` takes pixels as they are, unless these layers would make them larger still: those of
+    (x − 0.5) / 0.2, for example, are made for 0…1.
+    """
+    scaling_nodes = own_scaling(model.graph)
+    if not scaling_nodes:
+        return "tf"
+    white = np.full((1, *image_size(model), 3), WHITE, np.float32)
+    (scaled,) = model.graph.evaluate(model.parameters, white, scaling_nodes[-1:]).values()
+    return "unit" if np.abs(scaled).max() > WHITE else "none"

@@ -1,0 +1,119 @@
+"""Results of predictions, as sequences that show themselves in notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+from ..console.html import score_bar, thumbnail
+from ..data.failures import Failure
+from ..data.imagenet import Prediction
+from ..data.images import load_image
+from ..data.photographs import Photograph
+
+MAX_SHOWN_PHOTOGRAPHS = 20  #: in a notebook; each is read again for its thumbnail
+
+
+class PhotographPredictions(list[Prediction]):
+    """The best classes of one photograph, best first."""
+
+    def __init__(self, predictions: Iterable[Prediction], source: Any = None) -> None:
+        super().__init__(predictions)
+        self._source = source
+
+    def _repr_html_(self) -> str:
+        return f"<table>{self.to_html_row()}</table>"
+
+    def to_html_row(self) -> str:
+        """Return a table row: a thumbnail, and a bar for each class."""
+        bars = "".join(score_bar(prediction.class_name, prediction.score) for prediction in self)
+        return (
+            f'<tr><td style="vertical-align:top">{_thumbnail(self._source)}</td>'
+            f'<td style="text-align:left"><table>{bars}</table></td></tr>'
+        )
+
+
+class Predictions(Sequence[PhotographPredictions]):
+    """What `xception.predict` returns: the best classes of each photograph that could be read.
+
+    In a notebook it shows each photograph beside its classes. Thumbnails are made only then, so that
+    the predictions of a folder of 100,000 photographs stay small.
+
+    Attributes:
+        paths: The path of each photograph; None for those that did not come from a file.
+        indices: The position of each among the photographs that were given, from 0.
+        failures: What could not be read, where `on_error="skip"`.
+    """
+
+    def __init__(
+        self,
+        predictions: Iterable[Sequence[Prediction]] = (),
+        photographs: Iterable[Photograph] = (),
+        failures: Iterable[Failure] = (),
+    ) -> None:
+        self._entries: list[PhotographPredictions] = []
+        self.paths: list[str | None] = []
+        self.indices: list[int] = []
+        self.failures = list(failures)
+        for entry, photograph in zip(predictions, photographs, strict=True):
+            self.append(photograph, entry)
+
+    def append(self, photograph: Photograph, predictions: Iterable[Prediction]) -> None:
+        """Add the predictions of one more photograph."""
+        # A path costs nothing to keep. Of pixels, those that a notebook shows are kept alive.
+        is_kept = photograph.source is photograph.path or len(self) < MAX_SHOWN_PHOTOGRAPHS
+        source = photograph.source if is_kept else None
+        self._entries.append(PhotographPredictions(predictions, source))
+        self.paths.append(photograph.path)
+        self.indices.append(photograph.index)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> PhotographPredictions: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Predictions: ...
+
+    def __getitem__(self, index: int | slice) -> PhotographPredictions | Predictions:
+        if not isinstance(index, slice):
+            return self._entries[index]
+        part = Predictions(failures=self.failures)
+        part._entries, part.paths = self._entries[index], self.paths[index]
+        part.indices = self.indices[index]
+        return part
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, as a list is
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self._entries[:MAX_SHOWN_PHOTOGRAPHS]))
+        return f"[{shown}, … {len(self):,} in all]" if len(self) > MAX_SHOWN_PHOTOGRAPHS else f"[{shown}]"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(entry.to_html_row() for entry in self._entries[:MAX_SHOWN_PHOTOGRAPHS])
+        remaining = len(self) - MAX_SHOWN_PHOTOGRAPHS
+        more = f"<p>… and {remaining:,} more</p>" if remaining > 0 else ""
+        return f"<table>{rows}</table>{more}"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one dict per photograph, as JSON can hold it: its path and its predictions."""
+        return [
+            {"path": path, "predictions": [prediction._asdict() for prediction in entry]}
+            for path, entry in zip(self.paths, self._entries, strict=True)
+        ]
+
+
+def _thumbnail(source: Any) -> str:
+    """Return a photograph as an `<img>`; nothing if it can no longer be read."""
+    if source is None:
+        return ""
+    try:
+        if hasattr(source, "seek") and hasattr(source, "read"):
+            source.seek(0)
+        return thumbnail(load_image(source, None))
+    except (OSError, ValueError, TypeError):
+        return ""
