@@ -1,8 +1,10 @@
+"""ImageNet's classes and scaling."""
+
 import numpy as np
 import pytest
 
 import xception
-from xception.data.imagenet import classes
+from xception.data.imagenet import imagenet_classes
 
 
 def test_preprocess_input():
@@ -21,13 +23,13 @@ def test_preprocess_input():
 
 
 def test_classes():
-    assert len(classes()) == 1000
-    assert len({class_id for class_id, _ in classes()}) == 1000
-    assert classes()[0] == ("n01440764", "tench")
-    assert classes()[281] == ("n02123045", "tabby")
-    assert classes()[285] == ("n02124075", "Egyptian_cat")
-    assert classes()[999] == ("n15075141", "toilet_tissue")
-    assert [label for _, label in classes()].count("crane") == 2  # the bird and the machine
+    assert len(imagenet_classes()) == 1000
+    assert len({class_id for class_id, _ in imagenet_classes()}) == 1000
+    assert imagenet_classes()[0] == ("n01440764", "tench")
+    assert imagenet_classes()[281] == ("n02123045", "tabby")
+    assert imagenet_classes()[285] == ("n02124075", "Egyptian_cat")
+    assert imagenet_classes()[999] == ("n15075141", "toilet_tissue")
+    assert [name for _, name in imagenet_classes()].count("crane") == 2  # the bird and the machine
 
 
 def test_decode_predictions():
@@ -35,11 +37,29 @@ def test_decode_predictions():
     scores[0, [281, 285, 7]] = [0.5, 0.3, 0.2]
     scores[1, 0] = 1
     first, second = xception.decode_predictions(scores, top=3)
-    assert [p.label for p in first] == ["tabby", "Egyptian_cat", "cock"]
+    assert [p.class_name for p in first] == ["tabby", "Egyptian_cat", "cock"]
     assert first[0] == ("n02123045", "tabby", 0.5)
     assert second[0] == ("n01440764", "tench", 1.0)
     assert len(xception.decode_predictions(scores)[0]) == 5
     assert xception.decode_predictions(scores[:0]) == []
+
+
+def test_of_equal_scores_the_first_class_comes_first():
+    (entry,) = xception.decode_predictions(np.full((1, 1000), 0.001), top=2)
+    assert [p.class_name for p in entry] == ["tench", "goldfish"]
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ((row for row in range(3)), "expected pixels 0…255, got a generator"),
+        ("photo.jpg", "got 'photo.jpg'; xception.load_image reads a photograph"),
+        (None, "got an object of type NoneType"),
+    ],
+)
+def test_what_is_not_an_array_is_told_what_is_expected(x, message):
+    with pytest.raises(TypeError, match=message):
+        xception.preprocess_input(x)
 
 
 @pytest.mark.parametrize("shape", [(1000,), (1, 999), (1, 1, 1000)])
@@ -70,11 +90,11 @@ def test_predict_takes_photographs_of_every_kind(full_model, examples):
 def test_predict_with_classes_that_have_no_names(examples):
     model = xception.Xception(weights=None, input_shape=(71, 71, 3), classes=4, seed=0)
     (answer,) = xception.predict([examples / "chelsea.jpg"], model)
-    assert sorted(p.label for p in answer) == ["class_0", "class_1", "class_2", "class_3"]
+    assert sorted(p.class_name for p in answer) == ["class_0", "class_1", "class_2", "class_3"]
     assert sum(p.score for p in answer) == pytest.approx(1)
 
 
 def test_predict_needs_a_classifier(base, examples):
     no_pool = xception.Xception(include_top=False, weights=None)
-    with pytest.raises(ValueError, match="has it a classifier"):
+    with pytest.raises(ValueError, match="the model has no classifier"):
         xception.predict([examples / "chelsea.jpg"], no_pool)

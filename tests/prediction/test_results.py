@@ -1,36 +1,74 @@
-"""What results look like in a notebook."""
+"""What results look like, in Python and in a notebook."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import small_models
 
 import xception
-from xception.console.html import PhotographPredictions, Predictions
-from xception.data.imagenet import Prediction
+from xception.data.photographs import Photograph
+from xception.prediction.results import PhotographPredictions, Predictions
+
+ENTRY = [
+    xception.Prediction("0", "a", 0.75),
+    xception.Prediction("1", "b", 3.0),
+    xception.Prediction("2", "c", -1),
+]
 
 
 def test_predictions_show_themselves_with_their_photographs(examples):
     built = small_models.model(small_models.nested())
-    found = xception.predict(sorted(examples.glob("c*.jpg")), built, labels=["a", "b<c", "d", "e", "f"])
-    assert isinstance(found, list)
-    assert len(found) == 2
-    shown = found._repr_html_()
+    photographs = sorted(examples.glob("c*.jpg"))
+    predictions = xception.predict(photographs, built, class_names=["a", "b<c", "d", "e", "f"])
+    assert isinstance(predictions, Sequence)
+    assert len(predictions) == 2
+    shown = predictions._repr_html_()
     assert len(re.findall(r'<img src="data:image/png;base64,', shown)) == 2
     assert "b&lt;c" in shown
     assert "b<c" not in shown
+    assert len(re.findall("<img", predictions[0]._repr_html_())) == 1
 
 
 def test_bars_are_as_long_as_the_scores():
-    predictions = [Prediction("0", "a", 0.75), Prediction("1", "b", 3.0), Prediction("2", "c", -1.0)]
-    shown = Predictions([PhotographPredictions(predictions)])._repr_html_()
+    shown = Predictions([ENTRY], [Photograph(0, None)])._repr_html_()
     assert re.findall(r"width:(\d+)px", shown) == ["90", "120", "0"]
-    assert PhotographPredictions(predictions) == predictions
+    assert PhotographPredictions(ENTRY) == ENTRY
 
 
 def test_a_thumbnail_is_small():
     wide = PhotographPredictions([], np.zeros((300, 900, 3), np.uint8))
     assert len(wide._repr_html_()) < 2000
+
+
+def test_a_photograph_that_is_gone_is_shown_without_a_thumbnail(tmp_path):
+    predictions = PhotographPredictions(ENTRY, str(tmp_path / "gone.jpg"))
+    assert "<img" not in predictions._repr_html_()
+
+
+def test_many_predictions_stay_small():
+    pixels = np.zeros((100, 100, 3), np.uint8)
+    predictions = Predictions()
+    for index in range(1000):
+        predictions.append(Photograph(index, pixels), ENTRY)
+    assert sum(entry._source is not None for entry in predictions) == 20
+    assert predictions._repr_html_().count("<img") == 20
+    assert "and 980 more" in predictions._repr_html_()
+    assert "1,000 in all" in repr(predictions)
+
+
+def test_predictions_are_a_sequence():
+    photographs = [Photograph(i, f"{i}.jpg", f"{i}.jpg") for i in (0, 2, 5)]
+    predictions = Predictions([ENTRY, ENTRY[:1], ENTRY[:2]], photographs)
+    assert [len(entry) for entry in predictions] == [3, 1, 2]
+    assert predictions == [ENTRY, ENTRY[:1], ENTRY[:2]]
+    part = predictions[1:]
+    assert (part.paths, part.indices, len(part)) == (["2.jpg", "5.jpg"], [2, 5], 2)
+    assert repr(part[:1]) == "[[Prediction(class_id='0', class_name='a', score=0.75)]]"
+    assert predictions.to_dicts()[1] == {
+        "path": "2.jpg",
+        "predictions": [{"class_id": "0", "class_name": "a", "score": 0.75}],
+    }
 
 
 def test_a_model_shows_its_summary():

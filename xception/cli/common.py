@@ -7,13 +7,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..console.text import terminal_safe
 from ..data.failures import Failure
 from ..data.preprocessing import SCALINGS
-from ..models.feature_maps import POOLINGS
-from ..models.model import Model
+
+if TYPE_CHECKING:
+    from ..models.model import Model
 
 TABLE_FORMATS = ("table", "json", "csv")
 
@@ -49,6 +50,8 @@ def add_class_names(parser: argparse.ArgumentParser) -> None:
 
 def add_layers(parser: argparse.ArgumentParser) -> None:
     """Add --layers and --pooling."""
+    from ..models.feature_maps import POOLINGS
+
     parser.add_argument(
         "--layers",
         type=name_list,
@@ -142,6 +145,3 @@ def show_json(value: Any) -> None:
 def show_csv(rows: Iterable[Sequence[object]]) -> None:
     """Print rows as CSV."""
     csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
-
-
-TableFormat = Literal["table", "json", "csv"]

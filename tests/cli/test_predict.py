@@ -1,0 +1,136 @@
+"""`xception predict`."""
+
+import csv
+import json
+
+import pytest
+import small_models
+
+import xception
+from xception.models import pretrained
+
+
+def test_predict(run, weights_file, full_model, examples):
+    status, out, err = run("predict", examples / "coffee.jpg", "--weights", weights_file, "--top", 2)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == str(examples / "coffee.jpg")
+    assert len(lines) == 3
+    model = xception.Xception(weights=weights_file)
+    (expected,) = xception.predict([examples / "coffee.jpg"], model, top=2)
+    assert lines[1].split() == [f"{expected[0].score:.4f}", expected[0].class_id, expected[0].class_name]
+
+
+def test_predict_as_json_and_csv(run, weights_file, examples):
+    arguments = ("predict", examples, "--weights", weights_file, "--top", 3, "--format")
+    status, out, _ = run(*arguments, "json")
+    answers = json.loads(out)
+    assert status == 0
+    assert [answer["path"] for answer in answers] == sorted(str(p) for p in examples.glob("*.jpg"))
+    assert set(answers[0]["predictions"][0]) == {"class_id", "class_name", "score"}
+    status, out, _ = run(*arguments, "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 3 * len(answers)
+    assert rows[0]["path"] == answers[0]["path"]
+    assert rows[0]["rank"] == "1"
+    assert rows[0]["class_name"] == answers[0]["predictions"][0]["class_name"]
+
+
+def test_photographs_that_cannot_be_read_are_named_and_the_others_go_on(
+    run, weights_file, examples, tmp_path
+):
+    (tmp_path / "broken.jpg").write_bytes((examples / "coffee.jpg").read_bytes()[:5000])
+    photos = [tmp_path / "broken.jpg", tmp_path / "missing.jpg", tmp_path / "*.gif", examples / "coffee.jpg"]
+    status, out, err = run("predict", *photos, "--weights", weights_file, "--format", "json")
+    assert status == 1
+    assert [answer["path"] for answer in json.loads(out)] == [str(examples / "coffee.jpg")]
+    assert "broken.jpg: is damaged or incomplete" in err
+    assert "missing.jpg: there is no such file" in err
+    assert "*.gif: no file matches this pattern" in err
+    assert "3 could not be read" in err
+
+
+def test_predict_with_classes_of_ones_own(run, examples, tmp_path):
+    xception.Xception(weights=None, classes=3, seed=0).save_weights(tmp_path / "mine.h5")
+    status, out, _ = run("predict", examples / "rocket.jpg", "--weights", tmp_path / "mine.h5")
+    assert status == 0
+    assert sorted(line.split()[-1] for line in out.splitlines()[1:]) == ["class_0", "class_1", "class_2"]
+
+
+def test_predict_with_a_model_and_labels_of_ones_own(run, own, class_names, examples):
+    photo = examples / "coffee.jpg"
+    status, out, err = run("predict", photo, "--model", own, "--class-names", class_names, "--top", 2)
+    assert (status, err) == (0, "")
+    (expected,) = xception.predict(photo, xception.load_model(own), top=2, class_names=class_names)
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        [f"{answer.score:.4f}", answer.class_id, answer.class_name] for answer in expected
+    ]
+    status, out, _ = run("predict", photo, "--model", own, "--format", "csv")
+    assert {row["class_name"] for row in csv.DictReader(out.splitlines())} == {f"class_{i}" for i in range(5)}
+
+
+def test_softmax_and_scaling_on_demand(run, own, examples):
+    def found(*settings):
+        status, out, err = run(
+            "predict", examples / "coffee.jpg", "--model", own, "--format", "csv", *settings
+        )
+        assert (status, err) == (0, "")
+        return {row["class_name"]: float(row["score"]) for row in csv.DictReader(out.splitlines())}
+
+    assert found("--scaling", "none", "--from-logits", "no") == found()
+    assert found("--scaling", "tf") != found()
+    assert found("--from-logits", "yes") != found()
+    assert sum(found("--from-logits", "yes").values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_pixels_as_they_are_draw_no_warning_where_they_are_asked_for(run, weights_file, examples):
+    arguments = ("predict", examples / "coffee.jpg", "--weights", weights_file, "--scaling", "none")
+    status, _, err = run(*arguments)
+    assert status == 0
+    assert "the images hold" not in err
+
+
+def test_labels_of_another_number_are_refused_before_a_photograph_is_read(run, own, tmp_path):
+    (tmp_path / "class_names.txt").write_text("cup\nfork\n")
+    arguments = (
+        "predict",
+        tmp_path / "no.jpg",
+        "--model",
+        own,
+        "--class-names",
+        tmp_path / "class_names.txt",
+    )
+    message = "xception: there are 2 class names, but nested has 5 classes\n"
+    assert run(*arguments) == (1, "", message)
+    (tmp_path / "class_names.txt").write_text("")
+    status, _, err = run(*arguments)
+    assert (status, err) == (1, "xception: class_names.txt: there are no class names in it\n")
+    (tmp_path / "class_names.txt").unlink()
+    status, _, err = run(*arguments)
+    assert status == 1
+    assert "there is no such file of class names" in err
+
+
+def test_models_that_do_not_load(run, weights_file, examples, tmp_path):
+    status, out, err = run("predict", examples, "--model", weights_file)
+    assert (status, out) == (1, "")
+    assert "holds weights alone, no model" in err
+    assert run("predict", examples, "--model", tmp_path / "no.keras")[0] == 1
+    small_models.model(small_models.base()).save(tmp_path / "base.keras")
+    status, out, err = run("predict", examples, "--model", tmp_path / "base.keras")
+    assert (status, out) == (1, "")
+    assert "the model has no classifier" in err
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x89HDF\r\n\x1a\n and no more"])
+def test_weights_that_are_none(run, examples, tmp_path, content):
+    (tmp_path / "bad.h5").write_bytes(content)
+    status, out, err = run("predict", examples, "--weights", tmp_path / "bad.h5")
+    assert (status, out) == (1, "")
+    assert err.startswith("xception: bad.h5: ")
+
+
+def test_weights_without_a_classifier(run, examples):
+    status, _, err = run("predict", examples, "--weights", pretrained.shipped_base())
+    assert status == 1
+    assert "holds no classifier" in err

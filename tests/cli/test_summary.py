@@ -1,0 +1,20 @@
+"""`xception summary`."""
+
+
+def test_summary(run):
+    status, out, _ = run("summary", "--style", "dl4j")
+    assert status == 0
+    assert "Total Parameters:  22,910,480" in out
+    status, out, _ = run("summary", "--no-top")
+    assert "Total params: 20,861,480" in out
+
+
+def test_summary_of_a_model_of_ones_own(run, own):
+    status, out, _ = run("summary", own)
+    assert status == 0
+    assert 'Model: "nested"' in out
+    assert "block1_conv1" not in out
+    status, out, _ = run("summary", own, "--expand-nested")
+    assert "  block1_conv1 (Conv2D)" in out
+    status, out, _ = run("summary", own, "--style", "dl4j")
+    assert "base/block1_conv1 (ConvolutionLayer)" in out

@@ -1,0 +1,38 @@
+"""The record of how a model was trained to see photographs."""
+
+import dataclasses
+
+import pytest
+
+import xception
+from xception.data.preprocessing import Preprocessing
+
+
+def test_what_is_not_recorded_is_not_written():
+    assert Preprocessing().to_dict() == {}
+    record = Preprocessing(scaling="unit", from_logits=False)
+    assert record.to_dict() == {"scaling": "unit", "from_logits": False}
+    assert Preprocessing.from_dict(record.to_dict()) == record
+
+
+def test_names_of_later_versions_are_ignored():
+    assert Preprocessing.from_dict({"scaling": "tf", "aspect": "crop"}) == Preprocessing(scaling="tf")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"scaling": "caffe"}, "scaling must be one of tf, unit, none, got 'caffe'"),
+        ({"scaling": 3}, "scaling must be one of"),
+        ({"interpolation": "cubic"}, "interpolation must be one of nearest, bilinear"),
+        ({"from_logits": "yes"}, "from_logits must be True, False or None, got 'yes'"),
+    ],
+)
+def test_values_that_are_not_valid(values, message):
+    with pytest.raises(ValueError, match=message):
+        Preprocessing(**values)
+
+
+def test_a_record_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        xception.Preprocessing().scaling = "tf"
