@@ -8,6 +8,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from . import architecture, engine, errors, gradients, graph, kernels, layers, training
     from .data.class_names import read_class_names
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from .models.model import Model, Xception, load_model
     from .prediction.classifier import predict
     from .training.transfer import fit
-
-__version__ = "0.1.0"
 
 # Every public name, and the module it is loaded from when it is first used: a start should be quick.
 _HOMES = {

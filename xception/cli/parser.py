@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from .. import __version__
+from ..version import __version__
 
 #: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`.
 COMMANDS = {

@@ -1,0 +1,75 @@
+"""The layout: public names, sizes of modules, and what stays private."""
+
+import ast
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import xception
+
+ROOT = Path(xception.__file__).parent
+MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+MAX_LINES = 350
+
+
+def imported_for_type_checkers():
+    """The names that `xception/__init__.py` imports for type checkers."""
+    tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    return {alias.name for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+
+def test_a_public_name_is_the_same_before_and_after_every_module_is_imported():
+    """Importing a module would replace a function of its name."""
+    before = {name: getattr(xception, name) for name in xception.__all__}
+    for module in pkgutil.walk_packages(xception.__path__, "xception."):
+        if module.name != "xception.__main__":
+            importlib.import_module(module.name)
+    assert {name: getattr(xception, name) for name in xception.__all__} == before
+
+
+def test_names_that_load_late_tab_complete_and_helpers_are_hidden():
+    assert dir(xception) == sorted([*xception.__all__, "__version__"])
+    assert {"predict", "explain", "fit", "Xception", "layers"} <= set(dir(xception))
+    assert not [name for name in dir(xception) if name.startswith("_") and name != "__version__"]
+
+
+def test_type_checkers_see_every_public_name():
+    assert imported_for_type_checkers() == set(xception.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'xception' has no attribute 'predikt'"):
+        _ = xception.predikt
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_module_is_named_as_a_public_function(path):
+    functions = {name for name in xception.__all__ if callable(getattr(xception, name))}
+    assert path.parts[0] == "cli" or path.stem not in functions
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_can_be_seen_at_once(path):
+    assert len((ROOT / path).read_text("utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_what_is_private_stays_in_its_module(path):
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    defined, used = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            used |= {alias.name for alias in node.names if is_private(alias.name)}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Name):
+            defined.add(node.id if isinstance(node, ast.Name) else node.name)
+        elif isinstance(node, ast.Attribute) and is_private(node.attr):
+            (defined if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+    allowed = {"_asdict", "_fields", "_replace"}  # of named tuples, which have no other names for them
+    assert used - defined - allowed == set()
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
