@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..kernels import Array, elementwise
 from ..kernels.elementwise import SELU_ALPHA, SELU_SCALE, Axis, hard_sigmoid, sigmoid, softmax, softplus
 from ..layers import ELU, Activation, LeakyReLU, Parameters, PReLU, ReLU, Softmax, ThresholdedReLU
-from ..layers.base import array_axes
+from ..layers.shapes import array_axes
 from .rules import backward
 
 # --- the functions in `layers.ACTIVATIONS` --------------------------------------------------

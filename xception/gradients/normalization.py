@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels import Array
 from ..layers import BatchNormalization, GroupNormalization, LayerNormalization, Parameters, UnitNormalization
-from ..layers.base import array_axes
+from ..layers.shapes import array_axes
 from .rules import backward
 
 
