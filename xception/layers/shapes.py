@@ -138,6 +138,6 @@ def check_channel_axis(axis: int, shape: Shape) -> int:
     """
     if array_axis(axis, shape) != len(shape):
         raise ValueError(
-            f"only the last axis, the channels, can be normalized, got axis {axis} of an input of shape {shape}"
+            f"normalizes along the last axis, the channels, got axis {axis} of an input of shape {shape}"
         )
     return channel_count(shape)

@@ -22,8 +22,8 @@ from .base import Layer
 
 NestedFloats = float | tuple["NestedFloats", ...]  #: a number, or a nested tuple of the shape of an array
 
-#: Bounds the magnitude of every size, count and axis. JSON integers have no limit (10**400 is valid), and larger
-#: ones would overflow NumPy's 64-bit sizes as soon as two are multiplied.
+#: Bounds the magnitude of every size, count and axis. JSON integers have no limit (10**400 is valid),
+#: and products of larger ones overflow NumPy's 64-bit sizes.
 MAX_INT = 2**31 - 1
 
 #: Bounds the depth of nested lists. A file can nest lists deeper than Python can recurse; arrays in
