@@ -42,6 +42,20 @@ def gradients(
     Raises:
         GraphError: A layer on the path has no gradient rule, or there is no path from one of `nodes`
             to a seed. The message begins with the node's name.
+
+    Examples:
+        How the output of a dense layer changes with its input:
+
+        >>> import numpy as np
+        >>> from xception.graph import Graph
+        >>> from xception.layers import Dense, Input
+        >>> graph = Graph("example")
+        >>> x = graph.add(Input((2,)))
+        >>> y = graph.add(Dense(1, use_bias=False), x)
+        >>> parameters = {y: {"kernel": np.array([[3.0], [5.0]])}}
+        >>> values = graph.evaluate(parameters, np.ones((1, 2)), [x, y])
+        >>> gradients(graph, parameters, values, {y: np.ones((1, 1))}, [x])
+        {'input_layer': array([[3., 5.]])}
     """
     nodes = tuple(nodes)
     path = between(graph, nodes, seeds)

@@ -25,6 +25,14 @@ def backward(layer: Layer, parameters: Parameters, dy: Array, *inputs: Array) ->
 
     Raises:
         NoGradientError: There is no rule for this layer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from xception.gradients import backward
+        >>> from xception.layers import Activation
+        >>> x = np.array([[-1.0, 0.0, 2.0]])
+        >>> backward(Activation("relu"), {}, np.ones((1, 3)), x)
+        array([[0., 0., 1.]])
     """
     raise NoGradientError("this kind of layer has no gradient rule")
 

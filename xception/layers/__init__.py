@@ -8,6 +8,14 @@ parameters come from.
 Shapes are those of one example, without the batch axis: (h, w, c) for feature maps, (c,) for
 vectors. `None` is a size that is unknown until an input arrives. Arrays do have the batch axis:
 (n, h, w, c), (n, c). Axes in settings are counted as in Keras, with the batch axis as 0.
+
+Examples:
+    >>> from xception.layers import SeparableConv2D
+    >>> layer = SeparableConv2D(64, 3, padding="same")
+    >>> layer.output_shape((32, 32, 16))
+    (32, 32, 64)
+    >>> {name: parameter.shape for name, parameter in layer.parameters((32, 32, 16)).items()}
+    {'depthwise_kernel': (3, 3, 16, 1), 'pointwise_kernel': (1, 1, 16, 64), 'bias': (64,)}
 """
 
 from importlib import import_module

@@ -20,20 +20,20 @@ from .validation import check_bool, check_channels_last, check_choice, check_int
 class Conv2D(Layer):
     """Two-dimensional convolution: (h, w, c_in) -> (oh, ow, filters).
 
-    Parameters: `kernel` (kh, kw, c_in / groups, filters), `bias` (filters,).
+    The parameters are `kernel` (kh, kw, c_in / groups, filters) and `bias` (filters,).
 
     Attributes:
         filters: Number of output channels.
         kernel_size: Height and width of the window, in taps; one integer for both.
-        strides: Pixels between windows, vertically and horizontally; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels; one integer for both.
         padding: "valid" keeps windows within the map: oh = ⌈(h − extent + 1) / stride⌉, where
             extent = (kh − 1) · dilation + 1. "same" pads with zeros so that oh = ⌈h / stride⌉; an odd
             pixel of padding goes below and to the right, as in TensorFlow.
         activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
         use_bias: Whether to add a bias.
-        dilation_rate: Pixels between taps of the window; one integer for both directions.
+        dilation_rate: Vertical and horizontal step between taps, in pixels; one integer for both.
         groups: Number of groups of filters. Each reads its own c_in / groups channels.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     filters: int
@@ -74,22 +74,21 @@ class SeparableConv2D(Layer):
     A convolution within each channel is followed by a 1×1 convolution across channels, with nothing
     in between.
 
-    Parameters: `depthwise_kernel` (kh, kw, c, depth_multiplier), `pointwise_kernel`
-    (1, 1, c · depth_multiplier, filters), `bias` (filters,).
+    The parameters are `depthwise_kernel` (kh, kw, c, depth_multiplier), `pointwise_kernel`
+    (1, 1, c · depth_multiplier, filters) and `bias` (filters,).
 
     Chollet, "Xception: Deep learning with depthwise separable convolutions" (CVPR 2017).
 
     Attributes:
         filters: Number of output channels.
         kernel_size: Height and width of the depthwise window, in taps; one integer for both.
-        strides: Pixels between windows, vertically and horizontally; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels; one integer for both.
         padding: "valid" or "same", as in `Conv2D`.
         depth_multiplier: Depthwise outputs for each input channel.
         activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
         use_bias: Whether to add a bias, after the 1×1 convolution.
-        dilation_rate: Pixels between taps of the depthwise window; one integer for both
-            directions.
-        data_format: "channels_last"; nothing else is supported.
+        dilation_rate: Vertical and horizontal step between taps, in pixels; one integer for both.
+        data_format: "channels_last", the only supported format.
     """
 
     filters: int
@@ -128,17 +127,17 @@ class DepthwiseConv2D(Layer):
 
     Output channel i · depth_multiplier + j is the j-th of input channel i.
 
-    Parameters: `kernel` (kh, kw, c, depth_multiplier), `bias` (c · depth_multiplier,).
+    The parameters are `kernel` (kh, kw, c, depth_multiplier) and `bias` (c · depth_multiplier,).
 
     Attributes:
         kernel_size: Height and width of the window, in taps; one integer for both.
-        strides: Pixels between windows, vertically and horizontally; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels; one integer for both.
         padding: "valid" or "same", as in `Conv2D`.
         depth_multiplier: Outputs for each input channel.
         activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
         use_bias: Whether to add a bias.
-        dilation_rate: Pixels between taps of the window; one integer for both directions.
-        data_format: "channels_last"; nothing else is supported.
+        dilation_rate: Vertical and horizontal step between taps, in pixels; one integer for both.
+        data_format: "channels_last", the only supported format.
     """
 
     kernel_size: int | Pair
@@ -176,21 +175,21 @@ class Conv2DTranspose(Layer):
     choice, which follows Keras: h · stride with "same", and (h − 1) · stride + max(kh, stride) with
     "valid", unless `output_padding` is given.
 
-    Parameters: `kernel` (kh, kw, filters, c_in), `bias` (filters,).
+    The parameters are `kernel` (kh, kw, filters, c_in) and `bias` (filters,).
 
     Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
 
     Attributes:
         filters: Number of output channels.
         kernel_size: Height and width of the window, in taps; one integer for both.
-        strides: Output pixels for each input pixel, vertically and horizontally.
+        strides: Vertical and horizontal factor by which the map is enlarged; one integer for both.
         padding: "valid" or "same": the padding of the convolution that is transposed.
         output_padding: Pixels added to the smallest output size, less than the strides. None
             chooses the size above.
         activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
         use_bias: Whether to add a bias.
-        dilation_rate: 1; nothing else is supported.
-        data_format: "channels_last"; nothing else is supported.
+        dilation_rate: 1, the only supported rate.
+        data_format: "channels_last", the only supported format.
     """
 
     filters: int

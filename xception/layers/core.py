@@ -26,7 +26,7 @@ from .validation import (
 
 @dataclass(frozen=True)
 class Input(Layer):
-    """An entry of a network.
+    """The entry of data into a network.
 
     Inside a network that is part of another one, an input has an input of its own and returns it.
 
@@ -75,7 +75,7 @@ class Input(Layer):
 class Dense(Layer):
     """Fully connected layer, along the last axis: (…, c) -> (…, units).
 
-    Parameters: `kernel` (c, units), `bias` (units,).
+    The parameters are `kernel` (c, units) and `bias` (units,).
 
     Attributes:
         units: Number of outputs.

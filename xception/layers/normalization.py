@@ -19,7 +19,7 @@ class BatchNormalization(Layer):
 
     y = gamma · (x − moving_mean) / √(moving_variance + epsilon) + beta
 
-    Parameters, each (c,): `gamma`, `beta`, `moving_mean`, `moving_variance`.
+    The parameters are `gamma`, `beta`, `moving_mean` and `moving_variance`, each (c,).
 
     Ioffe and Szegedy, "Batch normalization: Accelerating deep network training by reducing internal
     covariate shift" (ICML 2015), algorithm 2.
@@ -69,7 +69,7 @@ class LayerNormalization(Layer):
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
 
-    Parameters, each (c,): `gamma`, `beta`.
+    The parameters are `gamma` and `beta`, each (c,).
 
     Ba et al., "Layer normalization" (2016).
 
@@ -106,7 +106,7 @@ class GroupNormalization(Layer):
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
 
-    Parameters, each (c,): `gamma`, `beta`.
+    The parameters are `gamma` and `beta`, each (c,).
 
     Wu and He, "Group normalization" (ECCV 2018).
 

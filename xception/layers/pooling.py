@@ -44,9 +44,9 @@ class MaxPooling2D(Pooling2D):
 
     Attributes:
         pool_size: Height and width of the window, in pixels; one integer for both.
-        strides: Pixels between windows, vertically and horizontally. None: `pool_size`.
+        strides: Vertical and horizontal step between windows, in pixels. None stands for `pool_size`.
         padding: "valid" or "same", as in `Conv2D`.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -61,9 +61,9 @@ class AveragePooling2D(Pooling2D):
 
     Attributes:
         pool_size: Height and width of the window, in pixels; one integer for both.
-        strides: Pixels between windows, vertically and horizontally. None: `pool_size`.
+        strides: Vertical and horizontal step between windows, in pixels. None stands for `pool_size`.
         padding: "valid" or "same", as in `Conv2D`.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -94,7 +94,7 @@ class GlobalAveragePooling2D(GlobalPooling2D):
 
     Attributes:
         keepdims: Whether the spatial axes stay, with size 1.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -107,7 +107,7 @@ class GlobalMaxPooling2D(GlobalPooling2D):
 
     Attributes:
         keepdims: Whether the spatial axes stay, with size 1.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:

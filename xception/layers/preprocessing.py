@@ -145,10 +145,10 @@ class Resizing(Layer):
         interpolation: One of `kernels.INTERPOLATIONS`.
         crop_to_aspect_ratio: Whether to crop the image to the output's aspect ratio first.
         pad_to_aspect_ratio: Whether to pad the image to the output's aspect ratio first.
-        fill_mode: "constant"; nothing else is supported.
+        fill_mode: "constant", the only supported mode.
         fill_value: Value of the padding.
         antialias: Whether to widen the interpolation's kernel when an axis shrinks.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     height: int
@@ -198,7 +198,7 @@ class CenterCrop(Layer):
     Attributes:
         height: Height of the output, in pixels.
         width: Width of the output, in pixels.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     height: int

@@ -30,7 +30,7 @@ class Flatten(Layer):
     """Flattening to a vector, in row-major order: (h, w, c) -> (h · w · c,).
 
     Attributes:
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     data_format: Literal["channels_last"] | None = None
@@ -130,7 +130,7 @@ class ZeroPadding2D(Layer):
     Attributes:
         padding: Width of the border in pixels: one integer, (vertical, horizontal), or
             ((top, bottom), (left, right)).
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     padding: int | Pair | Border = 1
@@ -154,7 +154,7 @@ class Cropping2D(Layer):
     Attributes:
         cropping: Width of the border in pixels: one integer, (vertical, horizontal), or
             ((top, bottom), (left, right)).
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     cropping: int | Pair | Border = 0
@@ -180,7 +180,7 @@ class UpSampling2D(Layer):
     Attributes:
         size: Vertical and horizontal factor; one integer for both.
         interpolation: One of `kernels.INTERPOLATIONS`.
-        data_format: "channels_last"; nothing else is supported.
+        data_format: "channels_last", the only supported format.
     """
 
     size: int | Pair = 2

@@ -59,12 +59,18 @@ def window_output_size(
     Args:
         shape: The feature map's (h, w, c).
         window: Height and width of the window, in taps.
-        strides: Pixels between windows.
+        strides: Step between windows, in pixels.
         padding: "same" or "valid".
-        dilation: Pixels between taps.
+        dilation: Step between taps, in pixels.
 
     Raises:
         ValueError: Not even one window fits.
+
+    Examples:
+        >>> window_output_size((299, 299, 3), window=3, strides=2, padding="valid")
+        (149, 149)
+        >>> window_output_size((299, None, 3), window=3, strides=2, padding="same")
+        (150, None)
     """
     h, w, _ = as_map_shape(shape)
     extents = kernels.spread(pair(window), pair(dilation))  # pixels that a window covers
