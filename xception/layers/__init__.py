@@ -1,9 +1,9 @@
 """Keras's layers, each a small frozen dataclass with Keras's name.
 
-A layer holds its settings, under the names in Keras's `get_config`, and nothing else. It knows the
-parameters that it needs for an input of a given shape, the shape of its output, and the plain
-computation in any floating-point type. It does not know its place in a network, nor where its
-parameters come from.
+A layer holds its settings, under the names in Keras's `get_config`, and nothing else. Its methods give
+the parameters that it needs for an input of a given shape, the shape of its output, and the plain
+forward pass in any floating-point type. Arrays of parameters, and the layer's place in a network, are
+kept elsewhere.
 
 Shapes are those of one example, without the batch axis: (h, w, c) for feature maps, (c,) for
 vectors. `None` is a size that is unknown until an input arrives. Arrays do have the batch axis:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
 
-#: Classes that Xception does not use, by module. They are imported on first access, for the start-up time.
+#: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
     "reshaping": (
