@@ -1,4 +1,4 @@
-"""The wiring and the counts, against the table of the network that this project reimplements."""
+"""Wiring, shapes and parameter counts, against the summary of Deeplearning4j's Xception."""
 
 import re
 from pathlib import Path
@@ -8,48 +8,51 @@ import pytest
 from xception.architecture import xception
 from xception.models import summary
 
-SEED = (Path(__file__).parent / "fixtures" / "dl4j_summary.txt").read_text()
+REFERENCE = (Path(__file__).parent / "fixtures" / "dl4j_summary.txt").read_text()
 
 
-def automatic(rows):
-    """{a name with a number: the same counted from 1 within its kind}"""
+def renumbered(rows):
+    """Map each automatic name, such as conv2d_7, to its rank among the names of its kind, conv2d#2.
+
+    Numbers depend on the session in which a network was built.
+    """
     names = [row[0].split()[0] for row in rows]
-    places = {}
+    ranks = {}
     for stem in ("input", "conv2d", "batch_normalization", "add"):
         numbered = [name for name in names if re.fullmatch(rf"{stem}(_layer)?(_\d+)?", name)]
         numbered.sort(key=lambda name: int((re.search(r"_(\d+)$", name) or [0, 0])[1]))
-        places |= {name: f"{stem}#{count}" for count, name in enumerate(numbered, start=1)}
-    return places
+        ranks |= {name: f"{stem}#{rank}" for rank, name in enumerate(numbered, start=1)}
+    return ranks
 
 
 def cells_of(table):
-    """{name (type): the other four cells}"""
+    """Return {name (type): the other four cells} of a summary."""
     lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
     rows = [cells for cells in lines if len(cells) == 5 and not cells[0].startswith("VertexName")]
-    places = automatic(rows)
+    ranks = renumbered(rows)
 
     def rename(text):
-        return re.sub(r"\w+", lambda word: places.get(word[0], word[0]), text)
+        return re.sub(r"\w+", lambda word: ranks.get(word[0], word[0]), text)
 
     return {rename(row[0]): [rename(cell) for cell in row[1:]] for row in rows}
 
 
-def test_every_cell_of_the_reference_table():
-    ours, reference = cells_of(summary.table(xception(), "dl4j")), cells_of(SEED)
+def test_every_cell_of_the_summary_equals_the_reference():
+    ours, reference = cells_of(summary.table(xception(), "dl4j")), cells_of(REFERENCE)
     assert len(reference) == 134
     assert ours == reference
 
 
-def test_heading_and_totals_of_the_reference_table():
-    def rest(table):
+def test_heading_and_totals_of_the_summary_equal_the_reference():
+    def other_lines(table):
         return [
             line for line in table.splitlines() if len(re.split(r"\s{2,}", line.strip())) < 5 or "nIn" in line
         ]
 
-    assert rest(summary.table(xception(), "dl4j")) == rest(SEED)
+    assert other_lines(summary.table(xception(), "dl4j")) == other_lines(REFERENCE)
 
 
-def test_rows_stand_behind_what_they_read():
+def test_nodes_come_after_the_nodes_that_they_read():
     seen = set()
     for node in xception().topological_order():
         assert set(node.inputs) <= seen
@@ -68,12 +71,12 @@ def test_parameter_counts():
     ("size", "last"),
     [((299, 299), (10, 10)), ((71, 71), (3, 3)), ((150, 150), (5, 5)), ((96, 160), (3, 5)), (None, None)],
 )
-def test_size_of_the_last_maps(size, last):
+def test_size_of_the_last_feature_maps(size, last):
     graph = xception((*(size or (None, None)), 3), include_top=False)
     assert graph.nodes[graph.outputs[0]].output_shape == (*(last or (None, None)), 2048)
 
 
-def test_shapes_at_299_as_in_the_paper():
+def test_shapes_for_299_pixels_are_those_of_the_paper():
     nodes = xception().nodes
     shapes = {
         name: nodes[name].output_shape for name in ("block1_conv1", "block1_conv2", "add", "add_1", "add_2")
@@ -84,7 +87,7 @@ def test_shapes_at_299_as_in_the_paper():
     }  # fmt: skip
 
 
-def test_keras_style_table():
+def test_summary_in_keras_style():
     table = summary.table(xception()).splitlines()
     assert table[0] == 'Model: "xception"'
     cells = {line.split()[0]: re.split(r"\s{2,}", line) for line in table[4:138]}

@@ -1,12 +1,16 @@
-"""Xception's 14 blocks, as figure 5 of the paper draws them.
+"""The Xception network: 14 blocks, as figure 5 of the paper draws them.
 
 F. Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", CVPR 2017.
-Every name is the one that Keras Applications gives, so that a weights file, a table and an
-error speak of the same node. Keras leaves the projections beside blocks 2, 3, 4 and 13 and the
-sums without names of their own; they are numbered here as in a fresh Keras session.
+https://arxiv.org/abs/1610.02357
 
-Nodes are created in the order of Keras's own script, in each block the projection first: the
-published weights are numbered by it.
+Nodes have the names that Keras Applications gives them, so that a weights file, a summary and an
+error message all refer to the same node. Keras leaves the projections of blocks 2, 3, 4 and 13 and
+the residual sums unnamed; they are numbered here as in a fresh Keras session.
+
+The order in which nodes are created is that of Keras's own script, which creates the projection
+first in each block: the layers of the published weights are numbered in this order.
+
+Each function adds nodes behind the node named `x` and returns the name of the last one.
 """
 
 from __future__ import annotations
@@ -26,7 +30,8 @@ from .layers import (
     Shape,
 )
 
-MINIMUM_SIZE = 71  #: pixels each way; Keras sets it, below it the last maps are a pixel or two
+#: Pixels of height and width. Keras sets this limit; at 71 pixels the last feature maps are 3×3.
+MIN_IMAGE_SIZE = 71
 POOLINGS = {"avg": GlobalAveragePooling2D, "max": GlobalMaxPooling2D}
 
 
@@ -37,9 +42,21 @@ def xception(
     classes: int = 1000,
     classifier_activation: str = "softmax",
 ) -> Graph:
-    """The whole network, 134 nodes with its classifier. Shapes in the comments: 299×299."""
+    """Build the network, 134 nodes with the classifier. Shapes in comments are for 299×299 pixels.
+
+    Args:
+        input_shape: (height, width, channels) of an image. None accepts any size of at least
+            `MIN_IMAGE_SIZE`.
+        include_top: Whether to add global average pooling and the classifier.
+        pooling: A key of `POOLINGS`, or None to end with the feature maps. Used without classifier.
+        classes: Number of classes.
+        classifier_activation: Activation of the classifier; "linear" gives logits.
+
+    Raises:
+        ValueError: An argument is out of range, such as an input smaller than `MIN_IMAGE_SIZE`.
+    """
     net = Graph("xception")
-    x = net.add(Input(input_shape, MINIMUM_SIZE))  # (299, 299, 3)
+    x = net.add(Input(input_shape, MIN_IMAGE_SIZE))  # (299, 299, 3)
     x = entry_flow(net, x)  # (19, 19, 728)
     x = middle_flow(net, x)  # (19, 19, 728)
     x = exit_flow(net, x)  # (10, 10, 2048)
@@ -52,6 +69,7 @@ def xception(
 
 
 def entry_flow(net: Graph, x: str) -> str:
+    """Add blocks 1 to 4, from pixels to feature maps: (299, 299, 3) -> (19, 19, 728)."""
     x = convolution(net, x, 32, "block1_conv1", strides=2)  # (149, 149, 32)
     x = relu(net, x, "block1_conv1_act")
     x = convolution(net, x, 64, "block1_conv2")  # (147, 147, 64)
@@ -62,10 +80,11 @@ def entry_flow(net: Graph, x: str) -> str:
 
 
 def middle_flow(net: Graph, x: str) -> str:
-    for number in range(5, 13):  # eight blocks alike, (19, 19, 728) throughout
+    """Add blocks 5 to 12, eight alike: (19, 19, 728) -> (19, 19, 728)."""
+    for block in range(5, 13):
         residual = x
         for step in (1, 2, 3):
-            name = f"block{number}_sepconv{step}"
+            name = f"block{block}_sepconv{step}"
             x = relu(net, x, f"{name}_act")
             x = separable_convolution(net, x, 728, name)
         x = net.add(Add(), x, residual)
@@ -73,6 +92,7 @@ def middle_flow(net: Graph, x: str) -> str:
 
 
 def exit_flow(net: Graph, x: str) -> str:
+    """Add blocks 13 and 14: (19, 19, 728) -> (10, 10, 2048)."""
     x = halving_block(net, x, "block13", 728, 1024)  # (10, 10, 1024)
     for step, filters in ((1, 1536), (2, 2048)):
         name = f"block14_sepconv{step}"
@@ -84,8 +104,11 @@ def exit_flow(net: Graph, x: str) -> str:
 def halving_block(
     net: Graph, x: str, block: str, first: int, second: int, starts_with_relu: bool = True
 ) -> str:
-    """Two separable convolutions and a pooling that halves the map, beside a projection of
-    the input to the same shape: (h, w, c) -> (⌈h/2⌉, ⌈w/2⌉, second)."""
+    """Add a block that halves the feature maps: (h, w, c) -> (⌈h/2⌉, ⌈w/2⌉, second).
+
+    Two separable convolutions, with `first` and `second` output channels, and a max pooling are added to
+    a projection of the input. Block 2 does not start with a ReLU, because block 1 ends with one.
+    """
     residual = net.add(Conv2D(second, 1, strides=2, padding="same", use_bias=False), x)
     residual = net.add(BatchNormalization(), residual)
 
@@ -99,14 +122,17 @@ def halving_block(
 
 
 def convolution(net: Graph, x: str, filters: int, name: str, strides: int = 1) -> str:
+    """Add a 3×3 convolution without padding, and batch normalization: (h, w, c) -> (oh, ow, filters)."""
     x = net.add(Conv2D(filters, 3, strides, use_bias=False), x, name=name)
     return net.add(BatchNormalization(), x, name=f"{name}_bn")
 
 
 def separable_convolution(net: Graph, x: str, filters: int, name: str) -> str:
+    """Add a 3×3 separable convolution, and batch normalization: (h, w, c) -> (h, w, filters)."""
     x = net.add(SeparableConv2D(filters, 3, padding="same", use_bias=False), x, name=name)
     return net.add(BatchNormalization(), x, name=f"{name}_bn")
 
 
 def relu(net: Graph, x: str, name: str) -> str:
+    """Add a ReLU. The shape does not change."""
     return net.add(Activation("relu"), x, name=name)

@@ -54,7 +54,7 @@ def test_order_is_keras_order():
             Add(),
             ["a", "input_layer"],
             "b",
-            r"b \(Add\): adds inputs of one shape, got \(4, 6, 8\) and \(4, 6, 3\)",
+            r"b \(Add\): inputs must have compatible shapes, got \(4, 6, 8\) and \(4, 6, 3\)",
         ),
         (
             Conv2D(8, 5),

@@ -1,4 +1,7 @@
-"""Activations: the slope of each at x. Where there is a bend, TensorFlow's choice: ReLU's slope at 0 is 0."""
+"""Gradient rules of activations.
+
+At a kink, where several values are defensible, the derivative is TensorFlow's: ReLU's at 0 is 0.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,10 @@ from numpy.typing import NDArray
 
 from ..kernels import Array, elementwise
 from ..kernels.elementwise import SELU_ALPHA, SELU_SCALE, Axis, hard_sigmoid, sigmoid, softmax, softplus
-from ..layers import ELU, Activation, LeakyReLU, Parameters, PReLU, ReLU, Softmax, ThresholdedReLU
-from ..layers.base import array_axes
+from ..layers import ELU, Activation, LeakyReLU, Parameters, PReLU, ReLU, Softmax, ThresholdedReLU, array_axes
 from .rules import backward
 
-# --- the functions in `layers.ACTIVATIONS` --------------------------------------------------
+# --- derivatives of the functions in `layers.ACTIVATIONS` -----------------------------------
 
 
 def _elu(x: Array, alpha: float = 1.0) -> Array:
@@ -28,7 +30,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    """Φ(x) + x · φ(x), φ being Φ's slope."""
+    """Φ(x) + x · φ(x), with the distribution function Φ and the density φ of the normal distribution."""
     from scipy.special import ndtr
 
     return ndtr(x) + x * np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
@@ -47,8 +49,8 @@ def _mish(x: Array) -> Array:
     return t + x * (1 - np.square(t)) * sigmoid(x)
 
 
-#: For each but linear, softmax and log_softmax: what the function's value gains as x does.
-SLOPES: dict[str, Callable[[Array], NDArray[Any]]] = {
+#: dy/dx of every elementwise function. linear, softmax and log_softmax have rules of their own.
+DERIVATIVES: dict[str, Callable[[Array], NDArray[Any]]] = {
     "relu": lambda x: x > 0,
     "sigmoid": _sigmoid,
     "tanh": lambda x: 1 - np.square(np.tanh(x)),
@@ -79,8 +81,14 @@ SLOPES: dict[str, Callable[[Array], NDArray[Any]]] = {
 }
 
 
-def through(activation: Any, dy: Array, x: Array) -> Array:
-    """dL/dx for y = activation(x): a name, or a layer that stands for one."""
+def backward_activation(activation: Any, dy: Array, x: Array) -> Array:
+    """Return dL/dx for y = activation(x).
+
+    Args:
+        activation: A name in `layers.ACTIVATIONS`, or a layer that stands for one.
+        dy: dL/dy.
+        x: The input of the activation.
+    """
     if not isinstance(activation, str):
         return backward(activation, {}, dy, x)  # type: ignore[return-value]  # one input, one gradient
     if activation == "linear":
@@ -89,19 +97,30 @@ def through(activation: Any, dy: Array, x: Array) -> Array:
         return _softmax(dy, x, -1)
     if activation == "log_softmax":
         return dy - softmax(x) * dy.sum(axis=-1, keepdims=True)
-    return _scaled(dy, SLOPES[activation](x))
+    return _scaled(dy, DERIVATIVES[activation](x))
 
 
-def before_activation(layer: Any, parameters: Parameters, dy: Array, x: Array) -> Array:
-    """For a layer that ends in an activation: the gradient in front of it, behind the product."""
+def backward_epilogue(layer: Any, parameters: Parameters, dy: Array, x: Array) -> Array:
+    """Propagate dL/dy of a convolution or dense layer to the input of its activation.
+
+    The bias needs no rule, since its derivative is 1. The input of the activation is computed once
+    more from `x`, unless the activation is linear.
+
+    Args:
+        layer: A layer with a setting `activation`.
+        parameters: The arrays of the layer.
+        dy: dL/dy.
+        x: The input of the layer.
+    """
     if layer.activation == "linear":
         return dy
-    product = replace(layer, activation="linear").forward(parameters, x)
-    return through(layer.activation, dy, product)
+    before_activation = replace(layer, activation="linear").forward(parameters, x)
+    return backward_activation(layer.activation, dy, before_activation)
 
 
-def _scaled(dy: Array, slope: NDArray[Any]) -> Array:
-    return dy * slope.astype(dy.dtype, copy=False)
+def _scaled(dy: Array, derivative: NDArray[Any]) -> Array:
+    """Return dy · derivative in the floating-point type of `dy`."""
+    return dy * derivative.astype(dy.dtype, copy=False)
 
 
 def _softmax(dy: Array, x: Array, axis: Axis) -> Array:
@@ -114,36 +133,36 @@ def _softmax(dy: Array, x: Array, axis: Axis) -> Array:
 
 
 @backward.register
-def activation(layer: Activation, parameters: Parameters, dy: Array, x: Array) -> Array:
-    return through(layer.activation, dy, x)
+def backward_activation_layer(layer: Activation, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return backward_activation(layer.activation, dy, x)
 
 
 @backward.register
-def relu(layer: ReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
-    most = math.inf if layer.max_value is None else layer.max_value
-    return _scaled(dy, np.where(x > layer.threshold, x < most, layer.negative_slope))
+def backward_relu(layer: ReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+    max_value = math.inf if layer.max_value is None else layer.max_value
+    return _scaled(dy, np.where(x > layer.threshold, x < max_value, layer.negative_slope))
 
 
 @backward.register
-def leaky_relu(layer: LeakyReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_leaky_relu(layer: LeakyReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
     return _scaled(dy, np.where(x > 0, 1, layer.negative_slope))
 
 
 @backward.register
-def prelu(layer: PReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_prelu(layer: PReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
     return _scaled(dy, np.where(x > 0, 1, parameters["alpha"]))
 
 
 @backward.register
-def elu(layer: ELU, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_elu(layer: ELU, parameters: Parameters, dy: Array, x: Array) -> Array:
     return _scaled(dy, _elu(x, layer.alpha))
 
 
 @backward.register
-def thresholded_relu(layer: ThresholdedReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_thresholded_relu(layer: ThresholdedReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
     return _scaled(dy, x > layer.theta)
 
 
 @backward.register
-def softmax_layer(layer: Softmax, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_softmax(layer: Softmax, parameters: Parameters, dy: Array, x: Array) -> Array:
     return _softmax(dy, x, array_axes(layer.axis, x.shape[1:]))

@@ -1,4 +1,4 @@
-"""Several inputs to one: a gradient for each, in the input's own shape."""
+"""Gradient rules of layers with several inputs: one gradient for each, in the input's own shape."""
 
 from __future__ import annotations
 
@@ -9,56 +9,57 @@ import numpy as np
 
 from ..kernels import Array
 from ..layers import Add, Average, Concatenate, Maximum, Minimum, Multiply, Parameters, Subtract
-from .rules import backward, fit
+from .rules import backward, sum_to_shape
 
-Gradients = tuple[Array, ...]
-
-
-@backward.register
-def add(layer: Add, parameters: Parameters, dy: Array, *inputs: Array) -> Gradients:
-    return _fitted([dy] * len(inputs), inputs)
+Arrays = tuple[Array, ...]
 
 
 @backward.register
-def subtract(layer: Subtract, parameters: Parameters, dy: Array, *inputs: Array) -> Gradients:
-    return _fitted([dy, -dy], inputs)
+def backward_add(layer: Add, parameters: Parameters, dy: Array, *inputs: Array) -> Arrays:
+    return _unbroadcast([dy] * len(inputs), inputs)
 
 
 @backward.register
-def average(layer: Average, parameters: Parameters, dy: Array, *inputs: Array) -> Gradients:
-    return _fitted([dy / len(inputs)] * len(inputs), inputs)
+def backward_subtract(layer: Subtract, parameters: Parameters, dy: Array, *inputs: Array) -> Arrays:
+    return _unbroadcast([dy, -dy], inputs)
 
 
 @backward.register
-def multiply(layer: Multiply, parameters: Parameters, dy: Array, *inputs: Array) -> Gradients:
-    """Each times all the others."""
-    aligned = layer.aligned(*inputs)
-    return _fitted(
-        [reduce(np.multiply, aligned[:place] + aligned[place + 1 :], dy) for place in range(len(inputs))],
-        inputs,
-    )
+def backward_average(layer: Average, parameters: Parameters, dy: Array, *inputs: Array) -> Arrays:
+    return _unbroadcast([dy / len(inputs)] * len(inputs), inputs)
 
 
 @backward.register
-def extreme(layer: Maximum | Minimum, parameters: Parameters, dy: Array, *inputs: Array) -> Gradients:
-    """All to the greatest, or least; of several that are equal, to the first."""
+def backward_multiply(layer: Multiply, parameters: Parameters, dy: Array, *inputs: Array) -> Arrays:
+    """The gradient of each factor is dy times the product of the others."""
+    factors = layer.aligned(*inputs)
+    parts = [reduce(np.multiply, factors[:i] + factors[i + 1 :], dy) for i in range(len(factors))]
+    return _unbroadcast(parts, inputs)
+
+
+@backward.register
+def backward_extremum(layer: Maximum | Minimum, parameters: Parameters, dy: Array, *inputs: Array) -> Arrays:
+    """The gradient goes to the input that is the maximum or minimum; of several, to the first."""
     y = layer.forward(parameters, *inputs)
-    undecided, parts = np.ones(y.shape, bool), []
+    unclaimed, parts = np.ones(y.shape, bool), []
     for x in layer.aligned(*inputs):
-        parts.append(dy * (undecided & (x == y)))
-        undecided &= x != y
-    return _fitted(parts, inputs)
+        parts.append(dy * (unclaimed & (x == y)))
+        unclaimed &= x != y
+    return _unbroadcast(parts, inputs)
 
 
 @backward.register
-def concatenate(layer: Concatenate, parameters: Parameters, dy: Array, *inputs: Array) -> Gradients:
+def backward_concatenate(layer: Concatenate, parameters: Parameters, dy: Array, *inputs: Array) -> Arrays:
     ends = list(accumulate(x.shape[layer.axis] for x in inputs))
     return tuple(np.split(dy, ends[:-1], axis=layer.axis))
 
 
-def _fitted(parts: list[Array], inputs: Gradients) -> Gradients:
-    """Without the axes that an input of fewer got behind the batch's, and the copies it was made into."""
+def _unbroadcast(parts: list[Array], inputs: Arrays) -> Arrays:
+    """Sum each gradient along the axes on which its input was broadcast, and drop the axes that were added.
+
+    An input of lower rank got its new axes after the batch axis: see `Merge.aligned`.
+    """
     return tuple(
-        fit(part, (len(x), *(1,) * (part.ndim - x.ndim), *x.shape[1:])).reshape(x.shape)
+        sum_to_shape(part, (len(x), *(1,) * (part.ndim - x.ndim), *x.shape[1:])).reshape(x.shape)
         for part, x in zip(parts, inputs, strict=True)
     )

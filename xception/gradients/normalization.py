@@ -1,54 +1,75 @@
-"""Normalisation. Where mean and variance are the input's own, they too change with it."""
+"""Gradient rules of normalization.
+
+Except in batch normalization, the mean and variance depend on the input, so they contribute to the gradient.
+"""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from ..kernels import Array
-from ..layers import BatchNormalization, GroupNormalization, LayerNormalization, Parameters, UnitNormalization
-from ..layers.base import array_axes
+from ..layers import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Parameters,
+    UnitNormalization,
+    array_axes,
+)
 from .rules import backward
 
 
 @backward.register
-def batch_normalization(layer: BatchNormalization, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_batch_normalization(
+    layer: BatchNormalization, parameters: Parameters, dy: Array, x: Array
+) -> Array:
     scale, _ = layer.scale_and_offset(parameters)  # (c,)
     return dy * scale
 
 
 @backward.register
-def layer_normalization(layer: LayerNormalization, parameters: Parameters, dy: Array, x: Array) -> Array:
-    return _standard(_unscaled(dy, parameters), x, -1, layer.epsilon)
+def backward_layer_normalization(
+    layer: LayerNormalization, parameters: Parameters, dy: Array, x: Array
+) -> Array:
+    return _backward_standardize(_scaled(dy, parameters), x, -1, layer.epsilon)
 
 
 @backward.register
-def group_normalization(layer: GroupNormalization, parameters: Parameters, dy: Array, x: Array) -> Array:
-    n, *pixels, c = x.shape
-    groups = c if layer.groups == -1 else layer.groups
-    grouped = n, math.prod(pixels), groups, c // groups
-    dy = _unscaled(dy, parameters).reshape(grouped)
-    return _standard(dy, x.reshape(grouped), (1, 3), layer.epsilon).reshape(x.shape)
+def backward_group_normalization(
+    layer: GroupNormalization, parameters: Parameters, dy: Array, x: Array
+) -> Array:
+    grouped = layer.grouped_shape(x)  # (n, pixels, groups, channels of a group)
+    dy = _scaled(dy, parameters).reshape(grouped)
+    return _backward_standardize(dy, x.reshape(grouped), (1, 3), layer.epsilon).reshape(x.shape)
 
 
 @backward.register
-def unit_normalization(layer: UnitNormalization, parameters: Parameters, dy: Array, x: Array) -> Array:
-    """y = x/|x|: what is parallel to y changes nothing."""
-    along = array_axes(layer.axis, x.shape[1:])
-    length = np.maximum(np.sqrt(np.square(x).sum(axis=along, keepdims=True)), 1e-12)
-    y = x / length
-    return (dy - y * (dy * y).sum(axis=along, keepdims=True)) / length
+def backward_unit_normalization(
+    layer: UnitNormalization, parameters: Parameters, dy: Array, x: Array
+) -> Array:
+    """y = x / |x| does not change when x grows, so the part of dy that is parallel to y drops out."""
+    axes = array_axes(layer.axis, x.shape[1:])
+    norm = layer.norm(x)
+    y = x / norm
+    return (dy - y * (dy * y).sum(axis=axes, keepdims=True)) / norm
 
 
-def _unscaled(dy: Array, parameters: Parameters) -> Array:
+def _scaled(dy: Array, parameters: Parameters) -> Array:
     return dy * parameters["gamma"] if "gamma" in parameters else dy
 
 
-def _standard(dy: Array, x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array:
-    """y = (x − mean) / σ: what is constant, and what is parallel to y, changes (next to) nothing."""
-    centred = x - x.mean(axis=axes, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=axes, keepdims=True) + epsilon)
-    y = centred / deviation
+def _backward_standardize(dy: Array, x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array:
+    """Return dL/dx for y = (x − mean) / σ, σ = √(variance + epsilon), with the statistics of `x` itself.
+
+    y changes neither when a constant is added to x nor, but for epsilon, when x − mean grows. So the
+    constant part of dy and its part parallel to y drop out:
+
+    dL/dx = (dy − mean(dy) − y · mean(dy · y)) / σ
+
+    Ioffe and Szegedy (ICML 2015), section 3, in one formula.
+    """
+    centered = x - x.mean(axis=axes, keepdims=True)
+    deviation = np.sqrt(np.square(centered).mean(axis=axes, keepdims=True) + epsilon)
+    y = centered / deviation
     constant, parallel = dy.mean(axis=axes, keepdims=True), (dy * y).mean(axis=axes, keepdims=True)
     return (dy - constant - y * parallel) / deviation

@@ -1,4 +1,4 @@
-"""One table for all layers, by their class; and what several rules share."""
+"""The table of gradient rules, one for each class of layer."""
 
 from __future__ import annotations
 
@@ -6,24 +6,49 @@ from functools import singledispatch
 
 from ..errors import NoGradientError
 from ..kernels import Array
-from ..layers import Layer, Parameters, Shape
+from ..layers import Layer, Parameters
 
 
 @singledispatch
 def backward(layer: Layer, parameters: Parameters, dy: Array, *inputs: Array) -> Array | tuple[Array, ...]:
-    """dL/dy, and the inputs that y was computed from -> dL/dx, for several inputs one for each.
+    """Compute the vector-Jacobian product of a layer: dL/dy -> dL/dx.
 
-    Every rule keeps the floating-point type that it is given.
+    Args:
+        layer: The layer; its class selects the rule.
+        parameters: The arrays of the layer.
+        dy: dL/dy, with the shape of the output y = layer.forward(parameters, *inputs).
+        *inputs: The inputs from which y was computed.
+
+    Returns:
+        dL/dx with the shape of the input and the floating-point type of `dy`. A layer that accepts
+        several inputs gives a tuple with one array for each.
+
+    Raises:
+        NoGradientError: There is no rule for this layer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from xception.gradients import backward
+        >>> from xception.layers import Activation
+        >>> x = np.array([[-1.0, 0.0, 2.0]])
+        >>> backward(Activation("relu"), {}, np.ones((1, 3)), x)
+        array([[0., 0., 1.]])
     """
-    raise NoGradientError("no gradient is known here for this kind of layer")
+    raise NoGradientError("this kind of layer has no gradient rule")
 
 
-def fit(dy: Array, shape: Shape) -> Array:
-    """Where an input was repeated along an axis of size 1, all of its copies count: their sum."""
+def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
+    """Sum `dy` along the axes on which an input of this shape was broadcast; the ranks are equal.
+
+    Each of the copies of an element contributes to the element's gradient.
+    """
     repeated = tuple(axis for axis, size in enumerate(shape) if size == 1 and dy.shape[axis] > 1)
     return dy.sum(axis=repeated, keepdims=True) if repeated else dy
 
 
-def times(dy: Array, matrix: Array) -> Array:
-    """(…, c) · (c, d) -> (…, d) as one product: NumPy makes many small ones of it otherwise."""
-    return (dy.reshape(-1, len(matrix)) @ matrix).reshape(*dy.shape[:-1], matrix.shape[1])
+def matmul_last_axis(x: Array, matrix: Array) -> Array:
+    """Multiply the last axis by a matrix: (…, c) · (c, d) -> (…, d).
+
+    It is one product of two matrices; `x @ matrix` would be a loop of small ones in NumPy.
+    """
+    return (x.reshape(-1, len(matrix)) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])

@@ -1,4 +1,4 @@
-"""Functions of each number by itself, or along the last axis."""
+"""Activation functions, activation layers, and the epilogue of other layers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..kernels import Array, elementwise
-from .base import Layer, Parameter, Parameters, Shape, array_axes, as_wholes, axes, number
+from .base import Layer, Parameter, Parameters, Shape
+from .shapes import array_axes, fully_known
+from .validation import as_ints, check_axes, check_number, store_setting
 
-#: By Keras's names. Not among them: threshold, which takes settings; glu, which halves the channels,
-#: while Keras's layers reckon with all of them; sparsemax, where Keras does not compute what it says.
+#: Keras's activation functions, by name. Three are left out: "threshold" takes settings; "glu"
+#: halves the number of channels, which the output shapes of Keras's layers ignore; "sparsemax"
+#: does not compute in Keras what its documentation says.
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": elementwise.linear,
     "relu": elementwise.relu,
@@ -24,7 +27,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "leaky_relu": elementwise.leaky_relu,
     "elu": elementwise.elu,
     "selu": elementwise.selu,
-    "celu": elementwise.elu,  # they differ in what alpha does, and here it is 1
+    "celu": elementwise.elu,  # the two differ only for an alpha other than 1
     "gelu": elementwise.gelu,
     "silu": elementwise.silu,
     "swish": elementwise.silu,
@@ -36,7 +39,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "squareplus": elementwise.squareplus,
     "exponential": elementwise.exponential,
     "hard_sigmoid": elementwise.hard_sigmoid,
-    "hard_sigmoid_keras2": elementwise.hard_sigmoid_keras2,  # Keras's name for it is hard_sigmoid, too
+    "hard_sigmoid_keras2": elementwise.hard_sigmoid_keras2,  # named hard_sigmoid in Keras 2 and 1
     "hard_tanh": elementwise.hard_tanh,
     "log_sigmoid": elementwise.log_sigmoid,
     "log_softmax": elementwise.log_softmax,
@@ -53,7 +56,11 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """activation: a name in ACTIVATIONS, or one of the layers below that has no parameters."""
+    """An activation function as a layer. The shape does not change.
+
+    Attributes:
+        activation: A name in `ACTIVATIONS`, or one of the activation layers without parameters.
+    """
 
     activation: str | Layer
 
@@ -66,15 +73,24 @@ class Activation(Layer):
 
 @dataclass(frozen=True)
 class ReLU(Layer):
-    """x above the threshold, but at most max_value; below, negative_slope · (x − threshold)."""
+    """Rectified linear unit: min(x, max_value) above the threshold, negative_slope · (x − threshold) below.
+
+    Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines" (ICML 2010); the
+    generalization is Keras's.
+
+    Attributes:
+        max_value: Upper bound of the output, or None for no bound.
+        negative_slope: Slope below the threshold, at least 0.
+        threshold: Input above which the unit is active, at least 0.
+    """
 
     max_value: float | None = None
     negative_slope: float = 0.0
     threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        number(self, "max_value", least=0, optional=True)
-        number(self, "negative_slope", "threshold", least=0)
+        check_number(self, "max_value", minimum=0, optional=True)
+        check_number(self, "negative_slope", "threshold", minimum=0)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.bounded_relu(inputs[0], self.max_value, self.negative_slope, self.threshold)
@@ -82,12 +98,18 @@ class ReLU(Layer):
 
 @dataclass(frozen=True)
 class LeakyReLU(Layer):
-    """x, or negative_slope · x below 0."""
+    """Leaky rectified linear unit: x above 0, negative_slope · x below.
+
+    Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (ICML 2013).
+
+    Attributes:
+        negative_slope: Slope below 0.
+    """
 
     negative_slope: float = 0.3
 
     def __post_init__(self) -> None:
-        number(self, "negative_slope")
+        check_number(self, "negative_slope")
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.leaky_relu(inputs[0], self.negative_slope)
@@ -95,21 +117,33 @@ class LeakyReLU(Layer):
 
 @dataclass(frozen=True)
 class PReLU(Layer):
-    """x, or alpha · x below 0. alpha has the input's shape, of size 1 along the shared axes."""
+    """Parametric rectified linear unit: x above 0, alpha · x below.
+
+    The parameter alpha has the input's shape, with size 1 along the shared axes.
+
+    He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    Attributes:
+        shared_axes: Axes along which alpha is shared. (1, 2) gives one slope for each channel of a
+            feature map. None shares along no axis.
+    """
 
     shared_axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.shared_axes is not None:
-            object.__setattr__(self, "shared_axes", as_wholes("shared_axes", self.shared_axes))
+            store_setting(self, "shared_axes", as_ints("shared_axes", self.shared_axes))
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         shared = array_axes(self.shared_axes or (), inputs[0])
-        shape = tuple(1 if axis in shared else size for axis, size in enumerate(inputs[0], start=1))
-        known = tuple(size for size in shape if size is not None)
-        if len(known) < len(shape):
-            raise ValueError(f"needs a slope for each place of an input, whose size is open: {inputs[0]}")
-        return {"alpha": Parameter(known, "zeros")}
+        shape = fully_known(
+            tuple(1 if axis in shared else size for axis, size in enumerate(inputs[0], start=1))
+        )
+        if shape is None:
+            raise ValueError(
+                f"needs known sizes along the axes that share no slope, got an input of shape {inputs[0]}"
+            )
+        return {"alpha": Parameter(shape, "zeros")}
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.maximum(inputs[0], 0) + parameters["alpha"] * np.minimum(inputs[0], 0)
@@ -117,12 +151,18 @@ class PReLU(Layer):
 
 @dataclass(frozen=True)
 class ELU(Layer):
-    """x, or alpha · (exp x − 1) below 0."""
+    """Exponential linear unit: x above 0, alpha · (exp(x) − 1) below.
+
+    Clevert et al., "Fast and accurate deep network learning by exponential linear units" (ICLR 2016).
+
+    Attributes:
+        alpha: Minus the limit for x → −∞.
+    """
 
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        number(self, "alpha")
+        check_number(self, "alpha")
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.elu(inputs[0], self.alpha)
@@ -130,12 +170,18 @@ class ELU(Layer):
 
 @dataclass(frozen=True)
 class ThresholdedReLU(Layer):
-    """x above theta, else 0. Keras 2 has it, Keras 3 has not."""
+    """Thresholded rectified linear unit: x above theta, 0 below. Keras 3 has removed it.
+
+    Konda et al., "Zero-bias autoencoders and the benefits of co-adapting features" (ICLR 2015).
+
+    Attributes:
+        theta: Threshold, at least 0.
+    """
 
     theta: float = 1.0
 
     def __post_init__(self) -> None:
-        number(self, "theta", least=0)
+        check_number(self, "theta", minimum=0)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.bounded_relu(inputs[0], None, 0, self.theta)
@@ -143,46 +189,56 @@ class ThresholdedReLU(Layer):
 
 @dataclass(frozen=True)
 class Softmax(Layer):
-    """exp x, divided by its sum over the axis or axes."""
+    """Softmax: exp(x), divided by its sum along the axis or axes.
+
+    Attributes:
+        axis: Axis or axes whose outputs sum to 1, counted with the batch axis as 0.
+    """
 
     axis: int | tuple[int, ...] = -1
 
     def __post_init__(self) -> None:
-        axes(self)
+        check_axes(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        array_axes(self.axis, inputs[0])
+        array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
         return inputs[0]
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.softmax(inputs[0], array_axes(self.axis, inputs[0].shape[1:]))
 
 
-# --- activations within other layers --------------------------------------------------------
+# --- the epilogue of convolutions and dense layers: bias and activation ----------------------
 
 
 def check_activation(layer: Any) -> None:
-    """Check the setting `activation`: a name, None for "linear", or a layer that stands for one."""
+    """Check the setting `activation`: a name, None for "linear", or a layer without parameters."""
     value = layer.activation
     if isinstance(value, Activation):
         value = value.activation
     value = "linear" if value is None else value
     if isinstance(value, Layer):
         if not isinstance(value, ReLU | LeakyReLU | ELU | ThresholdedReLU) and value != Softmax():
-            raise ValueError(f"a layer {value.kind} cannot be another's activation")
+            raise ValueError(f"a {value.kind} layer cannot be the activation of another layer")
     elif not isinstance(value, str) or value not in ACTIVATIONS:
         raise ValueError(f"unknown activation {reprlib.repr(value)}; known are {', '.join(ACTIVATIONS)}")
-    object.__setattr__(layer, "activation", value)
+    store_setting(layer, "activation", value)
+
+
+def bias_parameter(use_bias: bool, units: int) -> dict[str, Parameter]:
+    """Return the parameter `bias` (units,), or no parameter if the layer uses no bias."""
+    return {"bias": Parameter((units,), "zeros")} if use_bias else {}
 
 
 def activate(activation: str | Layer, y: Array) -> Array:
+    """Apply an activation that `check_activation` has accepted."""
     if isinstance(activation, Layer):
         return activation.forward({}, y)
     return ACTIVATIONS[activation](y)
 
 
-def finish(y: Array, parameters: Parameters, activation: str | Layer) -> Array:
-    """What follows every matrix product: the bias, if there is one, and the activation."""
+def apply_epilogue(y: Array, parameters: Parameters, activation: str | Layer) -> Array:
+    """Add the bias, if there is one, and apply the activation. `y` may be overwritten."""
     if "bias" in parameters:
         y += parameters["bias"]
     return activate(activation, y)

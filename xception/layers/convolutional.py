@@ -1,162 +1,215 @@
-"""Convolution. Windows slide over the map as TensorFlow lets them: see `kernels.geometry`."""
+"""Convolution layers.
+
+Windows are placed as TensorFlow places them: see `xception.kernels.geometry`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .. import kernels
 from ..kernels import Array, Pair
-from .activations import check_activation, finish
-from .base import (
-    Layer,
-    Parameter,
-    Parameters,
-    Shape,
-    channels,
-    channels_last,
-    choice,
-    flag,
-    optional_bias,
-    pair,
-    pairs,
-    sizes,
-    slide,
-    whole,
-)
-
-PADDINGS = ("same", "valid")
+from .activations import apply_epilogue, bias_parameter, check_activation
+from .base import Layer, Parameter, Parameters, Shape
+from .shapes import Padding, as_map_shape, channel_count, pair, window_output_size
+from .validation import check_bool, check_channels_last, check_choice, check_int, check_pair
 
 
 @dataclass(frozen=True)
 class Conv2D(Layer):
-    """kernel (kh, kw, c_in / groups, filters), bias (filters,): (h, w, c_in) -> (oh, ow, filters)."""
+    """Two-dimensional convolution: (h, w, c_in) -> (oh, ow, filters).
+
+    The parameters are `kernel` (kh, kw, c_in / groups, filters) and `bias` (filters,).
+
+    Attributes:
+        filters: Number of output channels.
+        kernel_size: Height and width of the window, in taps; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels; one integer for both.
+        padding: "valid" keeps windows within the map: oh = ⌈(h − extent + 1) / stride⌉, where
+            extent = (kh − 1) · dilation + 1. "same" pads with zeros so that oh = ⌈h / stride⌉; an odd
+            pixel of padding goes below and to the right, as in TensorFlow.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        use_bias: Whether to add a bias.
+        dilation_rate: Vertical and horizontal step between taps, in pixels; one integer for both.
+        groups: Number of groups of filters. Each reads its own c_in / groups channels.
+        data_format: "channels_last", the only supported format.
+    """
 
     filters: int
     kernel_size: int | Pair
     strides: int | Pair = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     activation: str | Layer = "linear"
     use_bias: bool = True
     dilation_rate: int | Pair = 1
     groups: int = 1
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
-        whole(self, "filters", "groups")
+        _check_shared_settings(self)
+        check_int(self, "filters", "groups")
         if self.filters % self.groups:
-            raise ValueError(f"{self.filters} filters cannot be shared out among {self.groups} groups")
+            raise ValueError(f"{self.filters} filters cannot be divided into {self.groups} groups")
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        c_in = channels(inputs[0])
+        c_in = channel_count(inputs[0])
         if c_in % self.groups:
-            raise ValueError(f"{c_in} channels cannot be shared out among {self.groups} groups")
+            raise ValueError(f"{c_in} channels cannot be divided into {self.groups} groups")
         kernel = Parameter((*pair(self.kernel_size), c_in // self.groups, self.filters))
-        return {"kernel": kernel} | optional_bias(self.use_bias, self.filters)
+        return {"kernel": kernel} | bias_parameter(self.use_bias, self.filters)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (*_slide(self, inputs[0]), self.filters)
+        return (*_output_size(self, inputs[0]), self.filters)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         y = kernels.conv2d(inputs[0], parameters["kernel"], *_geometry(self), self.groups)
-        return finish(y, parameters, self.activation)
+        return apply_epilogue(y, parameters, self.activation)
 
 
 @dataclass(frozen=True)
 class SeparableConv2D(Layer):
-    """A convolution within each channel, then a 1×1 convolution across them.
+    """Depthwise separable convolution: (h, w, c) -> (oh, ow, filters).
 
-    depthwise_kernel (kh, kw, c, depth_multiplier), pointwise_kernel
-    (1, 1, c·depth_multiplier, filters), bias (filters,): (h, w, c) -> (oh, ow, filters).
+    A convolution within each channel is followed by a 1×1 convolution across channels, with nothing
+    in between.
+
+    The parameters are `depthwise_kernel` (kh, kw, c, depth_multiplier), `pointwise_kernel`
+    (1, 1, c · depth_multiplier, filters) and `bias` (filters,).
+
+    Chollet, "Xception: Deep learning with depthwise separable convolutions" (CVPR 2017).
+
+    Attributes:
+        filters: Number of output channels.
+        kernel_size: Height and width of the depthwise window, in taps; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels; one integer for both.
+        padding: "valid" or "same", as in `Conv2D`.
+        depth_multiplier: Depthwise outputs for each input channel.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        use_bias: Whether to add a bias, after the 1×1 convolution.
+        dilation_rate: Vertical and horizontal step between taps, in pixels; one integer for both.
+        data_format: "channels_last", the only supported format.
     """
 
     filters: int
     kernel_size: int | Pair
     strides: int | Pair = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     depth_multiplier: int = 1
     activation: str | Layer = "linear"
     use_bias: bool = True
     dilation_rate: int | Pair = 1
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
-        whole(self, "filters", "depth_multiplier")
+        _check_shared_settings(self)
+        check_int(self, "filters", "depth_multiplier")
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        c = channels(inputs[0])
+        c = channel_count(inputs[0])
         depthwise = Parameter((*pair(self.kernel_size), c, self.depth_multiplier))
         pointwise = Parameter((1, 1, c * self.depth_multiplier, self.filters))
-        bias = optional_bias(self.use_bias, self.filters)
+        bias = bias_parameter(self.use_bias, self.filters)
         return {"depthwise_kernel": depthwise, "pointwise_kernel": pointwise} | bias
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (*_slide(self, inputs[0]), self.filters)
+        return (*_output_size(self, inputs[0]), self.filters)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         x = kernels.depthwise_conv2d(inputs[0], parameters["depthwise_kernel"], *_geometry(self))
         y = kernels.conv2d(x, parameters["pointwise_kernel"])  # (n, oh, ow, filters)
-        return finish(y, parameters, self.activation)
+        return apply_epilogue(y, parameters, self.activation)
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2D(Layer):
-    """kernel (kh, kw, c, depth_multiplier), bias (c·depth_multiplier,):
-    (h, w, c) -> (oh, ow, c·depth_multiplier)."""
+    """Depthwise convolution, within each channel: (h, w, c) -> (oh, ow, c · depth_multiplier).
+
+    Output channel i · depth_multiplier + j is the j-th of input channel i.
+
+    The parameters are `kernel` (kh, kw, c, depth_multiplier) and `bias` (c · depth_multiplier,).
+
+    Attributes:
+        kernel_size: Height and width of the window, in taps; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels; one integer for both.
+        padding: "valid" or "same", as in `Conv2D`.
+        depth_multiplier: Outputs for each input channel.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        use_bias: Whether to add a bias.
+        dilation_rate: Vertical and horizontal step between taps, in pixels; one integer for both.
+        data_format: "channels_last", the only supported format.
+    """
 
     kernel_size: int | Pair
     strides: int | Pair = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     depth_multiplier: int = 1
     activation: str | Layer = "linear"
     use_bias: bool = True
     dilation_rate: int | Pair = 1
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
-        whole(self, "depth_multiplier")
+        _check_shared_settings(self)
+        check_int(self, "depth_multiplier")
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        c = channels(inputs[0])
+        c = channel_count(inputs[0])
         kernel = Parameter((*pair(self.kernel_size), c, self.depth_multiplier))
-        return {"kernel": kernel} | optional_bias(self.use_bias, c * self.depth_multiplier)
+        return {"kernel": kernel} | bias_parameter(self.use_bias, c * self.depth_multiplier)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (*_slide(self, inputs[0]), channels(inputs[0]) * self.depth_multiplier)
+        return (*_output_size(self, inputs[0]), channel_count(inputs[0]) * self.depth_multiplier)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         y = kernels.depthwise_conv2d(inputs[0], parameters["kernel"], *_geometry(self))
-        return finish(y, parameters, self.activation)
+        return apply_epilogue(y, parameters, self.activation)
 
 
 @dataclass(frozen=True)
 class Conv2DTranspose(Layer):
-    """kernel (kh, kw, filters, c_in), bias (filters,): (h, w, c_in) -> (oh, ow, filters).
+    """Transposed convolution: (h, w, c_in) -> (oh, ow, filters).
 
-    The way back of a convolution from (oh, ow) to (h, w). Several sizes lead there: without
-    output_padding it is h·stride, or with 'valid' at least what the windows cover.
+    It is the transpose, as a linear map, of the convolution with the same settings from (oh, ow) to
+    (h, w). That convolution maps several sizes (oh, ow) to the same (h, w), so the output size is a
+    choice, which follows Keras: h · stride with "same", and (h − 1) · stride + max(kh, stride) with
+    "valid", unless `output_padding` is given.
+
+    The parameters are `kernel` (kh, kw, filters, c_in) and `bias` (filters,).
+
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
+
+    Attributes:
+        filters: Number of output channels.
+        kernel_size: Height and width of the window, in taps; one integer for both.
+        strides: Vertical and horizontal factor by which the map is enlarged; one integer for both.
+        padding: "valid" or "same": the padding of the convolution that is transposed.
+        output_padding: Pixels added to the smallest output size, less than the strides. None
+            chooses the size above.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        use_bias: Whether to add a bias.
+        dilation_rate: 1, the only supported rate.
+        data_format: "channels_last", the only supported format.
     """
 
     filters: int
     kernel_size: int | Pair
     strides: int | Pair = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     output_padding: int | Pair | None = None
     activation: str | Layer = "linear"
     use_bias: bool = True
     dilation_rate: int | Pair = 1
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
-        whole(self, "filters")
+        _check_shared_settings(self)
+        check_int(self, "filters")
         if self.dilation_rate != (1, 1):
             raise ValueError(f"dilation_rate must be 1 in a transposed convolution, got {self.dilation_rate}")
         if self.output_padding is None:
             return
-        pairs(self, "output_padding", least=0)
+        check_pair(self, "output_padding", minimum=0)
         for extra, window, stride in zip(
             pair(self.output_padding), pair(self.kernel_size), pair(self.strides), strict=True
         ):
@@ -164,53 +217,52 @@ class Conv2DTranspose(Layer):
                 raise ValueError(f"output_padding must be less than strides, got {extra} and {stride}")
             if self.padding == "same" and window % 2 + extra == 0:
                 raise ValueError(
-                    f"output_padding must be at least 1 for a window of {window} and 'same', got 0"
+                    f"output_padding must be at least 1 for a window of {window} and padding 'same', got 0"
                 )
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        kernel = Parameter((*pair(self.kernel_size), self.filters, channels(inputs[0])))
-        return {"kernel": kernel} | optional_bias(self.use_bias, self.filters)
+        kernel = Parameter((*pair(self.kernel_size), self.filters, channel_count(inputs[0])))
+        return {"kernel": kernel} | bias_parameter(self.use_bias, self.filters)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        h, w, _ = sizes(inputs[0])
-        return self._size(h, 0), self._size(w, 1), self.filters
-
-    def _size(self, size: int | None, axis: int) -> int | None:
-        if size is None:
-            return None
-        window, stride = pair(self.kernel_size)[axis], pair(self.strides)[axis]
-        if self.output_padding is not None:
-            covered = window % 2 if self.padding == "same" else window
-            return (size - 1) * stride + covered + pair(self.output_padding)[axis]
-        return size * stride if self.padding == "same" else (size - 1) * stride + max(window, stride)
+        h, w, _ = as_map_shape(inputs[0])
+        oh = None if h is None else self._output_size(h, 0)
+        ow = None if w is None else self._output_size(w, 1)
+        return oh, ow, self.filters
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         _, h, w, _ = inputs[0].shape
-        oh, ow = self._size(h, 0), self._size(w, 1)
-        assert oh is not None  # an array's sizes are known
-        assert ow is not None
+        size = self._output_size(h, 0), self._output_size(w, 1)
         kernel = parameters["kernel"]
-        y = kernels.conv2d_transpose(inputs[0], kernel, pair(self.strides), self.padding, (oh, ow))
-        return finish(y, parameters, self.activation)
+        y = kernels.conv2d_transpose(inputs[0], kernel, pair(self.strides), self.padding, size)
+        return apply_epilogue(y, parameters, self.activation)
+
+    def _output_size(self, size: int, axis: int) -> int:
+        window, stride = pair(self.kernel_size)[axis], pair(self.strides)[axis]
+        if self.output_padding is not None:
+            # Keras counts kh // 2 pixels of 'same' padding on either side: an odd window keeps 1 pixel.
+            unpadded = window % 2 if self.padding == "same" else window
+            return (size - 1) * stride + unpadded + pair(self.output_padding)[axis]
+        return size * stride if self.padding == "same" else (size - 1) * stride + max(window, stride)
 
 
-# --- what they share ------------------------------------------------------------------------
+# --- shared by the classes above ------------------------------------------------------------
 
 Convolution = Conv2D | SeparableConv2D | DepthwiseConv2D
 
 
-def _check(layer: Convolution | Conv2DTranspose) -> None:
-    pairs(layer, "kernel_size", "strides", "dilation_rate")
-    choice(layer, "padding", PADDINGS)
-    flag(layer, "use_bias")
-    channels_last(layer)
+def _check_shared_settings(layer: Convolution | Conv2DTranspose) -> None:
+    check_pair(layer, "kernel_size", "strides", "dilation_rate")
+    check_choice(layer, "padding", ("same", "valid"))
+    check_bool(layer, "use_bias")
+    check_channels_last(layer)
     check_activation(layer)
 
 
-def _slide(layer: Convolution, shape: Shape) -> tuple[int | None, int | None]:
-    return slide(shape, layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
+def _output_size(layer: Convolution, shape: Shape) -> tuple[int | None, int | None]:
+    return window_output_size(shape, layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
 
 
-def _geometry(layer: Convolution) -> tuple[Pair, str, Pair]:
-    """(strides, padding, dilation), as the kernels take them."""
+def _geometry(layer: Convolution) -> tuple[Pair, Padding, Pair]:
+    """Return (strides, padding, dilation), as the kernels take them."""
     return pair(layer.strides), layer.padding, pair(layer.dilation_rate)

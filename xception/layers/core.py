@@ -1,4 +1,4 @@
-"""Where data enters, dense layers, and arithmetic."""
+"""Input, dense and identity layers, and arithmetic operations."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..kernels import Array
-from .activations import check_activation, finish
-from .base import (
-    Layer,
-    Numbers,
-    Parameter,
-    Parameters,
-    Shape,
-    as_whole,
-    broadcast,
-    channels,
-    choice,
-    flag,
-    numbers,
-    optional_bias,
-    whole,
+from .activations import apply_epilogue, bias_parameter, check_activation
+from .base import Layer, Parameter, Parameters, Shape
+from .shapes import broadcast_shapes, channel_count
+from .validation import (
+    NestedFloats,
+    as_int,
+    check_bool,
+    check_choice,
+    check_int,
+    check_numbers,
+    store_setting,
 )
 
 
 @dataclass(frozen=True)
 class Input(Layer):
-    """One example's shape. An open axis (None) takes any size from `minimum` on.
+    """The entry of data into a network.
 
-    Inside a network that is a part of another it has an input of its own, which it hands on.
+    Inside a network that is part of another one, an input has an input of its own and returns it.
+
+    Attributes:
+        shape: Shape of one example, without the batch axis. None accepts any size of at least `minimum`.
+        minimum: The least size of each axis but the last, which holds the channels.
     """
 
     shape: Shape
@@ -40,17 +40,16 @@ class Input(Layer):
     arity: ClassVar[int | None] = 0
 
     def __post_init__(self) -> None:
-        whole(self, "minimum")
+        check_int(self, "minimum")
         if not isinstance(self.shape, list | tuple):
             raise ValueError(f"the input's shape must be a list of sizes, got {reprlib.repr(self.shape)}")
-        object.__setattr__(
-            self, "shape", tuple(size if size is None else as_whole("a size", size, 0) for size in self.shape)
-        )
-        measured = self.shape[:-1] or self.shape
-        if not self.shape or any(size is not None and size < self.minimum for size in measured):
-            raise ValueError(f"the input must measure at least {self.minimum} each way, got {self.shape}")
-        if self.shape[-1] == 0:
-            raise ValueError(f"the input needs at least one channel, got {self.shape}")
+        shape = tuple(size if size is None else as_int("a size", size, minimum=0) for size in self.shape)
+        store_setting(self, "shape", shape)
+        bounded = shape[:-1] or shape  # a vector's only axis counts as one of size
+        if not shape or any(size is not None and size < self.minimum for size in bounded):
+            raise ValueError(f"the input must measure at least {self.minimum} each way, got {shape}")
+        if shape[-1] == 0:
+            raise ValueError(f"the input must have at least one channel, got {shape}")
 
     def accepts(self, count: int) -> bool:
         return count in (0, 1)
@@ -58,15 +57,15 @@ class Input(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if not inputs:
             return self.shape
-        (found,) = inputs
-        fits = len(found) == len(self.shape) and all(
-            size in (None, wanted)
-            for size, wanted in zip(found, self.shape, strict=True)
-            if wanted is not None
+        (shape,) = inputs
+        fits = len(shape) == len(self.shape) and all(
+            size in (None, expected)
+            for size, expected in zip(shape, self.shape, strict=True)
+            if expected is not None
         )
         if not fits:
-            raise ValueError(f"takes inputs of shape {self.shape}, got {found}")
-        return replace(self, shape=found).shape  # which looks at the minimum
+            raise ValueError(f"takes inputs of shape {self.shape}, got {shape}")
+        return replace(self, shape=shape).shape  # raises ValueError for a size below the minimum
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0]
@@ -74,31 +73,39 @@ class Input(Layer):
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """kernel (c, units), bias (units,): (…, c) -> (…, units)."""
+    """Fully connected layer, along the last axis: (…, c) -> (…, units).
+
+    The parameters are `kernel` (c, units) and `bias` (units,).
+
+    Attributes:
+        units: Number of outputs.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        use_bias: Whether to add a bias.
+    """
 
     units: int
     activation: str | Layer = "linear"
     use_bias: bool = True
 
     def __post_init__(self) -> None:
-        whole(self, "units")
-        flag(self, "use_bias")
+        check_int(self, "units")
+        check_bool(self, "use_bias")
         check_activation(self)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        kernel = Parameter((channels(inputs[0]), self.units))
-        return {"kernel": kernel} | optional_bias(self.use_bias, self.units)
+        kernel = Parameter((channel_count(inputs[0]), self.units))
+        return {"kernel": kernel} | bias_parameter(self.use_bias, self.units)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*inputs[0][:-1], self.units)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return finish(inputs[0] @ parameters["kernel"], parameters, self.activation)
+        return apply_epilogue(inputs[0] @ parameters["kernel"], parameters, self.activation)
 
 
 @dataclass(frozen=True)
 class Identity(Layer):
-    """Hands on what it is given."""
+    """The identity: returns its input."""
 
     identity: ClassVar[bool] = True
 
@@ -110,7 +117,7 @@ class Identity(Layer):
 
 
 def _floor_divide(x: Array, y: Array) -> Array:
-    return np.floor(x / y)  # as TensorFlow has it; NumPy's own looks at the remainder
+    return np.floor(x / y)  # as in TensorFlow; np.floor_divide can differ by 1
 
 
 UNARY: dict[str, Callable[[Array], Array]] = {
@@ -135,26 +142,34 @@ BINARY: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Arithmetic(Layer):
-    """What `x / 127.5 - 1` leaves in a model: an operation on one input, or on two, or on one and
-    a constant, which comes second unless `constant_first`. Shapes are compared from their ends."""
+    """An elementwise operation, as `x / 127.5 - 1` leaves two of in a Keras model.
+
+    A unary operation takes one input. A binary operation takes two inputs of one rank, or one input
+    and a constant. Shapes broadcast as in NumPy.
+
+    Attributes:
+        operation: A name in `UNARY` or `BINARY`.
+        constant: One operand of a binary operation, as a number or nested lists of numbers.
+        constant_first: Whether the constant is the first operand.
+    """
 
     operation: str
-    constant: Numbers | None = None
+    constant: NestedFloats | None = None
     constant_first: bool = False
 
     def __post_init__(self) -> None:
-        choice(self, "operation", (*BINARY, *UNARY))
-        flag(self, "constant_first")
+        check_choice(self, "operation", (*BINARY, *UNARY))
+        check_bool(self, "constant_first")
         if self.constant is not None:
-            numbers(self, "constant")
+            check_numbers(self, "constant")
         if self.operation in UNARY and self.constant is not None:
             raise ValueError(f"{self.operation} takes no constant")
         if self.constant is None and self.constant_first:
-            raise ValueError("constant_first without a constant")
+            raise ValueError("constant_first requires a constant")
 
     @property
     def kind(self) -> str:
-        """The operation's class, as Keras 3 writes it: "FloorDivide"."""
+        """The class name of the operation as Keras 3 writes it, such as "FloorDivide"."""
         return self.operation.title().replace("_", "")
 
     @property
@@ -164,26 +179,31 @@ class Arithmetic(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if self.operation in UNARY:
             return inputs[0]
-        one, other = (*inputs, np.shape(self._constant(np.float64)))[:2]
-        if self.constant is not None and len(other) == len(one) + 1 and other[0] == 1:
-            other = other[1:]  # which stood for the batch axis
-        elif len(other) > len(one) or (self.constant is None and len(other) < len(one)):
-            raise ValueError(f"computes with arrays of one rank, got {one} and {other}")
-        joined = broadcast(one, other)
-        if joined is None:
-            raise ValueError(f"computes with arrays of one shape, got {one} and {other}")
-        return joined
+        operands: tuple[Shape, ...] = (*inputs, np.shape(self._constant_array(np.float64)))
+        a, b = operands[:2]
+        if self.constant is not None and len(b) == len(a) + 1 and b[0] == 1:
+            b = b[1:]  # without the constant's batch axis
+        elif len(b) > len(a) or (self.constant is None and len(b) < len(a)):
+            raise ValueError(f"operands must have the same rank, got shapes {a} and {b}")
+        shape = broadcast_shapes(a, b)
+        if shape is None:
+            raise ValueError(f"operands must have compatible shapes, got {a} and {b}")
+        return shape
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        with np.errstate(all="ignore"):  # infinity and NaN are answers, as they are in Keras
+        with np.errstate(all="ignore"):  # infinity and NaN are valid results, as in Keras
             if self.operation in UNARY:
                 return UNARY[self.operation](inputs[0])
             return BINARY[self.operation](*self.operands(*inputs))
 
     def operands(self, *inputs: Array) -> tuple[Array, Array]:
-        """What a binary operation takes, in its order."""
-        one, other = (*inputs, self._constant(inputs[0].dtype))[:2]
-        return (other, one) if self.constant_first else (one, other)
+        """Return both operands of a binary operation, in order.
 
-    def _constant(self, dtype: Any) -> Array:
+        Args:
+            *inputs: The inputs of the layer: two, or one if there is a constant.
+        """
+        a, b = (*inputs, self._constant_array(inputs[0].dtype))[:2]
+        return (b, a) if self.constant_first else (a, b)
+
+    def _constant_array(self, dtype: Any) -> Array:
         return np.asarray(() if self.constant is None else self.constant, dtype)

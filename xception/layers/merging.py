@@ -1,4 +1,4 @@
-"""Several inputs to one."""
+"""Merging layers, which combine several inputs into one output."""
 
 from __future__ import annotations
 
@@ -11,66 +11,74 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels import Array
-from .base import LARGEST, Layer, Parameters, Shape, array_axis, axes, broadcast, flag, whole
+from .base import Layer, Parameters, Shape
+from .shapes import array_axis, broadcast_shapes
+from .validation import MAX_INT, check_axes, check_bool, check_int
 
 Operation = Callable[[Array, Array], Array]
 
+EPSILON = 1e-7  #: Keras's `backend.epsilon()`, the least norm that `Dot` divides by
+
 
 class Merge(Layer):
-    """Inputs of one shape, number by number. Where one has size 1, it is repeated along the axis;
-    an input of fewer axes gets new ones of size 1 behind the batch axis, as in Keras."""
+    """Base class of elementwise merging: shapes (…) that broadcast -> the broadcast shape.
+
+    An input of lower rank gets new axes of size 1 after the batch axis, as in Keras.
+
+    Attributes:
+        operation: The function of two arrays by which the inputs are combined from left to right.
+    """
 
     arity: ClassVar[int | None] = None
-    verb: ClassVar[str]
     operation: ClassVar[Operation]
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        joined: Shape | None = inputs[0]
+        merged: Shape | None = inputs[0]
         for shape in inputs[1:]:
-            joined = None if joined is None else broadcast(joined, shape)
-        if joined is None:
-            raise ValueError(f"{self.verb} inputs of one shape, got {' and '.join(map(str, inputs))}")
-        return joined
+            merged = None if merged is None else broadcast_shapes(merged, shape)
+        if merged is None:
+            raise ValueError(f"inputs must have compatible shapes, got {_listed(inputs)}")
+        return merged
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return reduce(type(self).operation, self.aligned(*inputs))
 
     def aligned(self, *inputs: Array) -> list[Array]:
-        """All with as many axes."""
+        """Return the inputs with the same number of axes.
+
+        Args:
+            *inputs: Arrays with a batch axis.
+        """
         rank = max(x.ndim for x in inputs)
         return [x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs]
 
 
 @dataclass(frozen=True)
 class Add(Merge):
-    """The sum of two or more inputs."""
+    """Elementwise sum of two or more inputs."""
 
-    verb: ClassVar[str] = "adds"
     operation: ClassVar[Operation] = np.add
 
 
 @dataclass(frozen=True)
 class Subtract(Merge):
-    """The first input less the second."""
+    """Elementwise difference: the first input minus the second."""
 
     arity: ClassVar[int | None] = 2
-    verb: ClassVar[str] = "subtracts"
     operation: ClassVar[Operation] = np.subtract
 
 
 @dataclass(frozen=True)
 class Multiply(Merge):
-    """The product of two or more inputs."""
+    """Elementwise product of two or more inputs."""
 
-    verb: ClassVar[str] = "multiplies"
     operation: ClassVar[Operation] = np.multiply
 
 
 @dataclass(frozen=True)
 class Average(Merge):
-    """The mean of two or more inputs."""
+    """Elementwise mean of two or more inputs."""
 
-    verb: ClassVar[str] = "averages"
     operation: ClassVar[Operation] = np.add
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -79,47 +87,49 @@ class Average(Merge):
 
 @dataclass(frozen=True)
 class Maximum(Merge):
-    """The greatest of two or more inputs."""
+    """Elementwise maximum of two or more inputs."""
 
-    verb: ClassVar[str] = "compares"
     operation: ClassVar[Operation] = np.maximum
 
 
 @dataclass(frozen=True)
 class Minimum(Merge):
-    """The least of two or more inputs."""
+    """Elementwise minimum of two or more inputs."""
 
-    verb: ClassVar[str] = "compares"
     operation: ClassVar[Operation] = np.minimum
 
 
 @dataclass(frozen=True)
 class Concatenate(Layer):
-    """Two or more inputs side by side along an axis; along the others they are alike."""
+    """Concatenation of two or more inputs along an axis. All other sizes must agree.
+
+    Attributes:
+        axis: Axis along which the inputs are joined, counted with the batch axis as 0.
+    """
 
     axis: int = -1
     arity: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
-        whole(self, "axis", least=-LARGEST)
+        check_int(self, "axis", minimum=-MAX_INT)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        along = array_axis(self.axis, inputs[0]) - 1
-        joined = list(inputs[0])
+        joined_axis = array_axis(self.axis, inputs[0]) - 1
+        sizes = list(inputs[0])
         for shape in inputs[1:]:
-            if len(shape) != len(joined):
-                raise ValueError(f"joins inputs of one rank, got {' and '.join(map(str, inputs))}")
-            for axis, (one, other) in enumerate(zip(joined, shape, strict=True)):
-                if axis == along:
-                    joined[axis] = None if one is None or other is None else one + other
-                elif None not in (one, other) and one != other:
+            if len(shape) != len(sizes):
+                raise ValueError(f"inputs must have the same rank, got shapes {_listed(inputs)}")
+            for axis, (a, b) in enumerate(zip(sizes, shape, strict=True)):
+                if axis == joined_axis:
+                    sizes[axis] = None if a is None or b is None else a + b
+                elif a is not None and b is not None and a != b:
                     raise ValueError(
-                        f"joins inputs that differ along axis {self.axis} only, "
-                        f"got {' and '.join(map(str, inputs))}"
+                        f"inputs must have the same sizes except along axis {self.axis}, "
+                        f"got shapes {_listed(inputs)}"
                     )
                 else:
-                    joined[axis] = other if one is None else one
-        return tuple(joined)
+                    sizes[axis] = b if a is None else a
+        return tuple(sizes)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.concatenate(inputs, axis=self.axis)
@@ -127,44 +137,58 @@ class Concatenate(Layer):
 
 @dataclass(frozen=True)
 class Dot(Layer):
-    """Sums of products along an axis of each: (…, k, …), (…, k, …) -> the first's other axes, then
-    the second's; (1,) for two vectors. normalize: each vector along that axis is made length 1."""
+    """Dot products of two inputs along one axis of each: (…, k, …), (…, k, …) -> (…).
+
+    The output has the remaining axes of the first input, followed by those of the second. For two
+    vectors (k,) it has the shape (1,).
+
+    Attributes:
+        axes: The axis of both inputs, or one for each, counted with the batch axis as 0.
+        normalize: Whether vectors along the axis are scaled to length 1, for cosine similarity.
+    """
 
     axes: int | tuple[int, ...]
     normalize: bool = False
     arity: ClassVar[int | None] = 2
 
     def __post_init__(self) -> None:
-        axes(self, "axes")
+        check_axes(self, "axes")
         if isinstance(self.axes, tuple) and len(self.axes) > 2:
             raise ValueError(f"axes must be one axis, or one for each input, got {self.axes}")
-        flag(self, "normalize")
+        check_bool(self, "normalize")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        one, other = inputs
-        a, b = self._axes(one, other)
-        if None not in (one[a - 1], other[b - 1]) and one[a - 1] != other[b - 1]:
-            raise ValueError(f"sums along axes of one size, got {one} and {other}")
-        return (*one[: a - 1], *one[a:], *other[: b - 1], *other[b:]) or (1,)
+        a, b = inputs
+        axis_a, axis_b = self._array_axes(a, b)
+        k_a, k_b = a[axis_a - 1], b[axis_b - 1]
+        if k_a is not None and k_b is not None and k_a != k_b:
+            raise ValueError(f"inputs must have the same size along the summed axes, got shapes {a} and {b}")
+        return (*a[: axis_a - 1], *a[axis_a:], *b[: axis_b - 1], *b[axis_b:]) or (1,)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        a, b = self._axes(inputs[0].shape[1:], inputs[1].shape[1:])
-        one, other = np.moveaxis(inputs[0], a, -1), np.moveaxis(inputs[1], b, -1)
+        shapes = inputs[0].shape[1:], inputs[1].shape[1:]
+        axis_a, axis_b = self._array_axes(*shapes)
+        a, b = np.moveaxis(inputs[0], axis_a, -1), np.moveaxis(inputs[1], axis_b, -1)  # (n, …, k)
         if self.normalize:
-            one, other = _unit(one), _unit(other)
-        y = _rows(one) @ _rows(other).swapaxes(1, 2)
-        return y.reshape(len(y), *self.output_shape(inputs[0].shape[1:], inputs[1].shape[1:]))
+            a, b = _normalized(a), _normalized(b)
+        y = _as_rows(a) @ _as_rows(b).swapaxes(1, 2)  # (n, rows of a, rows of b)
+        return y.reshape(len(y), *self.output_shape(*shapes))
 
-    def _axes(self, one: Shape, other: Shape) -> tuple[int, int]:
-        both = (self.axes,) if isinstance(self.axes, int) else self.axes
-        return array_axis(both[0], one), array_axis(both[-1], other)
+    def _array_axes(self, a: Shape, b: Shape) -> tuple[int, int]:
+        axes = (self.axes,) if isinstance(self.axes, int) else self.axes
+        return array_axis(axes[0], a), array_axis(axes[-1], b)
 
 
-def _rows(x: Array) -> Array:
-    """(n, …, k) -> (n, rows, k)"""
+def _as_rows(x: Array) -> Array:
+    """Reshape (n, …, k) to (n, rows, k)."""
     return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
 
 
-def _unit(x: Array) -> Array:
-    length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
-    return x / np.maximum(length, 1e-7)
+def _normalized(x: Array) -> Array:
+    """Scale vectors along the last axis to length 1."""
+    norm = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
+    return x / np.maximum(norm, EPSILON)
+
+
+def _listed(shapes: tuple[Shape, ...]) -> str:
+    return " and ".join(map(str, shapes))

@@ -1,4 +1,4 @@
-"""Normalisation along the channels, which come last."""
+"""Normalization layers. Channels come last."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels import Array
-from .base import (
-    Layer,
-    Parameter,
-    Parameters,
-    Shape,
-    array_axes,
-    axes,
-    check_last,
-    flag,
-    last_axis,
-    number,
-    whole,
-)
+from .base import Layer, Parameter, Parameters, Shape
+from .shapes import array_axes, check_channel_axis
+from .validation import check_axes, check_bool, check_int, check_last_axis, check_number
 
 
 @dataclass(frozen=True)
 class BatchNormalization(Layer):
-    """gamma · (x − moving_mean) / √(moving_variance + epsilon) + beta, along the last axis."""
+    """Batch normalization by the moving statistics of each channel. The shape does not change.
+
+    y = gamma · (x − moving_mean) / √(moving_variance + epsilon) + beta
+
+    The parameters are `gamma`, `beta`, `moving_mean` and `moving_variance`, each (c,).
+
+    Ioffe and Szegedy, "Batch normalization: Accelerating deep network training by reducing internal
+    covariate shift" (ICML 2015), algorithm 2.
+
+    Attributes:
+        epsilon: Added to the variance, at least 0. Keras's default is 1e-3.
+        center: Whether there is a `beta`.
+        scale: Whether there is a `gamma`.
+        axis: The channels' axis, which must be the last.
+    """
 
     epsilon: float = 1e-3
     center: bool = True
@@ -33,13 +37,13 @@ class BatchNormalization(Layer):
     axis: int = -1
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_shared_settings(self)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        shape = (check_last(self.axis, inputs[0]),)
-        return _scale_and_offset(self, shape) | {
-            "moving_mean": Parameter(shape, "zeros", trainable=False),
-            "moving_variance": Parameter(shape, "ones", trainable=False),
+        c = check_channel_axis(self.axis, inputs[0])
+        return _gamma_and_beta(self, c) | {
+            "moving_mean": Parameter((c,), "zeros", trainable=False),
+            "moving_variance": Parameter((c,), "ones", trainable=False),
         }
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -47,9 +51,10 @@ class BatchNormalization(Layer):
         return inputs[0] * scale + offset
 
     def scale_and_offset(self, parameters: Parameters) -> tuple[Array, Array]:
-        """Return (scale, offset), each (c,), with which the layer computes x · scale + offset.
+        """Return (scale, offset), each (c,), such that the layer computes x · scale + offset.
 
-        Both have the floating-point type of the parameters.
+        Args:
+            parameters: The arrays of the layer. The result has their floating-point type.
         """
         scale = 1 / np.sqrt(parameters["moving_variance"] + self.epsilon)
         if self.scale:
@@ -60,7 +65,21 @@ class BatchNormalization(Layer):
 
 @dataclass(frozen=True)
 class LayerNormalization(Layer):
-    """gamma · (x − mean) / √(variance + epsilon) + beta, of each pixel's own channels."""
+    """Layer normalization over the channels of each pixel. The shape does not change.
+
+    y = gamma · (x − mean) / √(variance + epsilon) + beta
+
+    The parameters are `gamma` and `beta`, each (c,).
+
+    Ba et al., "Layer normalization" (2016).
+
+    Attributes:
+        epsilon: Added to the variance, at least 0.
+        center: Whether there is a `beta`.
+        scale: Whether there is a `gamma`.
+        axis: The channels' axis, which must be the last.
+        rms_scaling: False; Keras has deprecated it, and it is not supported.
+    """
 
     epsilon: float = 1e-3
     center: bool = True
@@ -69,23 +88,34 @@ class LayerNormalization(Layer):
     rms_scaling: bool = False
 
     def __post_init__(self) -> None:
-        _check(self)
-        flag(self, "rms_scaling")
+        _check_shared_settings(self)
+        check_bool(self, "rms_scaling")
         if self.rms_scaling:
-            raise ValueError("rms_scaling is not known here: Keras itself has given it up")
+            raise ValueError("rms_scaling is not supported; Keras has deprecated it")
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        return _scale_and_offset(self, (check_last(self.axis, inputs[0]),))
+        return _gamma_and_beta(self, check_channel_axis(self.axis, inputs[0]))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return _affine(_standard(inputs[0], -1, self.epsilon), parameters)
+        return _scale_and_shift(_standardize(inputs[0], -1, self.epsilon), parameters)
 
 
 @dataclass(frozen=True)
 class GroupNormalization(Layer):
-    """gamma · (x − mean) / √(variance + epsilon) + beta, of each example's groups of channels.
+    """Group normalization over the pixels of each group of channels. The shape does not change.
 
-    groups: -1 for one a channel, which is instance normalisation.
+    y = gamma · (x − mean) / √(variance + epsilon) + beta
+
+    The parameters are `gamma` and `beta`, each (c,).
+
+    Wu and He, "Group normalization" (ECCV 2018).
+
+    Attributes:
+        groups: Number of groups, or -1 for as many as channels, which is instance normalization.
+        epsilon: Added to the variance, at least 0.
+        center: Whether there is a `beta`.
+        scale: Whether there is a `gamma`.
+        axis: The channels' axis, which must be the last.
     """
 
     groups: int = 32
@@ -95,68 +125,88 @@ class GroupNormalization(Layer):
     axis: int = -1
 
     def __post_init__(self) -> None:
-        _check(self)
-        whole(self, "groups", least=-1)
+        _check_shared_settings(self)
+        check_int(self, "groups", minimum=-1)
         if self.groups == 0:
-            raise ValueError("groups must be a whole number from 1, or -1, got 0")
+            raise ValueError("groups must be a positive integer or -1, got 0")
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        c = check_last(self.axis, inputs[0])
+        c = check_channel_axis(self.axis, inputs[0])
         if self.groups > 0 and c % self.groups:
-            raise ValueError(f"{c} channels cannot be shared out among {self.groups} groups")
-        return _scale_and_offset(self, (c,))
+            raise ValueError(f"{c} channels cannot be divided into {self.groups} groups")
+        return _gamma_and_beta(self, c)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
+        y = _standardize(x.reshape(self.grouped_shape(x)), (1, 3), self.epsilon)
+        return _scale_and_shift(y.reshape(x.shape), parameters)
+
+    def grouped_shape(self, x: Array) -> tuple[int, int, int, int]:
+        """Return (n, pixels, groups, channels of a group), the shape in which statistics are taken.
+
+        Args:
+            x: An input (n, …, c).
+        """
         n, *pixels, c = x.shape
         groups = c if self.groups == -1 else self.groups
-        grouped = x.reshape(n, math.prod(pixels), groups, c // groups)
-        return _affine(_standard(grouped, (1, 3), self.epsilon).reshape(x.shape), parameters)
+        return n, math.prod(pixels), groups, c // groups
 
 
 @dataclass(frozen=True)
 class UnitNormalization(Layer):
-    """x, divided by its length along the axis or axes."""
+    """Scaling of vectors to Euclidean length 1. The shape does not change.
+
+    Attributes:
+        axis: Axis or axes along which the length is taken, counted with the batch axis as 0.
+    """
 
     axis: int | tuple[int, ...] = -1
 
     def __post_init__(self) -> None:
-        axes(self)
+        check_axes(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        array_axes(self.axis, inputs[0])
+        array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
         return inputs[0]
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        along = array_axes(self.axis, inputs[0].shape[1:])
-        length = np.sqrt(np.square(inputs[0]).sum(axis=along, keepdims=True))
-        return inputs[0] / np.maximum(length, 1e-12)
+        return inputs[0] / self.norm(inputs[0])
+
+    def norm(self, x: Array) -> Array:
+        """Return the length of each vector, at least 1e-12 as in Keras, with the axes kept at size 1.
+
+        Args:
+            x: An input, with a batch axis.
+        """
+        axes = array_axes(self.axis, x.shape[1:])
+        return np.maximum(np.sqrt(np.square(x).sum(axis=axes, keepdims=True)), 1e-12)
 
 
-# --- what they share ------------------------------------------------------------------------
+# --- shared by the classes above ------------------------------------------------------------
 
 Normalizing = BatchNormalization | LayerNormalization | GroupNormalization
 
 
-def _check(layer: Normalizing) -> None:
-    number(layer, "epsilon", least=0)
-    flag(layer, "center", "scale")
-    last_axis(layer)
+def _check_shared_settings(layer: Normalizing) -> None:
+    check_number(layer, "epsilon", minimum=0)
+    check_bool(layer, "center", "scale")
+    check_last_axis(layer)
 
 
-def _scale_and_offset(layer: Normalizing, shape: tuple[int, ...]) -> dict[str, Parameter]:
-    gamma = {"gamma": Parameter(shape, "ones")} if layer.scale else {}
-    beta = {"beta": Parameter(shape, "zeros")} if layer.center else {}
+def _gamma_and_beta(layer: Normalizing, c: int) -> dict[str, Parameter]:
+    gamma = {"gamma": Parameter((c,), "ones")} if layer.scale else {}
+    beta = {"beta": Parameter((c,), "zeros")} if layer.center else {}
     return gamma | beta
 
 
-def _standard(x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array:
+def _standardize(x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array:
+    """Return (x − mean) / √(variance + epsilon), with the statistics of `x` itself along `axes`."""
     y = x - x.mean(axis=axes, keepdims=True)
     y /= np.sqrt(np.square(y).mean(axis=axes, keepdims=True) + epsilon)
     return y
 
 
-def _affine(y: Array, parameters: Parameters) -> Array:
+def _scale_and_shift(y: Array, parameters: Parameters) -> Array:
     if "gamma" in parameters:
         y = y * parameters["gamma"]
     return y + parameters["beta"] if "beta" in parameters else y

@@ -1,43 +1,53 @@
-"""One number for each window, or for each channel."""
+"""Pooling layers, over windows and over whole feature maps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .. import kernels
 from ..kernels import Array, Pair
-from .base import Layer, Parameters, Shape, channels_last, choice, flag, pair, pairs, sizes, slide
+from .base import Layer, Parameters, Shape
+from .shapes import Padding, as_map_shape, pair, window_output_size
+from .validation import check_bool, check_channels_last, check_choice, check_pair, store_setting
 
 
 @dataclass(frozen=True)
 class Pooling2D(Layer):
-    """(h, w, c) -> (oh, ow, c). Strides are the pool's own size unless given."""
+    """Base class of pooling over windows: (h, w, c) -> (oh, ow, c)."""
 
     pool_size: int | Pair = 2
     strides: int | Pair | None = None
-    padding: str = "valid"
-    data_format: str | None = None
+    padding: Padding = "valid"
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
         if self.strides is None:
-            object.__setattr__(self, "strides", self.pool_size)
-        pairs(self, "pool_size", "strides")
-        choice(self, "padding", ("same", "valid"))
-        channels_last(self)
+            store_setting(self, "strides", self.pool_size)
+        check_pair(self, "pool_size", "strides")
+        check_choice(self, "padding", ("same", "valid"))
+        check_channels_last(self)
 
     @property
     def geometry(self) -> tuple[Pair, Pair]:
-        """(pool_size, strides), each down and along."""
-        assert self.strides is not None  # __post_init__ saw to it
+        """The window's size and the strides, each as (vertical, horizontal)."""
+        assert self.strides is not None  # __post_init__ has set it
         return pair(self.pool_size), pair(self.strides)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (*slide(inputs[0], *self.geometry, self.padding), inputs[0][-1])
+        return (*window_output_size(inputs[0], *self.geometry, self.padding), inputs[0][-1])
 
 
 @dataclass(frozen=True)
 class MaxPooling2D(Pooling2D):
-    """The greatest of each window: (h, w, c) -> (oh, ow, c)."""
+    """Maximum of each window: (h, w, c) -> (oh, ow, c). Padding is excluded.
+
+    Attributes:
+        pool_size: Height and width of the window, in pixels; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels. None stands for `pool_size`.
+        padding: "valid" or "same", as in `Conv2D`.
+        data_format: "channels_last", the only supported format.
+    """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return kernels.max_pool2d(inputs[0], *self.geometry, self.padding)
@@ -45,7 +55,16 @@ class MaxPooling2D(Pooling2D):
 
 @dataclass(frozen=True)
 class AveragePooling2D(Pooling2D):
-    """The mean of each window's pixels: (h, w, c) -> (oh, ow, c). The border of 'same' is none."""
+    """Mean of each window: (h, w, c) -> (oh, ow, c).
+
+    Padding is excluded from the mean, as in TensorFlow.
+
+    Attributes:
+        pool_size: Height and width of the window, in pixels; one integer for both.
+        strides: Vertical and horizontal step between windows, in pixels. None stands for `pool_size`.
+        padding: "valid" or "same", as in `Conv2D`.
+        data_format: "channels_last", the only supported format.
+    """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return kernels.average_pool2d(inputs[0], *self.geometry, self.padding)
@@ -53,23 +72,30 @@ class AveragePooling2D(Pooling2D):
 
 @dataclass(frozen=True)
 class GlobalPooling2D(Layer):
-    """(h, w, c) -> (c,), or (1, 1, c) with keepdims."""
+    """Base class of pooling over whole feature maps: (h, w, c) -> (c,), or (1, 1, c) with `keepdims`."""
 
     keepdims: bool = False
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        flag(self, "keepdims")
-        channels_last(self)
+        check_bool(self, "keepdims")
+        check_channels_last(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        _, _, c = sizes(inputs[0])
+        _, _, c = as_map_shape(inputs[0])
         return (1, 1, c) if self.keepdims else (c,)
 
 
 @dataclass(frozen=True)
 class GlobalAveragePooling2D(GlobalPooling2D):
-    """The mean of each channel: (h, w, c) -> (c,), or (1, 1, c) with keepdims."""
+    """Mean of each channel: (h, w, c) -> (c,), or (1, 1, c) with `keepdims`.
+
+    Lin et al., "Network in network" (ICLR 2014).
+
+    Attributes:
+        keepdims: Whether the spatial axes stay, with size 1.
+        data_format: "channels_last", the only supported format.
+    """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].mean(axis=(1, 2), keepdims=self.keepdims)
@@ -77,7 +103,12 @@ class GlobalAveragePooling2D(GlobalPooling2D):
 
 @dataclass(frozen=True)
 class GlobalMaxPooling2D(GlobalPooling2D):
-    """The greatest of each channel: (h, w, c) -> (c,), or (1, 1, c) with keepdims."""
+    """Maximum of each channel: (h, w, c) -> (c,), or (1, 1, c) with `keepdims`.
+
+    Attributes:
+        keepdims: Whether the spatial axes stay, with size 1.
+        data_format: "channels_last", the only supported format.
+    """
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].max(axis=(1, 2), keepdims=self.keepdims)

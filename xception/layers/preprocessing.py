@@ -1,49 +1,47 @@
-"""Images to what a network takes, within the model: scales and sizes."""
+"""Image preprocessing layers: scaling of values, and resizing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .. import kernels
 from ..kernels import Array
-from .base import (
-    Layer,
-    Numbers,
-    Parameter,
-    Parameters,
-    Shape,
-    array_axes,
-    axes,
-    channels_last,
-    choice,
-    flag,
-    number,
-    numbers,
-    sizes,
-    whole,
+from .base import Layer, Parameter, Parameters, Shape
+from .shapes import array_axes, as_map_shape, broadcasts_to, fully_known
+from .validation import (
+    NestedFloats,
+    check_axes,
+    check_bool,
+    check_channels_last,
+    check_choice,
+    check_int,
+    check_number,
+    check_numbers,
 )
 
 
 @dataclass(frozen=True)
 class Rescaling(Layer):
-    """x · scale + offset. Either may be a number, or one for each channel."""
+    """Rescaling of values: x · scale + offset. The shape does not change.
 
-    scale: Numbers
-    offset: Numbers = 0.0
+    Attributes:
+        scale: A factor, or one for each channel.
+        offset: A number to add, or one for each channel.
+    """
+
+    scale: NestedFloats
+    offset: NestedFloats = 0.0
 
     def __post_init__(self) -> None:
-        numbers(self, "scale", "offset")
+        check_numbers(self, "scale", "offset")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         for name, value in (("scale", self.scale), ("offset", self.offset)):
             shape = np.shape(value)
-            ends = inputs[0][len(inputs[0]) - len(shape) :]
-            if len(shape) > len(inputs[0]) or any(
-                size not in (1, end) for size, end in zip(shape, ends, strict=True)
-            ):
+            if not broadcasts_to(shape, inputs[0]):
                 raise ValueError(f"its {name}, of shape {shape}, does not fit an input of shape {inputs[0]}")
         return inputs[0]
 
@@ -54,29 +52,37 @@ class Rescaling(Layer):
 
 @dataclass(frozen=True)
 class Normalization(Layer):
-    """(x − mean) / √variance for each place along the axes, or with `invert` the way back.
+    """Normalization of features by fixed statistics: (x − mean) / √variance. The shape does not change.
 
-    mean and variance are settings; or else parameters, with the count of what they were made from,
-    which is not used.
+    There is one mean and one variance for each index along the axes. They are settings or, if these
+    are None, the parameters `mean` and `variance`, whose shape is the input's sizes along the axes.
+    The parameter `count` () is the number of samples that Keras computed them from; it is not used.
+
+    Attributes:
+        axis: Axis or axes with statistics of their own, counted with the batch axis as 0. None: one mean
+            and variance for all values.
+        mean: Mean, or nested lists of means. Given if and only if `variance` is.
+        variance: Variance, or nested lists of variances, each at least 0.
+        invert: Whether to compute the inverse, mean + x · √variance.
     """
 
     axis: int | tuple[int, ...] | None = -1
-    mean: Numbers | None = None
-    variance: Numbers | None = None
+    mean: NestedFloats | None = None
+    variance: NestedFloats | None = None
     invert: bool = False
 
     def __post_init__(self) -> None:
-        axes(self, optional=True)
-        flag(self, "invert")
+        check_axes(self, optional=True)
+        check_bool(self, "invert")
         if (self.mean is None) != (self.variance is None):
             raise ValueError("mean and variance must be given together")
         if self.mean is not None:
-            numbers(self, "mean", "variance")
+            check_numbers(self, "mean", "variance")
             if np.min(np.asarray(self.variance)) < 0:
-                raise ValueError("variance must be at least 0")
+                raise ValueError(f"variance must be at least 0, got {np.min(np.asarray(self.variance))}")
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        shape = self._kept(inputs[0])
+        shape = self._statistics_shape(inputs[0])
         if self.mean is not None:
             return {}
         return {
@@ -86,14 +92,13 @@ class Normalization(Layer):
         }
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        kept = self._kept(inputs[0])
-        for value in (self.mean, self.variance):
+        expected = self._statistics_shape(inputs[0])
+        for name, value in (("mean", self.mean), ("variance", self.variance)):
             shape = () if value is None else np.shape(value)
-            ends = kept[len(kept) - len(shape) :]
-            if len(shape) > len(kept) or any(
-                size not in (1, end) for size, end in zip(shape, ends, strict=True)
-            ):
-                raise ValueError(f"its mean and variance, of shape {shape}, do not fit {kept}")
+            if not broadcasts_to(shape, expected):
+                raise ValueError(
+                    f"its {name}, of shape {shape}, does not fit sizes {expected} along axis {self.axis}"
+                )
         return inputs[0]
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -101,37 +106,49 @@ class Normalization(Layer):
         mean, deviation = self.statistics(parameters, x)
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
-    def _kept(self, shape: Shape) -> tuple[int, ...]:
-        """The sizes along the axes."""
-        kept = [shape[axis - 1] for axis in self._axes(shape)]
-        known = tuple(size for size in kept if size is not None)
-        if len(known) < len(kept):
-            raise ValueError(f"needs known sizes along axis {self.axis}, got an input of shape {shape}")
-        return known
-
-    def _axes(self, shape: Shape) -> tuple[int, ...]:
-        return array_axes(() if self.axis is None else self.axis, shape)
-
     def statistics(self, parameters: Parameters, x: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation, with an axis for each of x."""
-        kept = self._axes(x.shape[1:])
-        sizes = tuple(x.shape[axis] for axis in kept)
-        shape = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
+        """Return (mean, standard deviation), which broadcast to `x`.
+
+        Args:
+            parameters: The arrays of the layer; not used where the statistics are settings.
+            x: An input, with a batch axis.
+        """
+        axes = self._array_axes(x.shape[1:])
+        sizes = tuple(x.shape[axis] for axis in axes)
+        shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
         given: tuple[Any, Any] = self.mean, self.variance
         if self.mean is None:
             given = parameters["mean"], parameters["variance"]
         mean, variance = (
             np.broadcast_to(np.asarray(value, x.dtype), sizes).reshape(shape) for value in given
         )
-        return mean, np.maximum(np.sqrt(variance), 1e-7)  # Keras's fuzz
+        return mean, np.maximum(np.sqrt(variance), 1e-7)  # Keras's `backend.epsilon()`
+
+    def _statistics_shape(self, shape: Shape) -> tuple[int, ...]:
+        """Return the sizes along the axes for an input of this shape."""
+        sizes = fully_known(tuple(shape[axis - 1] for axis in self._array_axes(shape)))
+        if sizes is None:
+            raise ValueError(f"needs known sizes along axis {self.axis}, got an input of shape {shape}")
+        return sizes
+
+    def _array_axes(self, shape: Shape) -> tuple[int, ...]:
+        return array_axes(() if self.axis is None else self.axis, shape)
 
 
 @dataclass(frozen=True)
 class Resizing(Layer):
-    """(h, w, c) -> (height, width, c).
+    """Resizing of images: (h, w, c) -> (height, width, c).
 
-    crop_to_aspect_ratio: of the middle of the image, as large as its shape allows.
-    pad_to_aspect_ratio: of the image with a border of fill_value, as small as its shape allows.
+    Attributes:
+        height: Height of the output, in pixels.
+        width: Width of the output, in pixels.
+        interpolation: One of `kernels.INTERPOLATIONS`.
+        crop_to_aspect_ratio: Whether to crop the image to the output's aspect ratio first.
+        pad_to_aspect_ratio: Whether to pad the image to the output's aspect ratio first.
+        fill_mode: "constant", the only supported mode.
+        fill_value: Value of the padding.
+        antialias: Whether to widen the interpolation's kernel when an axis shrinks.
+        data_format: "channels_last", the only supported format.
     """
 
     height: int
@@ -139,65 +156,78 @@ class Resizing(Layer):
     interpolation: str = "bilinear"
     crop_to_aspect_ratio: bool = False
     pad_to_aspect_ratio: bool = False
-    fill_mode: str = "constant"
+    fill_mode: Literal["constant"] = "constant"
     fill_value: float = 0.0
     antialias: bool = False
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        whole(self, "height", "width")
-        choice(self, "interpolation", kernels.INTERPOLATIONS)
-        choice(self, "fill_mode", ("constant",))
-        flag(self, "crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias")
-        number(self, "fill_value")
-        channels_last(self)
+        check_int(self, "height", "width")
+        check_choice(self, "interpolation", kernels.INTERPOLATIONS)
+        check_choice(self, "fill_mode", ("constant",))
+        check_bool(self, "crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias")
+        check_number(self, "fill_value")
+        check_channels_last(self)
         if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
             raise ValueError("crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return self.height, self.width, sizes(inputs[0])[-1]
+        _, _, c = as_map_shape(inputs[0])
+        return self.height, self.width, c
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
         if self.crop_to_aspect_ratio:
-            x = _crop_to_ratio(x, self.height, self.width)
+            x = _crop_to_aspect_ratio(x, self.height, self.width)
         elif self.pad_to_aspect_ratio:
-            # As much above as below, in Keras: an odd pixel is left out.
-            above = max(x.shape[2] * self.height // self.width - x.shape[1], 0) // 2
-            left = max(x.shape[1] * self.width // self.height - x.shape[2], 0) // 2
-            border = ((0, 0), (above, above), (left, left), (0, 0))
+            # Keras pads both sides alike, so an odd pixel of padding is dropped.
+            _, h, w, _ = x.shape
+            rows = max(w * self.height // self.width - h, 0) // 2
+            columns = max(h * self.width // self.height - w, 0) // 2
+            border = ((0, 0), (rows, rows), (columns, columns), (0, 0))
             x = np.pad(x, border, constant_values=self.fill_value)
         return kernels.resize(x, (self.height, self.width), self.interpolation, self.antialias)
 
 
 @dataclass(frozen=True)
 class CenterCrop(Layer):
-    """The middle (height, width, c) of an image; of smaller ones, the middle of that shape, enlarged."""
+    """The center of an image: (h, w, c) -> (height, width, c).
+
+    An image smaller than the output is cropped to the output's aspect ratio and enlarged, as in Keras.
+
+    Attributes:
+        height: Height of the output, in pixels.
+        width: Width of the output, in pixels.
+        data_format: "channels_last", the only supported format.
+    """
 
     height: int
     width: int
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        whole(self, "height", "width")
-        channels_last(self)
+        check_int(self, "height", "width")
+        check_channels_last(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return self.height, self.width, sizes(inputs[0])[-1]
+        _, _, c = as_map_shape(inputs[0])
+        return self.height, self.width, c
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         _, h, w, _ = inputs[0].shape
         if h >= self.height and w >= self.width:
-            return _middle(inputs[0], self.height, self.width)
-        return kernels.resize(_crop_to_ratio(inputs[0], self.height, self.width), (self.height, self.width))
+            return _center(inputs[0], self.height, self.width)
+        x = _crop_to_aspect_ratio(inputs[0], self.height, self.width)
+        return kernels.resize(x, (self.height, self.width))
 
 
-def _crop_to_ratio(x: Array, height: int, width: int) -> Array:
-    """The middle of a map, as large as the ratio height : width allows."""
+def _crop_to_aspect_ratio(x: Array, height: int, width: int) -> Array:
+    """Return the largest center of `x` with the aspect ratio of (height, width)."""
     _, h, w, _ = x.shape
-    return _middle(x, max(min(h, w * height // width), 1), max(min(w, h * width // height), 1))
+    return _center(x, max(min(h, w * height // width), 1), max(min(w, h * width // height), 1))
 
 
-def _middle(x: Array, height: int, width: int) -> Array:
+def _center(x: Array, height: int, width: int) -> Array:
+    """(n, h, w, c) -> (n, height, width, c)"""
     top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
     return x[:, top : top + height, left : left + width]

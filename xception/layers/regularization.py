@@ -1,4 +1,4 @@
-"""What works in training only."""
+"""Regularization and augmentation layers, which act during training only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import reprlib
 from dataclasses import dataclass
 
-from .base import choice, number
 from .core import Identity
+from .validation import check_choice, check_number
 
-#: Keras's other classes that hand on what they are given, unless they are in training.
+#: Keras's other layers that return their input unchanged unless they are training.
 TRAINING_ONLY = frozenset(
     {
         "ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout", "GaussianNoise",
@@ -25,31 +25,43 @@ TRAINING_ONLY = frozenset(
 
 @dataclass(frozen=True)
 class Dropout(Identity):
-    """Drops nothing: at inference it is the identity."""
+    """Dropout: the identity at inference. The shape does not change.
+
+    Keras scales the remaining units by 1 / (1 − rate) during training ("inverted dropout"), so nothing
+    is to be scaled here.
+
+    Srivastava et al., "Dropout: A simple way to prevent neural networks from overfitting" (JMLR 2014).
+
+    Attributes:
+        rate: Fraction of units that training drops, from 0 to 1.
+    """
 
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        number(self, "rate", least=0, most=1)
+        check_number(self, "rate", minimum=0, maximum=1)
 
 
 @dataclass(frozen=True)
 class TrainingOnly(Identity):
-    """Any of TRAINING_ONLY. Its settings, as JSON, are kept to be written back."""
+    """Any layer in `TRAINING_ONLY`: the identity at inference. The shape does not change.
+
+    Attributes:
+        kind_name: Keras's class name.
+        settings: The layer's settings as the text of a JSON object, so that a saved model has them.
+    """
 
     kind_name: str
     settings: str = "{}"
 
     def __post_init__(self) -> None:
-        choice(self, "kind_name", sorted(TRAINING_ONLY))
+        check_choice(self, "kind_name", sorted(TRAINING_ONLY))
         try:
             settings = json.loads(self.settings)
         except (TypeError, ValueError, RecursionError):
             settings = None
         if not isinstance(settings, dict):
-            raise ValueError(
-                f"settings must be JSON text that holds an object, got {reprlib.repr(self.settings)}"
-            )
+            raise ValueError(f"settings must be the text of a JSON object, got {reprlib.repr(self.settings)}")
 
     @property
     def kind(self) -> str:

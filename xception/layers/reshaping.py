@@ -1,43 +1,45 @@
-"""The same numbers in another shape, with a border more or less, or repeated."""
+"""Reshaping layers: new shapes for the same values, borders, repetition, and upsampling."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .. import kernels
 from ..kernels import Array, Pair
-from .base import (
-    Layer,
-    Parameters,
-    Shape,
-    as_wholes,
-    borders,
-    channels_last,
-    choice,
-    pair,
-    pairs,
-    sizes,
-    whole,
+from .base import Layer, Parameters, Shape
+from .shapes import as_map_shape, fully_known, pair
+from .validation import (
+    as_ints,
+    check_border,
+    check_channels_last,
+    check_choice,
+    check_int,
+    check_pair,
+    store_setting,
 )
 
-Borders = tuple[Pair, Pair]  #: ((top, bottom), (left, right))
+Border = tuple[Pair, Pair]  #: widths in pixels: ((top, bottom), (left, right))
 
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """(h, w, c) -> (h·w·c,)"""
+    """Flattening to a vector, in row-major order: (h, w, c) -> (h · w · c,).
 
-    data_format: str | None = None
+    Attributes:
+        data_format: "channels_last", the only supported format.
+    """
+
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        channels_last(self)
+        check_channels_last(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (_product(inputs[0]),)
+        return (_size(inputs[0]),)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].reshape(len(inputs[0]), math.prod(inputs[0].shape[1:]))
@@ -45,43 +47,54 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Reshape(Layer):
-    """Any shape of the same size. One -1 in target_shape stands for whatever is left."""
+    """Reshaping to another shape of the same size, in row-major order: (…) -> target_shape.
+
+    Attributes:
+        target_shape: The output's shape, without the batch axis. One size may be -1, to be inferred.
+    """
 
     target_shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        sizes = as_wholes("target_shape", self.target_shape, least=-1)
+        sizes = as_ints("target_shape", self.target_shape, minimum=-1)
         if not sizes or 0 in sizes or sizes.count(-1) > 1:
-            raise ValueError(f"target_shape must be whole numbers from 1, and at most one -1, got {sizes}")
-        object.__setattr__(self, "target_shape", sizes)
+            raise ValueError(f"target_shape must hold positive integers and at most one -1, got {sizes}")
+        store_setting(self, "target_shape", sizes)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        size, wanted = _product(inputs[0]), math.prod(abs(size) for size in self.target_shape)
+        size, target_size = _size(inputs[0]), math.prod(abs(size) for size in self.target_shape)
         if size is None:
-            return tuple(None if size == -1 else size for size in self.target_shape)
-        if size % wanted if -1 in self.target_shape else size != wanted:
+            return tuple(None if target == -1 else target for target in self.target_shape)
+        if size % target_size if -1 in self.target_shape else size != target_size:
             raise ValueError(f"an input of shape {inputs[0]} does not fit into {self.target_shape}")
-        return tuple(size // wanted if part == -1 else part for part in self.target_shape)
+        return tuple(size // target_size if target == -1 else target for target in self.target_shape)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return inputs[0].reshape(len(inputs[0]), *map(int, _known(self.output_shape(inputs[0].shape[1:]))))
+        (x,) = inputs
+        shape = fully_known(self.output_shape(x.shape[1:]))
+        assert shape is not None  # because the input's is
+        return x.reshape(len(x), *shape)
 
 
 @dataclass(frozen=True)
 class Permute(Layer):
-    """The axes in another order, counted from 1: dims (3, 1, 2) makes (h, w, c) -> (c, h, w)."""
+    """Transposition of axes. (3, 1, 2) makes (h, w, c) -> (c, h, w).
+
+    Attributes:
+        dims: For each axis of the output, the axis of the input, counted from 1.
+    """
 
     dims: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        dims = as_wholes("dims", self.dims)
+        dims = as_ints("dims", self.dims)
         if not dims or sorted(dims) != list(range(1, len(dims) + 1)):
-            raise ValueError(f"dims must be the numbers from 1 on, each once, got {dims}")
-        object.__setattr__(self, "dims", dims)
+            raise ValueError(f"dims must be a permutation of the axes from 1 on, got {dims}")
+        store_setting(self, "dims", dims)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != len(self.dims):
-            raise ValueError(f"orders {len(self.dims)} axes, got an input of shape {inputs[0]}")
+            raise ValueError(f"permutes {len(self.dims)} axes, got an input of shape {inputs[0]}")
         return tuple(inputs[0][axis - 1] for axis in self.dims)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -90,12 +103,16 @@ class Permute(Layer):
 
 @dataclass(frozen=True)
 class RepeatVector(Layer):
-    """(c,) -> (n, c)"""
+    """Repetition of a vector: (c,) -> (n, c).
+
+    Attributes:
+        n: Number of repetitions.
+    """
 
     n: int
 
     def __post_init__(self) -> None:
-        whole(self, "n")
+        check_int(self, "n")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
@@ -108,17 +125,23 @@ class RepeatVector(Layer):
 
 @dataclass(frozen=True)
 class ZeroPadding2D(Layer):
-    """A border of zeros. padding: of all sides, of (rows, columns), or of each side."""
+    """Padding with zeros: (h, w, c) -> (top + h + bottom, left + w + right, c).
 
-    padding: int | Pair | Borders = 1
-    data_format: str | None = None
+    Attributes:
+        padding: Width of the border in pixels: one integer, (vertical, horizontal), or
+            ((top, bottom), (left, right)).
+        data_format: "channels_last", the only supported format.
+    """
+
+    padding: int | Pair | Border = 1
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        borders(self, "padding")
-        channels_last(self)
+        check_border(self, "padding")
+        check_channels_last(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return _bordered(inputs[0], self.padding, 1)
+        return _resized_by_border(inputs[0], self.padding, 1)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.pad(inputs[0], ((0, 0), *sides(self.padding), (0, 0)))
@@ -126,17 +149,23 @@ class ZeroPadding2D(Layer):
 
 @dataclass(frozen=True)
 class Cropping2D(Layer):
-    """What is left within a border. cropping: of all sides, of (rows, columns), or of each side."""
+    """Removal of a border: (h, w, c) -> (h − top − bottom, w − left − right, c).
 
-    cropping: int | Pair | Borders = 0
-    data_format: str | None = None
+    Attributes:
+        cropping: Width of the border in pixels: one integer, (vertical, horizontal), or
+            ((top, bottom), (left, right)).
+        data_format: "channels_last", the only supported format.
+    """
+
+    cropping: int | Pair | Border = 0
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        borders(self, "cropping")
-        channels_last(self)
+        check_border(self, "cropping")
+        check_channels_last(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return _bordered(inputs[0], self.cropping, -1)
+        return _resized_by_border(inputs[0], self.cropping, -1)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (top, bottom), (left, right) = sides(self.cropping)
@@ -146,49 +175,58 @@ class Cropping2D(Layer):
 
 @dataclass(frozen=True)
 class UpSampling2D(Layer):
-    """(h, w, c) -> (h·size[0], w·size[1], c)"""
+    """Enlargement by whole factors: (h, w, c) -> (h · size[0], w · size[1], c).
+
+    Attributes:
+        size: Vertical and horizontal factor; one integer for both.
+        interpolation: One of `kernels.INTERPOLATIONS`.
+        data_format: "channels_last", the only supported format.
+    """
 
     size: int | Pair = 2
     interpolation: str = "nearest"
-    data_format: str | None = None
+    data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:
-        pairs(self, "size")
-        choice(self, "interpolation", kernels.INTERPOLATIONS)
-        channels_last(self)
+        check_pair(self, "size")
+        check_choice(self, "interpolation", kernels.INTERPOLATIONS)
+        check_channels_last(self)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        h, w, c = sizes(inputs[0])
-        down, along = pair(self.size)
-        return None if h is None else h * down, None if w is None else w * along, c
+        h, w, c = as_map_shape(inputs[0])
+        vertical, horizontal = pair(self.size)
+        return None if h is None else h * vertical, None if w is None else w * horizontal, c
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        (_, h, w, _), (down, along) = inputs[0].shape, pair(self.size)
-        return kernels.resize(inputs[0], (h * down, w * along), self.interpolation)
+        (_, h, w, _), (vertical, horizontal) = inputs[0].shape, pair(self.size)
+        return kernels.resize(inputs[0], (h * vertical, w * horizontal), self.interpolation)
 
 
-# --- what they share ------------------------------------------------------------------------
+# --- shared by the classes above ------------------------------------------------------------
 
 
-def _product(shape: Shape) -> int | None:
-    """How many numbers an input of this shape holds; None where a size is open."""
-    return None if None in shape else math.prod(_known(shape))
+def sides(border: Any) -> Border:
+    """Return the border of a `ZeroPadding2D` or `Cropping2D` layer with its stored type.
+
+    Args:
+        border: `layer.padding` or `layer.cropping`, which `check_border` has stored as
+            ((top, bottom), (left, right)).
+    """
+    return border
 
 
-def _known(shape: Shape) -> tuple[int, ...]:
-    return tuple(size for size in shape if size is not None)
+def _size(shape: Shape) -> int | None:
+    """Return the number of elements of this shape, or None if it is unknown."""
+    known = fully_known(shape)
+    return None if known is None else math.prod(known)
 
 
-def sides(border: Any) -> Borders:
-    return border  # as `borders` stored it
-
-
-def _bordered(shape: Shape, border: Any, sign: int) -> Shape:
-    """The shape of a map with a border more (sign 1) or less (sign -1)."""
-    h, w, c = sizes(shape)
+def _resized_by_border(shape: Shape, border: Any, sign: int) -> Shape:
+    """Return the shape of a feature map with a border added (sign 1) or removed (sign -1)."""
+    h, w, c = as_map_shape(shape)
     (top, bottom), (left, right) = sides(border)
     h = None if h is None else h + sign * (top + bottom)
     w = None if w is None else w + sign * (left + right)
     if min(size for size in (h, w, 1) if size is not None) < 1:
-        raise ValueError(f"nothing is left of an input of shape {shape}")
+        raise ValueError(f"nothing remains of an input of shape {shape}")
     return h, w, c

@@ -20,7 +20,7 @@ from ..graph import Graph, GraphParameters, Node, network
 from ..graph.network import Network
 from ..kernels import Array
 from ..layers import Shape
-from ..layers.base import as_whole
+from ..layers.validation import as_int
 from . import inputs, summary
 from .feature_maps import POOLINGS, last_maps, pooled
 from .layer import ModelLayer
@@ -308,7 +308,7 @@ class Model:
     ) -> Iterator[tuple[slice, int, dict[str, Array]]]:
         """(which images, of how many, what these nodes give for them), batch by batch."""
         entering = inputs.checked(self.graph, x)
-        batch_size = 32 if batch_size is None else as_whole("batch_size", batch_size)
+        batch_size = 32 if batch_size is None else as_int("batch_size", batch_size)
         plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
         count = len(next(iter(entering.values())))
         with ProgressBar(count, "image", verbose) as bar:

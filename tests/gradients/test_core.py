@@ -1,0 +1,34 @@
+"""Gradient rules of dense and identity layers, and of arithmetic."""
+
+import pytest
+from gradient_checks import MAP, VECTOR, check_differences, check_float32, layer_id
+
+from xception import layers
+
+LAYERS = [
+    (layers.Dense(3), [VECTOR]),
+    (layers.Dense(3, "softmax"), [VECTOR]),
+    (layers.Dense(3, "log_softmax"), [MAP]),
+    *((layers.Arithmetic(name), [MAP]) for name in ("negative", "absolute", "square", "sqrt", "exp", "log")),
+    *(
+        (layers.Arithmetic(name), [MAP, (1, 6, 1)])
+        for name in ("add", "subtract", "multiply", "divide", "floor_divide", "power", "maximum", "minimum")
+    ),
+    (layers.Arithmetic("subtract", 0.5, constant_first=True), [MAP]),
+    (layers.Arithmetic("divide", (1.0, 2.0, 3.0, 4.0)), [MAP]),
+    (layers.Arithmetic("divide", 2.0, constant_first=True), [MAP]),
+    (layers.Arithmetic("power", 3.0), [MAP]),
+    (layers.Arithmetic("multiply", ((1.0,), (2.0,), (3.0,))), [(1, 1, 4)]),
+    (layers.Dropout(), [MAP]),
+    (layers.TrainingOnly("RandomFlip"), [MAP]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "shapes"), LAYERS, ids=layer_id)
+def test_gradients_equal_central_differences(layer, shapes):
+    check_differences(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), LAYERS, ids=layer_id)
+def test_float32_stays_float32(layer, shapes):
+    check_float32(layer, shapes)
