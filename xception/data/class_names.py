@@ -36,9 +36,10 @@ def read_class_names(path: str | os.PathLike[str]) -> ClassNames:
         ValueError: The file does not hold class names; the message says why.
 
     Examples:
-        >>> from pathlib import Path
-        >>> _ = Path("classes.txt").write_text("cat\\ndog\\n")
-        >>> read_class_names("classes.txt")
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "classes.txt"
+        >>> _ = path.write_text("cat\\ndog\\n")
+        >>> read_class_names(path)
         (('0', 'cat'), ('1', 'dog'))
     """
     path = Path(path)
