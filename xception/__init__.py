@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from .explanation.explainer import explain
     from .explanation.result import Explanation
     from .graph import Graph
-    from .models.model import Model, Xception, load_model
+    from .models.factory import Xception, load_model
+    from .models.model import Model
+    from .models.pretrained import download_weights, verify_weights, weights_path
     from .prediction.classifier import predict
     from .training.transfer import fit
 
@@ -42,18 +44,21 @@ _HOMES = {
     "ModelFileError": "errors",
     "NoGradientError": "errors",
     "Prediction": "data.imagenet",
-    "Xception": "models.model",
+    "Xception": "models.factory",
     "XceptionError": "errors",
     "decode_predictions": "data.imagenet",
+    "download_weights": "models.pretrained",
     "explain": "explanation.explainer",
     "fit": "training.transfer",
     "get_num_threads": "engine.cpus",
     "load_image": "data.images",
-    "load_model": "models.model",
+    "load_model": "models.factory",
     "predict": "prediction.classifier",
     "preprocess_input": "data.imagenet",
     "read_class_names": "data.class_names",
     "set_num_threads": "engine.cpus",
+    "verify_weights": "models.pretrained",
+    "weights_path": "models.pretrained",
 }
 _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "layers", "training")
 

@@ -135,7 +135,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(cache):
 
 def test_wrong_content(cache, server):
     server.content = CONTENT[::-1]
-    with pytest.raises(DownloadError, match="not this file: its sha256 differs"):
+    with pytest.raises(DownloadError, match="another one: its sha256 differs"):
         pretrained.classifier()
     assert_nothing_left(cache)
 

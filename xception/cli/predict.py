@@ -11,7 +11,8 @@ from functools import partial
 
 from ..data import photographs
 from ..data.imagenet import Prediction
-from ..models.model import Model, Xception, load_model
+from ..models.factory import Xception, load_model
+from ..models.model import Model
 from ..prediction import classifier as prediction
 from .common import complaints, plain, report
 

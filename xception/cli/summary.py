@@ -9,7 +9,7 @@ import json
 from .. import architecture
 from ..models import pretrained
 from ..models import summary as summaries
-from ..models.model import load_model
+from ..models.factory import load_model
 from .common import complain, plain
 
 

@@ -16,14 +16,8 @@ from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Input, Layer, Shape
 from .names import next_automatic_name, next_shared_name
-from .node import Node
+from .node import GraphParameters, Inputs, Node
 from .order import keras_order
-
-#: {node name: {parameter name: array}}.
-GraphParameters = Mapping[str, Mapping[str, Array]]
-
-#: The input of a graph: an array, or an array for each of several inputs, by name.
-Inputs = Array | Mapping[str, Array]
 
 T = TypeVar("T")
 
@@ -136,9 +130,6 @@ class Graph:
 
         Returns:
             The new graph. It can be changed, even if this one is that of a `Model`.
-
-        Raises:
-            GraphError: As for `add`.
 
         Examples:
             >>> import xception

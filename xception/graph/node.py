@@ -1,11 +1,18 @@
-"""A node of a graph: a layer with its inputs and shapes."""
+"""Nodes of a graph, and the types of its parameters and inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..kernels import Array
 from ..layers import Layer, Parameter, Shape
+
+#: {node name: {parameter name: array}}.
+GraphParameters = Mapping[str, Mapping[str, Array]]
+
+#: The input of a graph: an array, or an array for each of several inputs, by name.
+Inputs = Array | Mapping[str, Array]
 
 
 @dataclass(frozen=True)

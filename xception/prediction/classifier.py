@@ -21,8 +21,9 @@ from ..data.photographs import BATCH
 from ..kernels import Array, sigmoid
 from ..kernels import softmax as softmax_of
 from ..layers import Softmax
+from ..models.factory import Xception
 from ..models.inputs import image_input, own_scaling
-from ..models.model import Model, Xception
+from ..models.model import Model
 
 if TYPE_CHECKING:
     from ..data.images import ImageLike
