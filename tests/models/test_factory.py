@@ -74,7 +74,7 @@ def test_what_is_saved_is_loaded(tmp_path, images, include_top):
     model.save(tmp_path / "x.keras")
     loaded = xception.load_model(tmp_path / "x.keras")
     np.testing.assert_array_equal(loaded.predict(images), model.predict(images))
-    with pytest.raises(FileNotFoundError, match="missing.keras"):
+    with pytest.raises(FileNotFoundError, match=r"missing\.keras"):
         xception.load_model(tmp_path / "missing.keras")
 
 

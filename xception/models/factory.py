@@ -104,11 +104,11 @@ def load_model(path: str | os.PathLike[str]) -> Model:
             a ValueError.
 
     Examples:
-        >>> import xception
-        >>> model = xception.Xception(include_top=False, weights=None)
-        >>> model.save("base.keras")
-        >>> xception.load_model("base.keras").name
-        'xception'
+        >>> import tempfile, xception
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     xception.Xception(include_top=False).save(f"{folder}/base.keras")
+        ...     xception.load_model(f"{folder}/base.keras")
+        <Model xception: (None, None, None, 3) -> (None, None, None, 2048), 20,861,480 parameters>
     """
     from ..formats import files  # imports h5py
 
