@@ -31,13 +31,19 @@ def test_a_public_name_is_the_same_before_and_after_every_module_is_imported():
 
 
 def test_names_that_load_late_tab_complete_and_helpers_are_hidden():
-    assert dir(xception) == sorted([*xception.__all__, "__version__"])
+    assert set(dir(xception)) == {*xception.__all__, "__version__"}
+    assert xception.__all__ == sorted(xception.__all__)
     assert {"predict", "explain", "fit", "Xception", "layers"} <= set(dir(xception))
     assert not [name for name in dir(xception) if name.startswith("_") and name != "__version__"]
 
 
 def test_type_checkers_see_every_public_name():
     assert imported_for_type_checkers() == set(xception.__all__)
+
+
+def test_every_public_name_has_a_home():
+    """`__all__` is written out for type checkers, and must agree with what is loaded."""
+    assert {*xception._HOMES, *xception._ROOMS} == set(xception.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error():

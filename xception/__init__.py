@@ -13,8 +13,10 @@ from .version import __version__
 if TYPE_CHECKING:
     from . import architecture, engine, errors, gradients, graph, kernels, layers, training
     from .data.class_names import read_class_names
-    from .data.imagenet import Prediction, decode_predictions, preprocess_input
+    from .data.failures import Failure
     from .data.images import load_image
+    from .data.imagenet import Prediction, decode_predictions, preprocess_input
+    from .data.preprocessing import Preprocessing
     from .engine.cpus import get_num_threads, set_num_threads
     from .errors import (
         DownloadError,
@@ -26,17 +28,26 @@ if TYPE_CHECKING:
     )
     from .explanation.explainer import explain
     from .explanation.result import Explanation
+    from .feature_extraction.extraction import Features, features
+    from .feature_extraction.similarity import similar
     from .graph import Graph
-    from .models.model import Model, Xception, load_model
-    from .prediction.classifier import predict
+    from .inspection.inspector import inspect
+    from .models.factory import Xception, load_model
+    from .models.model import Model
+    from .models.pretrained import download_weights, verify_weights, weights_path
+    from .prediction.classifier import Classifier, predict
+    from .prediction.evaluation import Evaluation, evaluate
+    from .prediction.results import Predictions
     from .training.transfer import fit
 
-# Every public name, and the module it is loaded from when it is first used: a start should be quick.
+# Where each public name is loaded from when it is first used: importing xception must be quick.
 _HOMES = {
-    "DownloadError": "errors",
-    "Explanation": "explanation.result",
     "Classifier": "prediction.classifier",
+    "DownloadError": "errors",
     "Evaluation": "prediction.evaluation",
+    "Explanation": "explanation.result",
+    "Failure": "data.failures",
+    "Features": "feature_extraction.extraction",
     "Graph": "graph",
     "GraphError": "errors",
     "ImageError": "errors",
@@ -44,25 +55,39 @@ _HOMES = {
     "ModelFileError": "errors",
     "NoGradientError": "errors",
     "Prediction": "data.imagenet",
-    "Xception": "models.model",
-    "XceptionError": "errors",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "Xception": "models.factory",
+    "XceptionError": "errors",
     "decode_predictions": "data.imagenet",
+    "download_weights": "models.pretrained",
     "evaluate": "prediction.evaluation",
     "explain": "explanation.explainer",
+    "features": "feature_extraction.extraction",
     "fit": "training.transfer",
     "get_num_threads": "engine.cpus",
+    "inspect": "inspection.inspector",
     "load_image": "data.images",
-    "load_model": "models.model",
+    "load_model": "models.factory",
     "predict": "prediction.classifier",
     "preprocess_input": "data.imagenet",
     "read_class_names": "data.class_names",
     "set_num_threads": "engine.cpus",
+    "similar": "feature_extraction.similarity",
+    "verify_weights": "models.pretrained",
+    "weights_path": "models.pretrained",
 }
 _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "layers", "training")
 
-__all__ = [*_HOMES, *_ROOMS]
+# Written out, not computed from the above: type checkers read it.
+__all__ = [
+    "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "Graph", "GraphError",
+    "ImageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions", "Preprocessing",
+    "Xception", "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
+    "evaluate", "explain", "features", "fit", "get_num_threads", "gradients", "graph", "inspect", "kernels",
+    "layers", "load_image", "load_model", "predict", "preprocess_input", "read_class_names",
+    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -77,4 +102,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return [*__all__, "__version__"]

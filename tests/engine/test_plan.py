@@ -18,7 +18,7 @@ from xception.engine.cpus import cgroup_quota
 from xception.engine.plan import Plan
 from xception.engine.team import Barrier, Team
 from xception.graph import Graph
-from xception.models.model import initial_parameters
+from xception.models.parameters import initial_parameters
 
 
 @pytest.fixture(autouse=True)
@@ -372,7 +372,7 @@ def test_an_error_in_one_thread_stops_the_others_and_is_raised():
 def test_an_interrupt_leaves_the_model_usable(full_model, images, monkeypatch):
     xception.set_num_threads(2)
     expected = full_model.predict(images[:1])
-    steps = full_model._plan.steps((71, 71, 3), 2)
+    steps = full_model.plan.steps((71, 71, 3), 2)
     program = steps.programs[0]
 
     def interrupt():

@@ -1,9 +1,14 @@
+"""Graphs: building, copies, shapes and the plain forward pass."""
+
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 from xception.errors import GraphError
 from xception.graph import Graph
-from xception.layers import Add, BatchNormalization, Conv2D, Dense, Input
+from xception.layers import Activation, Add, BatchNormalization, Conv2D, Dense, Input
 
 
 def small_graph():
@@ -17,15 +22,6 @@ def small_graph():
     return net
 
 
-def test_nodes_without_a_name_are_numbered_as_keras_does():
-    net = Graph("numbers")
-    x = net.add(Input((4, 4, 3)))
-    assert [net.add(Conv2D(3, 1), x) for _ in range(3)] == ["conv2d", "conv2d_1", "conv2d_2"]
-    net.add(Conv2D(3, 1), x, name="mine")
-    assert net.add(Conv2D(3, 1), x) == "conv2d_3"
-    assert net.add(BatchNormalization(), x) == "batch_normalization"
-
-
 def test_shapes_and_counts():
     net = small_graph()
     assert net.nodes["add"].output_shape == (4, 6, 8)
@@ -34,13 +30,6 @@ def test_shapes_and_counts():
     assert net.count_params(trainable=False) == 2 * 8
     assert net.shapes((9, 9, 3))["add"] == (9, 9, 8)
     assert net.outputs == ("add",)
-
-
-def test_order_is_keras_order():
-    # `a` is as far from the output as nothing else; the projection stands beside a_bn, and
-    # after it, as the sum names it second.
-    order = [node.name for node in small_graph().topological_order()]
-    assert order == ["input_layer", "a", "a_bn", "conv2d", "add"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +53,7 @@ def test_order_is_keras_order():
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(layer, inputs, name, message):
+def test_a_layer_that_does_not_fit_is_refused_by_name(layer, inputs, name, message):
     net = small_graph()
     with pytest.raises(GraphError, match=message):
         net.add(layer, *inputs, name=name)
@@ -78,7 +67,7 @@ def test_a_map_is_needed_for_a_convolution():
         net.add(Conv2D(8, 3), x)
 
 
-def test_evaluate_gives_the_wanted_nodes_only_and_keeps_the_type():
+def test_evaluate_gives_the_requested_nodes_and_keeps_the_dtype():
     net = small_graph()
     rng = np.random.default_rng(0)
     parameters = {
@@ -101,3 +90,109 @@ def test_dense_needs_to_know_its_channels():
     x = net.add(Input((None,)))
     with pytest.raises(GraphError, match=r"dense \(Dense\): needs a known number of channels"):
         net.add(Dense(3), x)
+
+
+# --- inputs and outputs ---------------------------------------------------------------------
+
+
+def test_inputs_and_outputs_in_another_order():
+    net = Graph("two")
+    for name in ("a", "b"):
+        net.add(Dense(3), net.add(Input((4,)), name=name), name=f"{name}_out")
+    assert (net.inputs, net.outputs) == (("a", "b"), ("a_out", "b_out"))
+    net.set_inputs_and_outputs(["b", "a"], ["b_out", "a"])
+    assert (net.inputs, net.outputs) == (("b", "a"), ("b_out", "a"))
+    with pytest.raises(GraphError, match="two: its inputs are a, b, not a"):
+        net.set_inputs_and_outputs(["a"], ["a_out"])
+    with pytest.raises(GraphError, match="c: is not a node of two"):
+        net.set_inputs_and_outputs(["a", "b"], ["c"])
+    with pytest.raises(ValueError, match="two: expected a dict with the inputs b, a"):
+        net.evaluate({}, np.ones((1, 4)))
+
+
+# --- shared parameters ----------------------------------------------------------------------
+
+
+def test_a_layer_used_again_shares_its_parameters():
+    net = Graph("shared")
+    one, two = net.add(Input((4,)), name="one"), net.add(Input((4,)), name="two")
+    net.add(Dense(3), one, name="dense")
+    assert net.add(Dense(3), two, shares="dense") == "dense:1"
+    assert net.nodes["dense:1"].weights == "dense"
+    assert net.count_params() == 4 * 3 + 3
+    with pytest.raises(GraphError, match="there is no node 'dance' to share parameters with"):
+        net.add(Dense(3), two, shares="dance")
+    with pytest.raises(
+        GraphError, match=r"dense:2 \(Dense\): its input does not suit the parameters of dense"
+    ):
+        net.add(Dense(2), two, shares="dense")
+
+
+# --- new graphs of old ones -----------------------------------------------------------------
+
+
+def test_with_layer_reads_the_outputs_and_leaves_the_graph_alone():
+    net = small_graph()
+    longer = net.with_layer(Activation("relu"), name="last")
+    assert (longer.outputs, net.outputs) == (("last",), ("add",))
+    assert longer.nodes["last"].inputs == ("add",)
+    assert "last" not in net.nodes
+    longer.add(Activation("relu"), "last", name="more")  # an ordinary graph
+    assert longer.outputs == ("more",)
+
+
+def test_with_layer_behind_another_node_adds_an_output():
+    net = small_graph()
+    assert net.with_layer(Activation("relu"), "a", name="last").outputs == ("add", "last")
+    net.set_inputs_and_outputs(["input_layer"], ["a", "add"])
+    assert net.with_layer(Activation("relu"), "a_bn", name="last").outputs == ("a", "add", "last")
+    assert net.with_layer(Activation("relu"), "a", name="last").outputs == ("add", "last")
+    assert net.with_layer(Add(), name="last").outputs == ("last",)
+    with pytest.raises(GraphError, match="takes 1 input"):
+        net.with_layer(Activation("relu"))
+
+
+def test_with_replaced_keeps_shapes_and_parameters():
+    net = small_graph()
+    changed = net.with_replaced("a", Conv2D(8, 3, padding="same", activation="tanh"))
+    assert (changed.nodes["a"].layer.activation, net.nodes["a"].layer.activation) == ("tanh", "linear")
+    assert list(changed.nodes) == list(net.nodes)
+    with pytest.raises(
+        GraphError, match=r"a \(Conv2D\): should give \(4, 6, 8\) as Conv2D does, gives \(2, 4, 8\)"
+    ):
+        net.with_replaced("a", Conv2D(8, 3))
+    with pytest.raises(GraphError, match=r"a \(Conv2D\): its parameters are not those of Conv2D"):
+        net.with_replaced("a", Conv2D(8, 1))
+    with pytest.raises(GraphError, match="b: is not a node of small"):
+        net.with_replaced("b", Conv2D(8, 1))
+    with pytest.raises(GraphError, match=r"a \(Add\): takes two or more inputs, got 1"):
+        net.with_replaced("a", Add())
+
+
+def test_a_frozen_copy_cannot_be_changed():
+    net = small_graph()
+    frozen = net.frozen()
+    assert frozen.frozen() is frozen
+    for change in (
+        lambda: frozen.add(Activation("relu"), "add"),
+        lambda: frozen.set_inputs_and_outputs(["input_layer"], ["a"]),
+    ):
+        with pytest.raises(GraphError, match=r"small: the graph of a model cannot be changed; .*with_layer"):
+            change()
+    with pytest.raises(TypeError):
+        frozen.nodes["b"] = frozen.nodes["a"]
+    net.add(Activation("relu"), "add", name="last")
+    assert "last" not in frozen.nodes
+    assert frozen.with_layer(Activation("relu"), name="end").add(Activation("relu"), "end")
+
+
+def test_a_frozen_graph_can_be_copied_and_sent():
+    frozen = small_graph().frozen()
+    for copied in (copy.deepcopy(frozen), pickle.loads(pickle.dumps(frozen))):
+        assert list(copied.nodes) == list(frozen.nodes)
+        with pytest.raises(GraphError, match="cannot be changed"):
+            copied.add(Activation("relu"), "add")
+
+
+def test_repr_says_how_large_a_graph_is():
+    assert repr(small_graph()) == "<Graph small: 5 nodes, 288 parameters>"

@@ -243,7 +243,7 @@ def small_model() -> xception.Model:
     """The small model, with weights of its own, none of which is that of a file."""
     from xception.formats import files as keras_files
     from xception.formats.keras import config_reader as config
-    from xception.models.model import initial_parameters
+    from xception.models.parameters import initial_parameters
 
     network = config.read_network(small(), 3, "small")
     graph = keras_files.flatten(network)

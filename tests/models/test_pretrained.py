@@ -135,7 +135,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(cache):
 
 def test_wrong_content(cache, server):
     server.content = CONTENT[::-1]
-    with pytest.raises(DownloadError, match="not this file: its sha256 differs"):
+    with pytest.raises(DownloadError, match="another one: its sha256 differs"):
         pretrained.classifier()
     assert_nothing_left(cache)
 
@@ -200,3 +200,53 @@ def test_xception_from_the_server_to_the_answer(cache, server, full_model, image
     np.testing.assert_array_equal(model.predict(images), full_model.predict(images))
     assert xception.Xception().output_shape == (None, 1000)
     assert len(server.requests) == 1
+
+
+# --- weights_path, download_weights, verify_weights -----------------------------------------
+
+
+def test_paths_before_and_after_a_download(cache, server):
+    before = xception.weights_path()
+    assert before.base == pretrained.shipped_base()
+    assert before.classifier is None
+    assert before.destination == cache / CLASSIFIER.name
+    assert xception.download_weights() == before.destination
+    assert xception.weights_path().classifier == before.destination
+    assert len(server.requests) == 1
+
+
+def test_another_cache_folder(cache, tmp_path):
+    folder = tmp_path / "mine"
+    assert xception.weights_path(str(folder)).destination == folder / CLASSIFIER.name
+    assert xception.download_weights(str(folder)) == folder / CLASSIFIER.name
+    assert xception.weights_path(folder).classifier == folder / CLASSIFIER.name
+    assert xception.verify_weights(folder)
+    assert not xception.verify_weights()
+    assert_nothing_left(cache)
+
+
+def test_verification(cache, tmp_path):
+    report = xception.verify_weights()
+    assert not report
+    assert (report.classifier.path, report.classifier.state) == (None, "missing")
+    assert (report.base.path, report.base.state) == (pretrained.shipped_base(), "ok")
+    in_keras = tmp_path / "keras" / "models" / CLASSIFIER.name
+    in_keras.parent.mkdir(parents=True)
+    in_keras.write_bytes(CONTENT[:-1] + b"!")
+    report = xception.verify_weights()
+    assert (report.classifier.path, report.classifier.state) == (in_keras, "damaged")
+    assert not report.ok
+    path = xception.download_weights()
+    report = xception.verify_weights()  # a damaged file in Keras's folder does not matter then
+    assert report.ok
+    assert (report.classifier.path, report.classifier.state) == (path, "ok")
+
+
+def test_a_damaged_base_is_reported(cache, monkeypatch):
+    monkeypatch.setattr(pretrained, "BASE", WeightsFile(pretrained.BASE.name, "0" * 64, pretrained.BASE.size))
+    report = xception.verify_weights()
+    assert (report.base.path, report.base.state) == (pretrained.shipped_base(), "damaged")
+    monkeypatch.setattr(pretrained, "BASE", WeightsFile("nowhere.h5", "0" * 64, 1))
+    assert xception.verify_weights().base == pretrained.WeightsState(None, "missing")
+    with pytest.raises(FileNotFoundError, match="install the package again"):
+        xception.weights_path()

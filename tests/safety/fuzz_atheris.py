@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["xception"]):
     from xception.formats import files as keras_files
     from xception.graph import Graph
     from xception.layers import BatchNormalization, Conv2D, Dense, GlobalAveragePooling2D, Input
-    from xception.models.model import initial_parameters
+    from xception.models.parameters import initial_parameters
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
 

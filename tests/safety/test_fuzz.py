@@ -47,7 +47,7 @@ def files(tmp_path_factory):
 def small_model():
     from xception import layers
     from xception.graph import Graph
-    from xception.models.model import initial_parameters
+    from xception.models.parameters import initial_parameters
 
     graph = Graph("small")
     pixels = graph.add(layers.Input((8, 8, 3)), name="pixels")

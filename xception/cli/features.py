@@ -21,7 +21,8 @@ from ..feature_extraction.store import FeatureStore, by_content, fingerprint
 from ..feature_extraction.tables import Table
 from ..layers import GlobalAveragePooling2D
 from ..models import pretrained
-from ..models.model import Model, Xception, load_model
+from ..models.factory import Xception, load_model
+from ..models.model import Model
 from ..prediction import classifier as prediction
 from .common import complain, complaints, plain, report
 
@@ -98,8 +99,7 @@ def base(arguments: argparse.Namespace) -> Model:
     if arguments.model:
         return load_model(arguments.model)
     model = Xception(include_top=False, weights=arguments.weights or "imagenet")
-    model.graph.add(GlobalAveragePooling2D(), *model.graph.outputs, name="avg_pool")
-    return Model(model.graph, model.parameters)
+    return Model(model.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), model.parameters)
 
 
 def collect(

@@ -15,7 +15,7 @@ from ..data import photographs
 from ..data.photographs import Photograph
 from ..feature_extraction.store import FeatureStore, by_content, fingerprint
 from ..models import pretrained
-from ..models.model import Xception
+from ..models.factory import Xception
 from ..training.softmax_regression import Fitted, fit_classifier
 from ..training.transfer import SIZE, base_features, check_folders, taught
 from .common import complain, complaints, plain, report

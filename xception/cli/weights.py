@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..models import pretrained
+from . import common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,15 +28,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _path(cache_dir: Path | None) -> int:
     paths = pretrained.weights_path(cache_dir)
-    print(f"base        {paths.base}")
-    print(f"classifier  {paths.classifier or f'{paths.download} (not there yet)'}")
+    common.show(f"base        {paths.base}")
+    common.show(f"classifier  {paths.classifier or f'{paths.destination} (not there yet)'}")
     return 0
 
 
 def _download(cache_dir: Path | None) -> int:
-    print(pretrained.download_weights(cache_dir))
+    common.show(str(pretrained.download_weights(cache_dir)))
     return 0
 
 
 def _verify(cache_dir: Path | None) -> int:
-    raise NotImplementedError
+    report = pretrained.verify_weights(cache_dir)
+    advice = {"base": "install the package again", "classifier": "'xception weights download' fetches it"}
+    for name, file in (("base", report.base), ("classifier", report.classifier)):
+        path = "" if file.path is None else f"  {file.path}"
+        state = {"ok": "ok", "damaged": "DAMAGED", "missing": "not on this machine"}[file.state]
+        common.show(f"{name:<10}  {state}{'' if file.state == 'ok' else f': {advice[name]}'}{path}")
+    return 0 if report.ok else 1

@@ -15,7 +15,7 @@ from ..data.class_names import ClassNamesLike
 from ..data.images import load_image
 from ..kernels import Array
 from ..models.feature_maps import last_maps
-from ..models.inputs import checked, scales_pixels
+from ..models.inputs import check_inputs, scales_pixels
 from ..models.model import Model
 from ..prediction.classifier import class_labels, each, image_size, scaled
 from . import methods
@@ -86,7 +86,7 @@ def explain(
     if scaling == "auto":
         scaling = "none" if scales_pixels(model.graph) else "tf"
     if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.floating):
-        entering = checked(model.graph, x)[model.input_names[0]].astype(np.float32)
+        entering = check_inputs(model.graph, x)[model.input_names[0]].astype(np.float32)
         pictures = [shrunk(pixels) for pixels in _pixels(entering, scaling)]
     else:
         photos = [load_image(image, None) for image in each(x)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -81,9 +80,7 @@ def without_probabilities(graph: Graph) -> tuple[Graph, str | None]:
     layer = _without(node.layer)
     if layer is None:
         return graph, None
-    changed = copy.copy(graph)
-    changed.nodes = {**graph.nodes, node.name: replace(node, layer=layer)}
-    return changed, node.name
+    return graph.with_replaced(node.name, layer), node.name
 
 
 def _without(layer: Layer) -> Layer | None:

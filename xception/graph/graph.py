@@ -1,66 +1,59 @@
-"""A network as named nodes: what stands where, what feeds it, what shape comes out.
+"""A network as a flat graph of named nodes, with shapes but without numbers.
 
-A graph knows wiring and shapes; it holds no numbers. Parameters are handed to it:
-`{node name: {parameter name: array}}`.
+Parameters are passed to a graph where they are needed: `{node name: {parameter name: array}}`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 
 from ..errors import GraphError
 from ..kernels import Array
-from ..layers import Input, Layer, Parameter, Shape
-from .names import automatic_stem
+from ..layers import Input, Layer, Shape
+from .names import next_automatic_name, next_shared_name
+from .node import GraphParameters, Inputs, Node
 from .order import keras_order
 
-GraphParameters = Mapping[str, Mapping[str, Array]]
-
-#: What enters a graph: an array, or for several inputs one for each, by name.
-Inputs = Array | Mapping[str, Array]
-
-Entering = TypeVar("Entering")
-
-
-@dataclass(frozen=True)
-class Node:
-    """A layer at its place in a graph. Shapes are without the batch axis."""
-
-    name: str
-    layer: Layer
-    inputs: tuple[str, ...]
-    output_shape: Shape
-    parameters: Mapping[str, Parameter] = field(repr=False)
-    weights: str  #: the name under which its parameters are kept: its own, or that of a layer used before
-    trainable: bool = True  #: whether training would change its trainable parameters, or they are frozen
-
-    @property
-    def kind(self) -> str:
-        """The layer's class, as Keras writes it: "SeparableConv2D"."""
-        return self.layer.kind
-
-    def count_params(self, trainable: bool | None = None) -> int:
-        """How many numbers its parameters hold; only the trainable ones, or only the others."""
-        return sum(
-            parameter.size
-            for parameter in self.parameters.values()
-            if trainable is None or (parameter.trainable and self.trainable) == trainable
-        )
+T = TypeVar("T")
 
 
 class Graph:
-    """Nodes in the order of their creation. Inputs must exist before they are read, so a graph
-    is free of circles by construction."""
+    """A network as a flat graph: named nodes, their wiring and their shapes.
+
+    A node may read only nodes that exist already, so a graph has no cycles and the order of creation
+    is a topological order.
+
+    Args:
+        name: The name of the network.
+
+    Examples:
+        >>> from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
+        >>> net = Graph("small")
+        >>> x = net.add(Input((32, 32, 3)))
+        >>> x = net.add(Conv2D(8, 3), x)
+        >>> x = net.add(GlobalAveragePooling2D(), x)
+        >>> net.add(Dense(5, "softmax"), x, name="predictions")
+        'predictions'
+        >>> net.nodes["conv2d"].output_shape
+        (30, 30, 8)
+        >>> net.count_params()
+        269
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.nodes: dict[str, Node] = {}
+        self._nodes: dict[str, Node] = {}
         self._inputs: tuple[str, ...] | None = None
         self._outputs: tuple[str, ...] | None = None
+        self._is_frozen = False
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {len(self._nodes)} nodes, {self.count_params():,} parameters>"
 
     # --- building ---------------------------------------------------------------------------
 
@@ -68,107 +61,277 @@ class Graph:
         self, layer: Layer, *inputs: str, name: str | None = None, shares: str | None = None,
         trainable: bool = True,
     ) -> str:  # fmt: skip
-        """Put `layer` behind the nodes named `inputs`; returns the new node's name.
+        """Add a layer that reads the nodes `inputs`.
 
-        Without a name the node gets one as Keras numbers them: conv2d, conv2d_1, …
-        shares: the node whose parameters it takes, where a layer is used again.
-        Raises GraphError, naming the node, where the wiring or the shapes do not fit.
+        Args:
+            layer: The layer.
+            *inputs: Names of the nodes that it reads; none for an `Input`.
+            name: Name of the new node. By default the one that Keras generates: conv2d, conv2d_1, …;
+                with `shares`, the owner's name and the number of the use: dense:1, dense:2, …
+            shares: Name of the node whose parameters the new node shares: the same layer used again.
+            trainable: Whether training changes the layer's parameters. False freezes it.
+
+        Returns:
+            The name of the new node.
+
+        Raises:
+            GraphError: The wiring or the shapes do not fit, the name is taken, or the graph is that
+                of a `Model`.
         """
-        name = name or self._automatic_name(layer)
-        if name in self.nodes:
+        self._check_not_frozen()
+        if name is None and shares is not None:
+            name = next_shared_name(shares, self._nodes)
+        name = name or next_automatic_name(layer.kind, self._nodes)
+        if name in self._nodes:
             raise GraphError(f"{name}: there is a node of this name already")
         for source in inputs:
-            if source not in self.nodes:
+            if source not in self._nodes:
                 raise GraphError(f"{name}: its input {source!r} is not a node of {self.name}")
+        if shares is not None and shares not in self._nodes:
+            raise GraphError(f"{name} ({layer.kind}): there is no node {shares!r} to share parameters with")
+        self._nodes[name] = self._make_node(name, layer, inputs, shares or name, trainable)
+        return name
+
+    def set_inputs_and_outputs(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Set which nodes are the inputs and outputs, and their order.
+
+        Without this call, the inputs are the nodes that read no other, and the outputs those that no
+        other reads, in order of creation.
+
+        Args:
+            inputs: Names of all nodes that read no other.
+            outputs: Names of any nodes.
+
+        Raises:
+            GraphError: A name is not that of a node, an input is missing, or the graph is that of a
+                `Model`.
+        """
+        self._check_not_frozen()
+        for name in (*inputs, *outputs):
+            if name not in self._nodes:
+                raise GraphError(f"{name}: is not a node of {self.name}")
+        sources = [node.name for node in self._nodes.values() if not node.inputs]
+        if len(inputs) != len(sources) or set(inputs) != set(sources):
+            raise GraphError(f"{self.name}: its inputs are {', '.join(sources)}, not {', '.join(inputs)}")
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+
+    def with_layer(
+        self, layer: Layer, *inputs: str, name: str | None = None, shares: str | None = None,
+        trainable: bool = True,
+    ) -> Graph:  # fmt: skip
+        """Return a new graph with one more layer. This graph stays as it is.
+
+        The new node becomes the last output; outputs that it reads are outputs no longer.
+
+        Args:
+            layer: The layer.
+            *inputs: Names of the nodes that it reads. By default the outputs of this graph.
+            name, shares, trainable: As for `add`.
+
+        Returns:
+            The new graph. It can be changed, even if this one is that of a `Model`.
+
+        Examples:
+            >>> import xception
+            >>> from xception.layers import GlobalAveragePooling2D
+            >>> base = xception.Xception(include_top=False)
+            >>> pooled = base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool")
+            >>> xception.Model(pooled, base.parameters).output_shape
+            (None, 2048)
+        """
+        graph = self._copy()
+        inputs = inputs or self.outputs
+        added = graph.add(layer, *inputs, name=name, shares=shares, trainable=trainable)
+        if self._outputs is not None:
+            graph._outputs = (*(output for output in self._outputs if output not in inputs), added)
+        return graph
+
+    def with_replaced(self, name: str, layer: Layer) -> Graph:
+        """Return a new graph with another layer at a node. This graph stays as it is.
+
+        Args:
+            name: The node.
+            layer: A layer that gives the same shape and has the same parameters.
+
+        Returns:
+            The new graph. It can be changed, even if this one is that of a `Model`.
+
+        Raises:
+            GraphError: There is no such node, or the layer's output shape or parameters differ.
+        """
+        if name not in self._nodes:
+            raise GraphError(f"{name}: is not a node of {self.name}")
+        former = self._nodes[name]
+        node = self._make_node(name, layer, former.inputs, former.weights, former.trainable)
+        if node.output_shape != former.output_shape:
+            raise GraphError(
+                f"{name} ({layer.kind}): should give {former.output_shape} as {former.kind} does, gives "
+                f"{node.output_shape}"
+            )
+        if node.parameters != former.parameters:
+            raise GraphError(f"{name} ({layer.kind}): its parameters are not those of {former.kind}")
+        graph = self._copy()
+        graph._nodes[name] = node
+        return graph
+
+    def frozen(self) -> Graph:
+        """Return a copy that cannot be changed. `Model` keeps such a copy."""
+        if self._is_frozen:
+            return self
+        graph = self._copy()
+        graph._is_frozen = True
+        return graph
+
+    def _copy(self) -> Graph:
+        """Return a copy that can be changed."""
+        graph = Graph(self.name)
+        graph._nodes = dict(self._nodes)
+        graph._inputs, graph._outputs = self._inputs, self._outputs
+        return graph
+
+    def _check_not_frozen(self) -> None:
+        if self._is_frozen:
+            raise GraphError(
+                f"{self.name}: the graph of a model cannot be changed; make a new one with "
+                "graph.with_layer(…), and a new Model of it"
+            )
+
+    def _make_node(
+        self, name: str, layer: Layer, inputs: tuple[str, ...], owner: str, trainable: bool
+    ) -> Node:
+        """Return a node with its shapes computed. `owner` is the node that keeps its parameters."""
         if not layer.accepts(len(inputs)):
-            wanted = "two or more inputs" if layer.arity is None else f"{layer.arity} input(s)"
-            raise GraphError(f"{name} ({layer.kind}): takes {wanted}, got {len(inputs)}")
-        shapes = [self.nodes[source].output_shape for source in inputs]
+            expected = "two or more inputs" if layer.arity is None else f"{layer.arity} input(s)"
+            raise GraphError(f"{name} ({layer.kind}): takes {expected}, got {len(inputs)}")
+        shapes = [self._nodes[source].output_shape for source in inputs]
         try:
             output_shape, parameters = layer.output_shape(*shapes), layer.parameters(*shapes)
         except ValueError as error:
             raise GraphError(f"{name} ({layer.kind}): {error}") from None
-        if shares is not None and (shares not in self.nodes or self.nodes[shares].parameters != parameters):
-            raise GraphError(f"{name} ({layer.kind}): its input does not suit the parameters of {shares}")
-        self.nodes[name] = Node(name, layer, inputs, output_shape, parameters, shares or name, trainable)
-        return name
-
-    def set_ends(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Say which nodes data enters by and leaves by, and in which order.
-
-        Unless it was said, these are the nodes that read none, and those that none reads.
-        """
-        for name in (*inputs, *outputs):
-            if name not in self.nodes:
-                raise GraphError(f"{name}: is not a node of {self.name}")
-        entries = {node.name for node in self.nodes.values() if not node.inputs}
-        if len(inputs) != len(entries) or set(inputs) != entries:
-            raise GraphError(f"{self.name}: its inputs are {', '.join(entries)}, not {', '.join(inputs)}")
-        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
-
-    def _automatic_name(self, layer: Layer) -> str:
-        stem = automatic_stem(layer.kind)
-        name, number = stem, 0
-        while name in self.nodes:
-            number += 1
-            name = f"{stem}_{number}"
-        return name
+        if owner != name and self._nodes[owner].parameters != parameters:
+            raise GraphError(f"{name} ({layer.kind}): its input does not suit the parameters of {owner}")
+        return Node(name, layer, inputs, output_shape, parameters, owner, trainable)
 
     # --- looking ----------------------------------------------------------------------------
 
     @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The nodes by name, in order of creation. Read-only; `add` adds one."""
+        return MappingProxyType(self._nodes)
+
+    @property
     def inputs(self) -> tuple[str, ...]:
-        """The nodes where data enters."""
+        """Names of the input nodes."""
         if self._inputs is not None:
             return self._inputs
-        return tuple(node.name for node in self.nodes.values() if not node.inputs)
+        return tuple(node.name for node in self._nodes.values() if not node.inputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The nodes where answers leave."""
+        """Names of the output nodes."""
         if self._outputs is not None:
             return self._outputs
-        read = {source for node in self.nodes.values() for source in node.inputs}
-        return tuple(name for name in self.nodes if name not in read)
+        read = {source for node in self._nodes.values() for source in node.inputs}
+        return tuple(name for name in self._nodes if name not in read)
 
     def topological_order(self) -> list[Node]:
-        """The nodes in the order of Keras's `model.layers`, every node behind what it reads."""
-        sources: dict[str, Sequence[str]] = {name: node.inputs for name, node in self.nodes.items()}
+        """Return the nodes in the order of Keras's `model.layers`, each after those that it reads."""
+        sources: dict[str, Sequence[str]] = {name: node.inputs for name, node in self._nodes.items()}
         order = keras_order(sources, self.outputs, dict(zip(sources, sources, strict=True)))
-        return [self.nodes[name] for name in order]
+        return [self._nodes[name] for name in order]
+
+    def ancestors(self, names: Iterable[str]) -> set[str]:
+        """Return the nodes that some nodes are computed from, including these.
+
+        Args:
+            names: Names of nodes.
+
+        Raises:
+            GraphError: A name is not that of a node.
+        """
+        ancestors: set[str] = set()
+        stack = list(names)
+        while stack:
+            name = stack.pop()
+            if name not in self._nodes:
+                raise GraphError(f"{name}: is not a node of {self.name}")
+            if name not in ancestors:
+                ancestors.add(name)
+                stack.extend(self._nodes[name].inputs)
+        return ancestors
 
     def count_params(self, trainable: bool | None = None) -> int:
-        """How many numbers the parameters hold; only the trainable ones, or only the others."""
-        return sum(node.count_params(trainable) for node in self.nodes.values() if node.weights == node.name)
+        """Return the number of elements of all parameters; shared ones count once.
+
+        Args:
+            trainable: True counts only trainable parameters, False only the others, None all.
+        """
+        return sum(node.count_params(trainable) for node in self._nodes.values() if node.weights == node.name)
 
     def shapes(self, input_shape: Shape | Mapping[str, Shape]) -> dict[str, Shape]:
-        """Every node's output shape for an input of this shape. Raises ValueError."""
-        entering = self.by_name(input_shape)
+        """Compute every node's output shape for inputs of some shape.
+
+        Args:
+            input_shape: Shape of the input without the batch axis; for several inputs a shape for
+                each, by name.
+
+        Returns:
+            The output shapes by node, without the batch axis.
+
+        Raises:
+            ValueError: The network does not take inputs of this shape.
+        """
+        input_shapes = self.by_name(input_shape)
         concrete = Graph(self.name)
-        for node in self.nodes.values():
+        for node in self._nodes.values():
             layer = node.layer
-            if not node.inputs:
-                assert isinstance(layer, Input)
-                layer = replace(layer, shape=entering[node.name])
+            if isinstance(layer, Input) and not node.inputs:
+                layer = replace(layer, shape=input_shapes[node.name])
             concrete.add(layer, *node.inputs, name=node.name)
-        return {name: node.output_shape for name, node in concrete.nodes.items()}
+        return {name: node.output_shape for name, node in concrete._nodes.items()}
+
+    def by_name(self, value: T | Mapping[str, T]) -> Mapping[str, T]:
+        """Return what is given for the inputs as a mapping by input name.
+
+        Args:
+            value: Such a mapping, which is returned as it is, or the value for the only input.
+
+        Raises:
+            ValueError: The graph has several inputs, and `value` is not a mapping.
+        """
+        if isinstance(value, Mapping):
+            return value
+        if len(self.inputs) != 1:
+            raise ValueError(f"{self.name}: expected a dict with the inputs {', '.join(self.inputs)}")
+        return {self.inputs[0]: value}
 
     # --- computing --------------------------------------------------------------------------
 
     def evaluate(
-        self, parameters: GraphParameters, x: Inputs, wanted: Iterable[str] | None = None
+        self, parameters: GraphParameters, x: Inputs, nodes: Iterable[str] | None = None
     ) -> dict[str, Array]:
-        """The plain forward pass, node by node: (n, h, w, c) -> the wanted nodes' activations.
+        """Compute the plain forward pass, node by node.
 
-        Every number has the floating-point type of `x` and `parameters` together. `wanted`:
-        the outputs unless given. An activation is let go when its last reader has run.
+        An activation is freed after its last reader has run. `engine.Plan` computes the same faster.
+
+        Args:
+            parameters: The parameters of the nodes that are computed, by node and name.
+            x: The input, (n, …); for several inputs an array for each, by name. Any floating-point
+                type: the activations have the type that NumPy gives to `x` and `parameters` together.
+            nodes: Names of the nodes whose activations to return. By default the outputs.
+
+        Returns:
+            The activations by node, (n, …).
+
+        Raises:
+            GraphError: `nodes` names something that is not a node.
         """
-        wanted = tuple(self.outputs if wanted is None else wanted)
-        needed = self.ancestors(wanted)
-        arriving = self.by_name(x)
+        requested = tuple(self.outputs if nodes is None else nodes)
+        needed = self.ancestors(requested)
+        inputs = self.by_name(x)
         readers = dict.fromkeys(needed, 0)
         for name in needed:
-            for source in self.nodes[name].inputs:
+            for source in self._nodes[name].inputs:
                 readers[source] += 1
 
         alive: dict[str, Array] = {}
@@ -179,29 +342,9 @@ class Graph:
                 arrays = [alive[source] for source in node.inputs]
                 alive[node.name] = node.layer.forward(parameters.get(node.weights, {}), *arrays)
             else:
-                alive[node.name] = np.asarray(arriving[node.name])
+                alive[node.name] = np.asarray(inputs[node.name])
             for source in node.inputs:
                 readers[source] -= 1
-                if not readers[source] and source not in wanted:
+                if not readers[source] and source not in requested:
                     del alive[source]
-        return {name: alive[name] for name in wanted}
-
-    def by_name(self, entering: Entering | Mapping[str, Entering]) -> Mapping[str, Entering]:
-        """What enters, by the name of its input."""
-        if isinstance(entering, Mapping):
-            return entering
-        (name,) = self.inputs
-        return {name: entering}
-
-    def ancestors(self, names: Iterable[str]) -> set[str]:
-        """The nodes that these are computed from, themselves included."""
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in self.nodes:
-                raise GraphError(f"{name}: is not a node of {self.name}")
-            if name not in found:
-                found.add(name)
-                waiting.extend(self.nodes[name].inputs)
-        return found
+        return {name: alive[name] for name in requested}

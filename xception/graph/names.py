@@ -1,12 +1,13 @@
-"""Keras's automatic names: "conv2d", "conv2d_1", …"""
+"""Keras's automatic layer names: "conv2d", "conv2d_1", …"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 
 def automatic_stem(kind: str) -> str:
-    """Keras's snake case for a class: "SeparableConv2D" -> "separable_conv2d"."""
+    """Return Keras's snake case of a class name: "SeparableConv2D" -> "separable_conv2d"."""
     if kind == "Input":
         return "input_layer"
     kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)
@@ -14,5 +15,23 @@ def automatic_stem(kind: str) -> str:
 
 
 def is_automatic(name: str, kind: str) -> bool:
-    """Whether a node bears a number of its kind rather than a name of its own."""
+    """Return True if `name` is one that Keras generates for a layer of this class."""
     return re.fullmatch(rf"{automatic_stem(kind)}(_\d+)?", name) is not None
+
+
+def next_automatic_name(kind: str, taken: Container[str]) -> str:
+    """Return the first automatic name for a layer of this class that is not in `taken`."""
+    stem = automatic_stem(kind)
+    name, number = stem, 0
+    while name in taken:
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def next_shared_name(owner: str, taken: Container[str]) -> str:
+    """Return the name of the next use of the layer `owner`: "dense:1", "dense:2", …"""
+    use = 1
+    while f"{owner}:{use}" in taken:
+        use += 1
+    return f"{owner}:{use}"

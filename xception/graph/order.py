@@ -1,4 +1,4 @@
-"""Keras's order of layers."""
+"""Keras's order of layers, which weights files and `get_weights` follow."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ Owner = TypeVar("Owner", bound=Hashable)
 def keras_order(
     sources: dict[Use, Sequence[Use]], outputs: Sequence[Use], layer_of: Mapping[Use, Owner]
 ) -> list[Owner]:
-    """Layers in the order of Keras's `model.layers`: every one behind those that it reads.
+    """Return layers in the order of Keras's `model.layers`, each after the layers that it reads.
 
-    sources: for each use of a layer the uses that it reads; readers behind what they read.
-    The farther from the output (by the longest way), the earlier; among layers equally far, the
-    one that is met first when the graph is walked from its outputs, inputs in turn. Weights files
-    list their layers in this order, and `get_weights` its arrays.
+    Layers are sorted by depth, the longest path to an output, deepest first. Among layers of equal
+    depth, the one comes first that a depth-first walk from the outputs reaches first. Layers that
+    no output depends on come last, in order of creation.
+
+    Args:
+        sources: For each use of a layer, the uses that it reads; in topological order.
+        outputs: The uses that give the outputs.
+        layer_of: The layer of each use. A layer that is used several times appears once.
+
+    Returns:
+        The layers.
     """
-    met: dict[Use, None] = {}  # insertion order is the order of the walk
-    waiting = list(reversed(outputs))
-    while waiting:
-        use = waiting.pop()
-        if use not in met:
-            met[use] = None
-            waiting.extend(reversed(sources[use]))
+    visited: dict[Use, None] = {}  # a dict keeps the order of the walk
+    stack = list(reversed(outputs))
+    while stack:
+        use = stack.pop()
+        if use not in visited:
+            visited[use] = None
+            stack.extend(reversed(sources[use]))
     rank: dict[Owner, int] = {}
-    for use in met:
+    for use in visited:
         rank.setdefault(layer_of[use], len(rank))
 
     distance = dict.fromkeys(sources, 0)
@@ -37,5 +44,4 @@ def keras_order(
         depth[layer] = distance[use] = max(distance[use], depth.get(layer, 0))
         for source in sources[use]:
             distance[source] = max(distance[source], distance[use] + 1)
-    # What leads to no output comes last, as it was made.
     return sorted(depth, key=lambda layer: (-depth[layer], rank.get(layer, -1)))

@@ -1,5 +1,116 @@
-"""Ways to make a model."""
+"""Models built by name or read from a file: `Xception` and `load_model`."""
 
-from .model import Xception, load_model
+from __future__ import annotations
 
-__all__ = ["Xception", "load_model"]
+import os
+from typing import Literal
+
+from .. import architecture
+from ..graph import of_graph
+from ..layers import Shape
+from .model import Model
+
+IMAGENET_CLASSES = 1000
+
+
+def Xception(  # noqa: N802, the name is Keras's
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = "imagenet",
+    input_shape: Shape | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = IMAGENET_CLASSES,
+    classifier_activation: str | None = "softmax",
+    *,
+    seed: int | None = None,
+) -> Model:
+    """Build Xception, as `keras.applications.Xception` does.
+
+    Args:
+        include_top: Whether to include the classifier: 22,910,480 parameters with it, 20,861,480
+            without.
+        weights: "imagenet"; the path of a weights file; or None for random ones, as Keras's
+            initializers draw them. "imagenet" with the classifier is the file that Keras publishes,
+            from a cache or downloaded (92 MB). Without the classifier it is the base that is shipped
+            with this library, rounded to float16.
+        input_shape: (height, width, channels), at least 71×71. A height or width of None stays open
+            until images come. By default (299, 299, 3) with the classifier, (None, None, 3) without.
+        pooling: What to make of the last maps (h, w, 2048) if there is no classifier: None leaves
+            them, "avg" and "max" give (2048,).
+        classes: Number of classes of the classifier.
+        classifier_activation: Activation of the classifier. None gives logits.
+        seed: Seed of random weights.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: Arguments are invalid or do not go together.
+        DownloadError: The weights are neither on this machine nor available.
+        ModelFileError: The weights file cannot be read, or does not fit. It is a ValueError.
+        FileNotFoundError: There is no such weights file.
+
+    Examples:
+        >>> import xception
+        >>> xception.Xception(include_top=False, pooling="avg")
+        <Model xception: (None, None, None, 3) -> (None, 2048), 20,861,480 parameters>
+    """
+    imagenet = weights == "imagenet"
+    if pooling not in (None, *architecture.POOLINGS):
+        raise ValueError(f'pooling must be None, "avg" or "max", got {pooling!r}')
+    if include_top and imagenet and classes != IMAGENET_CLASSES:
+        raise ValueError(f"the ImageNet classifier has {IMAGENET_CLASSES} classes, not {classes}")
+    if include_top and imagenet and classifier_activation not in (None, "linear", "softmax"):
+        raise ValueError(
+            "the ImageNet classifier was trained with softmax; classifier_activation must be that or None, "
+            f"got {classifier_activation!r}"
+        )
+    if input_shape is None:
+        input_shape = (299, 299, 3) if include_top else (None, None, 3)
+    if not isinstance(input_shape, list | tuple) or len(input_shape) != 3:
+        raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
+    if imagenet and input_shape[-1] != 3:
+        raise ValueError(f"the ImageNet weights take 3 channels, not {input_shape[-1]}")
+
+    graph = architecture.xception(
+        tuple(input_shape), include_top, pooling, classes, classifier_activation or "linear"
+    )
+    if weights is None:
+        return Model(graph, seed=seed)
+    from ..formats import files  # imports h5py: only where a file is read
+    from . import pretrained
+
+    if imagenet:
+        weights = pretrained.classifier() if include_top else pretrained.shipped_base()
+    return Model(graph, files.read_weights(weights, of_graph(graph), graph))
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Load a model that Keras or this library saved.
+
+    Any graph of the layers that are used around Xception can be loaded, as Keras 1, 2 or 3 saved it.
+    Nothing in the file is executed; a layer that is not known here is refused by name. The model
+    computes in float32, whatever precision Keras used.
+
+    Args:
+        path: A `.keras` file, or a whole model as `.h5`.
+
+    Returns:
+        The model, with the class names and the preprocessing that the file holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: `path` is a folder.
+        ModelFileError: The file is damaged, malicious, or holds a model that does not run here. It is
+            a ValueError.
+
+    Examples:
+        >>> import tempfile, xception
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     xception.Xception(include_top=False).save(f"{folder}/base.keras")
+        ...     xception.load_model(f"{folder}/base.keras")
+        <Model xception: (None, None, None, 3) -> (None, None, None, 2048), 20,861,480 parameters>
+    """
+    from ..formats import files  # imports h5py
+
+    stored = files.read_model(path)
+    return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)

@@ -1,15 +1,20 @@
-"""Features: what the layers of a network make of an image, as one row of numbers."""
+"""Feature maps: which ones serve as features, and how they are pooled over space."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Literal
 
 from ..errors import GraphError
 from ..graph import Graph
 from ..kernels import Array
+from ..layers import Shape
 
-#: Maps (n, h, w, c) to (n, c), or all of them side by side.
-POOLINGS: dict[str, Callable[[Array], Array]] = {
+#: What becomes of maps (h, w, c): (c,) for all but "none", which keeps (h·w·c,).
+Pooling = Literal["avg", "max", "min", "sum", "none"]
+
+POOLINGS: dict[Pooling, Callable[[Array], Array]] = {  # (n, h, w, c) -> (n, c) or (n, h·w·c)
     "avg": lambda maps: maps.mean(axis=(1, 2)),
     "max": lambda maps: maps.max(axis=(1, 2)),
     "min": lambda maps: maps.min(axis=(1, 2)),
@@ -18,22 +23,48 @@ POOLINGS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def pooled(activation: Array, pooling: str) -> Array:
-    """One row for each image: (n, h, w, c) or (n, c) -> (n, …)."""
+def check_pooling(pooling: str) -> None:
+    """Raise ValueError unless `pooling` is one of `POOLINGS`."""
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+
+
+def pool_maps(activation: Array, pooling: Pooling) -> Array:
+    """Return an activation as one row of features per image.
+
+    Args:
+        activation: Maps (n, h, w, c), which are pooled; or anything else (n, …), which is flattened.
+        pooling: One of `POOLINGS`.
+
+    Returns:
+        (n, features).
+    """
     if activation.ndim == 4:
         return POOLINGS[pooling](activation)
     return activation.reshape(len(activation), -1)
 
 
-def last_maps(graph: Graph) -> str:
-    """The last node before the classifier whose activations are maps (h, w, c) of some size.
+def count_features(shape: Shape, pooling: Pooling) -> int:
+    """Return the length of the rows that `pool_maps` makes.
 
-    Raises GraphError where there is none.
+    Args:
+        shape: Shape of the activation, without the batch axis; every size known.
+        pooling: One of `POOLINGS`.
+    """
+    sizes = [int(size) for size in shape if size is not None]
+    return sizes[-1] if len(sizes) == 3 and pooling != "none" else math.prod(sizes)
+
+
+def last_maps(graph: Graph) -> str:
+    """Return the last node before the classifier that gives maps (h, w, c) larger than 1×1.
+
+    Raises:
+        GraphError: There is none.
     """
     needed = graph.ancestors(graph.outputs)
     for node in reversed(graph.topological_order()):
         computes = bool(node.inputs) and not node.layer.identity
-        are_maps = len(node.output_shape) == 3 and node.output_shape[:2] != (1, 1)
-        if node.name in needed and computes and are_maps:
+        gives_maps = len(node.output_shape) == 3 and node.output_shape[:2] != (1, 1)
+        if node.name in needed and computes and gives_maps:
             return node.name
     raise GraphError(f"{graph.name} has no maps (height, width, channels) between its input and its output")

@@ -1,4 +1,4 @@
-"""What may enter a model: arrays of the right shapes, checked before anything is computed."""
+"""Validation of a model's input arrays, and how a model treats pixels."""
 
 from __future__ import annotations
 
@@ -8,101 +8,142 @@ from typing import Any
 
 import numpy as np
 
+from ..data.arrays import as_real_array
 from ..graph import Graph
 from ..kernels import Array
-from ..layers import Arithmetic, Input, Shape
+from ..layers import Arithmetic, Input
+from ..layers.validation import as_int
+
+DEFAULT_BATCH_SIZE = 32  #: images, as in Keras
 
 
-def checked(graph: Graph, x: Any) -> dict[str, Array]:
-    """What enters by each of a graph's inputs, by their names, or a ValueError that says why not.
+def check_inputs(graph: Graph, x: Any, stacklevel: int = 3) -> dict[str, Array]:
+    """Check what a model is to compute.
 
-    x: an array for the one input; for several a list in their order, or a dict by their names.
+    Warns if images look like pixels 0…255 and the model does not scale them.
+
+    Args:
+        graph: The model's graph.
+        x: An array (n, …) of real numbers for the only input; for several inputs a list of arrays in
+            the order of the inputs, or a dict by their names.
+        stacklevel: The caller that warnings point to, as for `warnings.warn`: 3 is the caller of the
+            function that calls this one.
+
+    Returns:
+        An array for each input, by name, in its own dtype. The arrays are not copied.
+
+    Raises:
+        TypeError: Something is no array: a generator, a path, a text.
+        ValueError: An array has the wrong shape or dtype, holds NaN or infinity (in float32), or
+            differs from the others in length; or an input is missing.
     """
     names = graph.inputs
     if isinstance(x, Mapping):
-        unknown = sorted(set(map(str, x)) ^ set(names))
-        if unknown:
+        differing = sorted(set(map(str, x)) ^ set(names))
+        if differing:
             raise ValueError(
-                f"expected a dict with the inputs {', '.join(names)}; look at {', '.join(unknown)}"
+                f"expected a dict with the inputs {', '.join(names)}; look at {', '.join(differing)}"
             )
-        arrays = [x[name] for name in names]
+        values = [x[name] for name in names]
     elif len(names) == 1:
-        arrays = [x]
+        values = [x]
     else:
-        if not isinstance(x, Sequence) or len(x) != len(names):
+        if not isinstance(x, Sequence) or isinstance(x, str | bytes) or len(x) != len(names):
             raise ValueError(
                 f"expected a list of {len(names)} arrays, for the inputs {', '.join(names)}, or a dict by "
                 "these names"
             )
-        arrays = list(x)
-    found = {name: _checked(graph, name, array) for name, array in zip(names, arrays, strict=True)}
-    counts = {name: len(array) for name, array in found.items()}
+        values = list(x)
+    arrays = {}
+    for name, value in zip(names, values, strict=True):  # a comprehension would count as a caller
+        arrays[name] = _check_array(graph, name, value, stacklevel + 1)
+    counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"expected as many examples for each input, got {counts}")
-    return found
+    return arrays
 
 
-def _checked(graph: Graph, name: str, x: Any) -> Array:
+def check_batch_size(batch_size: int | None) -> int:
+    """Return the batch size; the default one for None.
+
+    Raises:
+        ValueError: It is not a positive integer.
+    """
+    return DEFAULT_BATCH_SIZE if batch_size is None else as_int("batch_size", batch_size)
+
+
+def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
+    """Return what is given for an input as an array that the input takes."""
     shape = graph.nodes[name].output_shape
     is_image = len(shape) == 3
-    called = "images" if is_image else "numbers"
-    wanted = ", ".join("any" if size is None else str(size) for size in shape)
-    expected = f"expected {called} of shape (n, {wanted})"
-    if len(graph.inputs) > 1:
-        expected = f"{name}: {expected}"
+    kind = "images" if is_image else "numbers"
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    expected = f"{kind} of shape (n, {sizes})"
+    prefix = f"{name}: " if len(graph.inputs) > 1 else ""
     try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"{expected}, got a list of arrays that differ in shape") from error
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
-        raise ValueError(f"{expected} and real numbers, got an array of {array.dtype}")
+        array = as_real_array(x, expected)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{prefix}{error}") from None
     if array.ndim != len(shape) + 1:
         hint = "; a single image needs a batch axis: x[np.newaxis]" if is_image and array.ndim == 3 else ""
-        raise ValueError(f"{expected}, got shape {array.shape}{hint}")
+        raise ValueError(f"{prefix}expected {expected}, got shape {array.shape}{hint}")
     if any(fixed is not None and size != fixed for size, fixed in zip(array.shape[1:], shape, strict=True)):
-        raise ValueError(f"{expected}, got shape {array.shape}")
-    if array.size:
-        low, high = array.min(), array.max()  # both are NaN if a single pixel is
-        with np.errstate(over="ignore"):  # beyond float32 is infinity too
-            finite = np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))
-        if not finite:
-            raise ValueError(f"the {called} hold numbers that are not finite (NaN or infinity)")
-        looks_like_pixels = array.dtype == np.uint8 or (low >= 0 and high > 2)
-        if is_image and looks_like_pixels and not scales_pixels(graph, name):
-            warnings.warn(
-                f"the images hold {array.dtype} from {low} to {high}, but Xception was trained on "
-                "−1…1: did you forget xception.preprocess_input(x)?",
-                stacklevel=4,
-            )
+        raise ValueError(f"{prefix}expected {expected}, got shape {array.shape}")
+    if not array.size:
+        return array
+    low, high = array.min(), array.max()  # both are NaN if a single element is
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity
+        is_finite = np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))
+    if not is_finite:
+        raise ValueError(f"{prefix}the {kind} hold numbers that are not finite (NaN or infinity)")
+    looks_like_pixels = array.dtype == np.uint8 or (low >= 0 and high > 2)
+    if is_image and looks_like_pixels and not scales_pixels(graph, name):
+        warnings.warn(
+            f"the images hold {array.dtype} from {low} to {high}, but Xception was trained on "
+            "−1…1: did you forget xception.preprocess_input(x)?",
+            stacklevel=stacklevel,
+        )
     return array
 
 
 def scales_pixels(graph: Graph, name: str | None = None) -> bool:
-    """Whether a model does its own scaling of what enters here. Then it takes pixels as they are."""
+    """Return True if a model scales what enters by an input, so that it takes pixels 0…255.
+
+    Args:
+        graph: The model's graph.
+        name: The input; by default the first.
+    """
     return bool(own_scaling(graph, name))
 
 
 def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
-    """The nodes that scale what enters here before any layer that has learnt, the last one last."""
-    met = {name or graph.inputs[0]}
-    found = []
-    for node in graph.nodes.values():  # what they read stands before them
+    """Return the nodes that scale what enters by an input, before any layer with trained parameters.
+
+    These are `Rescaling`, `Normalization` and arithmetic with constants.
+
+    Args:
+        graph: The model's graph.
+        name: The input; by default the first.
+
+    Returns:
+        Names of nodes, in the order of computation.
+    """
+    before_training = {name or graph.inputs[0]}
+    scaling = []
+    for node in graph.nodes.values():  # a topological order
         scales = isinstance(node.layer, Arithmetic) or node.kind in ("Rescaling", "Normalization")
-        if node.inputs and met.issuperset(node.inputs) and (scales or not node.parameters):
-            met.add(node.name)
-            found += [node.name] if scales else []
-    return found
+        if node.inputs and before_training.issuperset(node.inputs) and (scales or not node.parameters):
+            before_training.add(node.name)
+            if scales:
+                scaling.append(node.name)
+    return scaling
 
 
 def image_input(graph: Graph) -> str | None:
-    """The one input that takes photographs: maps of three channels."""
-    found = [name for name in graph.inputs if _takes_photographs(graph.nodes[name].layer)]
-    return found[0] if len(found) == 1 else None
+    """Return the name of the only input that takes photographs, maps of three channels; or None."""
+    names = [name for name in graph.inputs if _takes_photographs(graph.nodes[name].layer)]
+    return names[0] if len(names) == 1 else None
 
 
 def _takes_photographs(layer: object) -> bool:
-    return isinstance(layer, Input) and _channels(layer.shape) == 3
-
-
-def _channels(shape: Shape) -> int | None:
-    return shape[-1] if len(shape) == 3 else None
+    return isinstance(layer, Input) and len(layer.shape) == 3 and layer.shape[-1] == 3

@@ -1,82 +1,152 @@
-"""One layer of a model, as a user looks at it."""
+"""A layer of a model, and how it is found by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ..graph import Node, network
-from ..graph.network import Member, Network
+from ..graph import Graph, Member, Network, Node
+from ..graph.network import listed, nodes, output_nodes, output_shapes, walk
 from ..kernels import Array
-
-if TYPE_CHECKING:
-    from .model import Model
+from .parameters import ParameterStore
 
 
 class ModelLayer:
-    """One layer of a model: its place, its settings, its weights. It may be a network itself."""
+    """A layer of a model: its settings, its place and its weights. It may be a network itself.
 
-    def __init__(self, model: Model, member: Member, path: str) -> None:
-        self._model = model
-        self._member = member
-        self._path = path
+    `Model.layers` and `Model.get_layer` give layers.
+
+    Args:
+        graph: The model's graph.
+        store: The model's parameters.
+        member: The layer as the model's network has it.
+        path: The layer's name in the graph.
+    """
+
+    def __init__(self, graph: Graph, store: ParameterStore, member: Member, path: str) -> None:
+        self._graph, self._store = graph, store
+        self._member, self._path = member, path
 
     def __repr__(self) -> str:
         return f"<{self._member.kind} {self.name}: {self.output_shape}, {self.count_params():,} parameters>"
 
     @property
     def name(self) -> str:
+        """The layer's name in its network: "block1_conv1"."""
         return self._member.name
 
     @property
     def path(self) -> str:
-        """The name in the model's graph: "base/block1_conv1" for a layer of a network within."""
+        """The layer's name in the model's graph: "base/block1_conv1" in a network within the model."""
         return self._path
 
     @property
     def settings(self) -> object:
-        """The layer itself, for example Conv2D(filters=32, kernel_size=3, …)."""
+        """The layer with its settings: Conv2D(filters=32, kernel_size=3, …); a `Network` for a network."""
         return self._member.layer
 
     @property
     def trainable(self) -> bool:
-        """Whether training would change it, or it is frozen."""
+        """Whether training changes the layer's parameters. False for a frozen layer."""
         return self._member.trainable
 
     @property
     def layers(self) -> list[ModelLayer]:
-        """The layers inside, if this is a network."""
-        inside = self._member.layer
-        if not isinstance(inside, Network):
+        """The layers of a network, in Keras's order; empty for any other layer."""
+        inner = self._member.layer
+        if not isinstance(inner, Network):
             return []
-        return [ModelLayer(self._model, m, f"{self._path}/{m.name}") for m in network.listed(inside)]
+        return [
+            ModelLayer(self._graph, self._store, member, f"{self._path}/{member.name}")
+            for member in listed(inner)
+        ]
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the layers that it reads, at its first use."""
-        return tuple(tensor[0] for tensor in self._member.uses[0])
+        """Names of the layers that it reads, at its first use."""
+        return tuple(name for name, _, _ in self._member.uses[0])
 
     @property
     def output_shape(self) -> Any:
-        """With the batch axis: (None, 19, 19, 728)."""
-        shapes = [
-            (None, *shape) for shape in network.output_shapes(self._model.graph, self._member, self._path)
-        ]
+        """Shape of the output with the batch axis, (None, 19, 19, 728); a list for several outputs."""
+        shapes = [(None, *shape) for shape in output_shapes(self._graph, self._member, self._path)]
         return shapes[0] if len(shapes) == 1 else shapes
 
+    @property
+    def output_nodes(self) -> list[str]:
+        """Names of the nodes in the model's graph that give the layer's outputs, at its first use."""
+        return output_nodes(self._member, self._path)
+
     def count_params(self) -> int:
+        """Return the number of elements of the layer's parameters."""
         return sum(node.count_params() for node in self._nodes())
 
     def get_weights(self) -> list[Array]:
-        """Copies of its arrays, in Keras's order."""
-        parameters = self._model.parameters
-        return [parameters[node.name][name].copy() for node in self._nodes() for name in node.parameters]
+        """Return copies of the layer's arrays, in Keras's order."""
+        return self._store.get(self._nodes())
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take arrays in the order of `get_weights()`; on ValueError the layer is unchanged."""
-        self._model._take(self._nodes(), weights)
+        """Replace the layer's arrays.
+
+        Args:
+            weights: Arrays in the order and of the shapes of `get_weights()`. They are copied.
+
+        Raises:
+            TypeError: `weights` is not a list or tuple.
+            ValueError: An array is missing, or has another shape. The layer is unchanged then.
+        """
+        self._store.set(self._nodes(), weights)
 
     def _nodes(self) -> list[Node]:
-        return network.nodes(self._model.graph, self._member, self._path)
+        return nodes(self._graph, self._member, self._path)
+
+
+def find_member(network: Network, name: str) -> tuple[str, Member]:
+    """Find a layer at any depth.
+
+    Args:
+        network: The model's network.
+        name: The layer's name in the graph, or its own name where only one layer has it.
+
+    Returns:
+        The layer's name in the graph, and the layer.
+
+    Raises:
+        ValueError: No layer has this name, or several have.
+    """
+    members = dict(walk(network))
+    if name in members:
+        return name, members[name]
+    paths = [path for path in members if path.endswith(f"/{name}")]
+    if len(paths) > 1:
+        raise ValueError(f"{network.name} has several layers {name!r}: {', '.join(paths)}")
+    if not paths:
+        import difflib
+
+        similar = difflib.get_close_matches(str(name), members, n=3)
+        hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+        raise ValueError(f"{network.name} has no layer {name!r}{hint}")
+    return paths[0], members[paths[0]]
+
+
+def as_layer_names(layers: str | Iterable[str]) -> list[str]:
+    """Return one or more names of layers as a list.
+
+    Args:
+        layers: The argument of a method that takes images first and layers second.
+
+    Raises:
+        TypeError: `layers` is not a name or a list of names.
+    """
+    names = (
+        [layers] if isinstance(layers, str) else list(layers) if isinstance(layers, Iterable) else [layers]
+    )
+    if not all(isinstance(name, str) for name in names):
+        shape = getattr(layers, "shape", None)
+        kind = type(layers).__name__ if shape is None else f"an array of shape {shape}"
+        raise TypeError(
+            f"expected the name of a layer or a list of names, got {kind}; the images are the first argument"
+        )
+    return names

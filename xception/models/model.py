@@ -1,160 +1,87 @@
-"""A graph together with its parameters, behind the interface that Keras users know."""
+"""A model: a graph with its parameters, behind the interface of a Keras model."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import architecture
-from ..console.html import preformatted
-from ..console.progress import ProgressBar
+from ..console.progress import ProgressBar, Verbose
 from ..data.class_names import ClassNames, ClassNamesLike, as_class_names
 from ..data.preprocessing import Preprocessing
 from ..engine.plan import Plan
-from ..graph import Graph, GraphParameters, Node, network
-from ..graph.network import Network
+from ..graph import Graph, GraphParameters, Network, Node, of_graph
 from ..kernels import Array
-from ..layers import Shape
-from ..layers.validation import as_int
-from . import inputs, summary
-from .feature_maps import POOLINGS, last_maps, pooled
-from .layer import ModelLayer
+from .feature_maps import Pooling, check_pooling, count_features, last_maps, pool_maps
+from .inputs import check_batch_size, check_inputs
+from .layer import as_layer_names
+from .parameters import ParameterStore, initial_parameters
+from .structure import ModelStructure, pack_outputs
 
 
-def Xception(  # noqa: N802, the name is Keras's
-    include_top: bool = True,
-    weights: str | os.PathLike[str] | None = "imagenet",
-    input_shape: Shape | None = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: str | None = "softmax",
-    *,
-    seed: int | None = None,
-) -> Model:
-    """Xception, as `keras.applications.Xception` builds it.
+class Model(ModelStructure):
+    """A network with its parameters: it predicts, gives features, and is saved and loaded.
 
-    include_top: with the classifier (22,910,480 parameters) or without (20,861,480).
-    weights: "imagenet", the path of a weights file, or None for fresh ones as Keras's
-        initialisers draw them, from `seed` if one is given.
-    input_shape: (h, w, 3), at least 71×71; a size that is None stays open until an image
-        comes. By default (299, 299, 3) with the classifier, (None, None, 3) without.
-    pooling: without the classifier, what to make of the last maps (h, w, 2048): None leaves
-        them, "avg" and "max" give (2048,).
-    classes, classifier_activation: of the classifier; activation None gives logits.
+    Most models come from `Xception(…)` or `load_model(path)`. The constructor makes one of a graph
+    that was built by hand.
 
-    "imagenet" with the classifier is the file that Keras publishes: from a cache, else
-    downloaded. Without, it is the base shipped with this library, rounded to float16.
+    Args:
+        graph: The network. The model keeps a copy that cannot be changed.
+        parameters: {node: {parameter: array}}, an array for every parameter of the graph, and no
+            others. float32 arrays are not copied: they become read-only. None draws random ones.
+        network: The same network as Keras nests it. None if it has no networks within.
+        class_names: Names of the classes, see `class_names`.
+        preprocessing: How the model was trained to see photographs, see `preprocessing`.
+        seed: Seed of random parameters.
 
-    Raises ValueError for settings that do not go together, DownloadError where the weights are
-    not to be had, ModelFileError (a ValueError) for a file that does not fit.
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: Parameters are missing, unknown or of wrong shapes; the message names the first few.
+
+    Examples:
+        >>> import numpy as np, xception
+        >>> from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
+        >>> net = xception.Graph("small")
+        >>> x = net.add(Input((32, 32, 3)))
+        >>> x = net.add(Conv2D(8, 3, activation="relu"), x)
+        >>> x = net.add(GlobalAveragePooling2D(), x)
+        >>> x = net.add(Dense(5, "softmax"), x)
+        >>> model = xception.Model(net, seed=0)
+        >>> model
+        <Model small: (None, 32, 32, 3) -> (None, 5), 269 parameters>
+        >>> model.predict(np.zeros((2, 32, 32, 3))).shape
+        (2, 5)
     """
-    imagenet = weights == "imagenet"
-    if pooling not in (None, *architecture.POOLINGS):
-        raise ValueError(f'pooling must be None, "avg" or "max", got {pooling!r}')
-    if include_top and imagenet and classes != 1000:
-        raise ValueError(f"the ImageNet classifier has 1000 classes, not {classes}")
-    if include_top and imagenet and classifier_activation not in (None, "linear", "softmax"):
-        raise ValueError("the ImageNet classifier was trained with softmax; its activation is that or None")
-    if input_shape is None:
-        input_shape = (299, 299, 3) if include_top else (None, None, 3)
-    if not isinstance(input_shape, list | tuple) or len(input_shape) != 3:
-        raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
-    if imagenet and input_shape[-1] != 3:
-        raise ValueError(f"the ImageNet weights take 3 channels, not {input_shape[-1]}")
-
-    graph = architecture.xception(
-        tuple(input_shape), include_top, pooling, classes, classifier_activation or "linear"
-    )
-    if weights is None:
-        return Model(graph, initial_parameters(graph, seed))
-    from ..formats import files as keras_files
-    from . import pretrained
-
-    if imagenet:
-        weights = pretrained.classifier() if include_top else pretrained.shipped_base()
-    return Model(graph, keras_files.read_weights(weights, network.of_graph(graph), graph))
-
-
-def load_model(path: str | os.PathLike[str]) -> Model:
-    """The model in a file that Keras wrote: `.keras`, or a whole model as `.h5`.
-
-    Any graph of the layers that are used around Xception, from Keras 1, 2 or 3. Nothing in the
-    file is run: a layer that is not known here is refused by its name. Whatever precision Keras
-    computed in, here it is float32.
-
-    Raises FileNotFoundError, IsADirectoryError, or ModelFileError (a ValueError).
-    """
-    from ..formats import files as keras_files
-
-    stored = keras_files.read_model(path)
-    return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)
-
-
-def initial_parameters(graph: Graph, seed: int | None = None) -> dict[str, dict[str, Array]]:
-    """Parameters as training would begin with; the same ones for the same seed."""
-    rng = np.random.default_rng(seed)
-    return {
-        node.name: {name: parameter.initial_value(rng) for name, parameter in node.parameters.items()}
-        for node in graph.nodes.values()
-        if node.parameters
-    }
-
-
-class Model:
-    """A network that predicts. Build one with `Xception(…)`, or `load_model(path)`."""
 
     def __init__(
         self,
         graph: Graph,
-        parameters: GraphParameters,
-        outline: Network | None = None,
+        parameters: GraphParameters | None = None,
+        network: Network | None = None,
         class_names: ClassNamesLike | None = None,
         preprocessing: Preprocessing | None = None,
+        *,
+        seed: int | None = None,
     ) -> None:
-        self.graph = graph
-        self.network = outline or network.of_graph(graph)  #: the same as Keras nests it
-        self.class_names = class_names  # type: ignore[assignment]
-        self.preprocessing = preprocessing or Preprocessing()
-        self._set_parameters(parameters)
-
-    def __repr__(self) -> str:
-        shapes = f"{self.input_shape} -> {self.output_shape}"
-        return f"<Model {self.name}: {shapes}, {self.count_params():,} parameters>"
-
-    def _repr_html_(self) -> str:
-        return preformatted(summary.table(self.graph, "keras", self.network))
-
-    # --- what it is -------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        return self.graph.name
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """The names of the inputs, by which `predict` takes a dict."""
-        return self.graph.inputs
-
-    @property
-    def input_shape(self) -> Any:
-        """With the batch axis, as Keras gives it: (None, 299, 299, 3); for several inputs a list."""
-        shapes = [(None, *self.graph.nodes[name].output_shape) for name in self.graph.inputs]
-        return shapes[0] if len(shapes) == 1 else shapes
-
-    @property
-    def output_shape(self) -> Any:
-        """With the batch axis, as Keras gives it: (None, 1000); for several outputs a list or dict."""
-        return self._as_answers([(None, *self.graph.nodes[name].output_shape) for name in self.graph.outputs])
+        if not isinstance(graph, Graph):
+            raise TypeError(f"expected an xception.Graph, got a {type(graph).__name__}")
+        graph = graph.frozen()
+        store = ParameterStore(graph, initial_parameters(graph, seed) if parameters is None else parameters)
+        super().__init__(graph, of_graph(graph) if network is None else network, store)
+        self.class_names = class_names
+        self.preprocessing = preprocessing
 
     @property
     def class_names(self) -> ClassNames | None:
-        """(class id, name) of each class, if the file told. May be set, to names or such pairs, or to
-        what `read_class_names` gives; `save` keeps them."""
+        """One (class id, class name) pair per class, in the order of the outputs; None if unknown.
+
+        May be set to anything that holds names: a list of names or of such pairs, a mapping of
+        indices to names or of names to indices, what `read_class_names` returns, or None. Saved by
+        `save`. Raises ValueError for anything else.
+        """
         return self._class_names
 
     @class_names.setter
@@ -162,74 +89,51 @@ class Model:
         self._class_names = None if names is None else as_class_names(names)
 
     @property
-    def parameters(self) -> GraphParameters:
-        """{node name: {parameter name: float32 array}}; the arrays are not to be written to."""
-        return self._parameters
+    def preprocessing(self) -> Preprocessing:
+        """How the model was trained to see photographs: scaling, interpolation, and whether it gives
+        logits.
 
-    @property
-    def plan(self) -> Plan:
-        """The quick forward pass, for the activation of any node. It keeps its parameters, whatever
-        weights the model is given later."""
-        return self._plan
-
-    @property
-    def layers(self) -> list[ModelLayer]:
-        """Every layer, in Keras's order. A network within this one is one layer, with its own."""
-        return [ModelLayer(self, member, member.name) for member in network.listed(self.network)]
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> ModelLayer:
-        """The layer of this name, or at this place in `layers`. Raises ValueError.
-
-        A layer within a network within the model is found by its own name where only one bears it,
-        and by "base/block1_conv1" in any case.
+        May be set to a `Preprocessing`, or to None for one in which nothing is recorded. Saved by
+        `save`. Raises TypeError for anything else.
         """
-        if (name is None) == (index is None):
-            raise ValueError("give either a layer's name or its index")
-        if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise ValueError(f"there are {len(self.layers)} layers; there is none at {index}")
-            return self.layers[index]
-        everything = dict(network.walk(self.network))
-        if name not in everything:
-            ends = [path for path in everything if path.endswith(f"/{name}")]
-            if len(ends) > 1:
-                raise ValueError(f"{self.name} has several layers {name!r}: {', '.join(ends)}")
-            if not ends:
-                import difflib
+        return self._preprocessing
 
-                near = difflib.get_close_matches(str(name), everything, n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else ""
-                raise ValueError(f"{self.name} has no layer {name!r}{hint}")
-            name = ends[0]
-        return ModelLayer(self, everything[name], name)
-
-    def count_params(self) -> int:
-        return self.graph.count_params()
-
-    def summary(
-        self, style: str = "keras", print_fn: Callable[[str], object] = print, expand_nested: bool = False
-    ) -> None:
-        """Print a table of the layers. style: "keras", or "dl4j" as Deeplearning4j prints it.
-
-        expand_nested: also the layers of networks within the model.
-        """
-        print_fn(summary.table(self.graph, style, self.network, expand_nested))
+    @preprocessing.setter
+    def preprocessing(self, preprocessing: Preprocessing | None) -> None:
+        if not isinstance(preprocessing, Preprocessing | None):
+            raise TypeError(
+                "preprocessing must be a Preprocessing, such as Preprocessing(scaling='tf'), got "
+                f"{preprocessing!r:.80}"
+            )
+        self._preprocessing = preprocessing or Preprocessing()
 
     # --- computing --------------------------------------------------------------------------
 
-    def predict(self, x: Any, batch_size: int | None = 32, verbose: str | int = "auto") -> Any:
-        """The network's answers: (n, h, w, 3) -> (n, classes), float32.
+    def predict(self, x: Any, batch_size: int | None = 32, verbose: Verbose = "auto") -> Any:
+        """Compute the outputs of the network.
 
-        Without a classifier the answers are (n, h', w', 2048), or (n, 2048) with pooling.
+        Args:
+            x: Images (n, height, width, 3) of any real dtype, scaled as the model was trained:
+                −1…1, as `preprocess_input` gives, for Xception. Pixels 0…255 raise a warning, unless
+                the model scales them itself. For several inputs a list of arrays, or a dict by name.
+            batch_size: Images per batch; None for 32. It does not change the outputs, and memory
+                little, since each thread computes one image at a time.
+            verbose: Progress bar: "auto" shows one if the call takes long, 0 none, 1 one at once.
 
-        x: images scaled to −1…1 as `preprocess_input` does; pixels in 0…255 draw a warning, unless
-            the model does its own scaling. For several inputs a list, or a dict by their names.
-        batch_size: how many images to take at once. It changes neither answers nor, by much,
-            memory: each thread computes an image at a time.
-        verbose: 0 for silence, 1 for a bar, "auto" for a bar where it takes long.
+        Returns:
+            The outputs, float32: (n, classes) with a classifier, (n, h', w', 2048) without,
+            (n, 2048) with pooling. A list or a dict of arrays if the model has several outputs.
 
-        Returns a list, or a dict, where the model has several outputs. Raises ValueError for
-        arrays that are no images of this model's size, or not finite.
+        Raises:
+            TypeError: `x` is no array: a generator, a path, a text.
+            ValueError: `x` has the wrong shape or dtype or holds NaN or infinity, or another argument
+                is invalid.
+
+        Examples:
+            >>> import numpy as np, xception
+            >>> model = xception.Xception(weights=None, input_shape=(71, 71, 3), classes=5)
+            >>> model.predict(np.zeros((2, 71, 71, 3))).shape
+            (2, 5)
         """
         names = self.graph.outputs
         y: dict[str, Array] = {}
@@ -238,163 +142,204 @@ class Model:
                 if name not in y:
                     y[name] = np.empty((count, *values[name].shape[1:]), np.float32)
                 y[name][part] = values[name]
-        return self._as_answers([y[name] for name in names])
+        return pack_outputs(self.network, [y[name] for name in names])
 
     def activations(
-        self, x: Any, names: Sequence[str], batch_size: int | None = 32, verbose: str | int = 0
+        self,
+        x: Any,
+        names: str | Iterable[str],
+        batch_size: int | None = 32,
+        verbose: Verbose = 0,
     ) -> dict[str, Array]:
-        """What these layers give, raw: {name: (n, h, w, c) or (n, c), float32}.
+        """Compute what layers give, unpooled. Layers after the last of them are not computed.
 
-        names: of layers, as `get_layer` finds them. Nothing behind the last of them is computed.
-        Raises ValueError, as `predict` does.
+        Args:
+            x: The input, as for `predict`.
+            names: One or more names of layers, as for `get_layer`.
+            batch_size, verbose: As for `predict`.
+
+        Returns:
+            {name: activation}: (n, h, w, c) or (n, c), float32.
+
+        Raises:
+            TypeError: As for `predict`; or `names` are no names.
+            ValueError: As for `predict`; or there is no such layer.
         """
-        nodes = {name: self.output_node(name) for name in names}
+        nodes = {name: self.output_node(name) for name in as_layer_names(names)}
         parts = [values for _, _, values in self._run(x, tuple(nodes.values()), batch_size, verbose)]
         return {name: np.concatenate([part[node] for part in parts]) for name, node in nodes.items()}
 
     def features(
         self,
         x: Any,
-        layers: str | Sequence[str] | None = None,
-        pooling: str = "avg",
+        layers: str | Iterable[str] | None = None,
+        pooling: Pooling = "avg",
         batch_size: int | None = 8,
-        verbose: str | int = "auto",
+        verbose: Verbose = "auto",
     ) -> Array:
-        """Features of images: (n, h, w, 3) -> (n, c), float32, in one pass for all layers.
+        """Compute features: what layers give, pooled over space, one row per image.
 
-        layers: one or more, as `get_layer` finds them; by default the last that gives maps. Their
-            features stand side by side in the order asked. Nothing behind the last is computed.
-        pooling: what becomes of maps (h, w, c): "avg", "max", "min" or "sum" over space gives (c,),
-            "none" keeps all (h·w·c,). Vectors stay as they are.
+        All layers are computed in one pass, and those after the last of them not at all. Only one
+        batch of maps is in memory at a time.
 
-        Only a batch of maps is in memory at a time. Raises ValueError, as `predict` does.
+        Args:
+            x: The input, as for `predict`.
+            layers: One or more names of layers, as for `get_layer`. By default the last layer that
+                gives maps. The features of several layers stand side by side, in this order.
+            pooling: What becomes of maps (h, w, c): "avg", "max", "min" or "sum" over space gives
+                (c,), "none" keeps (h·w·c,). Vectors (c,) stay as they are.
+            batch_size, verbose: As for `predict`.
+
+        Returns:
+            (n, features), float32.
+
+        Raises:
+            TypeError: As for `predict`; or `layers` are no names.
+            ValueError: As for `predict`; or there is no such layer, or `layers` is empty.
+
+        Examples:
+            >>> import numpy as np, xception
+            >>> base = xception.Xception(include_top=False)
+            >>> x = np.zeros((1, 96, 96, 3))
+            >>> base.features(x).shape
+            (1, 2048)
+            >>> base.features(x, ["block4_pool", "block13_pool"]).shape
+            (1, 1752)
         """
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
-        layers = [layers] if isinstance(layers, str) else layers
-        nodes = [last_maps(self.graph)] if layers is None else [self.output_node(name) for name in layers]
-        if not nodes:
-            raise ValueError("name at least one layer to take features from")
+        check_pooling(pooling)
+        nodes = self._feature_nodes(layers)
         rows = [
-            np.concatenate([pooled(values[node], pooling) for node in nodes], axis=1)
+            np.concatenate([pool_maps(values[node], pooling) for node in nodes], axis=1)
             for _, _, values in self._run(x, tuple(dict.fromkeys(nodes)), batch_size, verbose)
         ]
         return np.concatenate(rows)
 
     def feature_names(
-        self, layers: str | Sequence[str] | None, pooling: str, size: tuple[int, int]
+        self, layers: str | Iterable[str] | None, pooling: Pooling, size: tuple[int, int]
     ) -> list[str]:
-        """A name for each of `features`' columns, for images of this (height, width)."""
+        """Return a name for each column of `features`: "block4_pool_0", or "feature_0" by default.
+
+        Args:
+            layers, pooling: As for `features`.
+            size: (height, width) of the images.
+        """
+        check_pooling(pooling)
+        names = ["feature"] if layers is None else as_layer_names(layers)
+        channels = self.graph.nodes[self.graph.inputs[0]].output_shape[-1] or 3
+        shapes = self.plan.shapes((*size, channels))
+        counts = [count_features(shapes[node], pooling) for node in self._feature_nodes(layers)]
+        return [f"{name}_{i}" for name, count in zip(names, counts, strict=True) for i in range(count)]
+
+    def _feature_nodes(self, layers: str | Iterable[str] | None) -> list[str]:
+        """Return the nodes that give the features of some layers."""
         if layers is None:
-            return [f"feature_{i}" for i in range(self._width(last_maps(self.graph), pooling, size))]
-        layers = [layers] if isinstance(layers, str) else layers
-        widths = {name: self._width(self.output_node(name), pooling, size) for name in layers}
-        return [f"{name}_{i}" for name in layers for i in range(widths[name])]
-
-    def _width(self, node: str, pooling: str, size: tuple[int, int]) -> int:
-        shape = self._plan.shapes((*size, self.graph.nodes[self.graph.inputs[0]].output_shape[-1] or 3))[node]
-        return int(shape[-1] if len(shape) == 3 and pooling != "none" else math.prod(map(int, shape)))  # type: ignore[arg-type]
-
-    def output_node(self, name: str) -> str:
-        """The node in the graph that gives what a layer of this name gives."""
-        layer = self.get_layer(name)
-        nodes = network.output_nodes(layer._member, layer.path)
-        if len(nodes) > 1:
-            raise ValueError(f"{name} has several outputs: {', '.join(nodes)}; name one of them")
-        return nodes[0]
+            return [last_maps(self.graph)]
+        nodes = [self.output_node(name) for name in as_layer_names(layers)]
+        if not nodes:
+            raise ValueError("name at least one layer to take features from")
+        return nodes
 
     def _run(
-        self, x: Any, names: tuple[str, ...], batch_size: int | None, verbose: str | int
+        self, x: Any, nodes: tuple[str, ...], batch_size: int | None, verbose: Verbose
     ) -> Iterator[tuple[slice, int, dict[str, Array]]]:
-        """(which images, of how many, what these nodes give for them), batch by batch."""
-        entering = inputs.checked(self.graph, x)
-        batch_size = 32 if batch_size is None else as_int("batch_size", batch_size)
-        plan = self._plan  # should another thread load weights meanwhile, this call keeps the old ones
-        count = len(next(iter(entering.values())))
-        with ProgressBar(count, "image", verbose) as bar:
-            for start in range(0, max(count, 1), batch_size):  # of no images, no answers of the right shape
-                part = slice(start, min(start + batch_size, count))
-                batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in entering.items()}
-                yield part, count, plan.run(batch, names)
-                bar.advance(part.stop - part.start)
+        """Check the input and return an iterator over batches.
 
-    def _as_answers(self, values: list[Any]) -> Any:
-        """One for each output, in the form in which the model gives them."""
-        if self.network.output_keys is not None:
-            return dict(zip(self.network.output_keys, values, strict=True))
-        return values[0] if len(values) == 1 else values
+        Yields:
+            The part of the input that a batch is, the length of the input, and the nodes' activations.
+        """
+        arrays = check_inputs(self.graph, x, stacklevel=4)
+        return _run_batches(self.plan, arrays, nodes, check_batch_size(batch_size), verbose)
 
     # --- weights ----------------------------------------------------------------------------
 
     def get_weights(self) -> list[Array]:
-        """Copies of all arrays, in the order of Keras's `get_weights()`."""
-        parameters = self._parameters  # these, should another thread load others meanwhile
-        return [parameters[node.name][name].copy() for node in self._nodes() for name in node.parameters]
+        """Return copies of all arrays, in the order of Keras's `get_weights()`."""
+        return self.parameter_store.get(self._nodes_in_order())
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take arrays in the order of `get_weights()`. All are checked before one is taken."""
-        self._take(self._nodes(), weights)
+        """Replace all arrays.
 
-    def _nodes(self) -> list[Node]:
+        Args:
+            weights: Arrays in the order and of the shapes of `get_weights()`. They are copied.
+
+        Raises:
+            TypeError: `weights` is not a list or tuple.
+            ValueError: An array is missing, or has another shape. The model is unchanged then.
+        """
+        self.parameter_store.set(self._nodes_in_order(), weights)
+
+    def _nodes_in_order(self) -> list[Node]:
+        """Return the nodes of all layers, in the order of Keras's weights."""
         return [self.graph.nodes[path] for path, _ in self.network.leaves()]
 
     def load_weights(
         self, path: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
     ) -> None:
-        """Take the weights of a file that Keras (1, 2 or 3) or this library wrote.
+        """Load weights that Keras (1, 2 or 3) or this library saved.
 
-        by_name: take what is there for layers of the same names, and leave the others as they are.
-        skip_mismatch: leave layers as they are for which the file has arrays of other shapes.
+        A warning names everything that was not loaded; without one, everything was.
 
-        Warns of everything that was not loaded; without a warning everything was. Raises
-        FileNotFoundError, IsADirectoryError, or ModelFileError (a ValueError), and then leaves the
-        model as it was.
+        Args:
+            path: A weights file or a whole model, `.h5`, `.weights.h5` or `.keras`.
+            by_name: Load only the layers whose names are in the file, and leave the others as they are.
+            skip_mismatch: Leave layers as they are whose arrays in the file have other shapes.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            IsADirectoryError: `path` is a folder.
+            ModelFileError: The file is damaged, malicious or does not fit. The model is unchanged then.
+                It is a ValueError.
         """
-        from ..formats import files as keras_files
+        from ..formats import files  # imports h5py: only where a file is read
 
-        found = keras_files.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
-        self._set_parameters({**self._parameters, **found})
+        self.parameter_store.update(
+            files.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
+        )
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights: `.weights.h5` as Keras 3 does, any other `.h5` as Keras 2 does.
+        """Save the weights in a file that Keras's `load_weights` reads.
 
-        Keras's `load_weights` reads both. An interrupted write leaves no file of this name, or the
-        one that was there before.
+        An interrupted write leaves the file as it was before, if there was one.
+
+        Args:
+            path: `.weights.h5` is written as Keras 3 does, any other `.h5` as Keras 2 does.
+
+        Raises:
+            ValueError: `path` has another ending.
+            OSError: The file cannot be written.
         """
-        from ..formats import files as keras_files
+        from ..formats import files  # imports h5py
 
-        keras_files.write_weights(path, self.network, self.graph, self._parameters)
+        files.write_weights(path, self.network, self.graph, self.parameters)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole model as `.keras`, which Keras 3 and this library load; `labels` too.
+        """Save the whole model, with class names and preprocessing, in a file that Keras 3 loads too.
 
-        An interrupted write leaves no file of this name, or the one that was there before.
+        An interrupted write leaves the file as it was before, if there was one.
+
+        Args:
+            path: A path that ends in `.keras`.
+
+        Raises:
+            ValueError: `path` has another ending, or Keras 3 has no such layer.
+            OSError: The file cannot be written.
         """
-        from ..formats import files as keras_files
+        from ..formats import files  # imports h5py
 
-        stored = keras_files.StoredModel(
-            self.graph, self._parameters, self.network, self.class_names, self.preprocessing
+        stored = files.StoredModel(
+            self.graph, self.parameters, self.network, self.class_names, self.preprocessing
         )
-        keras_files.write_model(path, stored)
+        files.write_model(path, stored)
 
-    def _take(self, nodes: Sequence[Node], weights: Sequence[ArrayLike]) -> None:
-        """New arrays for these nodes' parameters, in order, or a ValueError and no change."""
-        places = [(node, name) for node in nodes for name in node.parameters]
-        if len(weights) != len(places):
-            raise ValueError(f"expected {len(places)} arrays, got {len(weights)}")
-        changed = {name: dict(arrays) for name, arrays in self._parameters.items()}
-        for (node, name), value in zip(places, weights, strict=True):
-            array = np.array(value, np.float32)
-            expected = node.parameters[name].shape
-            if array.shape != expected:
-                raise ValueError(f"{node.name}: {name} should have shape {expected}, got {array.shape}")
-            changed[node.name][name] = array
-        self._set_parameters(changed)
 
-    def _set_parameters(self, parameters: GraphParameters) -> None:
-        """The one place where a model's numbers change, all at once."""
-        for arrays in parameters.values():
-            for array in arrays.values():
-                array.flags.writeable = False
-        self._parameters: Mapping[str, Mapping[str, Array]] = parameters
-        self._plan = Plan(self.graph, parameters)
+def _run_batches(
+    plan: Plan, arrays: Mapping[str, Array], nodes: tuple[str, ...], batch_size: int, verbose: Verbose
+) -> Iterator[tuple[slice, int, dict[str, Array]]]:
+    """Run a plan batch by batch; see `Model._run`."""
+    count = len(next(iter(arrays.values())))
+    with ProgressBar(count, "image", verbose) as bar:
+        for start in range(0, max(count, 1), batch_size):  # an empty input gives one empty batch
+            part = slice(start, min(start + batch_size, count))
+            batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in arrays.items()}
+            yield part, count, plan.run(batch, nodes)
+            bar.advance(part.stop - part.start)

@@ -1,11 +1,11 @@
-"""Where the ImageNet weights come from: shipped, cached, or downloaded and checked.
+"""The ImageNet weights: shipped, cached, or downloaded and verified.
 
-The base (everything before the classifier) is shipped with this project, rounded to float16.
-The whole network is the file that Keras publishes, in float32. It is looked for in this
-library's cache folder and in Keras's, and fetched where neither has it.
+The base (everything before the classifier) is shipped with this library, rounded to float16. The
+whole network is the float32 file that Keras publishes. It is looked for in this library's cache
+folder and in Keras's, and downloaded if neither has it.
 
-Environment: XCEPTION_CACHE_DIR chooses the cache folder; XCEPTION_WEIGHTS_URL points to a
-mirror (a folder's address, or the file's own); KERAS_HOME moves Keras's folder.
+Environment variables: XCEPTION_CACHE_DIR is the cache folder. XCEPTION_WEIGHTS_URL is the address of
+a mirror, of the folder or of the file itself. KERAS_HOME is where Keras's `models` folder is.
 """
 
 from __future__ import annotations
@@ -14,22 +14,31 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..errors import DownloadError
 
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
+CHUNK_BYTES = 1 << 20  #: of a download, after each of which the progress bar is updated
+CONNECT_SECONDS, READ_SECONDS = 10, 60  #: timeouts of a download
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of known content."""
+    """A file of known content.
+
+    Attributes:
+        name: File name.
+        sha256: Hash of the content, in hexadecimal digits.
+        size: Length in bytes.
+    """
 
     name: str
     sha256: str
-    size: int  #: in bytes
+    size: int
 
     def is_whole(self, path: Path) -> bool:
-        """Whether the file at `path` is this one, to the last bit."""
+        """Return True if the file at `path` exists, can be read and has this content."""
         import hashlib
 
         try:
@@ -37,7 +46,7 @@ class WeightsFile:
                 return False
             with path.open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
-        except OSError:  # what cannot be read is of no use
+        except OSError:
             return False
 
 
@@ -53,8 +62,136 @@ BASE = WeightsFile(
 )
 
 
+# --- what users ask -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WeightsPaths:
+    """Where the ImageNet weights are.
+
+    Attributes:
+        base: The shipped base.
+        classifier: The whole network, if a file with the right content is on this machine.
+        destination: The path to which the whole network is downloaded, or may be copied.
+    """
+
+    base: Path
+    classifier: Path | None
+    destination: Path
+
+
+@dataclass(frozen=True)
+class WeightsState:
+    """The state of one weights file.
+
+    Attributes:
+        path: The file; None if it is missing.
+        state: "ok", "damaged" if the content is not what it should be, or "missing".
+    """
+
+    path: Path | None
+    state: Literal["ok", "damaged", "missing"]
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """The state of both weights files. True if both are ok.
+
+    Attributes:
+        base: The shipped base.
+        classifier: The whole network.
+    """
+
+    base: WeightsState
+    classifier: WeightsState
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def ok(self) -> bool:
+        """Whether both files are there, with the right content."""
+        return self.base.state == self.classifier.state == "ok"
+
+
+def weights_path(cache_dir: str | os.PathLike[str] | None = None) -> WeightsPaths:
+    """Return where the ImageNet weights are, without downloading anything.
+
+    Args:
+        cache_dir: The cache folder. By default XCEPTION_CACHE_DIR, or the user's cache folder.
+
+    Raises:
+        FileNotFoundError: The shipped base is missing.
+        DownloadError: There is no cache folder; the message says how to set one.
+
+    Examples:
+        >>> import xception
+        >>> xception.weights_path().base.name
+        'xception_imagenet_notop.float16.h5'
+    """
+    folder = _cache_folder(cache_dir)
+    return WeightsPaths(shipped_base(), cached_classifier(folder), folder / CLASSIFIER.name)
+
+
+def download_weights(cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Download the ImageNet weights of the whole network (92 MB), unless they are on this machine.
+
+    Args:
+        cache_dir: The folder that keeps them. By default XCEPTION_CACHE_DIR, or the user's cache
+            folder.
+
+    Returns:
+        The file: in `cache_dir`, or in Keras's folder if it is there already.
+
+    Raises:
+        DownloadError: The weights cannot be downloaded; the message says how to provide them.
+    """
+    return classifier(_cache_folder(cache_dir))
+
+
+def verify_weights(cache_dir: str | os.PathLike[str] | None = None) -> WeightsReport:
+    """Compare the ImageNet weights on this machine with their published hashes.
+
+    Args:
+        cache_dir: The cache folder. By default XCEPTION_CACHE_DIR, or the user's cache folder.
+
+    Returns:
+        The state of each file. It is true if both are ok.
+
+    Raises:
+        DownloadError: There is no cache folder; the message says how to set one.
+
+    Examples:
+        >>> import xception
+        >>> xception.verify_weights().base.state
+        'ok'
+    """
+    try:
+        base = _state_of(BASE, [shipped_base()])
+    except FileNotFoundError:
+        base = WeightsState(None, "missing")
+    candidates = [folder / CLASSIFIER.name for folder in (_cache_folder(cache_dir), keras_dir())]
+    return WeightsReport(base, _state_of(CLASSIFIER, candidates))
+
+
+def _state_of(file: WeightsFile, candidates: list[Path]) -> WeightsState:
+    """Return the state of the first candidate with the right content, else of the first that exists."""
+    existing = [path for path in candidates if path.exists()]
+    for path in existing:
+        if file.is_whole(path):
+            return WeightsState(path, "ok")
+    return WeightsState(existing[0], "damaged") if existing else WeightsState(None, "missing")
+
+
+# --- where they are -------------------------------------------------------------------------
+
+
 def shipped_base() -> Path:
-    """The base's weights: inside the installed package, or beside it in a source checkout."""
+    """Return the base's weights: in the installed package, or beside it in a source checkout.
+
+    Raises:
+        FileNotFoundError: They are in neither.
+    """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "weights", package.parent / "weights"):
         if (folder / BASE.name).is_file():
@@ -66,11 +203,15 @@ def shipped_base() -> Path:
 
 
 def cache_dir() -> Path:
-    """The folder in which downloads are kept."""
-    chosen = os.environ.get("XCEPTION_CACHE_DIR")
+    """Return the folder in which downloads are kept.
+
+    Raises:
+        DownloadError: The user has no cache folder, and XCEPTION_CACHE_DIR is not set.
+    """
+    configured = os.environ.get("XCEPTION_CACHE_DIR")
     try:
-        if chosen:
-            return Path(chosen).expanduser()
+        if configured:
+            return Path(configured).expanduser()
         import platformdirs
 
         return platformdirs.user_cache_path("xception", appauthor=False)
@@ -78,33 +219,49 @@ def cache_dir() -> Path:
         raise DownloadError(f"no cache folder: {error}; set XCEPTION_CACHE_DIR to one") from None
 
 
+def _cache_folder(folder: str | os.PathLike[str] | None) -> Path:
+    return cache_dir() if folder is None else Path(folder)
+
+
 def keras_dir() -> Path:
-    """The folder in which Keras keeps the weights that it downloads."""
+    """Return the folder in which Keras keeps the weights that it downloads."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path(os.path.expanduser("~")) / ".keras") / "models"
 
 
 def weights_url() -> str:
-    """The address of the whole network's weights; a mirror's if one is set."""
+    """Return the address of the whole network's weights: Keras's, or that of a mirror if one is set."""
     mirror = os.environ.get("XCEPTION_WEIGHTS_URL") or URL
     return mirror if mirror.partition("?")[0].endswith(".h5") else f"{mirror.rstrip('/')}/{CLASSIFIER.name}"
 
 
 def cached_classifier(folder: Path | None = None) -> Path | None:
-    """The whole network's weights, if this machine has them and their hash is right."""
-    for place in (folder or cache_dir(), keras_dir()):
-        path = place / CLASSIFIER.name
+    """Return the whole network's weights if they are on this machine and their hash is right.
+
+    Args:
+        folder: The cache folder; by default `cache_dir()`. Keras's folder is searched too.
+    """
+    for candidate in (folder or cache_dir(), keras_dir()):
+        path = candidate / CLASSIFIER.name
         if CLASSIFIER.is_whole(path):
             return path
     return None
 
 
-def classifier(folder: Path | None = None) -> Path:
-    """The whole network's weights: from a cache, else downloaded into `folder`.
+# --- download -------------------------------------------------------------------------------
 
-    The download goes to a temporary file beside its place, which takes the final name only when
-    its hash is right, so that several processes at once do each other no harm. A download that
-    breaks off starts again at the next call. Raises DownloadError.
+
+def classifier(folder: Path | None = None) -> Path:
+    """Return the whole network's weights: from a cache, or downloaded.
+
+    The file is downloaded under a temporary name, and gets its own only if its hash is right, so
+    several processes may download at once. An interrupted download starts again at the next call.
+
+    Args:
+        folder: The cache folder; by default `cache_dir()`.
+
+    Raises:
+        DownloadError: The weights cannot be downloaded; the message says how to provide them.
     """
     return cached_classifier(folder) or _download(folder or cache_dir())
 
@@ -113,9 +270,9 @@ def _download(folder: Path) -> Path:
     import pooch
 
     url = weights_url()
-    pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says it already
     downloader = pooch.HTTPDownloader(
-        progressbar=sys.stderr is not None, chunk_size=1 << 20, timeout=(10, 60)
+        progressbar=sys.stderr is not None, chunk_size=CHUNK_BYTES, timeout=(CONNECT_SECONDS, READ_SECONDS)
     )
     try:
         path = Path(
@@ -145,5 +302,5 @@ def _guidance(url: str, folder: Path, error: Exception) -> str:
 def _reason(error: Exception) -> str:
     text = str(error)
     if "hash of downloaded file" in text:
-        return "what came from there is not this file: its sha256 differs"
+        return "the file at that address is another one: its sha256 differs"
     return " ".join(text.split()) or type(error).__name__

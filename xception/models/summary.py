@@ -1,78 +1,92 @@
-"""What there is to say as text: a graph as a table, the way Keras prints it and the way Deeplearning4j
-does; and what was found in a file."""
+"""Tables of a network's layers, as Keras and Deeplearning4j print them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ..graph import Graph, Node, network
-from ..graph.network import Network
+from ..console.text import align_columns
+from ..graph import Graph, Network, Node, of_graph
+from ..graph.network import listed, nodes, output_shapes
 from ..layers import Shape
 
 if TYPE_CHECKING:
     from ..inspection.backbones import Base
     from ..inspection.inspector import Inspection
 
+#: "keras", or "dl4j" for Deeplearning4j's.
+Style = Literal["keras", "dl4j"]
+
 Row = Sequence[str]
 MOST_ROWS = 40  #: layers of a file that are listed one by one
+BYTES_PER_PARAMETER = 4  #: of float32
 
 
 def table(
-    graph: Graph, style: str = "keras", outline: Network | None = None, expand_nested: bool = False
+    graph: Graph, style: Style = "keras", network: Network | None = None, expand_nested: bool = False
 ) -> str:
-    """The table of all layers, with totals. style: "keras" or "dl4j".
+    """Return a table of a network's layers, with totals.
 
-    expand_nested: also the layers of networks within the network.
+    Args:
+        graph: The network.
+        style: "keras": a row per layer, in Keras's order. "dl4j": a row per node of the graph.
+        network: The same network as Keras nests it. None if it has no networks within.
+        expand_nested: Whether to list the layers of networks within the network, in Keras's style.
+
+    Raises:
+        ValueError: `style` is neither.
     """
     if style == "keras":
-        return _keras(graph, outline or network.of_graph(graph), expand_nested)
+        return _keras_table(graph, of_graph(graph) if network is None else network, expand_nested)
     if style == "dl4j":
-        return _dl4j(graph)
+        return _dl4j_table(graph)
     raise ValueError(f'style must be "keras" or "dl4j", got {style!r}')
 
 
-def _keras(graph: Graph, outline: Network, expand_nested: bool) -> str:
-    rows = list(_rows(graph, outline, "", "", expand_nested))
-    body = _columns([("Layer (type)", "Output Shape", "Param #", "Connected to"), *rows], gap=2)
-    width = max(map(len, body))
+def _keras_table(graph: Graph, network: Network, expand_nested: bool) -> str:
+    rows = list(_keras_rows(graph, network, "", "", expand_nested))
+    lines = align_columns([("Layer (type)", "Output Shape", "Param #", "Connected to"), *rows])
+    width = max(map(len, lines))
     heavy, light = "=" * width, "-" * width
     counts = {
         "Total": graph.count_params(),
         "Trainable": graph.count_params(trainable=True),
         "Non-trainable": graph.count_params(trainable=False),
     }
-    totals = [f"{label} params: {count:,} ({count * 4 / 2**20:.2f} MB)" for label, count in counts.items()]
-    return "\n".join([f'Model: "{graph.name}"', light, body[0], heavy, *body[1:], heavy, *totals])
+    totals = [
+        f"{label} params: {count:,} ({count * BYTES_PER_PARAMETER / 2**20:.2f} MB)"
+        for label, count in counts.items()
+    ]
+    return "\n".join([f'Model: "{graph.name}"', light, lines[0], heavy, *lines[1:], heavy, *totals])
 
 
-def _rows(graph: Graph, outline: Network, path: str, indent: str, expand: bool) -> Iterator[Row]:
-    for member in network.listed(outline):
+def _keras_rows(graph: Graph, network: Network, path: str, indent: str, expand: bool) -> Iterator[Row]:
+    """Yield a row per layer; `path` is what names in the graph begin with."""
+    for member in listed(network):
         name = f"{path}{member.name}"
-        shapes = ", ".join(_shape(shape) for shape in network.output_shapes(graph, member, name))
         yield (
             f"{indent}{member.name} ({'InputLayer' if member.kind == 'Input' else member.kind})",
-            shapes,
-            f"{sum(node.count_params() for node in network.nodes(graph, member, name)):,}",
+            ", ".join(map(_shape, output_shapes(graph, member, name))),
+            f"{sum(node.count_params() for node in nodes(graph, member, name)):,}",
             ", ".join(tensor[0] for use in member.uses for tensor in use) or "-",
         )
         if expand and isinstance(member.layer, Network):
-            yield from _rows(graph, member.layer, f"{name}/", f"{indent}  ", expand)
+            yield from _keras_rows(graph, member.layer, f"{name}/", f"{indent}  ", expand)
 
 
-def _dl4j(graph: Graph) -> str:
-    rows = [_vertex(node) for node in graph.topological_order()]
+def _dl4j_table(graph: Graph) -> str:
+    rows = [_dl4j_row(node) for node in graph.topological_order()]
     heading = ("VertexName (VertexType)", "nIn,nOut", "TotalParams", "ParamsShape", "Vertex Inputs")
-    body = _columns([heading, *rows], gap=3)
-    width = max(map(len, body))
+    lines = align_columns([heading, *rows], gap=3)
+    width = max(map(len, lines))
     heavy, light = "=" * width, "-" * width
     total = graph.count_params()
-    # Deeplearning4j counts the running means and variances as trainable; frozen are only
-    # layers that somebody froze.
+    # Deeplearning4j counts moving means and variances as trainable, and calls a layer frozen only if
+    # somebody froze it.
     counts = {"Total Parameters": total, "Trainable Parameters": total, "Frozen Parameters": 0}
     totals = [f"{label:>28}:  {count:,}" for label, count in counts.items()]
-    return "\n".join([heavy, body[0], heavy, *body[1:], light, *totals, heavy])
+    return "\n".join([heavy, lines[0], heavy, *lines[1:], light, *totals, heavy])
 
 
 VERTEX_TYPES = {
@@ -98,9 +112,9 @@ PARAMETER_NAMES = {
 }
 
 
-def _vertex(node: Node) -> Row:
-    """name (type), nIn,nOut, parameters, their shapes, inputs."""
-    # Vertices, unlike layers, cannot have parameters.
+def _dl4j_row(node: Node) -> Row:
+    """Return the cells: name (type), nIn,nOut, number of parameters, their shapes, inputs."""
+    # Deeplearning4j's vertices, unlike its layers, cannot have parameters.
     count = "-" if node.kind in ("Input", "Add") else f"{node.count_params():,}"
     sizes, shapes = "-,-", "-"
     if node.parameters:
@@ -109,14 +123,14 @@ def _vertex(node: Node) -> Row:
             for name, parameter in node.parameters.items()
         )
         first = next(iter(node.parameters.values())).shape
-        entering = first[-2:][0] if first else node.output_shape[-1]
-        sizes = f"{entering},{node.output_shape[-1]}"
+        channels = first[-2:][0] if first else node.output_shape[-1]
+        sizes = f"{channels},{node.output_shape[-1]}"
     inputs = f"[{', '.join(node.inputs)}]" if node.inputs else "-"
     return f"{node.name} ({VERTEX_TYPES.get(node.kind, node.kind)})", sizes, count, shapes, inputs
 
 
 def _dl4j_shape(name: str, shape: tuple[int, ...]) -> str:
-    """Channels out before channels in before the window: (kh, kw, c, f) -> {f,c,kh,kw}."""
+    """Return a shape in Deeplearning4j's order of axes: (kh, kw, c, f) -> {f,c,kh,kw}."""
     if len(shape) == 4:
         kh, kw, channels, filters = shape
         shape = (filters, channels, kh, kw)

@@ -17,7 +17,8 @@ from ..graph import network
 from ..graph.network import Member, Network
 from ..kernels import Array
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
-from ..models.model import Model, Xception
+from ..models.factory import Xception
+from ..models.model import Model
 from ..prediction.classifier import batched
 from .softmax_regression import Fitted, fit_classifier
 

@@ -1,0 +1,15 @@
+"""Limits on the size of a graph.
+
+A file of a few kilobytes can describe a network that uses a network twice, which uses another one
+twice, and so on. `flatten` adds a node for every use, so the graph grows exponentially with depth.
+"""
+
+from __future__ import annotations
+
+#: Nodes of a flattened network. Bounds time and memory of networks that use each other repeatedly;
+#: Xception has 134 nodes.
+MAX_NODES = 20_000
+
+#: Inputs of all nodes of a flattened network together. Bounds the same attack where the repeated
+#: layer reads one tensor thousands of times: few nodes, but each is slow to add and to order.
+MAX_CONNECTIONS = 200_000

@@ -1,0 +1,168 @@
+"""What a model is, without computing anything: layers, shapes, counts, summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..console.html import preformatted
+from ..engine.plan import Plan
+from ..graph import Graph, GraphParameters, Network
+from ..graph.network import listed
+from .layer import ModelLayer, find_member
+from .parameters import ParameterStore
+from .summary import Style, table
+
+
+class ModelStructure:
+    """A graph as Keras shows a model: layers by name, shapes, counts and a summary.
+
+    Args:
+        graph: The frozen graph.
+        network: The same network as Keras nests it.
+        store: The parameters, which the layers give and take.
+
+    Raises:
+        ValueError: The network is not that of the graph.
+    """
+
+    def __init__(self, graph: Graph, network: Network, store: ParameterStore) -> None:
+        layers = {path for path, _ in network.leaves()}
+        owners = {node.weights for node in graph.nodes.values()}
+        if layers != owners:
+            raise ValueError(
+                f"{graph.name}: graph and network differ in {', '.join(sorted(layers ^ owners)[:5])}; make "
+                "the graph with flatten(network)"
+            )
+        self._graph, self._network, self._store = graph, network, store
+
+    def __repr__(self) -> str:
+        shapes = f"{self.input_shape} -> {self.output_shape}"
+        return f"<Model {self.name}: {shapes}, {self.count_params():,} parameters>"
+
+    def _repr_html_(self) -> str:
+        return preformatted(table(self.graph, "keras", self.network))
+
+    @property
+    def name(self) -> str:
+        """The name of the network."""
+        return self.graph.name
+
+    @property
+    def graph(self) -> Graph:
+        """The flat graph that is computed. It cannot be changed; `graph.with_layer` makes a new one."""
+        return self._graph
+
+    @property
+    def network(self) -> Network:
+        """The same network as Keras nests it."""
+        return self._network
+
+    @property
+    def parameters(self) -> GraphParameters:
+        """The parameters: {node: {parameter: read-only float32 array}}."""
+        return self.parameter_store.parameters
+
+    @property
+    def plan(self) -> Plan:
+        """The engine's plan, which computes the activation of any node. It keeps its parameters when
+        the model is given new ones."""
+        return self.parameter_store.plan
+
+    @property
+    def parameter_store(self) -> ParameterStore:
+        """The store that keeps the parameters, and replaces them."""
+        return self._store
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, by which `predict` takes a dict."""
+        return self.graph.inputs
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the input with the batch axis, (None, 299, 299, 3); a list for several inputs."""
+        shapes = [(None, *self.graph.nodes[name].output_shape) for name in self.graph.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the output with the batch axis, (None, 1000); a list or dict for several outputs."""
+        shapes = [(None, *self.graph.nodes[name].output_shape) for name in self.graph.outputs]
+        return pack_outputs(self.network, shapes)
+
+    @property
+    def layers(self) -> list[ModelLayer]:
+        """The layers in Keras's order. A network within the model is one layer, with its own `layers`."""
+        return [ModelLayer(self.graph, self._store, member, member.name) for member in listed(self.network)]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> ModelLayer:
+        """Return a layer by name or by index.
+
+        Args:
+            name: The layer's name. A layer of a network within the model is found by its own name if
+                only one layer has it, and always by its path: "base/block1_conv1".
+            index: Its index in `layers`; negative ones count from the end.
+
+        Raises:
+            ValueError: No layer has this name or index, several have the name, or not exactly one of
+                the arguments is given.
+
+        Examples:
+            >>> import xception
+            >>> xception.Xception(weights=None).get_layer("block4_pool").output_shape
+            (None, 19, 19, 728)
+        """
+        if (name is None) == (index is None):
+            raise ValueError("give either a layer's name or its index")
+        if name is not None:
+            path, member = find_member(self.network, name)
+            return ModelLayer(self.graph, self._store, member, path)
+        assert index is not None  # as one of the two is given
+        layers = self.layers
+        if not -len(layers) <= index < len(layers):
+            raise ValueError(f"there are {len(layers)} layers; there is none at {index}")
+        return layers[index]
+
+    def output_node(self, name: str) -> str:
+        """Return the name of the node in the graph that gives the output of a layer.
+
+        Args:
+            name: The layer's name, as for `get_layer`.
+
+        Raises:
+            ValueError: No layer has this name, or the layer has several outputs.
+        """
+        nodes = self.get_layer(name).output_nodes
+        if len(nodes) > 1:
+            raise ValueError(f"{name} has several outputs: {', '.join(nodes)}; name one of them")
+        return nodes[0]
+
+    def count_params(self) -> int:
+        """Return the number of elements of all parameters."""
+        return self.graph.count_params()
+
+    def summary(
+        self,
+        style: Style = "keras",
+        print_fn: Callable[[str], object] = print,
+        expand_nested: bool = False,
+    ) -> None:
+        """Print a table of the layers, with their shapes and parameters.
+
+        Args:
+            style: "keras", or "dl4j" for the table that Deeplearning4j prints.
+            print_fn: Called once with the whole table.
+            expand_nested: Whether to list the layers of networks within the model, in Keras's style.
+
+        Raises:
+            ValueError: `style` is neither.
+        """
+        print_fn(table(self.graph, style, self.network, expand_nested))
+
+
+def pack_outputs(network: Network, values: list[Any]) -> Any:
+    """Return one value per output as Keras does: the value, a list, or a dict by output key."""
+    if network.output_keys is not None:
+        return dict(zip(network.output_keys, values, strict=True))
+    return values[0] if len(values) == 1 else values
