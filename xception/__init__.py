@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from . import architecture, engine, errors, gradients, graph, kernels, layers, training
     from .data.class_names import read_class_names
     from .data.failures import Failure
-    from .data.images import load_image
     from .data.imagenet import Prediction, decode_predictions, preprocess_input
+    from .data.images import load_image
     from .data.preprocessing import Preprocessing
     from .engine.cpus import get_num_threads, set_num_threads
     from .errors import (

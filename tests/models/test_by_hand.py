@@ -160,5 +160,5 @@ def test_a_layer_that_does_not_fit_is_named():
     net = xception.Graph("mine")
     x = net.add(Input((71, 71, 3)))
     y = net.add(Activation("relu"), x)
-    with pytest.raises(xception.GraphError, match=r"add \(Add\): adds inputs of one shape"):
+    with pytest.raises(xception.GraphError, match=r"add \(Add\): inputs must have compatible shapes"):
         net.add(Add(), y, net.add(Conv2D(8, 1), x))
