@@ -3,4 +3,14 @@
 from .graph import Graph, GraphParameters, Inputs, Node
 from .network import Member, Network, TensorRef, flatten, of_graph
 
-__all__ = ["Graph", "GraphParameters", "Inputs", "Member", "Network", "Node", "TensorRef", "flatten", "of_graph"]
+__all__ = [
+    "Graph",
+    "GraphParameters",
+    "Inputs",
+    "Member",
+    "Network",
+    "Node",
+    "TensorRef",
+    "flatten",
+    "of_graph",
+]
