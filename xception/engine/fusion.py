@@ -246,7 +246,8 @@ class _Fuser:
                     node, residual = self.nodes[product], addend
                     break
         if isinstance(node.layer, MaxPooling2D) and self._has_one_reader(node.inputs[0]):
-            node, pool = self.nodes[node.inputs[0]], node.layer
+            pool = node.layer
+            node = self.nodes[node.inputs[0]]
         if isinstance(node.layer, BatchNormalization) and self._has_one_reader(node.inputs[0]):
             node, normalization = self.nodes[node.inputs[0]], node
         if not self._is_product(node):
