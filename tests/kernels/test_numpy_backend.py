@@ -93,7 +93,7 @@ def test_copy_of_overlapping_rows(backend):
     np.testing.assert_array_equal(x[3:], before[3:])
 
 
-@pytest.mark.parametrize(("scaled", "biased", "padded"), itertools.product([False, True], repeat=3))
+@pytest.mark.parametrize(("scaled", "biased", "padded"), list(itertools.product([False, True], repeat=3)))
 @pytest.mark.parametrize(
     ("summed", "raw"),
     [(False, "none"), (False, "own"), (False, "parts"),
