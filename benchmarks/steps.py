@@ -52,21 +52,21 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
     """Milliseconds by kind of work and by block, a step's median over runs, the mean of the threads."""
     import xception
     from xception.engine.plan import Plan
-    from xception.engine.team import team
+    from xception.engine.team import acquire_team
 
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")
     image = np.load(folder / "input.npy")[0]
     steps = Plan(model.graph, model.parameters).steps(image.shape, threads)
     times = [np.zeros((runs + 3, len(program))) for program in steps.programs]
-    with team() as members:
+    with acquire_team() as team:
         for run in range(runs + 3):
             clocked = [
                 [partial(timed, step, taken[run], place) for place, step in enumerate(program)]
                 for program, taken in zip(steps.programs, times, strict=True)
             ]
             steps.feed({model.graph.inputs[0]: image})
-            members.run(clocked, steps.barrier)
+            team.run(clocked, steps.barrier)
             steps.results()
     block_of = blocks(model.graph)
     found = {"kind of work": defaultdict(float), "block": defaultdict(float)}

@@ -68,7 +68,9 @@ def load_floor(folder: Path, threads: int, depthwise: bool = False) -> Bind:
             padded = left[: (h + 2) * (w + 2) * c].reshape(h + 2, w + 2, c)
             row, pixel, number = padded.strides
             windows = as_strided(padded, (3, 3, h, w * c), (row, pixel, row, number))
-            kernel = left[: 9 * w * c].reshape(3, 3, w * c)  # for every pixel of a row: see plan/work.py
+            kernel = left[: 9 * w * c].reshape(
+                3, 3, w * c
+            )  # repeated along the row: see kernels/convolution.py
             out = result[: h * w * c].reshape(h, w * c)
             calls.append(partial(np.einsum, "yxhl,yxl->hl", windows, kernel, out=out))
         return lambda: [call() for call in calls][-1]

@@ -280,7 +280,7 @@ def test_outputs_that_fit_into_no_memory_once_there_is_an_image(tmp_path, name):
     )
     path = archive(tmp_path / "x.keras", described)
     model = xception.load_model(path)
-    with pytest.raises(ValueError, match=r"evil would give [\d,]+ numbers for one example of 192"):
+    with pytest.raises(ValueError, match=r"evil would have [\d,]+ elements for an input of 192"):
         model.predict(np.zeros((1, 8, 8, 3)))
 
 

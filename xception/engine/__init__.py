@@ -1,4 +1,4 @@
-"""The quick forward pass: a graph compiled into prepared calls, run by a team of threads."""
+"""Quick forward pass: a graph compiled into prepared calls, run by a team of threads."""
 
 from .plan import Plan
 

@@ -1,4 +1,4 @@
-"""Where activations live while a plan runs: maps with a border, in buffers that are used again."""
+"""Memory for activations: padded maps, and buffers that are reused."""
 
 from __future__ import annotations
 
@@ -7,32 +7,71 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..kernels import Array, aligned, whole_lines
 
-BLOCK = 1 << 20  #: numbers that are reserved at a time, for buffers that are smaller
+#: Float32 elements (4 MiB) reserved at a time; smaller buffers share such a block. Bounds the cost
+#: of address translation: NumPy asks for huge pages from this size on.
+MIN_BLOCK_ELEMENTS = 1 << 20
+
 Border = tuple[int, int, int, int]  #: rows above, rows below, columns left, columns right
 NO_BORDER: Border = (0, 0, 0, 0)
 
 
+@dataclass(frozen=True, eq=False)
+class Map:
+    """An activation, or some of its channels, inside the zero padding that its readers need.
+
+    Attributes:
+        array: (above + h + below, left + w + right, c).
+        border: The padding.
+        channels: The channels of the activation that are here.
+    """
+
+    array: Array
+    border: Border
+    channels: slice
+
+    @property
+    def interior(self) -> Array:
+        """The map without its padding: (h, w, c), a view."""
+        above, below, left, right = self.border
+        height, width, _ = self.array.shape
+        return self.array[above : height - below, left : width - right]
+
+
+#: An activation: one map, or for each thread a map of the channels that it computes.
+Maps = tuple[Map, ...]
+
+
 class Buffers:
-    """Memory that is reserved while a plan is built, and handed on from step to step."""
+    """Memory that is reserved while a schedule is built, and passed on from stage to stage.
+
+    Attributes:
+        reserved: Bytes reserved in total.
+    """
 
     def __init__(self) -> None:
         self._free: list[Array] = []
-        self._lent: dict[int, tuple[Array, Array]] = {}  # by identity: (array, the buffer under it)
+        self._lent: dict[int, tuple[Array, Array]] = {}  # by identity: (array, buffer under it)
         self._free_maps: dict[tuple[tuple[int, ...], Border], list[Array]] = {}
-        self._rest = aligned(0)  # of the last block
-        self.reserved = 0  #: bytes, all together
+        self._block_rest = aligned(0)
+        self.reserved = 0
 
     def take(self, *shape: int) -> Array:
-        """A float32 array of this shape that starts on a cache line; its content is anything."""
+        """Lend an array.
+
+        Args:
+            *shape: Its shape.
+
+        Returns:
+            An uninitialized, cache-line-aligned, contiguous float32 array.
+        """
         size = math.prod(shape)
         fitting = [buffer for buffer in self._free if buffer.size >= size]
         if fitting:
-            buffer = min(fitting, key=lambda found: found.size)
-            self._free = [other for other in self._free if other is not buffer]
+            buffer = min(fitting, key=lambda candidate: candidate.size)
+            self._free = [candidate for candidate in self._free if candidate is not buffer]
         else:
             buffer = self._reserve(size)
         array = buffer[:size].reshape(shape)
@@ -40,84 +79,106 @@ class Buffers:
         return array
 
     def give_back(self, array: Array) -> None:
-        """An array from `take` that no later step reads."""
+        """Take back an array that no later step reads.
+
+        Args:
+            array: An array from `take`.
+        """
         self._free.append(self._lent.pop(id(array))[1])
 
-    def take_map(self, h: int, w: int, span: slice, border: Border) -> Map:
-        """A map for the channels `span` of an activation, its border zero.
+    def take_map(self, h: int, w: int, channels: slice, border: Border) -> Map:
+        """Lend a map.
 
-        Only maps of the same kind follow each other in one place, and nobody writes into a
-        border. So it is set to zero once, and stays so.
+        The memory of a padded map is reused only for maps of the same shape and padding, and
+        nothing writes to the padding. So it is set to zero only once.
+
+        Args:
+            h: Height without padding.
+            w: Width without padding.
+            channels: The channels of the activation that it will hold.
+            border: The padding.
+
+        Returns:
+            A map with zeros in its padding and an uninitialized interior.
         """
-        top, bottom, left, right = border
-        shape = (top + h + bottom, left + w + right, span.stop - span.start)
+        above, below, left, right = border
+        shape = (above + h + below, left + w + right, channels.stop - channels.start)
         if border == NO_BORDER:
-            return Map(self.take(*shape), border, span)
+            return Map(self.take(*shape), border, channels)
         free = self._free_maps.setdefault((shape, border), [])
         if free:
-            return Map(free.pop(), border, span)
+            return Map(free.pop(), border, channels)
         array = self._reserve(math.prod(shape)).reshape(shape)
-        array[:top] = array[top + h :] = 0
+        array[:above] = array[above + h :] = 0
         array[:, :left] = array[:, left + w :] = 0
-        return Map(array, border, span)
+        return Map(array, border, channels)
 
-    def give_back_map(self, found: Map) -> None:
-        """A map from `take_map` that no later step reads."""
-        if found.border == NO_BORDER:
-            self.give_back(found.array)
+    def give_back_map(self, part: Map) -> None:
+        """Take back a map that no later step reads.
+
+        Args:
+            part: A map from `take_map`.
+        """
+        if part.border == NO_BORDER:
+            self.give_back(part.array)
         else:
-            self._free_maps[found.array.shape, found.border].append(found.array)
+            self._free_maps[part.array.shape, part.border].append(part.array)
 
     def _reserve(self, size: int) -> Array:
-        if size > len(self._rest):
-            block = aligned(max(size, BLOCK))
+        if size > len(self._block_rest):
+            block = aligned(max(size, MIN_BLOCK_ELEMENTS))
             self.reserved += block.nbytes
-            if size >= BLOCK:
+            if size >= MIN_BLOCK_ELEMENTS:
                 return block
-            self._rest = block
-        array, self._rest = self._rest[:size], self._rest[whole_lines(size) :]
+            self._block_rest = block
+        array, self._block_rest = self._block_rest[:size], self._block_rest[whole_lines(size) :]
         return array
 
 
-@dataclass
-class Map:
-    """An activation, or some of its channels, inside the border of zeros that its readers need."""
+def read_activation(maps: Maps) -> Array:
+    """Return all channels of an activation with a batch axis, a copy: (1, h, w, c).
 
-    array: Array  #: (top + h + bottom, left + w + right, c)
-    border: Border
-    span: slice  #: the channels that these are, of all
-
-    @property
-    def interior(self) -> Array:
-        """(h, w, c), a view."""
-        top, bottom, left, right = self.border
-        height, width, _ = self.array.shape
-        return self.array[top : height - bottom, left : width - right]
-
-    @property
-    def rows(self) -> Array:
-        """(h, w·c), a view: what stands in a row is one run, with or without a border."""
-        inside = self.interior
-        h, w, c = inside.shape
-        return as_strided(inside, (h, w * c), (inside.strides[0], inside.itemsize))
-
-
-#: An activation: one map, or one for each thread that computes its share of the channels.
-Maps = tuple[Map, ...]
-
-
-def activation(maps: Maps) -> Array:
-    """All channels together, a copy: (1, h, w, c)."""
+    Args:
+        maps: The activation.
+    """
     return np.concatenate([part.interior for part in maps], axis=-1)[np.newaxis]
 
 
-def channels(maps: Maps, span: slice) -> Array:
-    """The channels `span`, a view (h, w, c); of several maps one must hold just these."""
+def write_activation(maps: Maps, activation: Array) -> None:
+    """Copy an activation into its maps.
+
+    Args:
+        maps: The destination.
+        activation: (1, h, w, c).
+    """
+    for part in maps:
+        np.copyto(part.interior, activation[0][..., part.channels])
+
+
+def select_channels(maps: Maps, channels: slice) -> Array:
+    """Return some channels of an activation, a view: (h, w, c).
+
+    Args:
+        maps: The activation. If there are several maps, one must hold exactly these channels.
+        channels: The channels.
+    """
     if len(maps) == 1:
-        return maps[0].interior[..., span]
-    return next(part.interior for part in maps if part.span == span)
+        return maps[0].interior[..., channels]
+    return next(part.interior for part in maps if part.channels == channels)
 
 
-def shares(size: int, parts: int) -> list[slice]:
-    """`size` cut into `parts` runs as equal as can be."""
+def split_evenly(size: int, parts: int) -> list[slice]:
+    """Split a range into consecutive shares whose lengths differ by at most 1.
+
+    Args:
+        size: Length of the range.
+        parts: Number of shares. Some are empty if there are more than `size`.
+
+    Returns:
+        The shares, in order.
+
+    Examples:
+        >>> split_evenly(5, 2)
+        [slice(0, 2, None), slice(2, 5, None)]
+    """
     return [slice(a, b) for a, b in pairwise(size * part // parts for part in range(parts + 1))]

@@ -1,4 +1,4 @@
-"""How many threads a prediction may use: affinity, cgroup quota, and what the user says."""
+"""Number of threads: CPU affinity, cgroup quota, environment variable, user setting."""
 
 from __future__ import annotations
 
@@ -7,39 +7,52 @@ import os
 from functools import cache
 from pathlib import Path
 
-MOST_THREADS = 256
+#: Largest number of threads. Bounds the cost of a typing error: every thread is really started.
+MAX_THREADS = 256
 
-_chosen: int | None = None
+_requested: int | None = None
 
 
 def get_num_threads() -> int:
-    """How many threads a prediction may use.
+    """Return how many threads a prediction may use.
 
-    What `set_num_threads` said last; else the environment variable XCEPTION_NUM_THREADS; else
-    what this process may really use: its CPU affinity and cgroup quota, not the machine's cores.
+    This is the number from `set_num_threads`; else that of the environment variable
+    XCEPTION_NUM_THREADS; else the number of CPUs that this process may use by its affinity and
+    cgroup quota, which may be fewer than the machine has.
+
+    Returns:
+        A positive integer.
+
+    Raises:
+        ValueError: XCEPTION_NUM_THREADS is not an integer from 1 to 256.
     """
-    if _chosen is not None:
-        return _chosen
+    if _requested is not None:
+        return _requested
     text = os.environ.get("XCEPTION_NUM_THREADS", "").strip()
     if text:
-        if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
-            raise ValueError(
-                f"XCEPTION_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}"
-            )
+        if not text.isdecimal() or not 1 <= int(text) <= MAX_THREADS:
+            raise ValueError(f"XCEPTION_NUM_THREADS must be an integer from 1 to {MAX_THREADS}, got {text!r}")
         return int(text)
     return usable_cpus()
 
 
 def set_num_threads(n: int | None) -> None:
-    """Use `n` threads from the next prediction on; None: as many as the process may use."""
-    global _chosen
-    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST_THREADS):
-        raise ValueError(f"the number of threads must be a whole number from 1 to {MOST_THREADS}, got {n!r}")
-    _chosen = n
+    """Set how many threads predictions use, from the next one on.
+
+    Args:
+        n: An integer from 1 to 256. None: as many as this process may use.
+
+    Raises:
+        ValueError: `n` is something else.
+    """
+    global _requested
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_THREADS):
+        raise ValueError(f"the number of threads must be an integer from 1 to {MAX_THREADS}, got {n!r}")
+    _requested = n
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use: the lesser of its affinity and its cgroup's quota."""
+    """Return how many CPUs this process may use: the smaller of affinity and cgroup quota."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
@@ -50,35 +63,43 @@ def usable_cpus() -> int:
 
 @cache
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """CPUs that the control group grants (Linux, versions 1 and 2), or None where it sets no limit.
+    """Return the CPU quota of this process's control group (Linux, versions 1 and 2).
 
-    A group is bound by the limits of those above it too.
+    The limits of all parent groups apply too.
+
+    Args:
+        root: Where the control group file systems are mounted.
+        own: The file that lists this process's groups.
+
+    Returns:
+        The quota in CPUs, or None if there is no limit.
     """
     try:
         lines = own.read_text().splitlines()
-        paths = [(controllers, path) for _, controllers, path in (line.split(":", 2) for line in lines)]
+        groups = [(controllers, path) for _, controllers, path in (line.split(":", 2) for line in lines)]
     except (OSError, ValueError):
         return None
     limits = []
-    for controllers, path in paths:
+    for controllers, path in groups:
         if controllers and "cpu" not in controllers.split(","):
             continue
         base = root / controllers if controllers else root
         if not base.is_dir():
             base = root / "cpu"
-        # Inside a container the group's path may be the host's; then only the root is there.
-        places = [base.joinpath(*Path(path).parts[1:end]) for end in range(1, len(Path(path).parts) + 1)]
-        limits += [limit for place in places if (limit := _limit(place)) is not None]
+        # In a container, the path may be the host's. Then only the root exists.
+        parts = Path(path).parts
+        directories = [base.joinpath(*parts[1:end]) for end in range(1, len(parts) + 1)]
+        limits += [limit for directory in directories if (limit := _limit(directory)) is not None]
     return min(limits, default=None)
 
 
-def _limit(group: Path) -> float | None:
+def _limit(directory: Path) -> float | None:
     try:
-        if (group / "cpu.max").exists():
-            quota, period = (group / "cpu.max").read_text().split()
+        if (directory / "cpu.max").exists():
+            quota, period = (directory / "cpu.max").read_text().split()
         else:
-            quota = (group / "cpu.cfs_quota_us").read_text().strip()
-            period = (group / "cpu.cfs_period_us").read_text().strip()
+            quota = (directory / "cpu.cfs_quota_us").read_text().strip()
+            period = (directory / "cpu.cfs_period_us").read_text().strip()
         return float(quota) / float(period) if quota not in ("max", "-1") else None
     except (OSError, ValueError, ZeroDivisionError):
         return None

@@ -1,12 +1,13 @@
-"""A graph cut into stages: matrix products, and everything that rides on them.
+"""Operator fusion: a graph as stages, each a matrix product and the operations around it.
 
-Batch normalisation is folded away, ReLU, pooling and residual sums are put on the product before
-them. What fits no stage is left as it is, a node by itself, to be computed by its layer's plain
-forward pass. So a plan runs any graph, and runs Xception's in 40 stages instead of 134 nodes.
+Batch normalization is folded away. ReLU, max pooling and residual sums join the product before
+them. A node that fits no stage is a stage of its own, computed by its layer's plain forward pass.
+So any graph runs, and Xception's 134 nodes become 40 fused stages and three single nodes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
@@ -28,230 +29,294 @@ from ..layers import (
     pair,
 )
 
-#: Layers that are max(x, 0).
-RELU = (Activation("relu"), ReLU())
+RELU_LAYERS = (Activation("relu"), ReLU())  #: layers that compute max(x, 0)
 
-#: Kernels with up to this many numbers are kept a second time, with the normalisation folded in.
-#: For greater ones the product is scaled instead: a pass over numbers that are in the cache.
-FOLDED_SIZE = 1 << 18
+#: Kernel elements up to which batch normalization is folded in, which needs a second copy of the
+#: kernel. Bounds memory: larger products are scaled instead, a pass over elements in the cache.
+MAX_FOLDED_ELEMENTS = 1 << 18
 
-#: A scale is divided by only if it is at least this.
-SMALLEST_SCALE = 1e-6
+#: Smallest scale by which a bias is divided. Bounds the rounding error, and excludes 0.
+MIN_DEFERRED_SCALE = 1e-6
 
 
-@dataclass
-class Stage:
-    """y = product(gather(source)) · scale + bias, then pooled, added to a residual, rectified."""
+@dataclass(frozen=True, eq=False)
+class FusedStage:
+    """A matrix product and what is fused with it.
 
-    name: str  #: the node whose activation this is, before ReLU
-    source: str  #: the node that is read
+    Computes y = pool(product(gather(source)) · scale + bias) + residual, and max(y, 0).
+
+    Attributes:
+        name: The node whose activation is y.
+        source: The node whose activation is read.
+        window: (kh, kw).
+        strides: Steps between windows.
+        padding: "same" or "valid".
+        depthwise: Depthwise kernel (kh, kw, c), applied before the product. None: the whole
+            window goes into the product.
+        matrix: (c, filters) with a depthwise kernel, else (kh·kw·c, filters).
+        scale: (filters,). None: there is none, or it is folded into the matrix.
+        bias: (filters,).
+        pool: Max pooling behind the bias, or None.
+        residual: The node whose activation is added, or None.
+        relu: The node that is max(y, 0), or None.
+        stores_raw: Whether y itself is read.
+        packed: Weights as the backend reads them, by (attribute, width, first channel, end).
+            Held weakly: shared by all schedules that use them, and released with the last.
+    """
+
+    name: str
+    source: str
     window: Pair
     strides: Pair
     padding: str
-    depthwise: Array | None  #: (kh, kw, c); None: the whole window goes into the product
-    matrix: Array  #: (c or kh·kw·c, filters)
-    scale: Array | None  #: (filters,); None: it is in the matrix
-    bias: Array  #: (filters,)
+    depthwise: Array | None
+    matrix: Array
+    scale: Array | None
+    bias: Array
     pool: MaxPooling2D | None = None
-    residual: str | None = None  #: the node that is added
-    relu: str | None = None  #: the node that is max(y, 0)
-    keeps: bool = True  #: whether anybody reads y itself
-    _repeated: WeakValueDictionary[tuple[int, ...], Array] = field(
-        default_factory=WeakValueDictionary, repr=False
+    residual: str | None = None
+    relu: str | None = None
+    stores_raw: bool = True
+    packed: WeakValueDictionary[tuple[str, int, int, int], Array] = field(
+        init=False, repr=False, default_factory=WeakValueDictionary
     )
 
     @property
-    def reads(self) -> tuple[str, ...]:
+    def inputs(self) -> tuple[str, ...]:
+        """The nodes whose activations are read."""
         return (self.source,) if self.residual is None else (self.source, self.residual)
 
     @property
-    def gives(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:
+        """The nodes whose activations are computed."""
         return (self.name,) if self.relu is None else (self.name, self.relu)
 
     def product_size(self, h: int, w: int) -> Pair:
-        """Height and width of the product for a source of this size; pooling may make less of it."""
-        down, along = zip((h, w), self.window, self.strides, strict=True)
-        return output_size(*down, self.padding), output_size(*along, self.padding)
+        """Return the size of the product, before pooling.
 
-    def repeated_depthwise(self, width: int, span: slice) -> Array | None:
-        """The depthwise kernel of some channels, for every pixel of a row: (kh, kw, width·c).
+        Args:
+            h: Height of the source.
+            w: Width of the source.
 
-        Made once for all that use it at a time: a network's are a fifth of its weights.
+        Returns:
+            (height, width).
         """
-        if self.depthwise is None:
-            return None
-        key = width, span.start, span.stop
-        kernel = self._repeated.get(key)
-        if kernel is None:
-            kernel = self._repeated[key] = np.tile(self.depthwise[..., span], (1, 1, width))
-        return kernel
+        vertical, horizontal = zip((h, w), self.window, self.strides, strict=True)
+        return output_size(*vertical, self.padding), output_size(*horizontal, self.padding)
 
 
-@dataclass
-class Plain:
-    """A node by itself, computed by its layer."""
+@dataclass(frozen=True, eq=False)
+class LayerStage:
+    """A single node, computed by its layer's own forward pass.
+
+    Attributes:
+        name: The node.
+        layer: Its layer.
+        parameters: Its parameters.
+        inputs: The nodes whose activations are read.
+    """
 
     name: str
     layer: Layer
     parameters: Parameters
-    reads: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     @property
-    def gives(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:
+        """The node itself."""
         return (self.name,)
 
 
-def cut(graph: Graph, parameters: GraphParameters, wanted: Iterable[str]) -> list[Stage | Plain]:
-    """The stages that give the wanted nodes, in an order in which they can be run."""
-    stages = _Cutter(graph, parameters, tuple(wanted)).stages
-    _pass_scales_on(stages, set(wanted))
+Stage = FusedStage | LayerStage
+
+
+def fuse(graph: Graph, parameters: GraphParameters, outputs: Iterable[str]) -> list[Stage]:
+    """Divide a graph into stages.
+
+    Args:
+        graph: The graph.
+        parameters: Its parameters. They are not copied, except where normalization is folded in.
+        outputs: The nodes whose activations are requested. Others may be fused away.
+
+    Returns:
+        The stages that compute the outputs, in an order in which they can run.
+    """
+    outputs = tuple(outputs)
+    stages = _Fuser(graph, parameters, outputs).fuse()
+    _defer_scales(stages, outputs)
     return stages
 
 
-def _pass_scales_on(stages: list[Stage | Plain], wanted: set[str]) -> None:
-    """Leave it to the next depthwise kernel to scale, where it can: a pass less over the map.
+def _defer_scales(stages: list[Stage], outputs: tuple[str, ...]) -> None:
+    """Move scales into the depthwise kernel that reads the result: one pass less over the map.
 
-    For a positive s, max(s·y + b, 0) is s·max(y + b/s, 0). Only for maps that nobody else reads.
+    max(s·y + b, 0) = s·max(y + b/s, 0) for s > 0. The map must have no other reader.
     """
-    for stage in stages:
-        if not isinstance(stage, Stage) or stage.scale is None or stage.relu is None:
+    readers: dict[str, list[int]] = defaultdict(list)  # positions of stages
+    for position, stage in enumerate(stages):
+        for name in set(stage.inputs):
+            readers[name].append(position)
+    for position, stage in enumerate(stages):
+        if not isinstance(stage, FusedStage) or stage.scale is None or stage.relu is None:
             continue
-        readers = [other for other in stages if stage.relu in other.reads]
-        alone = not stage.keeps and stage.residual is None and stage.relu not in wanted
-        if not alone or len(readers) != 1 or stage.scale.min() < SMALLEST_SCALE:
+        if stage.stores_raw or stage.residual is not None or stage.relu in outputs:
             continue
-        (reader,) = readers
-        if not isinstance(reader, Stage) or reader.depthwise is None:
+        if len(readers[stage.relu]) != 1 or stage.scale.min() < MIN_DEFERRED_SCALE:
+            continue
+        (reader_position,) = readers[stage.relu]
+        reader = stages[reader_position]
+        if not isinstance(reader, FusedStage) or reader.depthwise is None:
             continue
         if reader.source == stage.relu != reader.residual:
-            reader.depthwise = reader.depthwise * stage.scale
-            stage.bias, stage.scale = stage.bias / stage.scale, None
+            stages[reader_position] = replace(reader, depthwise=reader.depthwise * stage.scale)
+            stages[position] = replace(stage, bias=stage.bias / stage.scale, scale=None)
 
 
-class _Cutter:
-    def __init__(self, graph: Graph, parameters: GraphParameters, wanted: tuple[str, ...]) -> None:
-        self.graph, self.parameters, self.wanted = graph, parameters, wanted
-        self.nodes = self._without_identities()
+class _Fuser:
+    def __init__(self, graph: Graph, parameters: GraphParameters, outputs: tuple[str, ...]) -> None:
+        self.graph, self.parameters, self.outputs = graph, parameters, outputs
+        self.nodes = self._computing_nodes()
         self.readers: dict[str, list[str]] = {name: [] for name in self.nodes}
         for node in self.nodes.values():
             for source in node.inputs:
                 self.readers[source].append(node.name)
-        self.stages: list[Stage | Plain] = []
-        self.made: set[str] = set()
-        for name in wanted:
-            self.make(name)
+        self.stages: list[Stage] = []
+        self.computed: set[str] = set()
 
-    def _without_identities(self) -> dict[str, Node]:
-        """The nodes that are needed, less those that pass on what they are given: dropout, an
-        inner network's input. They are kept where they are wanted themselves."""
-        origin: dict[str, str] = {}
-        found: dict[str, Node] = {}
-        needed = self.graph.ancestors(self.wanted)
+    def fuse(self) -> list[Stage]:
+        for name in self.outputs:
+            self._add(name)
+        return self.stages
+
+    def _computing_nodes(self) -> dict[str, Node]:
+        """Return the needed nodes, without those that only pass on their input.
+
+        These are dropout and the inputs of nested models. They stay if they are outputs.
+        """
+        origin: dict[str, str] = {}  # the node whose activation a node passes on, or itself
+        nodes: dict[str, Node] = {}
+        needed = self.graph.ancestors(self.outputs)
         for node in self.graph.nodes.values():
             inputs = tuple(origin[source] for source in node.inputs if node.name in needed)
             passes = node.layer.identity and bool(inputs)
             origin[node.name] = inputs[0] if passes else node.name
-            if node.name in self.wanted or (node.name in needed and not passes):
-                found[node.name] = replace(node, inputs=inputs)
-        return found
+            if node.name in self.outputs or (node.name in needed and not passes):
+                nodes[node.name] = replace(node, inputs=inputs)
+        return nodes
 
-    def make(self, name: str) -> None:
-        """Add the stage that gives this node, behind those that it reads."""
-        drafts: dict[str, Stage | Plain] = {}
-        waiting = [name]  # a stack of our own: a graph may be deeper than Python's
-        while waiting:
-            name = waiting[-1]
+    def _add(self, name: str) -> None:
+        """Add the stage that computes a node, and before it the stages that it needs."""
+        drafts: dict[str, Stage] = {}
+        pending = [name]  # an explicit stack: a graph may be deeper than Python's
+        while pending:
+            name = pending[-1]
             node = self.nodes[name]
-            if name in self.made:
-                waiting.pop()
+            if name in self.computed:
+                pending.pop()
                 continue
-            if self._is_relu(node) and node.inputs[0] not in self.made:
-                waiting += node.inputs  # whose stage may give the ReLU too
+            if self._is_relu(node) and node.inputs[0] not in self.computed:
+                pending += node.inputs  # the stage of its input may compute the ReLU too
                 continue
             if name not in drafts:
-                drafts[name] = self._stage(node) or self._plain(node)
+                drafts[name] = self._fused_stage(node) or self._layer_stage(node)
             stage = drafts[name]
-            missing = [source for source in stage.reads if source not in self.made]
+            missing = [source for source in stage.inputs if source not in self.computed]
             if missing:
-                waiting += reversed(missing)
+                pending += reversed(missing)
                 continue
             self.stages.append(stage)
-            self.made.update(stage.gives)
+            self.computed.update(stage.outputs)
 
-    def _plain(self, node: Node) -> Plain:
-        return Plain(node.name, node.layer, self.parameters.get(node.weights, {}), node.inputs)
+    def _layer_stage(self, node: Node) -> LayerStage:
+        return LayerStage(node.name, node.layer, self.parameters.get(node.weights, {}), node.inputs)
 
-    def _stage(self, node: Node) -> Stage | None:
-        """The stage that ends with this node, if there is one. Read backwards:
-        [sum <-] [pooling <-] [normalisation <-] convolution."""
-        end, residual, pool, normalisation = node, None, None, None
+    def _fused_stage(self, node: Node) -> FusedStage | None:
+        """Return the fused stage that ends with this node, or None if there is none.
+
+        Matches backwards: [sum <-] [max pooling <-] [normalization <-] convolution.
+        """
+        end, residual, normalization = node, None, None
+        pool: MaxPooling2D | None = None
         if isinstance(node.layer, Add) and len(node.inputs) == 2:
-            for product, other in (node.inputs, node.inputs[::-1]):
-                alike = self.nodes[product].output_shape == self.nodes[other].output_shape
-                if product == other or not alike or not self._only_reader(product):
+            for product, addend in (node.inputs, node.inputs[::-1]):
+                same_shape = self.nodes[product].output_shape == self.nodes[addend].output_shape
+                if product == addend or not same_shape or not self._has_one_reader(product):
                     continue
                 if self._leads_to_product(product):
-                    node, residual = self.nodes[product], other
+                    node, residual = self.nodes[product], addend
                     break
-        if isinstance(node.layer, MaxPooling2D) and self._only_reader(node.inputs[0]):
-            node, pool = self.nodes[node.inputs[0]], node.layer
-        if isinstance(node.layer, BatchNormalization) and self._only_reader(node.inputs[0]):
-            node, normalisation = self.nodes[node.inputs[0]], node
+        if isinstance(node.layer, MaxPooling2D) and self._has_one_reader(node.inputs[0]):
+            pool = node.layer
+            node = self.nodes[node.inputs[0]]
+        if isinstance(node.layer, BatchNormalization) and self._has_one_reader(node.inputs[0]):
+            node, normalization = self.nodes[node.inputs[0]], node
         if not self._is_product(node):
             return None
         rectified = [name for name in self.readers[end.name] if self._is_relu(self.nodes[name])]
         relu = rectified[0] if rectified else None
-        return self._folded(
-            node, normalisation, name=end.name, pool=pool, residual=residual, relu=relu,
-            keeps=end.name in self.wanted or self.readers[end.name] != [relu],
-        )  # fmt: skip
+        matrix, scale, bias = self._affine(node, normalization)
+        layer = node.layer
+        assert isinstance(layer, Conv2D | SeparableConv2D)
+        separable = isinstance(layer, SeparableConv2D)
+        return FusedStage(
+            name=end.name,
+            source=node.inputs[0],
+            window=pair(layer.kernel_size),
+            strides=pair(layer.strides),
+            padding=layer.padding,
+            depthwise=self.parameters[node.weights]["depthwise_kernel"][..., 0] if separable else None,
+            matrix=matrix,
+            scale=scale,
+            bias=bias,
+            pool=pool,
+            residual=residual,
+            relu=relu,
+            stores_raw=end.name in self.outputs or self.readers[end.name] != [relu],
+        )
 
     def _leads_to_product(self, name: str) -> bool:
         node = self.nodes[name]
-        while isinstance(node.layer, MaxPooling2D | BatchNormalization) and self._only_reader(node.inputs[0]):
+        while isinstance(node.layer, MaxPooling2D | BatchNormalization) and self._has_one_reader(
+            node.inputs[0]
+        ):
             node = self.nodes[node.inputs[0]]
         return self._is_product(node)
 
-    def _only_reader(self, name: str) -> bool:
-        return len(self.readers[name]) == 1 and name not in self.wanted
+    def _has_one_reader(self, name: str) -> bool:
+        return len(self.readers[name]) == 1 and name not in self.outputs
 
     @staticmethod
     def _is_relu(node: Node) -> bool:
-        return node.layer in RELU
+        return node.layer in RELU_LAYERS
 
     @staticmethod
     def _is_product(node: Node) -> bool:
         layer = node.layer
         if not isinstance(layer, Conv2D | SeparableConv2D):
             return False
-        plain = layer.activation == "linear" and pair(layer.dilation_rate) == (1, 1)
+        simple = layer.activation == "linear" and pair(layer.dilation_rate) == (1, 1)
         if isinstance(layer, SeparableConv2D):
-            return plain and layer.depth_multiplier == 1 and pair(layer.strides) == (1, 1)
-        return plain and layer.groups == 1
+            return simple and layer.depth_multiplier == 1 and pair(layer.strides) == (1, 1)
+        return simple and layer.groups == 1
 
-    def _folded(self, node: Node, normalisation: Node | None, **rest: object) -> Stage:
-        """The convolution with the normalisation behind it as one product, scale and bias."""
+    def _affine(self, node: Node, normalization: Node | None) -> tuple[Array, Array | None, Array]:
+        """Return a convolution and the normalization behind it as (matrix, scale, bias)."""
         layer, weights = node.layer, self.parameters[node.weights]
         assert isinstance(layer, Conv2D | SeparableConv2D)
-        separable = isinstance(layer, SeparableConv2D)
-        kernel = weights["pointwise_kernel" if separable else "kernel"]
+        kernel = weights["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
         matrix = kernel.reshape(-1, layer.filters)  # (c, filters) or (kh·kw·c, filters)
         bias = np.asarray(weights.get("bias", np.zeros(layer.filters)), np.float64)
         scale: Array | None = None
-        if normalisation is not None:
-            scale, offset = _normalisation(normalisation, self.parameters[normalisation.weights])
+        if normalization is not None:
+            scale, offset = _scale_and_offset(normalization, self.parameters[normalization.weights])
             bias = bias * scale + offset
             scale = scale.astype(np.float32)
-            if matrix.size <= FOLDED_SIZE:
+            if matrix.size <= MAX_FOLDED_ELEMENTS:
                 matrix, scale = matrix * scale, None
-        return Stage(
-            source=node.inputs[0], window=pair(layer.kernel_size), strides=pair(layer.strides),
-            padding=layer.padding, depthwise=weights["depthwise_kernel"][..., 0] if separable else None,
-            matrix=matrix, scale=scale, bias=bias.astype(np.float32), **rest,  # type: ignore[arg-type]
-        )  # fmt: skip
+        return matrix, scale, bias.astype(np.float32)
 
 
-def _normalisation(node: Node, weights: Parameters) -> tuple[Array, Array]:
-    """Batch normalisation as x · scale + offset, both (c,) float64."""
+def _scale_and_offset(node: Node, weights: Parameters) -> tuple[Array, Array]:
+    """Return batch normalization as x · scale + offset, both (c,) float64."""
     assert isinstance(node.layer, BatchNormalization)
     return node.layer.scale_and_offset({name: array.astype(np.float64) for name, array in weights.items()})

@@ -1,6 +1,6 @@
-"""The quick forward pass: graph, parameters and input shape compiled once, then run many times.
+"""Plan of the quick forward pass: a graph compiled once per input shape, then run many times.
 
-`graph.Graph.evaluate` is the plain one, and this one's judge.
+`graph.Graph.evaluate` is the plain forward pass, and the reference for this one.
 """
 
 from __future__ import annotations
@@ -13,141 +13,197 @@ from functools import partial
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Inputs
-from ..kernels import Array
+from ..kernels import NUMPY, Array, Backend, Step
 from ..layers import Shape
-from .fusion import Plain, Stage, cut
-from .schedule import Steps
-from .team import Barrier, Step, Team, team
+from .fusion import Stage, fuse
+from .schedule import Schedule, build_schedule
+from .team import Barrier, Team, acquire_team
 
-KEPT = 4  #: input shapes, and sets of wanted nodes, for which steps are kept ready
-KEPT_BYTES = 160 << 20  #: and how much memory they may hold, the last used apart
+#: Combinations of outputs, input shapes and threads for which schedules are kept, and bytes that
+#: these may reserve, except the last. Both bound the memory of a program that sees many shapes.
+MAX_CACHED_KEYS = 4
+MAX_CACHED_BYTES = 160 << 20
 
-#: Numbers for one example (1 GiB), and how many times as many as it is given, both of which an
-#: activation must not exceed. Xception's largest is 10 times its image; a file may ask for anything.
-MOST_NUMBERS, MOST_GROWTH = 1 << 28, 1000
+#: An activation may have this many elements per example (1 GiB), or this many times as many as its
+#: input. Bounds memory: a file may ask for anything. Xception's largest is 10 times its image.
+MAX_ELEMENTS = 1 << 28
+MAX_GROWTH = 1000
 
-Entering = dict[str, Array]  #: by the name of the input, (n, …)
-Shapes = tuple[tuple[int, ...], ...]  #: of one example, for each input
+Example = dict[str, Array]  #: arrays by the name of the input, (n, ...)
+InputShapes = tuple[tuple[int, ...], ...]  #: without the batch axis, for each input
 
 
 class Plan:
-    """A graph with its parameters, ready to run on images of any shape that it takes.
+    """A graph with its parameters, ready to run on inputs of any shape that it accepts.
 
-    The parameters must not change afterwards. Safe to run from several Python threads (each
-    waits for its turn), and after a fork.
+    Safe to run from several threads (one prediction at a time runs, the others wait), and after
+    a fork. A copy of a plan prepares its schedules anew.
+
+    Args:
+        graph: The graph.
+        parameters: Its parameters. They must not change afterwards.
+        backend: What computes the fused stages.
+
+    Attributes:
+        graph: The graph.
+        parameters: Its parameters.
+        backend: What computes the fused stages.
     """
 
-    def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
-        self.graph, self.parameters = graph, parameters
-        self._last_shapes: tuple[Shapes, dict[str, Shape]] | None = None
-        self._stages: OrderedDict[tuple[str, ...], list[Stage | Plain]] = OrderedDict()
-        self._steps: OrderedDict[tuple[object, ...], list[Steps]] = OrderedDict()
+    def __init__(self, graph: Graph, parameters: GraphParameters, backend: Backend = NUMPY) -> None:
+        self.graph, self.parameters, self.backend = graph, parameters, backend
+        self._last_shapes: tuple[InputShapes, dict[str, Shape]] | None = None
+        self._stages: OrderedDict[tuple[str, ...], list[Stage]] = OrderedDict()
+        self._schedules: OrderedDict[tuple[object, ...], list[Schedule]] = OrderedDict()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Plan, (self.graph, self.parameters)  # what was prepared is prepared anew
+        return Plan, (self.graph, self.parameters, self.backend)
 
-    def run(self, x: Inputs, wanted: Iterable[str] | None = None) -> dict[str, Array]:
-        """The wanted nodes' activations (the outputs', unless given): (n, h, w, c) -> (n, …).
+    def run(self, x: Inputs, outputs: Iterable[str] | None = None) -> dict[str, Array]:
+        """Compute activations.
 
-        Computes nothing that the wanted nodes do not need. x: float32; for several inputs one
-        array for each, by its name.
+        Computes nothing that the outputs do not need. A batch of at least as many examples as
+        threads is split by examples; else the threads share the work of each example.
+
+        Args:
+            x: float32 inputs, (n, ...); for several inputs a mapping from their names.
+            outputs: Names of the nodes whose activations are returned; the graph's outputs by
+                default.
+
+        Returns:
+            By node its activation, float32 (n, ...).
+
+        Raises:
+            ValueError: An activation would be too large.
         """
-        names = tuple(self.graph.outputs if wanted is None else wanted)
-        entering = dict(self.graph.by_name(x))
-        count = min(map(len, entering.values()))
-        entered: Shapes = tuple(entering[name].shape[1:] for name in self.graph.inputs)
-        shapes = self.shapes(*entered)
+        names = tuple(self.graph.outputs if outputs is None else outputs)
+        inputs = dict(self.graph.by_name(x))
+        count = min(map(len, inputs.values()))
+        input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
+        shapes = self.shapes(*input_shapes)
         y = {name: np.empty((count, *map(int, shapes[name])), np.float32) for name in names}  # type: ignore[arg-type]
-        with team() as members:
+        with acquire_team() as team:
             try:
-                if count < members.size:  # too few for an image to each thread
-                    for image in range(count):
-                        (steps,) = self._ready(names, entered, members.size, 1)
-                        _run_together(members, steps, entering, image, y)
+                if count < team.size:
+                    for i in range(count):
+                        (schedule,) = self._prepare(names, input_shapes, team.size, 1)
+                        _run_together(team, schedule, inputs, i, y)
                 else:
-                    workers = self._ready(names, entered, threads=1, count=members.size)
-                    barrier = Barrier(len(workers))
+                    schedules = self._prepare(names, input_shapes, threads=1, count=team.size)
+                    barrier = Barrier(len(schedules))
                     programs = [
-                        _program(worker, entering, range(first, count, len(workers)), y, barrier)
-                        for first, worker in enumerate(workers)
+                        _batch_program(schedule, inputs, range(first, count, len(schedules)), y, barrier)
+                        for first, schedule in enumerate(schedules)
                     ]
-                    members.run(programs, barrier)
+                    team.run(programs, barrier)
             except BaseException:
-                self._steps.clear()  # half of what they were at may still stand in them
+                self._schedules.clear()  # an interrupted run may have left anything in them
                 raise
         return y
 
-    def shapes(self, *entered: tuple[int, ...]) -> dict[str, Shape]:
-        """Every node's output shape for inputs of these shapes, in their order. Raises ValueError."""
+    def shapes(self, *input_shapes: tuple[int, ...]) -> dict[str, Shape]:
+        """Return every node's output shape.
+
+        Args:
+            *input_shapes: The inputs' shapes without the batch axis, in the order of
+                `graph.inputs`.
+
+        Returns:
+            By node its output shape, without the batch axis.
+
+        Raises:
+            ValueError: The graph does not accept these shapes, or an activation would be too
+                large.
+        """
         last = self._last_shapes
-        if last is None or last[0] != entered:
-            by_name = dict(zip(self.graph.inputs, entered, strict=True))
+        if last is None or last[0] != input_shapes:
+            by_name = dict(zip(self.graph.inputs, input_shapes, strict=True))
             shapes = self.graph.shapes(by_name)
-            _check_sizes(shapes, sum(map(math.prod, entered)))
-            last = self._last_shapes = entered, shapes
+            _check_sizes(shapes, sum(map(math.prod, input_shapes)))
+            last = self._last_shapes = input_shapes, shapes
         return last[1]
 
-    def steps(self, input_shape: tuple[int, ...], threads: int) -> Steps:
-        """The steps for one image of this shape: to be looked at, and timed."""
-        return self._ready(self.graph.outputs, (input_shape,), threads, 1)[0]
+    def steps(self, input_shape: tuple[int, ...], threads: int) -> Schedule:
+        """Return the schedule for one example, to be inspected and timed.
 
-    def _ready(self, wanted: tuple[str, ...], entered: Shapes, threads: int, count: int) -> list[Steps]:
-        """`count` sets of steps, each with buffers of its own; built at the first call."""
-        key = (wanted, entered, threads)
-        if wanted not in self._stages:
-            self._stages[wanted] = cut(self.graph, self.parameters, wanted)
-        found = self._steps.setdefault(key, [])
-        self._stages.move_to_end(wanted)
-        self._steps.move_to_end(key)
-        self._let_go()
-        while len(found) < count:
-            found.append(Steps(self._stages[wanted], self.shapes(*entered), wanted, threads))
-        self._let_go()
-        return found[:count]
+        Args:
+            input_shape: The input's shape without the batch axis.
+            threads: Number of threads that share the work.
 
-    def _let_go(self) -> None:
-        """Drop what has not been used for longest, as long as there is too much."""
-        while len(self._stages) > KEPT:
+        Returns:
+            The schedule that `run` uses for the graph's outputs.
+        """
+        return self._prepare(self.graph.outputs, (input_shape,), threads, 1)[0]
+
+    @property
+    def cached_keys(self) -> int:
+        """Combinations of outputs, input shapes and threads for which schedules are kept."""
+        return len(self._schedules)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Bytes that the kept schedules have reserved for activations."""
+        return sum(each.buffers.reserved for schedules in self._schedules.values() for each in schedules)
+
+    def _prepare(
+        self, outputs: tuple[str, ...], input_shapes: InputShapes, threads: int, count: int
+    ) -> list[Schedule]:
+        """Return `count` schedules with separate memory, built at the first call."""
+        key = (outputs, input_shapes, threads)
+        if outputs not in self._stages:
+            self._stages[outputs] = fuse(self.graph, self.parameters, outputs)
+        schedules = self._schedules.setdefault(key, [])
+        self._stages.move_to_end(outputs)
+        self._schedules.move_to_end(key)
+        self._evict()
+        while len(schedules) < count:
+            shapes = self.shapes(*input_shapes)
+            schedules.append(build_schedule(self._stages[outputs], shapes, outputs, threads, self.backend))
+        self._evict()
+        return schedules[:count]
+
+    def _evict(self) -> None:
+        """Drop the least recently used stages and schedules while there are too many."""
+        while len(self._stages) > MAX_CACHED_KEYS:
             self._stages.popitem(last=False)
-        while len(self._steps) > 1 and (len(self._steps) > KEPT or self._reserved() > KEPT_BYTES):
-            self._steps.popitem(last=False)
+        while self.cached_keys > 1 and (
+            self.cached_keys > MAX_CACHED_KEYS or self.reserved_bytes > MAX_CACHED_BYTES
+        ):
+            self._schedules.popitem(last=False)
 
-    def _reserved(self) -> int:
-        return sum(steps.buffers.reserved for kept in self._steps.values() for steps in kept)
 
-
-def _check_sizes(shapes: dict[str, Shape], given: int) -> None:
+def _check_sizes(shapes: dict[str, Shape], input_elements: int) -> None:
     for name, shape in shapes.items():
-        size = math.prod(map(int, shape))  # type: ignore[arg-type]
-        if size > max(MOST_NUMBERS, MOST_GROWTH * given):
+        elements = math.prod(map(int, shape))  # type: ignore[arg-type]
+        if elements > max(MAX_ELEMENTS, MAX_GROWTH * input_elements):
             raise ValueError(
-                f"{name} would give {size:,} numbers for one example of {given:,}; more than {MOST_GROWTH} "
-                "times as many are refused"
+                f"{name} would have {elements:,} elements for an input of {input_elements:,}; the maximum is "
+                f"{MAX_ELEMENTS:,}, or {MAX_GROWTH} times the input"
             )
 
 
-def _program(
-    steps: Steps, x: Entering, images: Iterable[int], y: dict[str, Array], barrier: Barrier
+def _batch_program(
+    schedule: Schedule, inputs: Example, examples: Iterable[int], y: dict[str, Array], barrier: Barrier
 ) -> Iterator[Step]:
-    """One thread's images, one after the other, as long as nobody has failed."""
-    for image in images:
+    """Yield one thread's examples, as long as no other thread has failed."""
+    for i in examples:
         yield barrier.check
-        yield partial(_run_alone, steps, x, image, y)
+        yield partial(_run_alone, schedule, inputs, i, y)
 
 
-def _run_alone(steps: Steps, x: Entering, image: int, y: dict[str, Array]) -> None:
-    steps.feed({name: array[image] for name, array in x.items()})
-    for step in steps.programs[0]:
+def _run_alone(schedule: Schedule, inputs: Example, i: int, y: dict[str, Array]) -> None:
+    schedule.feed({name: array[i] for name, array in inputs.items()})
+    for step in schedule.programs[0]:
         step()
-    _collect(steps, image, y)
+    _store(schedule, i, y)
 
 
-def _run_together(members: Team, steps: Steps, x: Entering, image: int, y: dict[str, Array]) -> None:
-    steps.feed({name: array[image] for name, array in x.items()})
-    members.run(steps.programs, steps.barrier)
-    _collect(steps, image, y)
+def _run_together(team: Team, schedule: Schedule, inputs: Example, i: int, y: dict[str, Array]) -> None:
+    schedule.feed({name: array[i] for name, array in inputs.items()})
+    team.run(schedule.programs, schedule.barrier)
+    _store(schedule, i, y)
 
 
-def _collect(steps: Steps, image: int, y: dict[str, Array]) -> None:
-    for name, value in steps.results().items():
-        y[name][image] = value[0]
+def _store(schedule: Schedule, i: int, y: dict[str, Array]) -> None:
+    for name, value in schedule.results().items():
+        y[name][i] = value[0]

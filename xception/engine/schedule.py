@@ -1,228 +1,277 @@
-"""From stages to steps: prepared calls on reserved memory, dealt to threads.
+"""Scheduling: from stages to one program of prepared calls per thread, on reserved memory.
 
-A stage with a large map is cut by rows into strips: gather, product and whatever rides on it run
-strip by strip, so that nothing leaves the cache in between, and each thread takes its share of
-the rows. A stage with a small map has too few rows for that. Its windows are gathered into one
-matrix; then each thread multiplies its share of the kernel's columns. Between such stages each
-thread keeps its share of the channels to itself, and gathers from it without waiting for others.
+A stage with a large map is split by rows. Each thread computes its share of the output rows, strip
+by strip, so that a strip stays in the cache from gather to ReLU.
+
+A stage with a small map has too few rows for that. The threads gather its windows into one matrix,
+meet, and then compute a share of the output channels each. Between two such stages each thread
+keeps its channels in a map of its own, and gathers from it without waiting for the others.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from ..kernels import Array, same_padding
+from ..kernels import Array, Backend, Call, Step, same_padding
 from ..layers import Shape
-from .buffers import NO_BORDER, Border, Buffers, Maps, activation, shares
-from .fusion import Plain, Stage
-from .lowering import Work
-from .team import Barrier, Step
+from .buffers import NO_BORDER, Border, Buffers, Maps, read_activation, split_evenly, write_activation
+from .fusion import FusedStage, LayerStage, Stage
+from .lowering import StageLowering
+from .team import Barrier
 
-LEAST_ROWS = 512  #: pixels for each thread, below which a map is cut by columns
+#: Pixels of a product for each thread, below which it is split by channels instead of rows. Bounds
+#: the cost of repacking the kernel, which BLAS does for every share of the rows.
+MIN_PIXELS_PER_THREAD = 512
 
 
-class Steps:
-    """The prepared calls for one image of one shape, on some number of threads.
+@dataclass(eq=False)
+class Schedule:
+    """The prepared calls for one example of one shape. Made by `build_schedule`.
 
-    `programs[t]` is what thread t calls, `labels[t]` says for each call which node and what kind
-    of work it is.
+    Attributes:
+        programs: For each thread, the calls in the order in which it makes them.
+        labels: For each call its node and kind of work.
+        barrier: Where the programs meet.
+        buffers: The memory that they use.
+        maps: The activations that are kept to the end, by node.
+        inputs: The current example's inputs with a batch axis, by node.
+        values: Activations outside any map, by node, while a run lasts.
+        outputs: The nodes whose activations `results` returns.
     """
 
-    def __init__(
-        self,
-        stages: Sequence[Stage | Plain],
-        shapes: Mapping[str, Shape],
-        wanted: Sequence[str],
-        threads: int,
-    ) -> None:
-        self.threads = threads
-        self.programs: list[list[Step]] = [[] for _ in range(threads)]
-        self.labels: list[list[tuple[str, str]]] = [[] for _ in range(threads)]
-        self.barrier = Barrier(threads)
-        self.buffers = Buffers()
-        self._stages, self._shapes, self._wanted = stages, shapes, wanted
-        self._maps: dict[str, Maps] = {}
-        self._values: dict[str, Array] = {}  # what plain nodes gave, while a run lasts
-        self._last_read = self._find_last_reads()
-        self._at_next_meeting: list[Callable[[], None]] = []  # what gives memory back
-        self._met = True  #: whether the threads met behind the last stage
-        for position, stage in enumerate(stages):
-            self._label = stage.name
-            if isinstance(stage, Stage):
-                self._add_stage(stage, position)
-            else:
-                self._add_plain(stage, position)
-            over = [
-                name
-                for name in {*stage.reads, *stage.gives}
-                if name in self._maps and self._last_read.get(name, -1) <= position
-            ]
-            self._at_next_meeting += [partial(self._release, self._maps.pop(name)) for name in over]
-            if self._met:
-                self._release_all()
-
-    # --- running ----------------------------------------------------------------------------
+    programs: list[list[Step]]
+    labels: list[list[tuple[str, str]]]
+    barrier: Barrier
+    buffers: Buffers
+    maps: dict[str, Maps]
+    inputs: dict[str, Array]
+    values: dict[str, Array]
+    outputs: Sequence[str]
 
     def feed(self, example: Mapping[str, Array]) -> None:
-        """What the next run is about: by the input's name an image (h, w, c), or numbers (c,)."""
-        self._values.clear()
-        self._entering = {name: array[np.newaxis] for name, array in example.items()}
+        """Set the input of the next run.
+
+        Args:
+            example: By the input's name an array without a batch axis: (h, w, c) for images.
+        """
+        self.values.clear()
+        self.inputs.clear()
+        self.inputs.update({name: array[np.newaxis] for name, array in example.items()})
 
     def results(self) -> dict[str, Array]:
-        """The wanted nodes' activations, (1, …) each."""
-        found = {
-            name: activation(self._maps[name]) if name in self._maps else self._values[name]
-            for name in self._wanted
+        """Return the outputs' activations with a batch axis, (1, ...), and forget the input."""
+        activations = {
+            name: read_activation(self.maps[name]) if name in self.maps else self.values[name]
+            for name in self.outputs
         }
-        self._values.clear()
-        del self._entering
-        return found
+        self.values.clear()
+        self.inputs.clear()
+        return activations
 
-    # --- maps and their lives ---------------------------------------------------------------
 
-    def _find_last_reads(self) -> dict[str, float]:
-        last: dict[str, float] = {}
-        for position, stage in enumerate(self._stages):
-            last.update(dict.fromkeys(stage.reads, position))
-        return last | dict.fromkeys(self._wanted, math.inf)
+def build_schedule(
+    stages: Sequence[Stage], shapes: Mapping[str, Shape], outputs: Sequence[str], threads: int,
+    backend: Backend,
+) -> Schedule:  # fmt: skip
+    """Reserve memory for stages, and prepare their calls.
 
-    def _border_of(self, name: str) -> Border:
-        """The border that the stages which read a node need."""
-        h, w, _ = (size or 0 for size in self._shapes[name])
-        border: Border = NO_BORDER
-        for stage in self._stages:
-            if isinstance(stage, Stage) and stage.source == name and stage.padding == "same":
-                needed = (*same_padding(h, stage.window[0], stage.strides[0]),
-                          *same_padding(w, stage.window[1], stage.strides[1]))  # fmt: skip
-                border = tuple(map(max, border, needed))  # type: ignore[assignment]
+    Args:
+        stages: From `fusion.fuse`.
+        shapes: Every node's output shape, without the batch axis.
+        outputs: The nodes whose activations are requested.
+        threads: Number of threads that share the work of one example.
+        backend: What prepares the calls.
+
+    Returns:
+        A schedule with memory of its own.
+    """
+    scheduler = _Scheduler(stages, shapes, outputs, threads, backend)
+    for position in range(len(stages)):
+        scheduler.add(position)
+    return scheduler.schedule
+
+
+class _Scheduler:
+    def __init__(
+        self, stages: Sequence[Stage], shapes: Mapping[str, Shape], outputs: Sequence[str], threads: int,
+        backend: Backend,
+    ) -> None:  # fmt: skip
+        self.stages, self.threads, self.backend = stages, threads, backend
+        self.sizes = {name: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
+        self.readers: dict[str, list[FusedStage]] = defaultdict(list)  # of maps
+        self.last_read: dict[str, float] = {}  # position of a node's last reader
+        for position, stage in enumerate(stages):
+            self.last_read.update(dict.fromkeys(stage.inputs, position))
+            if isinstance(stage, FusedStage):
+                for name in set(stage.inputs):
+                    self.readers[name].append(stage)
+        self.last_read.update(dict.fromkeys(outputs, math.inf))
+        self.maps: dict[str, Maps] = {}
+        self.buffers, self.barrier = Buffers(), Barrier(threads)
+        self.schedule = Schedule(
+            [[] for _ in range(threads)], [[] for _ in range(threads)], self.barrier, self.buffers,
+            self.maps, {}, {}, outputs,
+        )  # fmt: skip
+        self.releases: list[Callable[[], None]] = []  # due when all threads have met
+        self.synchronized = True  # whether the threads meet after the last stage
+
+    def add(self, position: int) -> None:
+        """Add a stage, and release the memory that no later stage reads."""
+        stage = self.stages[position]
+        if isinstance(stage, FusedStage):
+            self._add_fused(stage, position)
+        else:
+            self._add_layer(stage, position)
+        for name in dict.fromkeys((*stage.inputs, *stage.outputs)):
+            if name in self.maps and self.last_read.get(name, -1) <= position:
+                self.releases.append(partial(self._release, self.maps.pop(name)))
+        if self.synchronized:
+            self._release_all()
+
+    # --- maps and their lifetimes -------------------------------------------------------------
+
+    def _border(self, name: str) -> Border:
+        """Return the padding that the readers of a node need."""
+        h, w, _ = self.sizes[name]
+        border = NO_BORDER
+        for stage in self.readers[name]:
+            if stage.source == name and stage.padding == "same":
+                (kh, kw), (sh, sw) = stage.window, stage.strides
+                above, below, left, right = *same_padding(h, kh, sh), *same_padding(w, kw, sw)
+                a, b, c, d = border
+                border = max(a, above), max(b, below), max(c, left), max(d, right)
         return border
 
-    def _new_maps(self, name: str) -> Maps:
-        h, w, c = (size or 0 for size in self._shapes[name])
-        readers = [stage for stage in self._stages if isinstance(stage, Stage) and name in stage.reads]
-        alone = bool(readers) and all(map(self._is_small, readers)) and c >= self.threads
-        border = self._border_of(name)
-        self._maps[name] = tuple(
-            self.buffers.take_map(h, w, span, border) for span in shares(c, self.threads if alone else 1)
+    def _take_maps(self, name: str) -> Maps:
+        h, w, c = self.sizes[name]
+        readers = self.readers[name]
+        by_channels = bool(readers) and all(map(self._is_small, readers)) and c >= self.threads
+        border = self._border(name)
+        self.maps[name] = tuple(
+            self.buffers.take_map(h, w, channels, border)
+            for channels in split_evenly(c, self.threads if by_channels else 1)
         )
-        return self._maps[name]
+        return self.maps[name]
 
     def _release(self, maps: Maps) -> None:
-        if not any(other is maps for other in self._maps.values()):  # where a sum took its place
+        if not any(other is maps for other in self.maps.values()):  # not if a sum replaced it in place
             for part in maps:
                 self.buffers.give_back_map(part)
 
     def _release_all(self) -> None:
-        for give_back in self._at_next_meeting:
-            give_back()
-        self._at_next_meeting.clear()
+        for release in self.releases:
+            release()
+        self.releases.clear()
 
-    def _is_small(self, stage: Stage) -> bool:
-        """Whether a stage is shared out by columns."""
-        h, w, _ = (size or 0 for size in self._shapes[stage.source])
-        return self.threads > 1 and math.prod(stage.product_size(h, w)) < self.threads * LEAST_ROWS
+    def _is_small(self, stage: FusedStage) -> bool:
+        """Return whether a stage is split by channels."""
+        h, w, _ = self.sizes[stage.source]
+        pixels = math.prod(stage.product_size(h, w))
+        return self.threads > 1 and pixels < self.threads * MIN_PIXELS_PER_THREAD
 
-    def _next_can_begin(self, position: int) -> bool:
-        """Whether each thread can go on from this stage without the others: the next stage is
-        shared out by columns too, and of what this one gives it takes its own channels first."""
-        if position + 1 == len(self._stages):
+    def _next_needs_no_barrier(self, position: int) -> bool:
+        """Return whether each thread can go on to the next stage without waiting.
+
+        It can if the next stage is split by channels too, and first reads only channels that the
+        same thread has computed.
+        """
+        if position + 1 == len(self.stages):
             return False
-        following, given = self._stages[position + 1], self._stages[position].gives
-        maps = [self._maps[name] for name in given if name in self._maps and name in self._last_read]
+        following, names = self.stages[position + 1], self.stages[position].outputs
+        maps = [self.maps[name] for name in names if name in self.maps and name in self.last_read]
         return (
-            isinstance(following, Stage)
+            isinstance(following, FusedStage)
             and self._is_small(following)
-            and all(len(found) == self.threads for found in maps)
+            and all(len(parts) == self.threads for parts in maps)
         )
 
-    def _is_read_by_a_stage(self, name: str) -> bool:
-        return any(isinstance(stage, Stage) and name in stage.reads for stage in self._stages)
+    # --- adding calls -------------------------------------------------------------------------
 
-    # --- adding -----------------------------------------------------------------------------
+    def _append(self, stage: Stage, shares: Sequence[Sequence[Call]]) -> None:
+        for program, labels, calls in zip(self.schedule.programs, self.schedule.labels, shares, strict=True):
+            program += [call.step for call in calls]
+            labels += [(stage.name, call.kind) for call in calls]
 
-    def _add(self, thread: int, kind: str, *steps: Step) -> None:
-        self.programs[thread] += steps
-        self.labels[thread] += [(self._label, kind)] * len(steps)
-
-    def _meet(self) -> None:
+    def _append_barrier(self, stage: Stage) -> None:
         if self.threads > 1:
-            for thread in range(self.threads):
-                self._add(thread, "wait", self.barrier.meet(thread))
+            meetings = [[Call("wait", self.barrier.meet(thread))] for thread in range(self.threads)]
+            self._append(stage, meetings)
 
-    def _add_plain(self, node: Plain, position: int) -> None:
-        """The layer's own forward pass, on the first thread."""
-        target = None
-        if self._is_read_by_a_stage(node.name):
-            target = self._new_maps(node.name)
-        done = [name for name in set(node.reads) if self._last_read[name] <= position]
-        maps = [self._maps.get(name) for name in node.reads]  # now: later they may be gone
+    def _add_layer(self, stage: LayerStage, position: int) -> None:
+        """Add a layer's own forward pass, on the first thread."""
+        target = self._take_maps(stage.name) if self.readers[stage.name] else None
+        run = _LayerRun(
+            stage=stage,
+            sources=[self.maps.get(name) for name in stage.inputs],
+            target=target,
+            last_reads=[name for name in set(stage.inputs) if self.last_read[name] <= position],
+            inputs=self.schedule.inputs,
+            values=self.schedule.values,
+        )
+        self._append(stage, [[Call("plain", run)], *[[]] * (self.threads - 1)])
+        self._append_barrier(stage)
+        self.synchronized = True
 
-        def compute() -> None:
-            if not node.reads:
-                y = self._entering[node.name]
-            else:
-                arrays = [
-                    self._values[name] if found is None else activation(found)
-                    for name, found in zip(node.reads, maps, strict=True)
-                ]
-                y = node.layer.forward(node.parameters, *arrays)
-            for name in done:
-                self._values.pop(name, None)
-            if target is None:
-                self._values[node.name] = y
-            else:
-                for part in target:
-                    np.copyto(part.interior, y[0][..., part.span])
-
-        self._add(0, "plain", compute)
-        self._meet()
-        self._met = True
-
-    def _add_stage(self, stage: Stage, position: int) -> None:
-        source = self._maps[stage.source]
-        residual = None if stage.residual is None else self._maps[stage.residual]
-        raw = active = None
-        if stage.keeps:
-            ends = stage.residual is not None and self._last_read[stage.residual] <= position
-            own = stage.residual != stage.source  # whose rows other threads may still have to read
-            raw = self._new_maps(stage.name)
-            alike = residual is not None and [(p.border, p.span) for p in residual] == [
-                (p.border, p.span) for p in raw
-            ]
-            if residual is not None and ends and own and alike:
-                self._release(self._maps.pop(stage.name))
-                raw = self._maps[stage.name] = residual  # in its place
-        if stage.relu is not None:
-            active = self._new_maps(stage.relu)
-        work = Work(stage, source, residual, raw, active, self.buffers)
+    def _add_fused(self, stage: FusedStage, position: int) -> None:
+        source = self.maps[stage.source]
+        residual = None if stage.residual is None else self.maps[stage.residual]
+        raw = self._take_raw(stage, residual, position) if stage.stores_raw else None
+        active = None if stage.relu is None else self._take_maps(stage.relu)
+        lowering = StageLowering(stage, source, residual, raw, active, self.buffers, self.backend)
         if self._is_small(stage):
-            self._by_columns(work)
-            self._met = not self._next_can_begin(position)
+            self._append(stage, lowering.gather_shares(self.threads))
+            self._append_barrier(stage)
+            self._release_all()
+            self._append(stage, lowering.channel_shares(self.threads))
+            self.synchronized = not self._next_needs_no_barrier(position)
         else:
-            self._by_rows(work)
-            self._met = True
-        if self._met:
-            self._meet()
-        self._at_next_meeting.append(work.done)
+            self._append(stage, lowering.row_shares(self.threads))
+            self.synchronized = True
+        if self.synchronized:
+            self._append_barrier(stage)
+        self.releases.append(lowering.release)
 
-    def _by_rows(self, work: Work) -> None:
-        for thread, rows in enumerate(shares(work.out_height, self.threads)):
-            for kind, step in work.share_of_rows(rows):
-                self._add(thread, kind, step)
+    def _take_raw(self, stage: FusedStage, residual: Maps | None, position: int) -> Maps:
+        """Return maps for the sum: the residual's own if this is its last reader."""
+        raw = self._take_maps(stage.name)
+        if residual is None or stage.residual is None or self.last_read[stage.residual] > position:
+            return raw
+        same_layout = [(p.border, p.channels) for p in residual] == [(p.border, p.channels) for p in raw]
+        # Not if it is the source too: other threads may still have to read its rows.
+        if same_layout and stage.residual != stage.source:
+            self._release(self.maps.pop(stage.name))
+            raw = self.maps[stage.name] = residual
+        return raw
 
-    def _by_columns(self, work: Work) -> None:
-        columns = work.reserve_columns()
-        for thread, rows in enumerate(shares(work.height, self.threads)):
-            part, place = work.source[0], columns[rows.start * work.width : rows.stop * work.width]
-            if len(work.source) > 1:
-                part, rows, place = work.source[thread], slice(0, work.height), columns
-            self._add(thread, "gather", *work.gather(part, rows, place))
-        self._meet()
-        self._release_all()
-        for thread, span in enumerate(shares(work.filters, self.threads)):
-            for kind, step in work.share_of_columns(span):
-                self._add(thread, kind, step)
+
+@dataclass(eq=False)
+class _LayerRun:
+    """A step that computes a node by its layer, from maps and values to one of them."""
+
+    stage: LayerStage
+    sources: list[Maps | None]  #: an input's maps; None: it is in `values`
+    target: Maps | None  #: None: the result goes to `values`
+    last_reads: list[str]  #: inputs that no later stage reads
+    inputs: dict[str, Array]
+    values: dict[str, Array]
+
+    def __call__(self) -> None:
+        stage = self.stage
+        if stage.inputs:
+            sources = zip(stage.inputs, self.sources, strict=True)
+            arrays = [self.values[name] if maps is None else read_activation(maps) for name, maps in sources]
+            y = stage.layer.forward(stage.parameters, *arrays)
+        else:
+            y = self.inputs[stage.name]
+        for name in self.last_reads:
+            self.values.pop(name, None)
+        if self.target is None:
+            self.values[stage.name] = y
+        else:
+            write_activation(self.target, y)

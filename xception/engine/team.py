@@ -1,7 +1,7 @@
-"""Threads that are started once, and how many of them there should be.
+"""Thread pool with a spinning barrier, shared by all predictions of the process.
 
-The library's own threads each call BLAS, so BLAS is held to one thread while they work, and
-given back its own number afterwards.
+The pool's own threads each call BLAS, so BLAS is limited to one thread while they work, and gets
+its own number back afterwards.
 """
 
 from __future__ import annotations
@@ -16,22 +16,30 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from ..kernels import Step
 from .cpus import get_num_threads
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-Step = Callable[[], object]
-Program = Iterable[Step]
+Program = Iterable[Step]  #: what one thread runs
+
+#: Turns of a busy wait, about ten milliseconds, before it becomes a loop of short sleeps. Bounds
+#: the CPU time that a thread burns while another one computes.
+MAX_SPIN_TURNS = 10_000
+SLEEP_SECONDS = 1e-4  #: between two checks from then on
 
 # --- a team ---------------------------------------------------------------------------------
 
 
 class Barrier:
-    """Where programs that run side by side wait for each other.
+    """A barrier for programs that run side by side.
 
-    Waiting is a short spin that gives the GIL and the core away: the calls between two barriers
-    take some hundred microseconds, and waking a sleeping thread would take fifty.
+    Waiting is a short spin that yields the GIL and the core: the calls between two barriers take
+    a few hundred microseconds, and waking a sleeping thread would take fifty.
+
+    Args:
+        size: Number of programs.
     """
 
     def __init__(self, size: int) -> None:
@@ -39,39 +47,60 @@ class Barrier:
         self._broken = False
 
     def reset(self) -> None:
+        """Prepare for another run."""
         self._arrived[:] = [0] * len(self._arrived)
         self._broken = False
 
     def abort(self) -> None:
-        """Let nobody wait any longer: a program has failed."""
+        """End all waiting: a program has failed."""
         self._broken = True
 
     def check(self) -> None:
-        """A step that stops a program if another has failed."""
+        """Stop the calling program if another one has failed. A step.
+
+        Raises:
+            Abandoned: `abort` was called.
+        """
         if self._broken:
             raise Abandoned
 
     def meet(self, member: int) -> Step:
-        """A step at which program `member` waits until every other has come as far."""
+        """Return a step that waits until every program has come as far.
+
+        Every program must contain equally many of these steps.
+
+        Args:
+            member: The program that will contain the step.
+
+        Returns:
+            The step. It raises `Abandoned` if another program has failed.
+        """
         arrived = self._arrived
         others = [other for other in range(len(arrived)) if other != member]
 
         def step() -> None:
-            mine = arrived[member] = arrived[member] + 1
+            count = arrived[member] = arrived[member] + 1
             for other in others:
-                if arrived[other] < mine:
-                    spin(lambda other=other: arrived[other] >= mine or self._broken)  # type: ignore[misc]
+                if arrived[other] < count:
+                    spin(lambda other=other: arrived[other] >= count or self._broken)  # type: ignore[misc]
             self.check()
 
         return step
 
 
 class Abandoned(Exception):  # noqa: N818
-    """A program was stopped at a barrier, because another had failed."""
+    """Stops a program because another one has failed."""
 
 
 class Team:
-    """The caller and `size` − 1 threads of its own, each running a program of prepared calls."""
+    """The calling thread and `size` − 1 others, each running a program of prepared calls.
+
+    Args:
+        size: Number of threads.
+
+    Attributes:
+        size: Number of threads.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -91,10 +120,16 @@ class Team:
             raise
 
     def run(self, programs: Sequence[Program], barrier: Barrier) -> None:
-        """Run `programs[i]` on thread i, all at once, and return when all have ended.
+        """Run one program on each thread, and return when all have ended.
 
-        They meet at `barrier`. An error in one stops the others there and is raised here. After an
-        interrupt of this very method the team is of no further use.
+        If an interrupt ends this method itself, the team cannot be used any more.
+
+        Args:
+            programs: At most `size` programs. The first runs on the calling thread.
+            barrier: Where the programs meet. It is reset first.
+
+        Raises:
+            BaseException: The first error of a program. It stops the others at their next barrier.
         """
         barrier.reset()
         self._programs, self._barrier, self._errors = programs, barrier, []
@@ -114,7 +149,7 @@ class Team:
             raise errors[0]
 
     def dismiss(self) -> None:
-        """End the threads. The team is of no use afterwards."""
+        """End the threads. The team cannot be used afterwards."""
         self._programs = ()
         for lock in self._wake[1:]:
             if lock.locked():
@@ -133,60 +168,71 @@ class Team:
                 step()
         except Abandoned:
             pass
-        except BaseException as error:  # an interrupt too: the others must not wait for ever
+        except BaseException as error:  # interrupts too: the others must not wait forever
             self._errors.append(error)
             self._barrier.abort()
         finally:
             self._working[member] = False
 
 
-def spin(happened: Callable[[], bool]) -> None:
-    """Wait until something has happened; after some ten milliseconds, in short sleeps."""
+def spin(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds: busily at first, then in short sleeps.
+
+    Args:
+        condition: Returns whether waiting is over.
+    """
     turns = 0
-    while not happened():
+    while not condition():
         turns += 1
-        if turns < 10_000:
-            _give_gil_away()
-            _give_core_away()  # should two threads share one
+        if turns < MAX_SPIN_TURNS:
+            _yield_gil()
+            _yield_core()  # in case two threads share one
         else:
-            time.sleep(1e-4)
+            time.sleep(SLEEP_SECONDS)
 
 
 if sys.platform == "win32":
-    _give_gil_away = partial(time.sleep, 0)
+    _yield_gil = partial(time.sleep, 0)
 else:
-    # Not `time.sleep(0)`: Linux lets even that wait for a timer, fifty microseconds and more.
-    _give_gil_away = partial(select.select, (), (), (), 0)
-_give_core_away: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
+    # Not `time.sleep(0)`: on Linux even that waits for a timer, for fifty microseconds or more.
+    _yield_gil = partial(select.select, (), (), (), 0)
+_yield_core: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
+
+
+# --- the process's team ---------------------------------------------------------------------
 
 
 class _Shared:
-    """The process's one team, and the lock that lets one prediction at a time have it."""
+    """The team of this process, and the lock that reserves it for one prediction at a time."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.team = Team(1)
-        self.limiter: Any = None  #: what gives BLAS its own number of threads back
+        self.limiter: Any = None  #: restores the number of BLAS threads
 
 
 _shared = _Shared()
 
 
-def _start_anew() -> None:
-    """A forked child has none of its parent's threads, and perhaps a lock that nobody will open."""
+def _reset_after_fork() -> None:
+    """Start afresh: a forked child has no threads of its parent, and perhaps a lock held by one."""
     global _shared
     limiter, _shared = _shared.limiter, _Shared()
-    if limiter is not None:  # a prediction was under way, in a thread that is not here
+    if limiter is not None:  # another thread of the parent was predicting
         limiter.restore_original_limits()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 @contextmanager
-def team() -> Iterator[Team]:
-    """The team, for the caller alone, with BLAS on one thread a caller."""
+def acquire_team() -> Iterator[Team]:
+    """Reserve the team for the caller, with BLAS limited to one thread per caller.
+
+    Yields:
+        A team of `get_num_threads()` threads.
+    """
     size, shared = get_num_threads(), _shared
     with shared.lock:
         if shared.team.size != size:
@@ -196,7 +242,7 @@ def team() -> Iterator[Team]:
             try:
                 yield shared.team
             except BaseException:
-                # Whatever state an interrupt has left it in, the next prediction gets a new one.
+                # An interrupt may leave the team in any state. The next prediction gets a new one.
                 former, shared.team = shared.team, Team(1)
                 former.dismiss()
                 raise

@@ -1,21 +1,29 @@
-"""Arrays in, arrays out: the arithmetic behind the layers.
+"""Numerical kernels: functions from arrays to arrays, and the backends of the quick forward pass.
 
-Maps are (n, h, w, c), as Keras stores them; kernels are (kh, kw, c_in, c_out). Every function
-keeps the floating-point type it is given, so that the same code serves float32 for speed and
-float64 for judging.
+Maps are (n, h, w, c), as in Keras; kernels are (kh, kw, c_in, c_out). The functions keep the
+floating-point type of their arguments: one code serves float32 for speed and float64 as reference.
 """
 
+from .backend import Backend, Call, Epilogue, Step, Target
 from .convolution import conv2d, conv2d_transpose, depthwise_conv2d, im2col
 from .elementwise import relu, sigmoid, softmax
 from .geometry import Array, Pair, fold, output_size, pad, same_padding, spread, windows
 from .memory import aligned, whole_lines
+from .numpy_backend import NUMPY, NumPyBackend
 from .pooling import average_pool2d, max_pool2d
 from .resizing import INTERPOLATIONS, resize
 
 __all__ = [
     "INTERPOLATIONS",
+    "NUMPY",
     "Array",
+    "Backend",
+    "Call",
+    "Epilogue",
+    "NumPyBackend",
     "Pair",
+    "Step",
+    "Target",
     "aligned",
     "average_pool2d",
     "conv2d",

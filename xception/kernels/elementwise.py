@@ -1,4 +1,8 @@
-"""Activation functions, each as Keras defines it. None overflows, whatever it is given."""
+"""Activation functions, as Keras defines them.
+
+Each takes an array of any shape and returns an array of the same shape and floating-point type
+(`linear` returns its argument). None emits overflow warnings, however large its input.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,14 @@ Axis = int | tuple[int, ...]
 
 
 def relu(x: Array) -> Array:
+    """Return max(x, 0).
+
+    Args:
+        x: An array of any shape.
+
+    Returns:
+        A new array of the shape and type of `x`.
+    """
     return np.maximum(x, 0)
 
 
@@ -29,7 +41,18 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
 
 
 def bounded_relu(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> Array:
-    """x above the threshold, but at most max_value; below, negative_slope · (x − threshold)."""
+    """Return Keras's ReLU layer.
+
+    Args:
+        x: An array of any shape.
+        max_value: Upper bound of the result, or None.
+        negative_slope: Slope below the threshold.
+        threshold: Values above it are kept (up to `max_value`); the others become
+            negative_slope · (x − threshold).
+
+    Returns:
+        A new array of the shape and type of `x`.
+    """
     y = np.where(x > threshold, x, 0)
     if max_value is not None:
         y = np.minimum(y, max_value)
@@ -45,8 +68,8 @@ def selu(x: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """x · Φ(x), Φ the normal distribution: not the approximation by tanh."""
-    from scipy.special import erfc  # loses nothing where Φ is next to nothing
+    """Return x · Φ(x), with Φ the normal CDF: exact, not the tanh approximation."""
+    from scipy.special import erfc  # 1 + erf would cancel where Φ is small
 
     return 0.5 * x * erfc(x * -math.sqrt(0.5))
 
@@ -75,11 +98,19 @@ def sparse_plus(x: Array) -> Array:
     return np.where(x < 1, np.square(np.clip(x, -1, 1) + 1) / 4, x)
 
 
-# --- between two bounds ---------------------------------------------------------------------
+# --- bounded --------------------------------------------------------------------------------
 
 
 def sigmoid(x: Array) -> Array:
-    from scipy.special import expit  # does not overflow, whatever the sign
+    """Return 1 / (1 + exp(−x)).
+
+    Args:
+        x: An array of any shape.
+
+    Returns:
+        A new array of the shape and type of `x`, between 0 and 1.
+    """
+    from scipy.special import expit  # does not overflow for either sign
 
     return expit(x)
 
@@ -89,7 +120,7 @@ def hard_sigmoid(x: Array) -> Array:
 
 
 def hard_sigmoid_keras2(x: Array) -> Array:
-    """Steeper than Keras 3's."""
+    """Return Keras 2's variant, which is steeper than Keras 3's."""
     return np.clip(x * 0.2 + 0.5, 0, 1)
 
 
@@ -105,7 +136,7 @@ def softsign(x: Array) -> Array:
     return x / (np.abs(x) + 1)
 
 
-# --- without bounds -------------------------------------------------------------------------
+# --- unbounded ------------------------------------------------------------------------------
 
 
 def linear(x: Array) -> Array:
@@ -113,7 +144,7 @@ def linear(x: Array) -> Array:
 
 
 def exponential(x: Array) -> Array:
-    with np.errstate(over="ignore"):  # infinity is the answer
+    with np.errstate(over="ignore"):  # infinity is the right result
         return np.exp(x)
 
 
@@ -133,12 +164,20 @@ def hard_shrink(x: Array) -> Array:
     return np.where(np.abs(x) > 0.5, x, 0)
 
 
-# --- over an axis ---------------------------------------------------------------------------
+# --- along an axis --------------------------------------------------------------------------
 
 
 def softmax(x: Array, axis: Axis = -1) -> Array:
-    """The greatest logit is taken off first, so that nothing overflows."""
-    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    """Return exp(x), normalized to a sum of 1.
+
+    Args:
+        x: Logits.
+        axis: Axis or axes along which the result sums to 1.
+
+    Returns:
+        A new array of the shape and type of `x`.
+    """
+    y = np.exp(x - x.max(axis=axis, keepdims=True))  # largest exponent 0: no overflow
     y /= y.sum(axis=axis, keepdims=True)
     return y
 

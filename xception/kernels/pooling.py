@@ -1,4 +1,4 @@
-"""One number for each window."""
+"""Max and average pooling."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from .geometry import Array, Pair, output_size, pad, same_padding, windows
 
 
 def max_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid") -> Array:
-    """The greatest of each window: (n, h, w, c) -> (n, oh, ow, c). Padding never wins."""
+    """Take the maximum of each window. Padding is never the maximum.
+
+    Args:
+        x: Maps, (n, h, w, c).
+        window: (kh, kw).
+        strides: Steps between windows.
+        padding: "same" or "valid".
+
+    Returns:
+        (n, oh, ow, c), of the type of `x`.
+    """
     view = windows(pad(x, window, strides, padding, value=-np.inf), window, strides)
     y = view[:, :, :, 0, 0].copy()  # (n, oh, ow, c)
     for row, column in np.ndindex(window):
@@ -17,7 +27,17 @@ def max_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid") ->
 
 
 def average_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid") -> Array:
-    """The mean of each window: (n, h, w, c) -> (n, oh, ow, c). Padding does not count, as in TensorFlow."""
+    """Take the mean of each window. Padding is excluded from the mean, as in TensorFlow.
+
+    Args:
+        x: Maps, (n, h, w, c).
+        window: (kh, kw).
+        strides: Steps between windows.
+        padding: "same" or "valid".
+
+    Returns:
+        (n, oh, ow, c), of the type of `x`.
+    """
     _, h, w, _ = x.shape
     view = windows(pad(x, window, strides, padding), window, strides)
     y = np.zeros_like(view[:, :, :, 0, 0])  # (n, oh, ow, c)
@@ -29,7 +49,7 @@ def average_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid"
 
 
 def _counts(size: int, window: int, stride: int, padding: str) -> Array:
-    """How many of each window's pixels lie on the map, along one axis."""
+    """Return how many elements of each window lie on the map, along one axis: (output size,)."""
     before = same_padding(size, window, stride)[0] if padding == "same" else 0
     starts = np.arange(output_size(size, window, stride, padding)) * stride - before
     return np.minimum(starts + window, size) - np.maximum(starts, 0)

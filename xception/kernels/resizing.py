@@ -1,7 +1,8 @@
-"""Maps of another size, as `tf.image.resize` makes them: pixels are squares, not points.
+"""Image resizing as in `tf.image.resize` (half-pixel centers).
 
-Each output pixel is a weighted sum of a few input pixels down and of a few along. Positions are
-computed in float32, as TensorFlow computes them: where they fall between two pixels decides.
+Resizing is separable: along each axis an output pixel is a weighted sum of a few input pixels.
+Sample positions are computed in float32, as TensorFlow does. Float64 would round some of them to
+another pixel.
 """
 
 from __future__ import annotations
@@ -14,11 +15,27 @@ from numpy.typing import NDArray
 
 from .geometry import Array, Pair
 
-Taps = tuple[NDArray[np.intp], Array]  #: which pixels, and how much of each: both (out, taps)
+Taps = tuple[NDArray[np.intp], Array]  #: input pixels and their weights, both (out, taps)
 
 
 def resize(x: Array, size: Pair, interpolation: str = "bilinear", antialias: bool = False) -> Array:
-    """(n, h, w, c) -> (n, *size, c)."""
+    """Resize a batch of maps.
+
+    Args:
+        x: Maps, (n, h, w, c).
+        size: (oh, ow) of the result.
+        interpolation: One of `INTERPOLATIONS`.
+        antialias: Widen the interpolation kernel when shrinking. No effect on "nearest" and
+            "area".
+
+    Returns:
+        (n, oh, ow, c); `x` itself if it already has this size.
+
+    Examples:
+        >>> row = np.array([0.0, 4.0]).reshape(1, 1, 2, 1)
+        >>> resize(row, (1, 4)).ravel().tolist()
+        [0.0, 1.0, 3.0, 4.0]
+    """
     for axis, (before, after) in enumerate(zip(x.shape[1:3], size, strict=True), start=1):
         if before != after:
             pixels, weights = _taps(before, after, interpolation, antialias)
@@ -30,16 +47,17 @@ def resize(x: Array, size: Pair, interpolation: str = "bilinear", antialias: boo
 
 
 def _taps(before: int, after: int, interpolation: str, antialias: bool) -> Taps:
+    """Return the taps that resize an axis from `before` to `after` pixels."""
     scale = np.float32(before) / np.float32(after)
     if interpolation == "nearest":
-        pixels = np.floor(_centres(after) * scale).astype(np.intp)
+        pixels = np.floor(_centers(after) * scale).astype(np.intp)
         return np.minimum(pixels, before - 1)[:, None], np.ones((after, 1), np.float32)
     if interpolation == "area":
         return _areas(before, after, scale)
     kernel, radius = KERNELS[interpolation]
-    position = _centres(after) * scale - np.float32(0.5)  # 0 is the middle of the first pixel
+    position = _centers(after) * scale - np.float32(0.5)  # 0 is the center of the first pixel
     if interpolation == "bicubic" and not antialias:
-        whole = np.floor(position)  # TensorFlow looks the kernel up in a table of 1024 positions
+        whole = np.floor(position)  # TensorFlow tabulates the kernel at 1024 positions per pixel
         position = whole + np.rint((position - whole) * 1024) / np.float32(1024)
     stretch = max(scale, np.float32(1)) if antialias else np.float32(1)
     first = np.ceil(position - radius * stretch).astype(np.intp)
@@ -49,12 +67,12 @@ def _taps(before: int, after: int, interpolation: str, antialias: bool) -> Taps:
     return np.clip(pixels, 0, before - 1), weights / weights.sum(axis=1, keepdims=True)
 
 
-def _centres(count: int) -> Array:
+def _centers(count: int) -> Array:
     return np.arange(count, dtype=np.float32) + np.float32(0.5)
 
 
 def _areas(before: int, after: int, scale: np.float32) -> Taps:
-    """The mean of what lies under each output pixel, fractions of pixels included."""
+    """Return the taps of "area": the mean of the input pixels, or parts of them, under an output pixel."""
     start = np.arange(after, dtype=np.float32) * scale
     end = np.arange(1, after + 1, dtype=np.float32) * scale
     pixels = np.floor(start).astype(np.intp)[:, None] + np.arange(math.ceil(scale) + 1)
@@ -62,7 +80,7 @@ def _areas(before: int, after: int, scale: np.float32) -> Taps:
     return np.minimum(pixels, before - 1), np.maximum(overlap, 0).astype(np.float32) / scale
 
 
-# --- how much a pixel counts, by its distance ------------------------------------------------
+# --- interpolation kernels: weight by distance ------------------------------------------------
 
 
 def _triangle(distance: Array) -> Array:
@@ -70,7 +88,7 @@ def _triangle(distance: Array) -> Array:
 
 
 def _cubic(x: Array) -> Array:
-    """Keys's, with a slope of −1/2."""
+    """Keys's cubic kernel with a = −1/2."""
     near = ((1.5 * x - 2.5) * x) * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
     return np.where(x < 1, near, np.where(x < 2, far, 0))
@@ -80,11 +98,11 @@ def _lanczos(radius: int) -> Callable[[Array], Array]:
     return lambda x: np.where(x <= radius, np.sinc(x) * np.sinc(x / radius), 0)
 
 
-#: {interpolation: (weight by distance, the distance from which it is nothing)}
+#: {interpolation: (weight by distance, radius beyond which it is 0)}
 KERNELS: dict[str, tuple[Callable[[Array], Array], int]] = {
     "bilinear": (_triangle, 1),
     "bicubic": (_cubic, 2),
     "lanczos3": (_lanczos(3), 3),
     "lanczos5": (_lanczos(5), 5),
 }
-INTERPOLATIONS = ("nearest", "area", *KERNELS)
+INTERPOLATIONS = ("nearest", "area", *KERNELS)  #: accepted by `resize`
