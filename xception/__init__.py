@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     )
     from .explanation.explainer import explain
     from .explanation.result import Explanation
+    from .feature_extraction.extraction import features
+    from .feature_extraction.result import Features
+    from .feature_extraction.similarity import SimilarPhotographs, similar
     from .graph import Graph
     from .models.model import Model, Xception, load_model
     from .prediction.classifier import predict
-    from .training.transfer import fit
+    from .training.report import FitReport
+    from .training.transfer import fit, fit_with_report
 
 __version__ = "0.1.0"
 
@@ -37,6 +41,8 @@ _HOMES = {
     "Explanation": "explanation.result",
     "Classifier": "prediction.classifier",
     "Evaluation": "prediction.evaluation",
+    "Features": "feature_extraction.result",
+    "FitReport": "training.report",
     "Graph": "graph",
     "GraphError": "errors",
     "ImageError": "errors",
@@ -45,13 +51,16 @@ _HOMES = {
     "NoGradientError": "errors",
     "Prediction": "data.imagenet",
     "Xception": "models.model",
+    "SimilarPhotographs": "feature_extraction.similarity",
     "XceptionError": "errors",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
     "decode_predictions": "data.imagenet",
     "evaluate": "prediction.evaluation",
     "explain": "explanation.explainer",
+    "features": "feature_extraction.extraction",
     "fit": "training.transfer",
+    "fit_with_report": "training.transfer",
     "get_num_threads": "engine.cpus",
     "load_image": "data.images",
     "load_model": "models.model",
@@ -59,6 +68,7 @@ _HOMES = {
     "preprocess_input": "data.imagenet",
     "read_class_names": "data.class_names",
     "set_num_threads": "engine.cpus",
+    "similar": "feature_extraction.similarity",
 }
 _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "layers", "training")
 
