@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zipfile
 
-import numpy as np
 import pytest
 import small_models
 
@@ -138,17 +137,6 @@ def test_models_that_do_not_load(run, weights_file, examples, tmp_path):
     assert "has it a classifier" in err
 
 
-def test_features_of_a_model_of_ones_own(run, own, examples, tmp_path):
-    status, _, err = run("features", examples, "--model", own, "--output", tmp_path / "f.npz")
-    assert status == 0
-    assert "4 photographs, 8 features each" in err
-    with np.load(tmp_path / "f.npz") as saved:
-        names, features = saved["names"], saved["features"]
-    x = np.stack([xception.load_image(name, (12, 12)) for name in names])
-    expected = xception.load_model(own).activations(x.astype(np.float32), ["pooled"])["pooled"]
-    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
-
-
 def test_summary_of_a_model_of_ones_own(run, own):
     status, out, _ = run("summary", own)
     assert status == 0
@@ -227,42 +215,11 @@ def test_weights_without_a_classifier(run, examples):
     assert "holds no classifier" in err
 
 
-def test_features(run, base, examples, tmp_path):
-    status, out, err = run("features", examples, "--output", tmp_path / "f.npz")
-    assert (status, out) == (0, "")
-    assert "4 photographs, 2048 features each" in err
-    with np.load(tmp_path / "f.npz") as saved:
-        names, features = saved["names"], saved["features"]
-    assert names.tolist() == sorted(str(p) for p in examples.glob("*.jpg"))
-    x = np.stack([xception.load_image(name) for name in names])
-    np.testing.assert_allclose(features, base.predict(xception.preprocess_input(x)), rtol=1e-5, atol=1e-6)
-
-    status, _, _ = run("features", examples / "c*.jpg", "--output", tmp_path / "f.csv")
-    assert status == 0
-    rows = list(csv.reader((tmp_path / "f.csv").read_text().splitlines()))
-    assert rows[0][:2] == ["photo", "feature_0"]
-    assert [row[0] for row in rows[1:]] == names[1:3].tolist()
-    np.testing.assert_allclose(
-        np.array(rows[1:])[:, 1:].astype(np.float32), features[1:3], rtol=1e-5, atol=1e-6
-    )
-
-
-def test_features_of_nothing_write_nothing(run, tmp_path):
-    status, _, err = run("features", tmp_path, "--output", tmp_path / "f.npz")
-    assert status == 1
-    assert "no photographs in this folder" in err
-    assert not list(tmp_path.iterdir())
-    status, _, err = run("features", tmp_path, "--output", tmp_path / "nowhere" / "f.npz")
-    assert status == 1
-    assert "there is no such folder" in err
-
-
 @pytest.mark.parametrize(
     "command",
     [
-        "", "predict", "classify x", "predict x --top 0", "predict x --format xml", "features x",
-        "features x --output f.txt", "weights", "weights fetch", "summary --style html",
-        "predict x --model m.keras --weights w.h5", "features x --output f.npz --model m --weights w",
+        "", "predict", "classify x", "predict x --top 0", "predict x --format xml", "weights",
+        "weights fetch", "summary --style html", "predict x --model m.keras --weights w.h5",
         "predict x --softmax perhaps", "predict x --scaling caffe", "summary m.keras --no-top", "inspect",
         "inspect m.keras --format xml",
     ],

@@ -85,8 +85,8 @@ class Extractor:
     @functools.cached_property
     def fingerprint(self) -> str:
         """A text that is the same for extractors that compute the same features."""
-        how = self.preprocessor
-        return fingerprint(self.model, self._layers, self._pooling, how.scaling, how.size, how.interpolation)
+        settings = (self.preprocessor.scaling, self.preprocessor.size, self.preprocessor.interpolation)
+        return fingerprint(self.model, self._layers, self._pooling, *settings)
 
 
 @functools.cache
@@ -116,7 +116,7 @@ class StoredRows:
     """Photographs whose features are in a store, in the order in which they were given.
 
     Attributes:
-        photographs: (n,) the photographs; pixels in memory are let go.
+        photographs: (n,) the photographs, without pixels.
         numbers: (n,) the number of each one's row in the store.
         reused: How many of them an earlier run had computed.
     """
@@ -128,24 +128,27 @@ class StoredRows:
 
 def collect(
     extractor: Extractor,
-    images: Iterable[Photograph],
+    photographs: Iterable[Photograph],
     store: RowStore,
     log: FailureLog,
     verbose: Verbose = "auto",
 ) -> StoredRows:
-    """Compute the features of photographs that are not in a store yet, and put them there.
+    """Compute the features of photographs that are not in a store yet, and add them.
 
     Args:
         extractor: Computes the features.
-        images: The photographs; a generator is read a batch at a time.
-        store: Has the rows of some of them perhaps, and takes those of the others.
+        photographs: The photographs; a generator is read a batch at a time.
+        store: Where rows are looked up and added.
         log: Takes the photographs that cannot be read.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+    Returns:
+        Which row belongs to which photograph, for those that could be read.
     """
     rows: dict[int, tuple[Photograph, int]] = {}  # by the photograph's index
 
     def missing() -> Iterator[Photograph]:
-        for photograph in images:
+        for photograph in photographs:
             number = store.find(photograph)
             if number is None:
                 yield photograph
@@ -153,7 +156,7 @@ def collect(
                 rows[photograph.index] = _without_pixels(photograph), number
                 bar.advance(1)
 
-    total = len(images) if isinstance(images, Sequence) else None
+    total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for batch, values in compute_batches(
             missing(), extractor.preprocessor.load, extractor.compute, log, bar
@@ -173,16 +176,24 @@ def _without_pixels(photograph: Photograph) -> Photograph:
 
 def extract_cached(
     extractor: Extractor,
-    images: Iterable[Photograph],
+    photographs: Iterable[Photograph],
     store: CacheStore,
     log: FailureLog,
     verbose: Verbose = "auto",
 ) -> Features:
-    """Return the features of photographs, computing those that are not in the cache.
+    """Return the features of photographs; compute those that are not in the cache.
 
-    The arguments are those of `collect`. `Features.resumed` counts the rows that were in the cache.
+    Args:
+        extractor: See `collect`.
+        photographs: See `collect`.
+        store: The cache.
+        log: See `collect`.
+        verbose: See `collect`.
+
+    Returns:
+        The features, in memory. `resumed` counts the photographs that were in the cache.
     """
-    stored = collect(extractor, images, store, log, verbose)
+    stored = collect(extractor, photographs, store, log, verbose)
     values = store.take(stored.numbers)
     return Features(values, extractor.names, stored.photographs, log.failures, stored.reused)
 
@@ -211,11 +222,11 @@ def features(
             features, "none" all h·w·c.
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
             finds it out (see `Classifier`).
-        output: A file for the features, which is written whole or not at all: see `Features.save` for
-            its formats. Rows then stay on disk, so that memory is enough for any number of photographs.
-            After an interruption the same call goes on where it stopped: until the file is complete,
-            its rows are in the hidden folder `.NAME.progress` beside it. Images that did not come from
-            a file are computed again.
+        output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
+            Rows are then kept on disk, and memory use does not grow with the number of features. Until
+            the file is complete, they are in the hidden folder `.NAME.progress` beside it, from which
+            the same call goes on after an interruption. Images that did not come from a file are then
+            computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
@@ -254,12 +265,12 @@ def features(
 
 
 def _extract_to_file(
-    extractor: Extractor, images: Iterable[Photograph], path: Path, log: FailureLog, verbose: Verbose
+    extractor: Extractor, listed: Iterable[Photograph], path: Path, log: FailureLog, verbose: Verbose
 ) -> Features:
     names = extractor.names
     with FeatureStore(path.with_name(f".{path.name}.progress"), extractor.fingerprint) as store:
         try:
-            stored = collect(extractor, images, store, log, verbose)
+            stored = collect(extractor, listed, store, log, verbose)
             photographs = stored.photographs
             labels = [photograph.label for photograph in photographs]
             if photographs:

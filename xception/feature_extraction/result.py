@@ -27,7 +27,7 @@ class Features:
         names: d names.
         photographs: n photographs.
         failures: What could not be read.
-        resumed: See below.
+        resumed: See the attribute.
 
     Attributes:
         names: (d,) the name of each feature: "feature_0", or "block4_pool_0" for layers asked for.

@@ -168,8 +168,8 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
 def _labelled(images: ImagesLike, labels: Iterable[str | int], log: FailureLog) -> Iterable[Photograph]:
     """Give photographs their labels; those of a generator one at a time, as they come."""
     if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
-        kind = f"the text {labels!r}" if isinstance(labels, str | bytes) else f"a {type(labels).__name__}"
-        raise TypeError(f"labels must be a list with the class of each photograph, got {kind}")
+        kind = f"the text {labels!r}" if isinstance(labels, str | bytes) else type(labels).__name__
+        raise TypeError(f"labels must be a list with the class of each photograph; got {kind}")
     if isinstance(images, str | os.PathLike) and os.path.isdir(images):
         raise ValueError(
             f"{os.fspath(images)}: labels go with a list of photographs; those of a folder are the names of "
