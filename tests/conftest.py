@@ -1,8 +1,10 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 
 import xception
 
@@ -64,3 +66,38 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return status, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A cache folder of the test's own."""
+    monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a small classifier of photographs."""
+    from xception.layers import Dense, GlobalAveragePooling2D, Input, Rescaling, SeparableConv2D
+
+    model = small_models.model(
+        small_models.row(
+            "small", ("image", Input((16, 16, 3))), ("scaled", Rescaling(1 / 127.5, -1.0)),
+            ("maps", SeparableConv2D(8, 3, padding="same")), ("pool", GlobalAveragePooling2D()),
+            ("classes", Dense(3, "softmax")),
+        )
+    )  # fmt: skip
+    model.class_names = (("0", "cat"), ("1", "cup"), ("2", "rocket"))
+    path = tmp_path_factory.mktemp("small") / "small.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def two_folders(examples: Path, tmp_path: Path) -> Path:
+    """A folder with two photographs of each of two classes, in sub-folders."""
+    for label, names in (("animals", ("chelsea", "astronaut")), ("things", ("coffee", "rocket"))):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for name in names:
+            shutil.copy(examples / f"{name}.jpg", tmp_path / "photos" / label)
+    return tmp_path / "photos"

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     )
     from .explanation.explainer import explain
     from .explanation.result import Explanation
-    from .feature_extraction.extraction import Features, features
-    from .feature_extraction.similarity import similar
+    from .feature_extraction.extraction import features
+    from .feature_extraction.result import Features
+    from .feature_extraction.similarity import SimilarPhotographs, similar
     from .graph import Graph
     from .inspection.inspector import inspect
     from .models.factory import Xception, load_model
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from .prediction.classifier import Classifier, predict
     from .prediction.evaluation import Evaluation, evaluate
     from .prediction.results import Predictions
-    from .training.transfer import fit
+    from .training.report import FitReport
+    from .training.transfer import fit, fit_with_report
 
 # Where each public name is loaded from when it is first used: importing xception must be quick.
 _HOMES = {
@@ -47,7 +49,8 @@ _HOMES = {
     "Evaluation": "prediction.evaluation",
     "Explanation": "explanation.result",
     "Failure": "data.failures",
-    "Features": "feature_extraction.extraction",
+    "Features": "feature_extraction.result",
+    "FitReport": "training.report",
     "Graph": "graph",
     "GraphError": "errors",
     "ImageError": "errors",
@@ -57,6 +60,7 @@ _HOMES = {
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "SimilarPhotographs": "feature_extraction.similarity",
     "Xception": "models.factory",
     "XceptionError": "errors",
     "decode_predictions": "data.imagenet",
@@ -65,6 +69,7 @@ _HOMES = {
     "explain": "explanation.explainer",
     "features": "feature_extraction.extraction",
     "fit": "training.transfer",
+    "fit_with_report": "training.transfer",
     "get_num_threads": "engine.cpus",
     "inspect": "inspection.inspector",
     "load_image": "data.images",
@@ -81,12 +86,13 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
-    "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "Graph", "GraphError",
-    "ImageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions", "Preprocessing",
-    "Xception", "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
-    "evaluate", "explain", "features", "fit", "get_num_threads", "gradients", "graph", "inspect", "kernels",
-    "layers", "load_image", "load_model", "predict", "preprocess_input", "read_class_names",
-    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+    "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "FitReport", "Graph",
+    "GraphError", "ImageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
+    "Preprocessing", "SimilarPhotographs", "Xception", "XceptionError", "architecture",
+    "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit",
+    "fit_with_report", "get_num_threads", "gradients", "graph", "inspect", "kernels", "layers",
+    "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_num_threads",
+    "similar", "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Features of every node, and a model taught here, against Keras."""
+"""Features of every node, and a model that `fit` made, against Keras."""
 
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import xception
-from xception.training.softmax_regression import fit_classifier
-from xception.training.transfer import SIZE, base_features, taught
+from xception.feature_extraction.extraction import Extractor
+from xception.training.softmax_regression import fit_softmax_regression
+from xception.training.transfer import SIZE, build_model
 
 pytestmark = pytest.mark.conformance
 
@@ -33,11 +34,12 @@ def test_features_of_every_node(keras, weights, pictures):
     assert start == found.shape[1]
 
 
-def test_a_taught_model_answers_the_same_in_keras(keras, folder):
+def test_a_fitted_model_predicts_the_same_in_keras(keras, folder):
     examples = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
     pixels = np.stack([xception.load_image(path, SIZE) for path in examples[:4]])
-    base = xception.Xception(include_top=False)
-    model = taught(base, fit_classifier(base_features(base, pixels), ["a", "b", "a", "b"]))
+    extractor = Extractor()
+    regression = fit_softmax_regression(extractor.compute(pixels), ["a", "b", "a", "b"])
+    model = build_model(extractor.model, regression)
     model.save(folder / "mine.keras")
     theirs = keras.saving.load_model(folder / "mine.keras")
     y = np.asarray(theirs(pixels.astype(np.float32), training=False))

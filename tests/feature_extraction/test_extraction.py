@@ -1,8 +1,18 @@
-"""Features and raw activations of any layers."""
+"""Features of photographs from any layers, and raw activations."""
+
+import io
+import shutil
 
 import numpy as np
 import pytest
 import small_models
+from PIL import Image
+
+import xception
+from xception.feature_extraction import extraction, tables
+from xception.feature_extraction.extraction import Extractor, base_model, imagenet_base
+
+# --- Model.features and Model.activations ---------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +74,217 @@ def test_wrong_use(nested):
     two = small_models.model(small_models.two_ends())
     with pytest.raises(ValueError, match="two has several outputs: two/average, two/greatest"):
         two.activations(small_models.entering(two), ["two"])
+
+
+# --- xception.features ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(small_classifier):
+    return xception.load_model(small_classifier)
+
+
+def expected_features(model, photos, **settings):
+    x = np.stack([xception.load_image(photo, (16, 16)) for photo in photos]).astype(np.float32)
+    return model.features(x, **settings)
+
+
+@pytest.mark.parametrize(
+    "kind", ["path", "text", "folder", "pattern", "bytes", "file", "PIL", "array", "4-D"]
+)
+def test_every_kind_of_image(model, two_folders, kind):
+    photo = two_folders / "things" / "coffee.jpg"
+    pixels = xception.load_image(photo, None)
+    images = {
+        "path": photo, "text": str(photo), "folder": two_folders / "things", "bytes": photo.read_bytes(),
+        "pattern": str(two_folders / "*" / "cof*"), "file": io.BytesIO(photo.read_bytes()),
+        "PIL": Image.fromarray(pixels), "array": pixels, "4-D": pixels[None],
+    }  # fmt: skip
+    result = xception.features(images[kind], model)
+    assert (len(result), len(result.names), result.values.dtype) == (
+        2 if kind == "folder" else 1,
+        8,
+        np.float32,
+    )
+    assert result.paths[0] == (str(photo) if kind in ("path", "text", "folder", "pattern") else None)
+    assert result.labels[0] == ""
+    np.testing.assert_allclose(result.values[:1], expected_features(model, [photo]), rtol=1e-5)
+
+
+def test_mixed_lists_and_generators(model, examples):
+    photos = sorted(examples.glob("*.jpg"))
+    images = [photos[0], xception.load_image(photos[1], None), photos[2].read_bytes(), photos[0]]
+    from_list, from_generator = xception.features(images, model), xception.features(iter(images), model)
+    for result in (from_list, from_generator):
+        assert result.paths == [str(photos[0]), None, None, str(photos[0])]
+        assert result.indices == [0, 1, 2, 3]
+        assert result.names == [f"feature_{i}" for i in range(8)]
+    np.testing.assert_array_equal(from_list, from_generator)
+    np.testing.assert_array_equal(from_list.values[0], from_list.values[3])
+
+
+def test_layers_and_pooling(model, two_folders):
+    result = xception.features(two_folders, model, layers=("pool", "maps"), pooling="max")
+    assert result.names == [f"{layer}_{i}" for layer in ("pool", "maps") for i in range(8)]
+    assert result.labels == ["animals", "animals", "things", "things"]
+    expected = expected_features(model, result.paths, layers=["pool", "maps"], pooling="max")
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_model_it_is_the_imagenet_base(base, examples):
+    result = xception.features(examples / "coffee.jpg")
+    expected = base.predict(xception.preprocess_input(xception.load_image(examples / "coffee.jpg")[None]))
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+    assert imagenet_base() is imagenet_base()
+    assert imagenet_base().output_shape == (None, 2048)
+
+
+def test_a_base_of_your_own(examples, tmp_path):
+    xception.Xception(include_top=False, weights=None, seed=1).save_weights(tmp_path / "own.h5")
+    model = base_model(tmp_path / "own.h5")
+    assert model.layers[-1].name == "avg_pool"
+    assert xception.features(examples / "coffee.jpg", model, layers="avg_pool").values.shape == (1, 2048)
+
+
+def test_a_classifier_has_decided_the_preprocessing(model, small_classifier, examples):
+    photo = examples / "coffee.jpg"
+    classifier = xception.Classifier(model, scaling="unit", interpolation="nearest")
+    dark = xception.features(photo, classifier)
+    pixels = xception.load_image(photo, (16, 16), "nearest")[None]
+    np.testing.assert_allclose(dark, model.features((pixels / 255).astype(np.float32)), rtol=1e-5)
+    with pytest.raises(ValueError, match="a Classifier has decided scaling"):
+        xception.features(photo, classifier, scaling="tf")
+    from_file = xception.features(photo, small_classifier)
+    np.testing.assert_array_equal(from_file, xception.features(photo, model))
+    assert not np.allclose(from_file, dark)
+
+
+def test_the_fingerprint_tells_features_apart(model):
+    extractors = [
+        Extractor(model), Extractor(model, "maps"), Extractor(model, pooling="max"),
+        Extractor(model, scaling="tf"), Extractor(xception.Classifier(model, interpolation="nearest")),
+    ]  # fmt: skip
+    assert len({extractor.fingerprint for extractor in extractors}) == 5
+    assert Extractor(model, ["maps"]).fingerprint == extractors[1].fingerprint
+    assert Extractor(model, scaling="none").fingerprint == extractors[0].fingerprint
+
+
+def test_photographs_that_cannot_be_read(model, two_folders):
+    images = [two_folders / "no.jpg", two_folders / "things" / "coffee.jpg", b"no image"]
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        xception.features(images, model)
+    result = xception.features(images, model, on_error="skip")
+    assert (result.indices, len(result), result.values.shape) == ([1], 1, (1, 8))
+    assert [(failure.index, failure.path) for failure in result.failures] == [(0, str(images[0])), (2, None)]
+    assert repr(result) == "<Features: 1 photograph, 8 features each, 2 failures>"
+    seen = []
+    assert len(xception.features(images, model, on_error=seen.append)) == 1
+    assert [failure.index for failure in seen] == [0, 2]
+
+
+def test_no_photographs_are_no_rows(model, tmp_path):
+    for output in (None, tmp_path / "f.npz"):
+        result = xception.features(["no.jpg"], model, on_error="skip", output=output)
+        assert (len(result), result.values.shape) == (0, (0, 8))
+    assert xception.features([], model).values.shape == (0, 8)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", tables.FORMATS)
+def test_an_output_holds_what_the_result_and_the_command_hold(
+    run, model, small_classifier, two_folders, tmp_path, suffix
+):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    shutil.copy(two_folders / "things" / "coffee.jpg", two_folders / "things" / 'it\'s, "odd".jpg')
+    expected = xception.features(two_folders, model)
+    result = xception.features(two_folders, model, output=tmp_path / f"f{suffix}")
+    assert (result.paths, result.labels, result.resumed) == (expected.paths, expected.labels, 0)
+    np.testing.assert_array_equal(result.values, expected.values)
+    assert type(result.values) is np.ndarray
+    expected.save(tmp_path / f"g{suffix}")
+    arguments = ("--model", small_classifier, "--output", tmp_path / f"h{suffix}")
+    assert run("features", two_folders, *arguments)[0] == 0
+    contents = {(tmp_path / f"{name}{suffix}").read_bytes() for name in "fgh"}
+    if suffix == ".npz":  # which holds the time
+        with np.load(tmp_path / "f.npz") as f, np.load(tmp_path / "h.npz") as h:
+            assert f.files == h.files == ["paths", "names", "labels", "values"]
+            assert all(np.array_equal(f[name], h[name]) for name in f.files)
+    else:
+        assert len(contents) == 1
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_interrupted_extraction_goes_on(model, examples, tmp_path, monkeypatch):
+    photos = []
+    for number in range(40):
+        photos.append(tmp_path / f"{number:02}.jpg")
+        shutil.copy(examples / "rocket.jpg", photos[-1])
+    computed = []
+    compute = Extractor.compute
+
+    def interrupted(self, pixels):
+        if len(computed) == 2:
+            raise KeyboardInterrupt
+        computed.append(len(pixels))
+        return compute(self, pixels)
+
+    monkeypatch.setattr(Extractor, "compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        xception.features(photos, model, output=tmp_path / "f.npy")
+    assert not (tmp_path / "f.npy").exists()
+    monkeypatch.setattr(Extractor, "compute", compute)
+    result = xception.features(iter(photos[::-1]), model, output=tmp_path / "f.npy")
+    assert (len(result), result.resumed) == (40, 32)
+    assert result.paths == [str(photo) for photo in photos[::-1]]
+    assert not list(tmp_path.glob(".*"))
+    assert xception.features(photos, model, output=tmp_path / "f.npy").resumed == 0
+
+
+def test_images_in_memory_are_computed_again_after_an_interruption(model, examples, tmp_path, monkeypatch):
+    photo = examples / "coffee.jpg"
+    images = [photo, xception.load_image(photo, None), examples / "rocket.jpg"]
+
+    def disk_full(*_):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction.tables, "write_table", disk_full)
+        with pytest.raises(OSError, match="disk full"):
+            xception.features(images, model, output=tmp_path / "f.csv")
+    result = xception.features(images, model, output=tmp_path / "f.csv")
+    assert (result.resumed, result.paths[1], len(result)) == (2, None, 3)
+    np.testing.assert_allclose(result, xception.features(images, model), rtol=1e-5)
+    assert (tmp_path / "f.csv").read_text().splitlines()[2].startswith(",")
+
+
+def test_a_photograph_that_fails_first_leaves_no_folder(model, examples, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        xception.features("no.jpg", model, output=tmp_path / "f.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_on_disk_are_found_after_a_change_of_folder(model, examples, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = xception.features(examples / "coffee.jpg", model, output="f.npz")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    np.testing.assert_array_equal(result, xception.features(examples / "coffee.jpg", model))
+
+
+def test_wrong_arguments(model, examples, tmp_path):
+    photo = examples / "coffee.jpg"
+    with pytest.raises(TypeError, match="expected photographs as the first argument, got a Model"):
+        xception.features(model, photo)
+    with pytest.raises(TypeError, match="model must be a Model, a Classifier, or the path"):
+        xception.features(photo, 3)
+    with pytest.raises(ValueError, match="has no layer 'block9'"):
+        xception.features(photo, model, layers="block9")
+    with pytest.raises(ValueError, match="pooling must be one of avg, max, min, sum, none"):
+        xception.features(photo, model, pooling="median")
+    with pytest.raises(ValueError, match="on_error must be"):
+        xception.features(photo, model, on_error="ignore")
+    with pytest.raises(ValueError, match=r"ends in \.npz, \.npy"):
+        xception.features(photo, model, output=tmp_path / "f.txt")
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        xception.features(photo, model, output=tmp_path / "no" / "f.npz")

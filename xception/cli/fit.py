@@ -1,75 +1,40 @@
-"""`fit`: a model for one's own classes, from folders of photographs."""
+"""`xception fit`: make a model for your own classes, from folders of photographs."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from ..data import atomic as files
-from ..data import photographs
-from ..data.photographs import Photograph
-from ..feature_extraction.store import FeatureStore, by_content, fingerprint
-from ..models import pretrained
-from ..models.factory import Xception
-from ..training.softmax_regression import Fitted, fit_classifier
-from ..training.transfer import SIZE, base_features, check_folders, taught
-from .common import complain, complaints, plain, report
+from ..console.text import count_of, terminal_safe
+from ..data.atomic import check_writable
+from ..training.transfer import fit_with_report
+from . import common
 
 
-def fit(arguments: argparse.Namespace) -> int:
-    folder, output = arguments.folder, Path(arguments.output)
-    files.check_writable(output)
-    if output.suffix != ".keras":
-        raise ValueError(f"{output.name}: a model is written as .keras")
-    if not os.path.isdir(folder):
-        raise NotADirectoryError(f"{folder}: is no folder; expected one with a sub-folder for each class")
-    failed: list[str] = []
-    tell = complaints(failed)
-    photos = photographs.find([folder], tell)
-    folders = [entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."]
-    for words in check_folders(photos, folders):
-        complain(words)
-    photos = [photo for photo in photos if photo.label]
-
-    base = Xception(include_top=False)
-    made_by = fingerprint(base, "avg", SIZE)
-    with FeatureStore(pretrained.cache_dir() / "features" / made_by, made_by, by_content) as store:
-        missing = store.missing(photos)
-        for batch, rows in photographs.batches(missing, SIZE, lambda x: base_features(base, x), tell):
-            store.add(batch, rows)
-        photos, rows, order = store.rows(photos)
-        features = np.asarray(rows[order])
-    check_folders(photos, [])  # once more: some could not be read
-    fitted = fit_classifier(features, [photo.label for photo in photos], arguments.balanced)
-    _tell(fitted, photos)
-    taught(base, fitted).save(output)
-    print(plain(f"{output}: {len(fitted.classes)} classes, from {len(photos)} photographs"), file=sys.stderr)
-    return report(failed)
-
-
-def _tell(fitted: Fitted, photos: list[Photograph]) -> None:
-    """What cross-validation found out."""
-    left_out = "each photograph by itself" if fitted.folds == len(photos) else f"{fitted.folds} parts in turn"
-    right = round(fitted.accuracy * len(photos))
-    print(
-        f"cross-validated accuracy {fitted.accuracy:.3f}: {right} of {len(photos)} photographs right, "
-        f"{left_out} left out\n"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("folder", metavar="FOLDER", help="with a sub-folder of photographs for each class")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the model, .keras")
+    parser.add_argument(
+        "--balanced", action="store_true", help="let rare classes weigh as much as frequent ones"
     )
-    counts = Counter(photo.label for photo in photos)
-    width = max(len(str(counts.most_common(1)[0][1])), 3)
-    names = max(map(len, fitted.classes))
-    print("taken for, by class")
-    for number, (name, row) in enumerate(zip(fitted.classes, fitted.confusion, strict=True)):
-        cells = " ".join(f"{count or '.':>{width}}" for count in row)
-        print(plain(f"{number:>{width}} {name:<{names}}  {cells}"))
-    print("\nleast sure")
-    for i in fitted.least_sure(5):
-        best = fitted.classes[fitted.probabilities[i].argmax()]
-        own = fitted.probabilities[i, fitted.truth[i]]
-        mistake = "" if best == photos[i].label else f", taken for {best}"
-        print(plain(f"  {own:6.3f}  {photos[i].path}  ({photos[i].label}{mistake})"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what cross-validation found, and write the model."""
+    output: Path = arguments.output
+    check_writable(output)
+    if output.suffix != ".keras":
+        raise ValueError(f"{output.name}: expected a name that ends in .keras, as a model is written")
+    if not os.path.isdir(arguments.folder):
+        raise NotADirectoryError(
+            f"{arguments.folder}: is not a folder; expected one with a sub-folder for each class"
+        )
+    report = fit_with_report(arguments.folder, balanced=arguments.balanced, on_error=common.complain_of)
+    common.show(str(report))
+    report.model.save(output)
+    classes, count = len(report.regression.class_names), count_of(len(report.paths), "photograph")
+    print(terminal_safe(f"{output}: {classes} classes, from {count}"), file=sys.stderr)
+    return common.finish(report.failures)

@@ -1,27 +1,201 @@
-"""Which photographs are like one another: the cosine between their pooled features."""
+"""Similar photographs: nearest neighbors by the cosine between features."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
 import numpy as np
 
+from ..console.progress import Verbose
+from ..console.text import count_of
+from ..data.failures import Failure, FailureLog, OnError
+from ..data.photographs import find_photographs
+from ..data.preprocessing import Scaling
 from ..kernels import Array
+from ..models.model import Model
+from ..prediction.classifier import Classifier
+from .extraction import Extractor, Pooling, extract_cached
+from .store import CacheStore
 
-CHUNK = 1024  #: rows in memory at a time
+if TYPE_CHECKING:
+    from ..data.photographs import ImagesLike
+
+CHUNK_ROWS = 1024  #: rows converted and multiplied at a time: 8 MB of 2048 features
 
 
-def nearest(query: Array, rows: Array, top: int = 10) -> list[tuple[int, float]]:
-    """The `top` rows of (n, d) that are most like the query (d,), best first: (row, cosine −1…1).
+class Neighbor(NamedTuple):
+    """A photograph that is similar to another.
 
-    rows may lie on disk; a part of them is in memory at a time.
+    Attributes:
+        path: Its path; None if it did not come from a file.
+        index: Its position among the photographs that were searched, from 0.
+        cosine: The cosine of the angle between the features of both, −1…1; 1 is most similar.
     """
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
+
+    path: str | None
+    index: int  # type: ignore[assignment]  # hides tuple.index, which no one needs here
+    cosine: float
+
+
+class SimilarPhotographs(Sequence[list[Neighbor]]):
+    """What `xception.similar` returns: the neighbors of each query photograph that could be read.
+
+    Attributes:
+        paths: The path of each query photograph; None for those that did not come from a file.
+        indices: The position of each among the query photographs that were given, from 0.
+        failures: What could not be read, where `on_error="skip"`; the query's first.
+        searched: How many photographs were searched.
+        cached: How many of these had their features in the cache.
+    """
+
+    def __init__(
+        self,
+        neighbors: Iterable[list[Neighbor]],
+        paths: Iterable[str | None],
+        indices: Iterable[int],
+        failures: Iterable[Failure] = (),
+        searched: int = 0,
+        cached: int = 0,
+    ) -> None:
+        self._neighbors = list(neighbors)
+        self.paths, self.indices = list(paths), list(indices)
+        self.failures = list(failures)
+        self.searched, self.cached = searched, cached
+
+    def __len__(self) -> int:
+        return len(self._neighbors)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Neighbor]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> SimilarPhotographs: ...
+
+    def __getitem__(self, index: int | slice) -> list[Neighbor] | SimilarPhotographs:
+        if not isinstance(index, slice):
+            return self._neighbors[index]
+        return SimilarPhotographs(
+            self._neighbors[index], self.paths[index], self.indices[index], self.failures,
+            self.searched, self.cached,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<SimilarPhotographs: of {count_of(len(self), 'photograph')}, among {self.searched:,}>"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one dict per query photograph, as JSON can hold it: its path and its neighbors."""
+        return [
+            {"path": path, "similar": [neighbor._asdict() for neighbor in neighbors]}
+            for path, neighbors in zip(self.paths, self._neighbors, strict=True)
+        ]
+
+
+def similar(
+    query: ImagesLike,
+    images: ImagesLike,
+    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    *,
+    top: int = 10,
+    layers: str | Sequence[str] | None = None,
+    pooling: Pooling = "avg",
+    scaling: Scaling | Literal["auto"] = "auto",
+    on_error: OnError = "raise",
+    verbose: Verbose = "auto",
+) -> SimilarPhotographs:
+    """Find the photographs that are most similar to others, by the cosine between their features.
+
+    Features of files are kept in the library's cache folder, by the content of the file, so that another
+    query computes only what is new.
+
+    Args:
+        query: The photographs to find similar ones of, as for `predict`.
+        images: The photographs to search, as for `predict`. A query photograph that is also here, by
+            the same path, is not its own neighbor.
+        model: As for `features`.
+        top: How many neighbors per query photograph, at least 1.
+        layers: As for `features`. Late layers find the same things, early ones the same textures.
+        pooling: As for `features`.
+        scaling: As for `features`.
+        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
+            is called with each `Failure`.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+    Returns:
+        For each query photograph that could be read, its neighbors, best first.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: The model does not take a photograph or has no such layer, or an option is unknown.
+        OSError: A photograph or model file cannot be read.
+        ModelFileError: The model file is damaged or not supported.
+
+    Examples:
+        >>> result = similar("examples/chelsea.jpg", "examples", top=2)
+        >>> [neighbor.path for neighbor in result[0]]
+        ['examples/rocket.jpg', 'examples/coffee.jpg']
+    """
+    for name, value in (("query", query), ("images", images)):
+        if isinstance(value, Model | Classifier):
+            raise TypeError(
+                f"similar(query, images, model): expected photographs for {name}, got a "
+                f"{type(value).__name__}; the model is the third argument"
+            )
+    _check_top(top)
+    log = FailureLog(on_error)
+    queries = find_photographs(query, log)
+    candidates = find_photographs(images, log)
+    extractor = Extractor(model, layers, pooling, scaling)
+    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+        asked = extract_cached(extractor, queries, store, log, verbose)
+        # A query that could not be read is often among the candidates, and has been reported.
+        unreadable = {failure.path for failure in log.failures if failure.path is not None}
+        if unreadable:
+            candidates = (candidate for candidate in candidates if candidate.path not in unreadable)
+        searched = extract_cached(extractor, candidates, store, log, verbose)
+    neighbors = []
+    for path, row in zip(asked.paths, asked.values, strict=True):
+        itself = [i for i, other in enumerate(searched.paths) if path is not None and other == path]
+        neighbors.append(
+            [
+                Neighbor(searched.paths[i], searched.indices[i], cosine)
+                for i, cosine in nearest(row, searched.values, top, itself)
+            ]
+        )
+    return SimilarPhotographs(
+        neighbors, asked.paths, asked.indices, log.failures, len(searched), searched.resumed
+    )
+
+
+def nearest(query: Array, rows: Array, top: int = 10, exclude: Sequence[int] = ()) -> list[tuple[int, float]]:
+    """Find the rows that point in the direction most similar to a query's.
+
+    Args:
+        query: (d,) features.
+        rows: (n, d) features, perhaps on disk: a chunk of them is in memory at a time.
+        top: How many rows, at least 1.
+        exclude: Rows that are left out.
+
+    Returns:
+        (row, cosine −1…1), best first; of equal cosines the first row first. Rows of zeros have 0.
+
+    Raises:
+        ValueError: `top` is below 1.
+    """
+    _check_top(top)
     length = np.linalg.norm(query) or 1.0
     cosines = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), CHUNK):
-        part = np.asarray(rows[start : start + CHUNK], np.float32)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        part = np.asarray(rows[start : start + CHUNK_ROWS], np.float32)
         lengths = np.linalg.norm(part, axis=1)
         lengths[lengths == 0] = 1
-        cosines[start : start + CHUNK] = part @ query / (lengths * length)
-    order = np.argsort(-cosines, kind="stable")[:top]
-    return [(int(row), float(cosines[row])) for row in order]
+        cosines[start : start + CHUNK_ROWS] = part @ query / (lengths * length)
+    order = np.argsort(-cosines, kind="stable")
+    best = order[~np.isin(order, exclude)][:top]
+    return [(int(row), float(cosines[row])) for row in best]
+
+
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")

@@ -1,136 +1,233 @@
-"""Features as files that other programs read: .npz, .npy, .csv, .parquet, .arff.
+"""Tables of features as files that other programs read: .npz, .npy, .csv, .parquet, .arff.
 
-Each is written a chunk of rows at a time, and takes its name when it is whole.
+Each is written a chunk of rows at a time, and gets its name when it is complete.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data.atomic import replace_file
-from ..data.photographs import Photograph
 from ..kernels import Array
 
-CHUNK = 256  #: rows in memory at a time
+CHUNK_ROWS = 256  #: rows in memory at a time: 2 MB of 2048 features
+
+#: Offset of the lengths of name and extra field in a zip member's local header, which has 30 bytes.
+ZIP_LENGTHS_OFFSET = 26
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of features: `rows[order[i]]` are those of `photos[i]`."""
+    """Rows of features: `rows[order[i]]` belongs to `paths[i]`.
 
-    photos: Sequence[Photograph]
-    rows: Array  #: (anything, columns) float32, on disk perhaps
+    Attributes:
+        paths: (n,) the path of each photograph; "" for images that did not come from a file.
+        labels: (n,) the label of each; "" for none.
+        names: (d,) the name of each feature.
+        rows: (any number, d) float32, perhaps on disk.
+        order: (n,) the row of each photograph.
+    """
+
+    paths: Sequence[str]
+    labels: Sequence[str]
+    names: Sequence[str]
+    rows: Array
     order: Sequence[int]
-    names: Sequence[str]  #: of the columns
 
     @property
-    def labelled(self) -> bool:
-        return any(photo.label for photo in self.photos)
+    def is_labelled(self) -> bool:
+        """Whether any photograph has a label."""
+        return any(self.labels)
 
-    def chunks(self) -> Iterator[tuple[Sequence[Photograph], Array]]:
-        for start in range(0, len(self.photos), CHUNK):
-            part = slice(start, start + CHUNK)
-            yield self.photos[part], np.asarray(self.rows[list(self.order[part])])
+    def chunks(self) -> Iterator[tuple[Sequence[str], Sequence[str], Array]]:
+        """Yield the paths, labels, and features (m, d) of the next m ≤ CHUNK_ROWS photographs."""
+        for start in range(0, len(self.paths), CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            yield self.paths[part], self.labels[part], np.asarray(self.rows[list(self.order[part])])
 
 
-def write(path: Path, table: Table) -> None:
-    """Write a table in the format that the name's ending says."""
-    check(path)
-    with replace_file(path) as unfinished:
-        FORMATS[path.suffix](unfinished, table)
+def write_table(path: Path, table: Table) -> None:
+    """Write a table, whole or not at all, in the format that the suffix names.
+
+    A `.npy` file holds only numbers: paths and labels are written to a `.paths.csv` file beside it.
+
+    Args:
+        path: The file to write.
+        table: The features.
+
+    Raises:
+        ValueError: The suffix names no format, or pyarrow is needed but not installed.
+        OSError: The file cannot be written.
+    """
+    check_format(path)
+    with replace_file(path) as temporary:
+        FORMATS[path.suffix].write(temporary, table)
     if path.suffix == ".npy":
-        # The numbers alone: whose they are stands beside them.
-        with replace_file(path.with_suffix(".photos.csv")) as unfinished, _text(unfinished) as stream:
-            csv.writer(stream, lineterminator="\n").writerows([("photo", "label"), *table.photos])
+        with replace_file(path.with_suffix(".paths.csv")) as temporary, _open_text(temporary) as stream:
+            rows = zip(table.paths, table.labels, strict=True)
+            csv.writer(stream, lineterminator="\n").writerows([("path", "label"), *rows])
 
 
-def check(path: Path) -> None:
-    """Raise ValueError for a name whose ending says no format, or one that cannot be written here."""
+def read_values(path: Path, columns: int, is_labelled: bool) -> Array:
+    """Return the features in a file that `write_table` wrote.
+
+    Args:
+        path: The file.
+        columns: Features per row.
+        is_labelled: Whether the table has labels.
+
+    Returns:
+        (n, columns) float32; of `.npz` and `.npy` mapped from the disk.
+    """
+    return np.asarray(FORMATS[path.suffix].read_values(path, columns, is_labelled))
+
+
+def check_format(path: Path) -> None:
+    """Raise ValueError for a suffix that names no format, or one that cannot be written here."""
     if path.suffix not in FORMATS:
         raise ValueError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}")
     if path.suffix == ".parquet":
-        _pyarrow()
+        _import_pyarrow()
 
 
-def _npy(path: Path, table: Table) -> None:
+# --- .npy and .npz --------------------------------------------------------------------------
+
+
+def _write_npy(path: Path, table: Table) -> None:
     with path.open("wb") as stream:
         _write_array(stream, table)
 
 
-def _npz(path: Path, table: Table) -> None:
+def _read_npy(path: Path, _columns: int, _is_labelled: bool) -> Array:
+    return np.load(path, mmap_mode="r")
+
+
+def _write_npz(path: Path, table: Table) -> None:
+    # Not compressed: features hardly shrink, and an uncompressed member can be mapped from the disk.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        columns: dict[str, Any] = {"names": [photo.path for photo in table.photos]}
-        if table.labelled:
-            columns["labels"] = [photo.label for photo in table.photos]
-        for name, values in columns.items():
+        texts = {"paths": table.paths, "names": table.names}
+        if table.is_labelled:
+            texts["labels"] = table.labels
+        for name, values in texts.items():
             with archive.open(f"{name}.npy", "w") as stream:
                 np.lib.format.write_array(stream, np.array(values), allow_pickle=False)
-        with archive.open("features.npy", "w", force_zip64=True) as stream:
+        with archive.open("values.npy", "w", force_zip64=True) as stream:
             _write_array(stream, table)
 
 
+def _read_npz(path: Path, _columns: int, _is_labelled: bool) -> Array:
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("values.npy")
+    with path.open("rb") as stream:
+        stream.seek(member.header_offset + ZIP_LENGTHS_OFFSET)
+        name_length, extra_length = struct.unpack("<HH", stream.read(4))
+        stream.seek(name_length + extra_length, os.SEEK_CUR)
+        np.lib.format.read_magic(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        return np.memmap(stream, dtype, "r", stream.tell(), shape)
+
+
 def _write_array(stream: Any, table: Table) -> None:
-    header = {"descr": "<f4", "fortran_order": False, "shape": (len(table.photos), len(table.names))}
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(table.paths), len(table.names))}
     np.lib.format.write_array_header_1_0(stream, header)
-    for _, rows in table.chunks():
+    for _, _, rows in table.chunks():
         stream.write(np.ascontiguousarray(rows, "<f4").tobytes())
 
 
-def _csv(path: Path, table: Table) -> None:
-    before = ("photo", "label") if table.labelled else ("photo",)
-    with _text(path) as stream:
+# --- .csv -----------------------------------------------------------------------------------
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    with _open_text(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow((*before, *table.names))
-        for photos, rows in table.chunks():
-            for photo, row in zip(photos, rows, strict=True):
-                writer.writerow((*photo[: len(before)], *map(str, row)))
+        writer.writerow(("path", *(["label"] if table.is_labelled else []), *table.names))
+        for paths, labels, rows in table.chunks():
+            for source, label, row in zip(paths, labels, rows, strict=True):
+                writer.writerow((source, *([label] if table.is_labelled else []), *map(str, row)))
 
 
-def _arff(path: Path, table: Table) -> None:
-    """What Weka reads. Classes are listed in its header, and stand last, where Weka looks for them."""
-    with _text(path) as stream:
-        print("@relation features\n\n@attribute photo string", file=stream)
+def _read_csv(path: Path, columns: int, is_labelled: bool) -> Array:
+    first = 1 + is_labelled
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = csv.reader(stream)
+        next(rows)
+        return np.array([np.array(row[first : first + columns], np.float32) for row in rows])
+
+
+# --- .arff ----------------------------------------------------------------------------------
+
+
+def _write_arff(path: Path, table: Table) -> None:
+    """Write what Weka reads. It expects the class as the last attribute, with its values in the header."""
+    with _open_text(path) as stream:
+        print("@relation features\n\n@attribute path string", file=stream)
         for name in table.names:
-            print(f"@attribute {_quoted(name)} numeric", file=stream)
-        if table.labelled:
-            classes = ",".join(_quoted(label) for label in sorted({photo.label for photo in table.photos}))
-            print(f"@attribute class {{{classes}}}", file=stream)
+            print(f"@attribute {_quote(name)} numeric", file=stream)
+        if table.is_labelled:
+            print(f"@attribute class {{{','.join(map(_quote, sorted(set(table.labels))))}}}", file=stream)
         print("\n@data", file=stream)
-        for photos, rows in table.chunks():
-            for photo, row in zip(photos, rows, strict=True):
-                end = (_quoted(photo.label),) if table.labelled else ()
-                print(",".join((_quoted(photo.path), *map(str, row), *end)), file=stream)
+        for paths, labels, rows in table.chunks():
+            for source, label, row in zip(paths, labels, rows, strict=True):
+                end = (_quote(label),) if table.is_labelled else ()
+                print(",".join((_quote(source), *map(str, row), *end)), file=stream)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     if re.fullmatch(r"\w[\w.-]*", text, re.ASCII):
         return text
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
     return f"'{escaped}'"
 
 
-def _parquet(path: Path, table: Table) -> None:
-    arrow, parquet = _pyarrow()
-    fields = [("photo", arrow.string())]
-    if table.labelled:
-        fields.append(("label", arrow.string()))
+def _read_arff(path: Path, columns: int, _is_labelled: bool) -> Array:
+    values = []
+    with path.open(encoding="utf-8", newline="\n") as stream:
+        for line in stream:
+            if line == "@data\n":
+                break
+        for line in stream:
+            source = re.match(r"'(?:[^'\\]|\\.)*'|[^,]*", line)
+            assert source is not None  # the pattern matches nothing, too
+            numbers = line[source.end() + 1 :].split(",", columns)[:columns]
+            values.append(np.array(numbers, np.float32))
+    return np.array(values)
+
+
+# --- .parquet -------------------------------------------------------------------------------
+
+
+def _write_parquet(path: Path, table: Table) -> None:
+    arrow, parquet = _import_pyarrow()
+    text_columns = ["path", "label"] if table.is_labelled else ["path"]
+    fields = [(name, arrow.string()) for name in text_columns]
     schema = arrow.schema([*fields, *((name, arrow.float32()) for name in table.names)])
     with parquet.ParquetWriter(path, schema) as writer:
-        for photos, rows in table.chunks():
-            texts = [list(column) for column in zip(*photos, strict=True)][: len(fields)]
+        for paths, labels, rows in table.chunks():
+            texts = [list(paths), list(labels)][: len(text_columns)]
             writer.write_table(arrow.table([*texts, *rows.T], schema=schema))
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def _read_parquet(path: Path, columns: int, is_labelled: bool) -> Array:
+    _, parquet = _import_pyarrow()
+    table = parquet.read_table(path)
+    values = np.empty((table.num_rows, columns), np.float32)
+    for column in range(columns):
+        values[:, column] = table.column(1 + is_labelled + column).to_numpy()
+    return values
+
+
+def _import_pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -139,10 +236,21 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def _text(path: Path) -> io.TextIOWrapper:
+def _open_text(path: Path) -> io.TextIOWrapper:
     return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
 
 
-FORMATS: dict[str, Callable[[Path, Table], None]] = {
-    ".npz": _npz, ".npy": _npy, ".csv": _csv, ".parquet": _parquet, ".arff": _arff,
-}  # fmt: skip
+class Format(NamedTuple):
+    """How a format is written, and how its features are read again."""
+
+    write: Callable[[Path, Table], None]
+    read_values: Callable[[Path, int, bool], Array]
+
+
+FORMATS: dict[str, Format] = {
+    ".npz": Format(_write_npz, _read_npz),
+    ".npy": Format(_write_npy, _read_npy),
+    ".csv": Format(_write_csv, _read_csv),
+    ".parquet": Format(_write_parquet, _read_parquet),
+    ".arff": Format(_write_arff, _read_arff),
+}

@@ -1,73 +1,149 @@
-"""Classes of one's own: features of the shipped base, and a classifier fitted to them."""
+"""Transfer learning: a classifier for your own classes on features of the ImageNet base."""
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import architecture
+from ..console.progress import Verbose
+from ..console.text import count_of
 from ..data.class_names import as_class_names
-from ..data.imagenet import preprocess_input
-from ..data.images import load_image
-from ..data.photographs import Photograph
+from ..data.failures import FailureLog, OnError
+from ..data.photographs import Photograph, find_photographs
+from ..data.preprocessing import Preprocessing
+from ..feature_extraction.extraction import Extractor, extract_cached
+from ..feature_extraction.store import CacheStore
 from ..graph import network
 from ..graph.network import Member, Network
-from ..kernels import Array
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
-from ..models.factory import Xception
 from ..models.model import Model
-from ..prediction.classifier import batched
-from .softmax_regression import Fitted, fit_classifier
+from ..prediction.classifier import Classifier
+from .report import FitReport
+from .softmax_regression import SoftmaxRegression, fit_softmax_regression
 
 if TYPE_CHECKING:
-    from ..data.images import ImageLike
+    from ..data.photographs import ImagesLike
 
-SIZE = (299, 299)  #: at which the base was trained
-BATCH = 8
+SIZE = (299, 299)  #: (height, width) of the photographs that the base was trained on
+ARCHIVE_FOLDER = "__MACOSX"  #: what macOS adds to zip files; it holds no photographs
 
 
-def fit(images: Iterable[ImageLike] | Array, labels: Sequence[str], balanced: bool = False) -> Model:
-    """A model that tells one's own classes apart, from a few photographs of each.
+def fit(
+    images: ImagesLike,
+    labels: Iterable[str | int] | None = None,
+    *,
+    balanced: bool = False,
+    on_error: OnError = "raise",
+    verbose: Verbose = "auto",
+) -> Model:
+    """Make a model for your own classes, from a few photographs of each.
 
-    images: paths, PIL images, or arrays of pixels 0…255, as `predict` takes them.
-    labels: the class of each.
-    balanced: photographs of rare classes weigh more, so that all classes weigh the same.
+    The ImageNet base that is shipped with the library is left as it is. On its pooled features a softmax
+    regression is fitted, whose L2 penalty is chosen by cross-validation. `fit_with_report` does the same
+    and also returns what cross-validation found. Features of files are kept in the library's cache
+    folder, by the content of the file.
 
-    The model takes pixels 0…255 (n, 299, 299, 3), and bears the classes' names as its `labels`. Its
-    base is the shipped ImageNet base, left as it is; its classifier is a softmax regression on pooled
-    features, of a strength chosen by cross-validation. `save` writes it for Keras too.
+    Args:
+        images: A folder with a sub-folder of photographs per class, whose name is the label; or
+            photographs as `predict` takes them, together with `labels`.
+        labels: The class of each photograph, in order. Integers become texts.
+        balanced: Whether each class weighs the same, however many photographs it has.
+        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
+            is called with each `Failure`.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
-    Raises ValueError for fewer than two classes, or classes with a single photograph, and what
-    `load_image` raises.
+    Returns:
+        A model that takes pixels 0…255 (n, 299, 299, 3), gives probabilities, and has the sorted names
+        of its classes. `save` writes it for Keras, too.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: There are no labels, labels and photographs differ in number, there are fewer than
+            two classes or fewer than two photographs of a class, or two folders differ only in spelling.
+        OSError: A photograph cannot be read.
+
+    Examples:
+        >>> import xception
+        >>> photographs = [f"examples/{name}.jpg" for name in ("chelsea", "astronaut", "coffee", "rocket")]
+        >>> model = fit(photographs, ["animal", "animal", "thing", "thing"])
+        >>> model.class_names
+        (('0', 'animal'), ('1', 'thing'))
     """
-    labels = [str(label) for label in labels]
-    base = Xception(include_top=False)
-    rows = [
-        base_features(base, np.stack([load_image(image, SIZE) for image in batch]))
-        for batch in batched(images, BATCH)
-    ]
-    features = np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
-    return taught(base, fit_classifier(features, labels, balanced))
+    return fit_with_report(images, labels, balanced=balanced, on_error=on_error, verbose=verbose).model
 
 
-def base_features(base: Model, pixels: Array) -> Array:
-    """Pixels (n, 299, 299, 3) 0…255 -> what the classifier sees, (n, 2048)."""
-    return base.features(preprocess_input(pixels), verbose=0)
+def fit_with_report(
+    images: ImagesLike,
+    labels: Iterable[str | int] | None = None,
+    *,
+    balanced: bool = False,
+    on_error: OnError = "raise",
+    verbose: Verbose = "auto",
+) -> FitReport:
+    """Do what `fit` does, and return the model together with its cross-validation.
+
+    Args:
+        images: As for `fit`.
+        labels: As for `fit`.
+        balanced: As for `fit`.
+        on_error: As for `fit`.
+        verbose: As for `fit`.
+
+    Returns:
+        The model, accuracy, confusion matrix and least sure photographs. `print` shows it as text.
+
+    Raises:
+        TypeError: As for `fit`.
+        ValueError: As for `fit`.
+        OSError: As for `fit`.
+    """
+    if isinstance(images, Model | Classifier):
+        raise TypeError(
+            f"fit(images, labels): expected photographs as the first argument, got a {type(images).__name__}"
+        )
+    log = FailureLog(on_error)
+    notes: list[str] = []
+    if labels is None:
+        photographs: Iterable[Photograph] = _labelled_by_folder(images, log, notes)
+    else:
+        photographs = _labelled(images, labels, log)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    extractor = Extractor()
+    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+        features = extract_cached(extractor, photographs, store, log, verbose)
+    if isinstance(photographs, list):
+        unread = sorted({photograph.label for photograph in photographs} - set(features.labels))
+        if unread:
+            raise ValueError(f"no photograph of {', '.join(unread)} could be read")
+    regression = fit_softmax_regression(features.values, features.labels, balanced=balanced)
+    model = build_model(extractor.model, regression)
+    return FitReport(
+        model, regression, features.paths, features.indices, features.labels, log.failures, notes
+    )
 
 
-def taught(base: Model, fitted: Fitted) -> Model:
-    """The base with a fitted classifier behind it: pixels in, probabilities out."""
-    inner = network.of_graph(architecture.xception((*SIZE, 3), include_top=False))
-    classes = len(fitted.classes)
+def build_model(base: Model, regression: SoftmaxRegression) -> Model:
+    """Build a model from the base and a classifier on its features: pixels 0…255 in, probabilities out.
+
+    Args:
+        base: Xception without a classifier.
+        regression: A classifier on its pooled features (2048).
+    """
+    backbone = network.of_graph(architecture.xception((*SIZE, 3), include_top=False))
     members = (
         ("pixels", Input((*SIZE, 3)), None),
         ("rescaling", Rescaling(1 / 127.5, -1.0), "pixels"),
-        ("xception", inner, "rescaling"),
+        ("xception", backbone, "rescaling"),
         ("avg_pool", GlobalAveragePooling2D(), "xception"),
-        ("predictions", Dense(classes, "softmax"), "avg_pool"),
+        ("predictions", Dense(len(regression.class_names), "softmax"), "avg_pool"),
     )
     outline = Network(
         "xception_classifier",
@@ -79,34 +155,113 @@ def taught(base: Model, fitted: Fitted) -> Model:
         outputs=(("predictions", 0, 0),),
     )
     parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
-    parameters["predictions"] = {"kernel": fitted.kernel, "bias": fitted.bias}
-    return Model(network.flatten(outline), parameters, outline, as_class_names(fitted.classes))
+    parameters["predictions"] = {"kernel": regression.kernel, "bias": regression.bias}
+    # The model scales pixels itself.
+    preprocessing = Preprocessing(scaling="none", interpolation="bilinear", from_logits=False)
+    class_names = as_class_names(regression.class_names)
+    return Model(network.flatten(outline), parameters, outline, class_names, preprocessing)
 
 
-def check_folders(photos: Sequence[Photograph], folders: Iterable[str]) -> list[str]:
-    """What is odd about the folders of photographs, in words; ValueError for what cannot be taught.
+# --- labels ---------------------------------------------------------------------------------
 
-    folders: all sub-folders, with or without photographs.
+
+def _labelled(images: ImagesLike, labels: Iterable[str | int], log: FailureLog) -> Iterable[Photograph]:
+    """Give photographs their labels; those of a generator one at a time, as they come."""
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        kind = f"the text {labels!r}" if isinstance(labels, str | bytes) else type(labels).__name__
+        raise TypeError(f"labels must be a list with the class of each photograph; got {kind}")
+    if isinstance(images, str | os.PathLike) and os.path.isdir(images):
+        raise ValueError(
+            f"{os.fspath(images)}: labels go with a list of photographs; those of a folder are the names of "
+            "its sub-folders"
+        )
+    names = [_label_name(label) for label in labels]
+    photographs = find_photographs(images, log)
+    if isinstance(photographs, Sequence):
+        if len(photographs) != len(names):
+            raise ValueError(_disagreement(len(names), str(len(photographs))))
+        return [photograph._replace(label=names[photograph.index]) for photograph in photographs]
+    return _label_each(photographs, names)
+
+
+def _label_each(photographs: Iterator[Photograph], names: Sequence[str]) -> Iterator[Photograph]:
+    count = 0
+    for photograph in photographs:
+        if count == len(names):
+            raise ValueError(_disagreement(len(names), "more"))
+        count += 1
+        yield photograph._replace(label=names[photograph.index])
+    if count < len(names):
+        raise ValueError(_disagreement(len(names), str(count)))
+
+
+def _disagreement(labels: int, photographs: str) -> str:
+    return f"expected a label for each photograph, got {labels} labels for {photographs}"
+
+
+def _label_name(label: object) -> str:
+    if isinstance(label, bool) or not isinstance(label, str | int | np.integer):
+        raise TypeError(f"a label is the name of a class, a text or an integer; got {label!r}")
+    return str(label)
+
+
+def _labelled_by_folder(images: ImagesLike, log: FailureLog, notes: list[str]) -> list[Photograph]:
+    photographs = find_photographs(images, log)
+    kept = [p for p in photographs if ARCHIVE_FOLDER not in Path(p.path or "").parts]
+    folder = images if isinstance(images, str | os.PathLike) and os.path.isdir(images) else None
+    empty: list[str] = []
+    if folder is not None:
+        skipped, empty = _unused_folders(folder, kept)
+        if skipped:
+            notes.append(f"skipped {', '.join(skipped)}")
+    notes += check_folders([photograph.label for photograph in kept], empty)
+    return [photograph for photograph in kept if photograph.label]
+
+
+def _unused_folders(
+    folder: str | os.PathLike[str], photographs: Iterable[Photograph]
+) -> tuple[list[str], list[str]]:
+    """Return the sub-folders that are not classes by their names, and those without photographs."""
+    used = {Path(os.path.relpath(p.path or "", folder)).parts[0] for p in photographs}
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    skipped = [name for name in names if name.startswith(".") or name == ARCHIVE_FOLDER]
+    return skipped, [name for name in names if name not in used and name not in skipped]
+
+
+def check_folders(labels: Sequence[str], folders: Iterable[str] = ()) -> list[str]:
+    """Check whether folders of photographs make a classifier.
+
+    Args:
+        labels: The label of each photograph; "" for those outside any sub-folder.
+        folders: Names of sub-folders, those without photographs included.
+
+    Returns:
+        What is odd about them, in words.
+
+    Raises:
+        ValueError: There are fewer than two classes or fewer than two photographs of a class, or two
+            names differ only in spelling.
     """
-    counts = Counter(photo.label for photo in photos)
+    counts = Counter(labels)
     outside = counts.pop("", 0)
     spellings: dict[str, list[str]] = {}
     for label in sorted({*counts, *folders}):
         spellings.setdefault(" ".join(label.casefold().replace("_", " ").split()), []).append(label)
-    twice = [" and ".join(map(repr, found)) for found in spellings.values() if len(found) > 1]
-    if twice:
-        raise ValueError(f"folders that differ in spelling only: {'; '.join(twice)}. Make one of each pair")
-    alone = sorted(label for label, count in counts.items() if count < 2)
-    if alone:
+    alike = [" and ".join(map(repr, names)) for names in spellings.values() if len(names) > 1]
+    if alike:
+        raise ValueError(f"folders that differ only in spelling: {'; '.join(alike)}. Merge each pair")
+    single = sorted(label for label, count in counts.items() if count < 2)
+    if single:
         raise ValueError(
-            f"every class needs two photographs at least; there is one in {', '.join(alone)}. Add some, or "
-            "take the folder away"
+            f"every class needs at least two photographs; there is one in {', '.join(single)}. Add some, or "
+            "remove the folder"
         )
     if len(counts) < 2:
         raise ValueError(
-            f"each class needs a folder of its own, with photographs; found {', '.join(counts) or 'none'}"
+            "expected a sub-folder of photographs for each of at least two classes; found "
+            f"{', '.join(counts) or 'none'}"
         )
-    words = [f"no photographs in {label}" for label in sorted(set(folders) - set(counts))]
+    notes = [f"no photographs in {label}" for label in sorted(set(folders) - set(counts))]
     if outside:
-        words.append(f"{outside} photographs lie in no sub-folder, and are left out")
-    return words
+        notes.append(f"{count_of(outside, 'photograph')} outside any sub-folder left out")
+    return notes

@@ -1,0 +1,56 @@
+"""The command `similar`."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+def test_similar(run, small_classifier, two_folders):
+    shutil.copy(two_folders / "things" / "coffee.jpg", two_folders / "animals" / "copy.jpg")
+    query = two_folders / "things" / "coffee.jpg"
+    options = ("--model", small_classifier, "--top", 2, "--layers", "maps", "--pooling", "none")
+    arguments = ("similar", query, two_folders, *options)
+    status, out, err = run(*arguments)
+    lines = out.splitlines()
+    assert (status, lines[0], len(lines)) == (0, str(query), 3)
+    assert "already" not in err
+    cosine, path = lines[1].split()
+    assert float(cosine) == pytest.approx(1, abs=1e-4)
+    assert path.endswith("copy.jpg")
+    status, out, err = run(*arguments, "--format", "json")
+    (answer,) = json.loads(out)
+    assert answer["path"] == str(query)
+    assert answer["similar"][0]["path"].endswith("copy.jpg")
+    assert answer["similar"][0]["index"] == 2
+    assert answer["similar"][0]["cosine"] == pytest.approx(1, abs=1e-4)
+    assert "5 of 5 photographs are there already" in err
+    _, out, _ = run(*arguments, "--format", "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert list(rows[0]) == ["path", "rank", "similar", "cosine"]
+    assert [(row["path"], row["rank"]) for row in rows] == [(str(query), "1"), (str(query), "2")]
+    assert rows[0]["similar"] == path
+
+
+def test_a_broken_query_is_named_once(run, small_classifier, two_folders):
+    query = two_folders / "broken.jpg"
+    query.write_bytes(b"\xff\xd8\xff and no more")
+    status, out, err = run("similar", query, two_folders, "--model", small_classifier)
+    assert (status, out) == (1, "")
+    assert err.count("broken.jpg") == 1
+
+
+def test_photographs_that_cannot_be_found(run, small_classifier, examples, tmp_path):
+    status, _, err = run("similar", examples / "coffee.jpg", tmp_path, "--model", small_classifier)
+    assert status == 1
+    assert "no photographs in this folder" in err
+
+
+@pytest.mark.parametrize("command", ["similar x", "similar x y --top 0", "similar x y --format xml"])
+def test_wrong_use_is_status_2(run, command):
+    status, out, err = run(*command.split())
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: xception")

@@ -1,0 +1,47 @@
+"""`xception similar`: find the photographs that are most similar to one."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..feature_extraction.similarity import similar
+from . import common
+from .features import feature_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("query", metavar="QUERY", help="the photograph to find similar ones of")
+    common.add_photographs(parser)
+    parser.add_argument(
+        "--top", type=common.positive_int, default=10, metavar="N", help="similar photographs (10)"
+    )
+    parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
+    common.add_model(parser, "weights of a base of your own")
+    common.add_layers(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the neighbors of each query photograph, best first."""
+    result = similar(
+        arguments.query, common.unique(arguments.photos), feature_model(arguments), top=arguments.top,
+        layers=arguments.layers, pooling=arguments.pooling, scaling=arguments.scaling,
+        on_error=common.complain_of,
+    )  # fmt: skip
+    if result.cached:
+        common.complain(f"{result.cached} of {result.searched} photographs are there already")
+    if arguments.format == "json":
+        common.show_json(result.to_dicts())
+    elif arguments.format == "csv":
+        common.show_csv([("path", "rank", "similar", "cosine")])
+        for path, neighbors in zip(result.paths, result, strict=True):
+            common.show_csv(
+                (path, rank, neighbor.path, f"{neighbor.cosine:.6g}")
+                for rank, neighbor in enumerate(neighbors, start=1)
+            )
+    else:
+        for path, neighbors in zip(result.paths, result, strict=True):
+            common.show(str(path))
+            for neighbor in neighbors:
+                common.show(f"  {neighbor.cosine:8.4f}  {neighbor.path}")
+    return common.finish(result.failures)

@@ -1,0 +1,287 @@
+"""Feature extraction: from many photographs to rows of numbers, resumed after an interruption."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
+
+from .. import architecture
+from ..console.progress import ProgressBar, Verbose
+from ..data.atomic import check_writable
+from ..data.batches import compute_batches
+from ..data.failures import FailureLog, OnError
+from ..data.photographs import Photograph, find_photographs
+from ..data.preprocessing import Scaling
+from ..kernels import Array
+from ..layers import GlobalAveragePooling2D
+from ..models.factory import Xception
+from ..models.feature_maps import POOLINGS
+from ..models.model import Model
+from ..prediction.classifier import Classifier, as_model, check_images_first
+from ..prediction.preprocessing import Preprocessor
+from . import tables
+from .result import Features
+from .store import CacheStore, FeatureStore, MemoryStore, RowStore, fingerprint
+from .tables import Table
+
+if TYPE_CHECKING:
+    from ..data.photographs import ImagesLike
+
+Pooling = Literal["avg", "max", "min", "sum", "none"]
+
+
+class Extractor:
+    """A model and how features are taken from it, decided once.
+
+    Args:
+        model: A Model, a Classifier, the path of a model file, or None for the ImageNet base.
+        layers: See `features`.
+        pooling: See `features`.
+        scaling: See `features`.
+
+    Attributes:
+        model: The model.
+        preprocessor: Reads, resizes and scales photographs.
+        names: (d,) the names of the features.
+
+    Raises:
+        TypeError: `model` is none of these.
+        ValueError: The model does not take a photograph, has no such layer, or an option is unknown.
+    """
+
+    def __init__(
+        self,
+        model: Model | Classifier | str | os.PathLike[str] | None = None,
+        layers: str | Sequence[str] | None = None,
+        pooling: Pooling = "avg",
+        scaling: Scaling | Literal["auto"] = "auto",
+    ) -> None:
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        self.model = imagenet_base() if model is None else as_model(model)
+        if isinstance(model, Classifier):
+            if scaling != "auto":
+                raise ValueError("a Classifier has decided scaling: give it to Classifier(…)")
+            self.preprocessor = model.preprocessor
+        else:
+            self.preprocessor = Preprocessor(self.model, scaling)
+        self._layers = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
+        self._pooling = pooling
+        self.names = self.model.feature_names(self._layers, pooling, self.preprocessor.size)
+
+    def compute(self, pixels: NDArray[Any]) -> Array:
+        """Compute the features (n, d) of pixels (n, height, width, 3), 0…255, of the model's size."""
+        function = functools.partial(
+            self.model.features, layers=self._layers, pooling=self._pooling, verbose=0
+        )
+        return self.preprocessor.compute(pixels, function)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A text that is the same for extractors that compute the same features."""
+        settings = (self.preprocessor.scaling, self.preprocessor.size, self.preprocessor.interpolation)
+        return fingerprint(self.model, self._layers, self._pooling, *settings)
+
+
+@functools.cache
+def imagenet_base() -> Model:
+    """Return the ImageNet base that is shipped with the library, built at the first call."""
+    return base_model("imagenet")
+
+
+def base_model(weights: str | os.PathLike[str]) -> Model:
+    """Return Xception without a classifier, but with its `avg_pool`: (n, 2048).
+
+    Args:
+        weights: "imagenet" for those that are shipped with the library, or the path of a weights file.
+
+    Raises:
+        OSError: There is no such file.
+        ModelFileError: The file is damaged, or does not fit.
+    """
+    base = Xception(include_top=False, weights=weights)
+    graph = architecture.xception((None, None, 3), include_top=False)
+    graph.add(GlobalAveragePooling2D(), *graph.outputs, name="avg_pool")
+    return Model(graph, base.parameters)
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Photographs whose features are in a store, in the order in which they were given.
+
+    Attributes:
+        photographs: (n,) the photographs, without pixels.
+        numbers: (n,) the number of each one's row in the store.
+        reused: How many of them an earlier run had computed.
+    """
+
+    photographs: list[Photograph]
+    numbers: list[int]
+    reused: int
+
+
+def collect(
+    extractor: Extractor,
+    photographs: Iterable[Photograph],
+    store: RowStore,
+    log: FailureLog,
+    verbose: Verbose = "auto",
+) -> StoredRows:
+    """Compute the features of photographs that are not in a store yet, and add them.
+
+    Args:
+        extractor: Computes the features.
+        photographs: The photographs; a generator is read a batch at a time.
+        store: Where rows are looked up and added.
+        log: Takes the photographs that cannot be read.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+    Returns:
+        Which row belongs to which photograph, for those that could be read.
+    """
+    rows: dict[int, tuple[Photograph, int]] = {}  # by the photograph's index
+
+    def missing() -> Iterator[Photograph]:
+        for photograph in photographs:
+            number = store.find(photograph)
+            if number is None:
+                yield photograph
+            else:
+                rows[photograph.index] = _without_pixels(photograph), number
+                bar.advance(1)
+
+    total = len(photographs) if isinstance(photographs, Sequence) else None
+    with ProgressBar(total, "photo", verbose) as bar:
+        for batch, values in compute_batches(
+            missing(), extractor.preprocessor.load, extractor.compute, log, bar
+        ):
+            for photograph, number in zip(batch, store.add(batch, values), strict=True):
+                rows[photograph.index] = _without_pixels(photograph), number
+    order = sorted(rows)
+    numbers = [rows[index][1] for index in order]
+    reused = sum(0 <= number < store.recovered for number in numbers)
+    return StoredRows([rows[index][0] for index in order], numbers, reused)
+
+
+def _without_pixels(photograph: Photograph) -> Photograph:
+    is_path = isinstance(photograph.source, str)
+    return photograph if is_path else photograph._replace(source=None)
+
+
+def extract_cached(
+    extractor: Extractor,
+    photographs: Iterable[Photograph],
+    store: CacheStore,
+    log: FailureLog,
+    verbose: Verbose = "auto",
+) -> Features:
+    """Return the features of photographs; compute those that are not in the cache.
+
+    Args:
+        extractor: See `collect`.
+        photographs: See `collect`.
+        store: The cache.
+        log: See `collect`.
+        verbose: See `collect`.
+
+    Returns:
+        The features, in memory. `resumed` counts the photographs that were in the cache.
+    """
+    stored = collect(extractor, photographs, store, log, verbose)
+    values = store.take(stored.numbers)
+    return Features(values, extractor.names, stored.photographs, log.failures, stored.reused)
+
+
+def features(
+    images: ImagesLike,
+    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    *,
+    layers: str | Sequence[str] | None = None,
+    pooling: Pooling = "avg",
+    scaling: Scaling | Literal["auto"] = "auto",
+    output: str | os.PathLike[str] | None = None,
+    on_error: OnError = "raise",
+    verbose: Verbose = "auto",
+) -> Features:
+    """Compute features of photographs: what layers of a network make of them, as rows of numbers.
+
+    Args:
+        images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
+            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these.
+        model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
+            default the ImageNet base that is shipped with the library, which is loaded once and kept.
+        layers: Names of the layers to take features from; their features stand side by side. By default
+            the last layer that gives feature maps (h, w, c).
+        pooling: What becomes of feature maps: "avg", "max", "min" or "sum" over space leaves c
+            features, "none" all h·w·c.
+        scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
+            finds it out (see `Classifier`).
+        output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
+            Rows are then kept on disk, and memory use does not grow with the number of features. Until
+            the file is complete, they are in the hidden folder `.NAME.progress` beside it, from which
+            the same call goes on after an interruption. Images that did not come from a file are then
+            computed again.
+        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
+            is called with each `Failure`.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+    Returns:
+        The features (n, d) of the n photographs that could be read, in the order given. If there are
+        none, nothing is written to `output`.
+
+    Raises:
+        TypeError: `images` or `model` is of another type.
+        ValueError: The model does not take a photograph or has no such layer, or an option is unknown.
+        OSError: A photograph or model file cannot be read, or `output` cannot be written.
+        ModelFileError: The model file is damaged or not supported.
+
+    Examples:
+        >>> import numpy as np
+        >>> result = features("examples/*.jpg")
+        >>> result
+        <Features: 4 photographs, 2,048 features each>
+        >>> np.asarray(result).shape, result.paths[0]
+        ((4, 2048), 'examples/astronaut.jpg')
+    """
+    check_images_first("features", images)
+    path = None if output is None else Path(output)
+    if path is not None:
+        check_writable(path)
+        tables.check_format(path)
+    log = FailureLog(on_error)
+    photographs = find_photographs(images, log)
+    extractor = Extractor(model, layers, pooling, scaling)
+    if path is not None:
+        return _extract_to_file(extractor, photographs, path, log, verbose)
+    store = MemoryStore(len(extractor.names))
+    stored = collect(extractor, photographs, store, log, verbose)
+    return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
+
+
+def _extract_to_file(
+    extractor: Extractor, listed: Iterable[Photograph], path: Path, log: FailureLog, verbose: Verbose
+) -> Features:
+    names = extractor.names
+    with FeatureStore(path.with_name(f".{path.name}.progress"), extractor.fingerprint) as store:
+        try:
+            stored = collect(extractor, listed, store, log, verbose)
+            photographs = stored.photographs
+            labels = [photograph.label for photograph in photographs]
+            if photographs:
+                paths = [photograph.path or "" for photograph in photographs]
+                tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
+        except BaseException:
+            if not len(store):  # nothing to go on from
+                store.remove()
+            raise
+        store.remove()
+    if not photographs:
+        return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
+    values = functools.partial(tables.read_values, path.absolute(), len(names), any(labels))
+    return Features(values, names, photographs, log.failures, stored.reused)

@@ -1,0 +1,100 @@
+"""Result of a feature extraction: an array whose rows know their photographs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..console.text import count_of
+from ..data.failures import Failure
+from ..data.photographs import Photograph
+from ..kernels import Array
+from . import tables
+from .tables import Table
+
+
+class Features:
+    """What `xception.features` returns: n photographs, d features each.
+
+    NumPy takes it as an array: `np.asarray(features)` is `features.values`.
+
+    Args:
+        values: (n, d) float32, or a function that returns them at the first use of `values`.
+        names: d names.
+        photographs: n photographs.
+        failures: What could not be read.
+        resumed: See the attribute.
+
+    Attributes:
+        names: (d,) the name of each feature: "feature_0", or "block4_pool_0" for layers asked for.
+        paths: (n,) the path of each photograph; None for those that did not come from a file.
+        indices: (n,) the position of each among the photographs that were given, from 0.
+        labels: (n,) the name of each photograph's folder, if that lies below the folder that was given;
+            otherwise "".
+        failures: What could not be read, where `on_error="skip"`.
+        resumed: How many of the photographs had been computed before an interruption.
+    """
+
+    def __init__(
+        self,
+        values: Array | Callable[[], Array],
+        names: Sequence[str],
+        photographs: Sequence[Photograph],
+        failures: Iterable[Failure] = (),
+        resumed: int = 0,
+    ) -> None:
+        self._values = values
+        self.names = list(names)
+        self.paths = [photograph.path for photograph in photographs]
+        self.indices = [photograph.index for photograph in photographs]
+        self.labels = [photograph.label for photograph in photographs]
+        self.failures = list(failures)
+        self.resumed = resumed
+
+    @property
+    def values(self) -> Array:
+        """(n, d) float32. Where they were written to a file, they are read from it at the first use.
+
+        Those of `.npz` and `.npy` are mapped: they take no memory until they are looked at.
+        """
+        if callable(self._values):
+            self._values = self._values()
+        return self._values
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        values = self.values
+        is_converted = dtype is not None and np.dtype(dtype) != values.dtype
+        if is_converted and copy is False:
+            raise ValueError(f"features are float32: an array of {np.dtype(dtype)} is always a copy")
+        if is_converted:
+            return values.astype(dtype)
+        return values.copy() if copy else values
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __repr__(self) -> str:
+        failures = f", {count_of(len(self.failures), 'failure')}" if self.failures else ""
+        return f"<Features: {count_of(len(self), 'photograph')}, {len(self.names):,} features each{failures}>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a table, whole or not at all.
+
+        The columns are `path`, `label` if there are labels, and the names of the features. Images that
+        did not come from a file have the path "". Rows are in the order of the photographs.
+
+        Args:
+            path: The file. Its suffix chooses the format: `.npz` (arrays `values`, `names`, `paths`,
+                `labels`), `.npy` (the values, with a `.paths.csv` beside it), `.csv`, `.parquet`, or
+                `.arff` for Weka (the label is the last attribute, `class`).
+
+        Raises:
+            ValueError: The suffix names no format, or pyarrow is needed but not installed.
+            OSError: The file cannot be written.
+        """
+        paths = [path or "" for path in self.paths]
+        tables.write_table(Path(path), Table(paths, self.labels, self.names, self.values, range(len(self))))
