@@ -1,4 +1,4 @@
-"""The commands for features, similar photographs, explanations and classes of one's own."""
+"""The commands for features, similar photographs, and classes of one's own."""
 
 import csv
 import json
@@ -170,45 +170,6 @@ def test_similar(run, small, photos):
     assert "5 of 5 photographs are there already" in err
     _, out, _ = run(*arguments, "--format", "csv")
     assert out.splitlines()[0] == "photo,rank,similar,cosine"
-
-
-# --- explain --------------------------------------------------------------------------------
-
-
-def test_explain(run, small, photos, tmp_path):
-    photo = photos / "things" / "coffee.jpg"
-    status, out, err = run(
-        "explain", photo, "--model", small, "--class", "cup", "--output", tmp_path / "why.png"
-    )
-    assert (status, err) == (0, "")
-    assert out.startswith(f"{tmp_path / 'why.png'}: cup ")
-    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
-    status, out, _ = run("explain", photos, "--model", small, "--top", 2, "--output", tmp_path / "pictures")
-    assert status == 0
-    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
-        "astronaut.why.png", "chelsea.why.png", "coffee.why.png", "rocket.why.png",
-    ]  # fmt: skip
-
-
-def test_explain_overwrites_no_photograph(run, small, photos, tmp_path):
-    photo = photos / "things" / "coffee.jpg"
-    before = photo.read_bytes()
-    status, _, err = run("explain", photo, "--model", small, "--output", photo)
-    assert status == 1
-    assert "is one of the photographs" in err
-    shutil.copy(photo, photos / "animals" / "coffee.jpg")
-    status, out, _ = run("explain", photos, "--model", small, "--output", photos)
-    assert status == 0
-    assert len(set(out.splitlines())) == 5
-    assert photo.read_bytes() == before
-    status, _, err = run("explain", photos, "--model", small, "--output", tmp_path / "one.png")
-    assert status == 1
-    assert "go into a folder" in err
-    status, _, err = run(
-        "explain", photo, "--model", small, "--class", "dog", "--output", tmp_path / "one.png"
-    )
-    assert status == 1
-    assert "dog" in err
 
 
 # --- fit ------------------------------------------------------------------------------------
