@@ -222,6 +222,7 @@ def test_photographs_are_streamed_as_they_are_read(model, photos, method):
     first, second = next(stream), next(stream)
     assert second.indices[0] == first.indices[-1] + 1
     assert len(first.images) == len(first) <= 16
+    assert len(second.images) == len(second) <= 16
     assert read <= 32
 
 

@@ -73,6 +73,16 @@ def test_every_method_finds_what_the_class_is_about(method, scales):
     assert (explanation.maps[0] > 0.2 * explanation.maps[0].max()).sum() == 1
 
 
+@pytest.mark.parametrize(
+    ("layers", "grey"), [([], 0), ([Rescaling(5.0, -2.5)], 0.5), ([Rescaling(1 / 127.5, -1.0)], 127.5)]
+)
+def test_covering_a_grey_image_with_grey_changes_nothing(layers, grey):
+    scaling = [("scaled", layer) for layer in layers]
+    model = maps_then_classes(("classes", Dense(5, "softmax")), scaling=scaling)
+    x = np.full((1, 12, 12, 3), grey, np.float32)
+    np.testing.assert_allclose(explain_inputs(model, x, method="occlusion", top=5).maps, 0, atol=1e-5)
+
+
 def test_what_speaks_against_a_class_is_left_out(model, inputs):
     for method in METHODS:
         assert explain_inputs(model, inputs, method=method, target="class_*").maps.min() >= 0
