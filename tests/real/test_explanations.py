@@ -1,13 +1,13 @@
-"""Explanations of a real trained model, on real photographs: against Keras, and against what is there."""
+"""Explanations of a trained model on photographs, against Keras and against where the objects are."""
 
 import numpy as np
 import pytest
 
 import xception
 
-LABELS = ("cup", "fork", "glass", "knife", "plate", "spoon")
+CLASS_NAMES = ("cup", "fork", "glass", "knife", "plate", "spoon")
 
-#: Where the object is, by eye: (left, top, right, bottom), as parts of the photograph.
+#: Where the object is, by eye: (left, top, right, bottom), as fractions of the photograph.
 OBJECTS = {
     "0000": (0.05, 0.21, 0.84, 0.84), "0001": (0.32, 0.22, 0.50, 0.85), "0002": (0.10, 0.23, 0.95, 0.55),
     "0004": (0.07, 0.26, 0.96, 0.98), "0009": (0.27, 0.07, 0.99, 0.48), "0013": (0.17, 0.18, 0.90, 0.83),
@@ -21,9 +21,9 @@ CUP_OF_COFFEE = (0.29, 0.05, 0.69, 0.80)  # in examples/coffee.jpg
 
 @pytest.fixture(scope="module")
 def model(real):
-    found = xception.load_model(real / "kitchenware_xception.keras")
-    found.labels = LABELS
-    return found
+    model = xception.load_model(real / "kitchenware_xception.keras")
+    model.class_names = CLASS_NAMES
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def expected(real):
 
 
 def ranking(explanation, box, size=100):
-    """How often a pixel of the object has more of the map than one of the background: 0.5 by chance."""
-    heat = explanation.grid.enlarged(explanation.maps[0, ..., None], (size, size))[..., 0]
+    """Return how often the map is higher at a pixel of the object than of the background; 0.5 by chance."""
+    heat = explanation.grid.upsample(explanation.maps[0, ..., None], (size, size))[..., 0]
     left, top, right, bottom = (round(size * edge) for edge in box)
     inside = np.zeros(heat.shape, bool)
     inside[top:bottom, left:right] = True
@@ -42,34 +42,43 @@ def ranking(explanation, box, size=100):
     return (rank[inside].mean() - (inside.sum() - 1) / 2) / (~inside).sum()
 
 
-def test_grad_cam_is_that_of_keras(model, expected):
-    found = xception.explain(model, expected["x"])
-    assert found.layer == "xception/block14_sepconv2_act"
-    np.testing.assert_array_equal(found.targets, expected["logits"].argmax(axis=1))
-    np.testing.assert_allclose(found.scores, expected["logits"].max(axis=1), rtol=1e-4)
-    for ours, theirs in zip(found.maps, expected["cam"], strict=True):
+def test_grad_cam_equals_that_of_keras(model, expected):
+    explanation = xception.explain(expected["x"], model)
+    assert explanation.layer == "xception/block14_sepconv2_act"
+    np.testing.assert_array_equal(explanation.targets, expected["logits"].argmax(axis=1))
+    np.testing.assert_allclose(explanation.scores, expected["logits"].max(axis=1), rtol=1e-4)
+    for ours, theirs in zip(explanation.maps, expected["cam"], strict=True):
         assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999999
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * theirs.max())
 
 
+def test_explain_names_the_classes_that_predict_finds_best(model, real):
+    photos = [real / "images" / f"{name}.jpg" for name in OBJECTS]
+    best = [
+        [prediction.class_name for prediction in entry] for entry in xception.predict(photos, model, top=2)
+    ]
+    assert xception.explain(photos, model, top=2).names == best
+
+
 def test_grad_cam_ranks_the_objects_over_the_background(model, real):
     photos = [real / "images" / f"{name}.jpg" for name in OBJECTS]
-    found = xception.explain(model, photos)
-    ranks = [ranking(one, box) for one, box in zip(found, OBJECTS.values(), strict=True)]
+    explanation = xception.explain(photos, model)
+    ranks = [ranking(part, box) for part, box in zip(explanation, OBJECTS.values(), strict=True)]
     assert min(ranks) > 0.7
     assert np.mean(ranks) > 0.88
 
 
-@pytest.mark.parametrize(("method", "settings"), [("score-cam", {"channels": 16}), ("occlusion", {})])
+@pytest.mark.parametrize(("method", "options"), [("score-cam", {"channels": 16}), ("occlusion", {})])
 @pytest.mark.parametrize("name", ["0001", "0009", "0207"])
-def test_methods_that_try_rank_the_object_over_the_background(model, real, method, settings, name):
-    found = xception.explain(model, real / "images" / f"{name}.jpg", method, **settings)
-    assert ranking(found, OBJECTS[name]) > 0.75
+def test_perturbing_methods_rank_the_object_over_the_background(model, real, method, options, name):
+    explanation = xception.explain(real / "images" / f"{name}.jpg", model, method=method, **options)
+    assert ranking(explanation, OBJECTS[name]) > 0.75
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"), [("grad-cam", {}), ("score-cam", {"channels": 16}), ("occlusion", {})]
+    ("method", "options"), [("grad-cam", {}), ("score-cam", {"channels": 16}), ("occlusion", {})]
 )
-def test_the_cup_in_the_example(model, examples, method, settings):
-    found = xception.explain(model, examples / "coffee.jpg", method, "cup", **settings)
-    assert ranking(found, CUP_OF_COFFEE) > 0.75
+def test_the_cup_in_the_example(model, examples, method, options):
+    photo = examples / "coffee.jpg"
+    explanation = xception.explain(photo, model, method=method, target="cup", **options)
+    assert ranking(explanation, CUP_OF_COFFEE) > 0.75

@@ -1,65 +1,67 @@
-"""`explain`: where a model looks."""
+"""`xception explain`: show what in a photograph speaks for a class."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
 
 import numpy as np
 
-from ..data import atomic as files
-from ..data import photographs
-from ..explanation.explainer import Explanation
-from ..explanation.explainer import explain as explanation_of
-from ..prediction import classifier as prediction
-from .common import complaints, plain, report
-from .predict import classifier
+from ..data.failures import FailureLog
+from ..data.photographs import find_photographs
+from ..explanation.explainer import Explainer
+from ..explanation.methods import METHODS
+from ..explanation.output import PictureOutput
+from ..explanation.result import Explanation
+from ..prediction.classifier import Classifier
+from . import common
 
 
-def explain(arguments: argparse.Namespace) -> int:
-    output: Path = arguments.output
-    failed: list[str] = []
-    tell = complaints(failed)
-    photos = photographs.find(arguments.photos, tell)
-    taken = {Path(photo.path).resolve() for photo in photos}
-    into_folder = output.is_dir() or output.suffix == ""
-    if len(photos) > 1 and not into_folder:
-        raise ValueError(f"{output}: of {len(photos)} photographs the pictures go into a folder; name one")
-    if into_folder:
-        output.mkdir(parents=True, exist_ok=True)
-    else:
-        files.check_writable(output)
-        if output.resolve() in taken:
-            raise ValueError(f"{output}: is one of the photographs; name another file for the picture")
-    model = classifier(arguments)
-    names = prediction.class_labels(model, arguments.labels)
-    for photo in photos:
-        try:
-            found = explanation_of(
-                model, photo.path, arguments.method, arguments.target, arguments.layer,
-                top=arguments.top, labels=names, scaling=arguments.scaling,
-            )  # fmt: skip
-        except OSError as error:
-            tell(photo.path, error)
-            continue
-        place = _place(output, photo.path, taken) if into_folder else output
-        found.save(place)
-        print(plain(f"{place}: {', '.join(_words(found))}"))
-    return report(failed)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    common.add_photographs(parser)
+    parser.add_argument("--method", choices=METHODS, default="grad-cam")
+    parser.add_argument(
+        "--class", dest="target", action="append", metavar="CLASS",
+        help="its name, id or index, or a pattern: '*cat*'; may be repeated (the photo's best class)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--top", type=common.positive_int, metavar="N", help="the N best classes instead of --class"
+    )
+    parser.add_argument("--layer", metavar="NAME", help="the layer whose maps are explained (the last)")
+    parser.add_argument(
+        "--output", required=True, metavar="PATH",
+        help="a picture file; for several photographs a folder, with a picture of each",
+    )  # fmt: skip
+    common.add_model(parser, "weights of an Xception of your own instead of ImageNet's")
+    common.add_class_names(parser)
 
 
-def _place(folder: Path, photo: str, taken: set[Path]) -> Path:
-    """A name of its own for a photograph's picture, which no photograph and no other picture has."""
-    number = 0
-    while True:
-        name = f"{Path(photo).stem}.why{f'.{number}' if number else ''}.png"
-        if (folder / name).resolve() not in taken:
-            taken.add((folder / name).resolve())
-            return folder / name
-        number += 1
+def run(arguments: argparse.Namespace) -> int:
+    """Write the picture of each photograph as it is computed, and print its classes and scores."""
+    log = FailureLog(common.complain_of)
+    photographs = list(find_photographs(common.unique(arguments.photos), log))
+    output = PictureOutput(arguments.output, photographs)
+    if len(photographs) > 1 and not output.is_folder:
+        raise ValueError(
+            f"{output.path}: the pictures of {len(photographs)} photographs go into a folder; name a folder"
+        )
+    classifier = Classifier(
+        common.load_classifier_model(arguments), class_names=arguments.class_names,
+        scaling=arguments.scaling, from_logits=arguments.from_logits,
+    )  # fmt: skip
+    explainer = Explainer(
+        classifier, method=arguments.method, target=arguments.target, layer=arguments.layer,
+        top=arguments.top,
+    )  # fmt: skip
+    for explanation in explainer.stream_photographs(photographs, log):
+        for path, part in zip(output.write(explanation), explanation, strict=True):
+            common.show(f"{path}: {_describe(part)}")
+        sys.stdout.flush()
+    return common.finish(log.failures)
 
 
-def _words(found: Explanation) -> list[str]:
-    """The classes that were looked for in a photograph, with their scores."""
-    names = np.ravel(found.names[0])
-    return [f"{name} {score:.3f}" for name, score in zip(names, np.ravel(found.scores[0]), strict=True)]
+def _describe(explanation: Explanation) -> str:
+    """Return the classes of one photograph, with their scores."""
+    names, scores = np.ravel(explanation.names[0]), np.ravel(explanation.scores[0])
+    return ", ".join(f"{name} {score:.3f}" for name, score in zip(names, scores, strict=True))

@@ -1,0 +1,1 @@
+"""Visual explanations: maps of what in a photograph speaks for a class."""

@@ -1,127 +1,330 @@
-"""Where a model looks: maps of what in a photograph speaks for a class."""
+"""Explanation of a classifier's scores: what in a photograph speaks for a class."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..console.progress import ProgressBar
-from ..data.class_names import ClassNamesLike
+from ..console.progress import ProgressBar, Verbose
+from ..data.batches import compute_batches
+from ..data.failures import FailureLog, OnError
 from ..data.images import load_image
-from ..kernels import Array
+from ..data.photographs import Photograph, find_photographs
+from ..data.preprocessing import Scaling
 from ..models.feature_maps import last_maps
-from ..models.inputs import check_inputs, scales_pixels
+from ..models.inputs import checked
 from ..models.model import Model
-from ..prediction.classifier import class_labels, each, image_size, scaled
-from . import methods
-from .grid import Grid
-from .places import node_of
-from .result import Explanation, shrunk
+from ..prediction.classifier import Classifier, ClassNamesArgument, as_classifier, check_images_first
+from ..prediction.preprocessing import GREY
+from .methods import MethodName, MethodResult, build_method
+from .output import PictureOutput
+from .pictures import Pixels, shrink
+from .result import Explanation, concatenate
 from .scores import Scores
-from .targets import Target, Targets
+from .targets import Target, TargetSelector
 
 if TYPE_CHECKING:
     from ..data.images import ImageLike
+    from ..data.photographs import ImagesLike
 
-__all__ = ["Explanation", "Target", "explain"]
+#: (scale, offset) that convert what a model takes to pixels 0…255.
+TO_PIXELS: dict[Scaling, tuple[float, float]] = {"tf": (127.5, 127.5), "unit": (255, 0), "none": (1, 0)}
 
-METHODS = ("grad-cam", "score-cam", "occlusion")
-BLANK = {"tf": 0.0, "unit": 0.5, "none": 127.5}  #: the middle of the scale: grey
+
+class Explainer:
+    """A classifier, and how it is explained, decided once.
+
+    The classifier's own preprocessing, class names and probabilities are used, so that an explanation
+    always agrees with what `predict` says.
+
+    Args:
+        classifier: A Classifier; or what `predict` takes as model.
+        method: "grad-cam", "score-cam" or "occlusion"; see `explain`.
+        target: The classes to explain; see `explain`.
+        layer: The layer whose maps are explained; see `explain`.
+        top: Explain this many best classes of each photograph, instead of `target`.
+        channels: Channels that Score-CAM uses.
+        patch: Side of occlusion's square, as a fraction of the image's.
+
+    Attributes:
+        classifier: The classifier. Weights that its model is given later are not used.
+        method: The method's name.
+        layer: The node of the graph whose maps are explained.
+
+    Raises:
+        ValueError: There is no such class or layer, the layer does not give maps, or an option is out
+            of range.
+
+    Examples:
+        >>> import numpy as np, xception
+        >>> model = xception.Xception(weights=None, classes=2, input_shape=(71, 71, 3), seed=0)
+        >>> explainer = Explainer(xception.Classifier(model, class_names=["cat", "dog"]), target="dog")
+        >>> explainer.explain_inputs(np.zeros((4, 71, 71, 3), np.float32)).maps.shape
+        (4, 3, 3)
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier | Model | str | os.PathLike[str] | None = None,
+        *,
+        method: MethodName = "grad-cam",
+        target: Target = None,
+        layer: str | None = None,
+        top: int | None = None,
+        channels: int = 64,
+        patch: float = 0.25,
+    ) -> None:
+        self.classifier = as_classifier(classifier)
+        self.method = method
+        self.layer = find_map_node(self.classifier.model, layer)
+        self._selector = TargetSelector(target, top, self.classifier.class_names)
+        grey = GREY[self.classifier.scaling]
+        self._method = build_method(
+            method, Scores(self.classifier), self.layer, channels=channels, patch=patch, grey=grey
+        )
+
+    def __repr__(self) -> str:
+        return f"<Explainer of {self.classifier.model.name} by {self.method} at {self.layer}>"
+
+    def stream(self, images: ImagesLike, log: FailureLog, verbose: Verbose = "auto") -> Iterator[Explanation]:
+        """Explain photographs batch by batch, as they are read, in bounded memory.
+
+        Args:
+            images: Photographs, as `explain` takes them.
+            log: Takes the photographs that cannot be read.
+            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+        Yields:
+            The explanation of the photographs of a batch that could be read; at least one.
+        """
+        yield from self.stream_photographs(find_photographs(images, log), log, verbose)
+
+    def stream_photographs(
+        self, photographs: Iterable[Photograph], log: FailureLog, verbose: Verbose = "auto"
+    ) -> Iterator[Explanation]:
+        """Do what `stream` does, for photographs that have been listed."""
+        preprocessor = self.classifier.preprocessor
+        shape = (*self.classifier.size, 3)
+        pictures: list[Pixels] = []  # of the photographs of a batch that could be read
+
+        def load(source: ImageLike) -> Pixels:
+            photograph = load_image(source, None)
+            pixels = preprocessor.load(photograph)
+            pictures.append(shrink(photograph))
+            return pixels
+
+        def compute(pixels: Pixels) -> MethodResult:
+            return self._method.compute(preprocessor.scale(pixels), self._selector.select, progress.count)
+
+        total = len(photographs) if isinstance(photographs, Sequence) else None
+        with self._progress_bar(total, shape, verbose) as progress:
+            batches = compute_batches(
+                photographs, load, compute, log, progress, self._method.batch_size(shape)
+            )
+            for batch, result in batches:
+                paths, indices = [p.path for p in batch], [p.index for p in batch]
+                yield self._explanation(result, shape, pictures, paths, indices)
+                pictures.clear()
+
+    def explain_inputs(self, x: Any, verbose: Verbose = "auto") -> Explanation:
+        """Explain images that are scaled already.
+
+        Args:
+            x: (n, h, w, 3), scaled as `model.predict` takes them.
+            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+        Returns:
+            The explanation of the n images.
+
+        Raises:
+            ValueError: `x` has another shape, or is not finite.
+        """
+        model, scaling = self.classifier.model, self.classifier.scaling
+        x = checked(model.graph, x)[model.input_names[0]].astype(np.float32, copy=False)
+        shape, count = x.shape[1:], self._selector.count
+        size = self._method.batch_size(shape)
+        maps = np.empty((0, count, *self._method.map_size(shape)), np.float32)
+        parts = [MethodResult(maps, np.empty((0, count), np.intp), np.empty((0, count), np.float32))]
+        with self._progress_bar(len(x), shape, verbose) as progress:
+            for start in range(0, len(x), size):
+                batch = np.ascontiguousarray(x[start : start + size])
+                parts.append(self._method.compute(batch, self._selector.select, progress.count))
+                progress.advance(len(batch))
+        result = MethodResult(*map(np.concatenate, zip(*parts, strict=True)))
+        scale, offset = TO_PIXELS[scaling]
+        pictures = [shrink((image * scale + offset).round().clip(0, 255).astype(np.uint8)) for image in x]
+        return self._explanation(result, shape, pictures, [None] * len(x), list(range(len(x))))
+
+    def _progress_bar(self, total: int | None, shape: tuple[int, ...], verbose: Verbose) -> PassProgress:
+        return PassProgress(total, self._method.count_passes(shape), verbose)
+
+    def _explanation(
+        self,
+        result: MethodResult,
+        shape: tuple[int, ...],
+        pictures: Iterable[Pixels],
+        paths: list[str | None],
+        indices: list[int],
+    ) -> Explanation:
+        maps, targets, scores = result
+        if self._selector.is_single:
+            maps, targets, scores = maps[:, 0], targets[:, 0], scores[:, 0]
+        return Explanation(
+            maps, targets, scores, self.classifier.class_names, self.method, self.layer,
+            self._method.grid(shape), tuple(pictures), paths, indices,
+        )  # fmt: skip
+
+
+class PassProgress:
+    """Progress over photographs, shown in forward passes where each photograph takes many.
+
+    Passes are counted as they are done. When a photograph is done, the bar advances by the passes that
+    it did not need, or all of them if it could not be read.
+    """
+
+    def __init__(self, photographs: int | None, passes: int, verbose: Verbose) -> None:
+        total = None if photographs is None else photographs * passes
+        self._bar = ProgressBar(total, "photo" if passes == 1 else "prediction", verbose)
+        self._passes, self._counted = passes, 0
+
+    def __enter__(self) -> PassProgress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._bar.__exit__(*exception)
+
+    def count(self, passes: int) -> None:
+        """Note that so many more forward passes are done."""
+        self._counted += passes
+        self._bar.advance(passes)
+
+    def advance(self, steps: int) -> None:
+        """Note that so many more photographs are done, of which the passes have been counted."""
+        self._bar.advance(steps * self._passes - self._counted)
+        self._counted = 0
+
+    def paused(self) -> AbstractContextManager[object]:
+        """Take the bar off the screen while something else is printed."""
+        return self._bar.paused()
+
+
+def find_map_node(model: Model, layer: str | None) -> str:
+    """Return the node whose maps are explained.
+
+    Args:
+        model: The model.
+        layer: The name of a node, or of a layer as `model.get_layer` finds it. None for the last one
+            before the classifier that gives maps.
+
+    Raises:
+        ValueError: There is no such layer, it does not give maps, or the output does not depend on it.
+    """
+    if layer is None:
+        return last_maps(model.graph)
+    name = layer if layer in model.graph.nodes else model.output_node(layer)
+    node = model.graph.nodes[name]
+    if len(node.output_shape) != 3:
+        raise ValueError(
+            f"{name} gives {(None, *node.output_shape)}, "
+            "expected feature maps (None, height, width, channels)"
+        )
+    if name not in model.graph.ancestors(model.graph.outputs) or not node.inputs:
+        raise ValueError(f"{name} is not between the input and the output of {model.name}")
+    return name
 
 
 def explain(
-    model: Model,
-    x: ImageLike | Iterable[ImageLike],
-    method: str = "grad-cam",
+    images: ImagesLike,
+    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    *,
+    method: MethodName = "grad-cam",
     target: Target = None,
     layer: str | None = None,
-    *,
     top: int | None = None,
-    labels: ClassNamesLike | str | os.PathLike[str] | None = None,
-    scaling: str = "auto",
+    class_names: ClassNamesArgument = None,
+    scaling: Scaling | Literal["auto"] = "auto",
+    from_logits: bool | None = None,
     channels: int = 64,
     patch: float = 0.25,
-    verbose: str | int = "auto",
+    output: str | os.PathLike[str] | None = None,
+    on_error: OnError = "raise",
+    verbose: Verbose = "auto",
 ) -> Explanation:
-    """What in the photographs speaks for a class, as a map of each.
+    """Show what in photographs speaks for a class, as a map of each.
 
-    x: photographs as `xception.predict` takes them: paths, PIL images, arrays of pixels 0…255; or an
-        array of floating-point numbers (n, h, w, 3), scaled as `model.predict` takes it.
-    method: "grad-cam", from the gradients of the class's score, in little more than the time of a
-        prediction; "score-cam", which tries what the score is of what each channel shows; or
-        "occlusion", which covers one place after the other. See `methods`.
-    target: the class: its number, its name or its id in `labels`. A list of them, or a pattern such
-        as "*cat*", stands for several. None is each image's own best class.
-    top: the `top` best classes of each image, instead of a target.
-    layer: the name of the layer whose maps are looked at, as `model.get_layer` finds it. The last
-        before the classifier unless given: "block14_sepconv2_act". Occlusion takes its resolution.
-    labels, scaling: as for `xception.predict`.
-    channels: how many channels Score-CAM tries, of those that vary most over the image: the time
-        it takes is that of so many predictions.
-    patch: the side of the square that Occlusion puts, as a part of the image's.
-    verbose: 0 for silence, 1 for a bar, "auto" for a bar where it takes long.
+    Scores are logits where the model ends in softmax or sigmoid, else what the model gives. Explaining
+    probabilities would not do: close to 1 they hardly change, so that the most certain predictions would
+    have the smallest gradients; and those of softmax depend on the other classes as much as on this one.
 
-    For one target, maps are (n, h, w); for several (n, targets, h, w). A score is the logit, where
-    the model ends in softmax or sigmoid, else what the model gives. Probabilities would not do:
-    near 1 they hardly change any more, so that the surest answers would have the least gradient;
-    and softmax's tell as much about the other classes as about this one.
+    Args:
+        images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
+            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these. For arrays that are
+            scaled already, see `Explainer.explain_inputs`.
+        model: A Model, a Classifier, or the path of a model file. By default Xception with the ImageNet
+            classifier.
+        method: "grad-cam" uses the gradient of the class's score, and takes little longer than a
+            prediction; "score-cam" computes the score of what each channel shows; "occlusion" covers one
+            place after the other.
+        target: The class: its index, its name, or its id. A list of these, or a pattern such as "*cat*",
+            stands for several. None is each photograph's best class.
+        layer: The name of the layer whose maps are explained, as `model.get_layer` finds it. By default
+            the last that gives maps: "block14_sepconv2_act" in Xception. Occlusion uses its resolution.
+        top: Explain this many best classes of each photograph, instead of `target`.
+        class_names: As for `predict`.
+        scaling: As for `predict`.
+        from_logits: As for `predict`.
+        channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
+            time of a prediction.
+        patch: The side of the square with which occlusion covers a place, as a fraction of the image's.
+        output: Where to write pictures: a file that ends in .png, .jpg or the like, for one picture of
+            all photographs (the first 16); or a folder, for a picture of each. A name without a suffix
+            is a folder, which is created. No photograph is overwritten.
+        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
+            is called with each `Failure`.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
-    Raises ValueError for a model that takes or gives something else than one photograph and the
-    scores of its classes, for a layer without maps, and for a class that is not known; and what
-    `load_image` raises.
+    Returns:
+        The explanation of the photographs that could be read. `maps` is (n, h, w) for one class, and
+        (n, classes, h, w) for several.
+
+    Raises:
+        TypeError: `images` or `model` is of another type.
+        ValueError: There is no such class or layer, an option is unknown or out of range, or `output` is
+            one of the photographs; and what `predict` raises.
+        GraphError: A layer behind the maps has no gradient rule (Grad-CAM).
+        OSError: A photograph or model file cannot be read, or a picture cannot be written.
+
+    Examples:
+        >>> import xception
+        >>> model = xception.Xception(weights=None, classes=2, input_shape=(71, 71, 3), seed=0)
+        >>> explanation = explain("examples/c*.jpg", model, class_names=["cat", "cup"], target="cat")
+        >>> explanation
+        <Explanation by grad-cam at block14_sepconv2_act: 2 photographs, maps (2, 3, 3)>
+        >>> explanation.overlay(0).size
+        (451, 300)
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if channels < 1 or not 0 < patch <= 1:
-        raise ValueError(f"channels must be at least 1 and patch from 0 to 1, got {channels} and {patch}")
-    names, size = class_labels(model, labels), image_size(model)
-    targets = Targets(target, top, names)
-    scores = Scores(model, len(names))
-    node = last_maps(model.graph) if layer is None else node_of(model, layer)
-    if scaling == "auto":
-        scaling = "none" if scales_pixels(model.graph) else "tf"
-    if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.floating):
-        entering = check_inputs(model.graph, x)[model.input_names[0]].astype(np.float32)
-        pictures = [shrunk(pixels) for pixels in _pixels(entering, scaling)]
-    else:
-        photos = [load_image(image, None) for image in each(x)]
-        entering = _entering(model, photos, size, scaling)
-        pictures = [shrunk(pixels) for pixels in photos]
-
-    h, w, c = scores.shape(node, entering.shape[1:])
-    compute: Callable[..., methods.Found] = {
-        "grad-cam": partial(methods.grad_cam),
-        "score-cam": partial(methods.score_cam, channels=channels, blank=BLANK[scaling]),
-        "occlusion": partial(methods.occlusion, patch=patch, blank=BLANK[scaling]),
-    }[method]
-    tries = {"score-cam": min(channels, c), "occlusion": h * w}.get(method, 1)
-    count = targets.count
-    maps = np.empty((len(entering), count, h, w), np.float32)
-    chosen, found = np.empty((len(entering), count), np.intp), np.empty((len(entering), count), np.float32)
-    with ProgressBar(len(entering) * tries, "prediction" if tries > 1 else "image", verbose) as bar:
-        for part in methods.batches(scores, node, entering, method):
-            maps[part], chosen[part], found[part] = compute(
-                scores, node, entering[part], targets.of, advance=bar.advance
-            )
-    if targets.single:
-        maps, chosen, found = maps[:, 0], chosen[:, 0], found[:, 0]
-    grid = Grid.even(h, w) if method == "occlusion" else scores.grid(node, entering.shape[1:])
-    return Explanation(maps, chosen, found, names, method, node, grid, tuple(pictures))
-
-
-def _entering(model: Model, photos: list[NDArray[np.uint8]], size: tuple[int, int], scaling: str) -> Array:
-    """(n, h, w, 3) as the model takes it."""
-    if not photos:
-        return np.empty((0, *size, 3), np.float32)
-    return scaled(np.stack([load_image(photo, size) for photo in photos]), model, scaling)
-
-
-def _pixels(x: Array, scaling: str) -> NDArray[np.uint8]:
-    """What a model takes, as pixels 0…255."""
-    scale, offset = {"tf": (127.5, 127.5), "unit": (255, 0), "none": (1, 0)}[scaling]
-    return (x * scale + offset).round().clip(0, 255).astype(np.uint8)
+    check_images_first("explain", images)
+    classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    explainer = Explainer(
+        classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch
+    )
+    log = FailureLog(on_error)
+    photographs = find_photographs(images, log)
+    pictures = None
+    if output is not None:
+        pictures = PictureOutput(output, photographs if isinstance(photographs, Sequence) else None)
+    parts = [explainer.explain_inputs(np.empty((0, *classifier.size, 3), np.float32))]
+    for part in explainer.stream_photographs(photographs, log, verbose):
+        parts.append(part)
+        if pictures is not None and pictures.is_folder:
+            pictures.write(part)
+    explanation = replace(concatenate(parts), failures=log.failures)
+    if pictures is not None and not pictures.is_folder:
+        pictures.write(explanation)
+    return explanation

@@ -1,8 +1,8 @@
-"""Where on the image the cells of a map look.
+"""Grid of a feature map: where on the image the centers of its cells' receptive fields are.
 
-A cell of a map (h, w, c) sees a part of the image, its receptive field. Windows with an even border
-to one side only ('same' at stride 2) move its middle, step by step: in Xception at 150×150 the last
-of five cells along a row stands at 145.5 pixels, not at 135, where an even grid would have it.
+A cell of a map (h, w, c) sees a part of the image, its receptive field. Windows with more padding on
+one side than on the other ("same" at stride 2) shift its center, layer by layer: in Xception at 150×150
+the last of five cells along a row is centered at 145.5 pixels, not at 135, where an even grid has it.
 """
 
 from __future__ import annotations
@@ -32,65 +32,92 @@ from ..layers.reshaping import sides
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The middles of a map's rows (h,) and columns (w,), as parts of the image's height and width."""
+    """Centers of a map's rows and columns, as fractions of the image's height and width.
+
+    Attributes:
+        rows: (h,) centers from the top, 0…1.
+        columns: (w,) centers from the left, 0…1.
+    """
 
     rows: Array
     columns: Array
 
     @classmethod
     def even(cls, rows: int, columns: int) -> Grid:
-        """Cells that share the image evenly."""
+        """Return a grid whose cells divide the image evenly."""
         return cls((np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns)
 
-    def enlarged(self, maps: Array, size: Pair) -> Array:
-        """(h, w, k) -> (*size, k), bilinear between the middles of cells, even beyond the outermost."""
-        down, along = (
-            _weights(middles, count).astype(maps.dtype)
-            for middles, count in zip((self.rows, self.columns), size, strict=True)
+    def upsample(self, maps: Array, size: Pair) -> Array:
+        """Interpolate maps to the pixels of an image, bilinearly between the centers of cells.
+
+        Pixels beyond the outermost centers have the value of the outermost cell.
+
+        Args:
+            maps: (h, w, k).
+            size: (height, width) of the image in pixels.
+
+        Returns:
+            (height, width, k) in the dtype of `maps`.
+        """
+        by_row, by_column = (
+            _weights(centers, pixels).astype(maps.dtype)
+            for centers, pixels in zip((self.rows, self.columns), size, strict=True)
         )
-        across = np.tensordot(along, maps, (1, 1))  # (W, h, k)
-        return np.tensordot(down, across, (1, 1))  # (H, W, k)
+        wide = np.tensordot(by_column, maps, (1, 1))  # (width, h, k)
+        return np.tensordot(by_row, wide, (1, 1))  # (height, width, k)
 
 
-def _weights(middles: Array, pixels: int) -> Array:
-    """How much of each cell is in each pixel along an axis: (pixels, cells)."""
-    position = (np.arange(pixels) + 0.5) / pixels
-    cell = np.interp(position, middles, np.arange(len(middles)))  # (pixels,), a broken number
-    return np.maximum(1 - np.abs(cell[:, None] - np.arange(len(middles))), 0)
+def _weights(centers: Array, pixels: int) -> Array:
+    """Return the weight of each cell in each pixel along an axis: (pixels, cells)."""
+    cells = np.arange(len(centers))
+    position = np.interp((np.arange(pixels) + 0.5) / pixels, centers, cells)  # (pixels,), in cells
+    return np.maximum(1 - np.abs(position[:, None] - cells), 0)
 
 
-def grid_of(graph: Graph, shapes: Mapping[str, Shape], name: str) -> Grid:
-    """The grid of a node's maps. shapes: of every node, for the images at hand.
+def locate_cells(graph: Graph, shapes: Mapping[str, Shape], name: str) -> Grid:
+    """Compute the grid of a node's maps.
 
-    Where a layer on the way does what is not known here, the cells share the image evenly.
+    If a layer on the way to the node does something else than windows, borders, resizing and operations
+    element by element, the cells are taken to divide the image evenly.
+
+    Args:
+        graph: The network.
+        shapes: Every node's output shape, for images of one size.
+        name: The node.
     """
     node = graph.nodes[name]
     while node.inputs:
         node = graph.nodes[node.inputs[0]]
-    fields = _field(graph, shapes, name, 0), _field(graph, shapes, name, 1)
+    fields = [_receptive_field(graph, shapes, name, axis) for axis in (0, 1)]
     cells, pixels = (tuple(int(size or 0) for size in shapes[at][:2]) for at in (name, node.name))
-    middles = [
+    centers = [
         ((field.first + field.last) / 2 + field.step * np.arange(count) + 0.5) / size
         for field, count, size in zip(fields, cells, pixels, strict=True)
         if field is not None
     ]
-    return Grid(*middles) if len(middles) == 2 else Grid.even(*cells)
+    return Grid(*centers) if len(centers) == 2 else Grid.even(*cells)
 
 
 # --- receptive fields -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Field:
-    """What the first cell along an axis sees, from pixel to pixel, and how far on the next one is."""
+class ReceptiveField:
+    """Receptive fields of the cells along an axis, in pixels of the image.
+
+    Attributes:
+        first: The first pixel that the first cell sees; negative in the padding.
+        last: The last pixel that the first cell sees.
+        step: Pixels from each cell to the next.
+    """
 
     first: float = 0
     last: float = 0
     step: float = 1
 
-    def seen_by(self, window: int, stride: int, before: int) -> Field:
-        """The field of windows over it, with so many cells of border before them."""
-        return Field(
+    def through_window(self, window: int, stride: int, before: int) -> ReceptiveField:
+        """Return the fields of windows over these cells, with `before` cells of padding before them."""
+        return ReceptiveField(
             self.first - before * self.step,
             self.last + (window - 1 - before) * self.step,
             self.step * stride,
@@ -100,29 +127,32 @@ class Field:
 Windowed = Conv2D | SeparableConv2D | DepthwiseConv2D | MaxPooling2D | AveragePooling2D
 
 
-def _field(graph: Graph, shapes: Mapping[str, Shape], name: str, axis: int) -> Field | None:
-    found: dict[str, Field | None] = {}
+def _receptive_field(
+    graph: Graph, shapes: Mapping[str, Shape], name: str, axis: int
+) -> ReceptiveField | None:
+    """Return the receptive fields of a node's cells along an axis; None if they are not known."""
+    fields: dict[str, ReceptiveField | None] = {}
     needed = graph.ancestors([name])
     for node in graph.nodes.values():
         if node.name in needed:
             sizes = {source: _size(shapes[source], axis) for source in node.inputs}
-            found[node.name] = _next(node, found, sizes, _size(shapes[node.name], axis), axis)
-    return found[name]
+            fields[node.name] = _propagate(node, fields, sizes, _size(shapes[node.name], axis), axis)
+    return fields[name]
 
 
-def _next(
+def _propagate(
     node: Node,
-    found: Mapping[str, Field | None],
-    sizes: Mapping[str, int | None],
+    fields: Mapping[str, ReceptiveField | None],
+    input_sizes: Mapping[str, int | None],
     size: int | None,
     axis: int,
-) -> Field | None:
-    """A node's field along an axis, from those of its inputs."""
+) -> ReceptiveField | None:
+    """Compute a node's receptive fields along an axis from those of its inputs."""
     layer = node.layer
     if not node.inputs:
-        return Field()
-    field, before = found[node.inputs[0]], sizes[node.inputs[0]]
-    if field is None or before is None or size is None:
+        return ReceptiveField()
+    field, input_size = fields[node.inputs[0]], input_sizes[node.inputs[0]]
+    if field is None or input_size is None or size is None:
         return None
     if isinstance(layer, Windowed):
         if isinstance(layer, MaxPooling2D | AveragePooling2D):
@@ -130,27 +160,27 @@ def _next(
         else:
             window = spread(pair(layer.kernel_size), pair(layer.dilation_rate))[axis]
             stride = pair(layer.strides)[axis]
-        border = same_padding(before, window, stride)[0] if layer.padding == "same" else 0
-        return field.seen_by(window, stride, border)
+        before = same_padding(input_size, window, stride)[0] if layer.padding == "same" else 0
+        return field.through_window(window, stride, before)
     if isinstance(layer, ZeroPadding2D):
-        return field.seen_by(1, 1, sides(layer.padding)[axis][0])
+        return field.through_window(1, 1, sides(layer.padding)[axis][0])
     if isinstance(layer, Cropping2D):
-        return field.seen_by(1, 1, -sides(layer.cropping)[axis][0])
+        return field.through_window(1, 1, -sides(layer.cropping)[axis][0])
     if isinstance(layer, UpSampling2D | Resizing):
-        ratio = before / size
-        return Field(
-            field.first + (ratio - 1) / 2 * field.step,
-            field.last + (ratio - 1) / 2 * field.step,
-            field.step * ratio,
-        )
-    # Number by number: what any of them sees. One of size 1, as in "squeeze and excitation", sees all.
-    alike = [found[source] for source, its in sizes.items() if its == size]
-    known = [one for one in alike if one is not None]
-    if len(known) < len(alike) or len({one.step for one in known}) != 1:
+        ratio = input_size / size
+        shift = (ratio - 1) / 2 * field.step
+        return ReceptiveField(field.first + shift, field.last + shift, field.step * ratio)
+    # Element by element: the union of the inputs' fields. An input of size 1 is broadcast, as in
+    # squeeze-and-excitation; it depends on the whole image and moves no center.
+    aligned = [fields[source] for source, input_size in input_sizes.items() if input_size == size]
+    known = [field for field in aligned if field is not None]
+    if len(known) < len(aligned) or len({field.step for field in known}) != 1:
         return None
-    return Field(min(one.first for one in known), max(one.last for one in known), known[0].step)
+    return ReceptiveField(
+        min(field.first for field in known), max(field.last for field in known), known[0].step
+    )
 
 
 def _size(shape: Shape, axis: int) -> int | None:
-    """None for what is no map."""
+    """Return the size of maps along an axis; None for other shapes."""
     return shape[axis] if len(shape) == 3 else None

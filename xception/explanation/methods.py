@@ -1,148 +1,288 @@
-"""Three ways to ask what a score comes from. Each gives (n, targets, h, w): what speaks for the class.
+"""Explanation methods: Grad-CAM, Score-CAM, and occlusion.
 
-What speaks against it is left out: all of them are rectified.
+Each computes a map (h, w) per image and class. What speaks against the class is left out: all maps are
+rectified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..gradients import gradients, reads
 from ..kernels import Array, relu, softmax
 from .grid import Grid
 from .scores import Scores
+from .targets import Indices
 
-BATCH = 16  #: images, or tries, computed at once
-NUMBERS = 64 << 20  #: activations that are held at once, at most, if a single image has not more
+MethodName = Literal["grad-cam", "score-cam", "occlusion"]
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
 
-Pick = Callable[[Array], NDArray[np.intp]]  #: scores (n, classes) -> the targets, (n, t)
-Advance = Callable[[int], None]  #: says how much more is done
-Found = tuple[Array, NDArray[np.intp], Array]  #: maps (n, t, h, w), targets (n, t), their scores (n, t)
+#: Images, or variants of an image, computed at once: enough to keep every thread busy.
+BATCH_SIZE = 16
+#: Activations of a batch that Grad-CAM keeps (256 MiB), except that one image may have more. Bounds
+#: memory for early layers, whose maps are large.
+MAX_BATCH_ELEMENTS = 64 << 20
+
+Select = Callable[[Array], Indices]  #: probabilities (n, classes) -> indices of target classes (n, t)
+CountPasses = Callable[[int], object]  #: called with the number of forward passes just done
 
 
-def batches(scores: Scores, node: str, x: Array, method: str) -> Iterator[slice]:
-    """Images that are worked on together: one, where there are many tries of each."""
-    size = 1
-    if method == "grad-cam" and len(x):
-        one = scores.size(_needed(scores, node), x.shape[1:])
-        size = min(max(NUMBERS // one, 1), BATCH)
-    for start in range(0, len(x), size):
-        yield slice(start, start + size)
+class MethodResult(NamedTuple):
+    """Maps of n images for t target classes each.
+
+    Attributes:
+        maps: (n, t, h, w) float32, 0 and above.
+        targets: (n, t) class indices.
+        scores: (n, t) float32 scores of these classes.
+    """
+
+    maps: Array
+    targets: Indices
+    scores: Array
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to explain scores, for one model and one layer.
+
+    Attributes:
+        scores: The model's scores.
+        node: The node whose maps are explained.
+    """
+
+    scores: Scores
+    node: str
+
+    def map_size(self, input_shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return (h, w) of a map, for images of this shape."""
+        return self.scores.map_shape(self.node, input_shape)[:2]
+
+    def grid(self, input_shape: tuple[int, ...]) -> Grid:
+        """Return where a map's cells are, on images of this shape."""
+        return self.scores.grid(self.node, input_shape)
+
+    def batch_size(self, input_shape: tuple[int, ...]) -> int:
+        """Return how many images of this shape are computed together."""
+        return 1  # each image has many variants, which fill batches
+
+    @abstractmethod
+    def count_passes(self, input_shape: tuple[int, ...]) -> int:
+        """Return how many forward passes an image of this shape takes, at most."""
+
+    @abstractmethod
+    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+        """Explain the scores of images.
+
+        Args:
+            x: (n, h, w, 3) float32, as the model takes it; n is at least 1.
+            select: Selects the target classes.
+            count: Called with the number of forward passes just done.
+        """
+
+
+def build_method(
+    name: MethodName, scores: Scores, node: str, channels: int, patch: float, grey: float
+) -> Method:
+    """Return the method of this name.
+
+    Args:
+        name: "grad-cam", "score-cam" or "occlusion".
+        scores: The model's scores.
+        node: The node whose maps are explained.
+        channels: How many channels Score-CAM uses, at least 1.
+        patch: Side of occlusion's square, as a fraction of the image's, 0…1.
+        grey: What a grey pixel is, scaled as the model takes it.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+    if name not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {name!r}")
+    if channels < 1:
+        raise ValueError(f"channels must be at least 1, got {channels}")
+    if not 0 < patch <= 1:
+        raise ValueError(f"patch must be above 0 and at most 1, got {patch}")
+    if name == "grad-cam":
+        return GradCam(scores, node)
+    if name == "score-cam":
+        return ScoreCam(scores, node, channels, grey)
+    return Occlusion(scores, node, patch, grey)
 
 
 # --- by the gradient ------------------------------------------------------------------------
 
 
-def grad_cam(scores: Scores, node: str, x: Array, pick: Pick, advance: Advance) -> Found:
-    """Grad-CAM: the sum of the channels, each as much as the score grows with it.
+class GradCam(Method):
+    """Grad-CAM: the sum of the channels, each weighted with the mean gradient of the score.
+
+    With A the maps (h, w, k) and y the class's score,
+
+        αₖ = mean over (i, j) of ∂y/∂Aᵢⱼₖ,    map = max(Σₖ αₖ Aₖ, 0).
 
     Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-    Localization" (ICCV 2017), equations 1 and 2: with A the maps (h, w, k), and y the score,
-    αₖ = mean over (i, j) of dy/dAᵢⱼₖ, and the map is max(Σₖ αₖ Aₖ, 0).
+    Localization", ICCV 2017, equations 1 and 2.
     """
-    values = scores.values(x, _needed(scores, node))
-    targets = pick(scores.of(values))
-    parts = []
-    for target in targets.T:  # (n,)
-        seeds = {scores.output: scores.signs[target]}  # (n, outputs)
-        slopes = gradients(scores.graph, scores.parameters, values, seeds, [node])[node]
-        weights = slopes.mean(axis=(1, 2))  # (n, k)
-        parts.append(np.einsum("nhwk,nk->nhw", values[node], weights))
-    advance(len(x))
-    return relu(np.stack(parts, axis=1)), targets, _of_targets(scores.of(values), targets)
+
+    def batch_size(self, input_shape: tuple[int, ...]) -> int:
+        elements = self.scores.count_elements(self._nodes(), input_shape)
+        return min(max(MAX_BATCH_ELEMENTS // elements, 1), BATCH_SIZE)
+
+    def count_passes(self, input_shape: tuple[int, ...]) -> int:
+        return 1
+
+    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+        graph, parameters, output = self.scores.graph, self.scores.parameters, self.scores.output
+        activations, scores, probabilities = self.scores.forward(x, self._nodes())
+        targets = select(probabilities)  # (n, t)
+        maps = []
+        for target in targets.T:  # (n,)
+            seeds = {output: self.scores.signs[target]}  # (n, outputs)
+            slopes = gradients(graph, parameters, activations, seeds, [self.node])[self.node]  # (n, h, w, k)
+            weights = slopes.mean(axis=(1, 2))  # (n, k)
+            maps.append(np.einsum("nhwk,nk->nhw", activations[self.node], weights))
+        count(len(x))
+        return _result(np.stack(maps, axis=1), targets, scores)
+
+    def _nodes(self) -> set[str]:
+        return {self.node} | reads(self.scores.graph, [self.node], [self.scores.output])
 
 
-def _needed(scores: Scores, node: str) -> set[str]:
-    return {node} | reads(scores.graph, [node], [scores.output])
+# --- by perturbation ------------------------------------------------------------------------
 
 
-# --- by trying ------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class ScoreCam(Method):
+    """Score-CAM: the sum of the channels, each weighted with the score of what it shows by itself.
 
+    Each map Aₖ is upsampled to the image, stretched to 0…1, and multiplied with the image as a mask.
+    With yₖ the class's score for the masked image,
 
-def score_cam(
-    scores: Scores, node: str, x: Array, pick: Pick, advance: Advance, channels: int, blank: float
-) -> Found:
-    """Score-CAM: the sum of the channels, each as much as what it shows scores by itself.
+        αₖ = softmax over k of yₖ,    map = max(Σₖ αₖ Aₖ, 0).
 
-    Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks"
-    (CVPR Workshops 2020), algorithm 1: each map Aₖ, enlarged to the image and stretched to 0…1, is
-    laid over the image as a mask; αₖ = softmax over k of the scores; the map is max(Σₖ αₖ Aₖ, 0).
-    That scores are counted from the blank image's makes no difference to the softmax.
+    The paper subtracts the score of a blank image from each yₖ, which does not change the softmax. It
+    uses all channels; here it is those whose maps have the largest standard deviation.
 
-    The paper tries all channels. Here it is those that vary most over the image.
+    Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks",
+    CVPR Workshops 2020, algorithm 1.
+
+    Attributes:
+        channels: How many channels are used.
+        grey: What a grey pixel is, scaled as the model takes it: masked parts become grey.
     """
-    values, grid = scores.values(x, [node]), scores.grid(node, x.shape[1:])
-    targets = pick(scores.of(values))
-    parts = []
-    for image, maps, wanted in zip(x, values[node], targets, strict=True):
-        chosen = np.argsort(-maps.std(axis=(0, 1)), kind="stable")[:channels]
-        shown = maps[..., chosen]
-        shown = shown[..., np.ptp(shown, axis=(0, 1)) > 0]  # (h, w, tried): what is even hides nothing
-        masks = _stretched(grid.enlarged(shown, image.shape[:2]))  # (H, W, tried)
 
-        def masked(k: int, image: Array = image, masks: Array = masks) -> Array:
-            return blank + (image - blank) * masks[..., k, None]
+    channels: int
+    grey: float
 
-        found = _tried(scores, masked, masks.shape[-1], advance)  # (tried, classes)
-        advance(len(chosen) - masks.shape[-1])
-        weights = softmax(found[:, wanted], axis=0) if len(found) else found[:, wanted]  # (tried, t)
-        parts.append(np.moveaxis(shown @ weights, -1, 0))  # (t, h, w)
-    return relu(np.stack(parts)), targets, _of_targets(scores.of(values), targets)
+    def count_passes(self, input_shape: tuple[int, ...]) -> int:
+        return min(self.channels, self.scores.map_shape(self.node, input_shape)[2])
+
+    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+        activations, scores, probabilities = self.scores.forward(x, [self.node])
+        targets, grid = select(probabilities), self.grid(x.shape[1:])
+        maps = [
+            self._explain(image, channels, grid, wanted, count)
+            for image, channels, wanted in zip(x, activations[self.node], targets, strict=True)
+        ]
+        return _result(np.stack(maps), targets, scores)
+
+    def _explain(
+        self, image: Array, channels: Array, grid: Grid, targets: Indices, count: CountPasses
+    ) -> Array:
+        """Compute the maps (t, h, w) of one image from its channels (h, w, k)."""
+        order = np.argsort(-channels.std(axis=(0, 1)), kind="stable")[: self.channels]
+        used = channels[..., order]
+        used = used[..., np.ptp(used, axis=(0, 1)) > 0]  # (h, w, k'): a constant channel masks nothing
+        masks = _stretch(grid.upsample(used, image.shape[:2]))  # (H, W, k')
+
+        def mask_image(channel: int) -> Array:
+            return self.grey + (image - self.grey) * masks[..., channel, None]
+
+        scores = _score_variants(self.scores, mask_image, masks.shape[-1], count)[:, targets]  # (k', t)
+        weights = softmax(scores, axis=0) if len(scores) else scores
+        return np.moveaxis(used @ weights, -1, 0)
 
 
-def occlusion(
-    scores: Scores, node: str, x: Array, pick: Pick, advance: Advance, patch: float, blank: float
-) -> Found:
-    """Occlusion: how much the score falls when a grey patch covers the place.
+@dataclass(frozen=True)
+class Occlusion(Method):
+    """Occlusion: how much the score falls when a grey square covers a place.
 
-    Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (ECCV 2014), section
-    4.2. As many places as the node's maps have cells share the image evenly, and the patch stands in
-    the middle of each in turn. Where it reaches over the image's border, less is covered.
+    The square is centered on each cell of an even grid, which has as many cells as the node's maps. At
+    the image's border it covers less.
+
+    Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2.
+
+    Attributes:
+        patch: Side of the square, as a fraction of the image's height and width.
+        grey: What a grey pixel is, scaled as the model takes it.
     """
-    values = scores.values(x, [node])
-    targets, (h, w) = pick(scores.of(values)), values[node].shape[1:3]
-    grid = Grid.even(h, w)
-    parts = []
-    for image, before, wanted in zip(x, scores.of(values), targets, strict=True):
 
-        def covered(place: int, image: Array = image) -> Array:
-            row, column = divmod(place, w)
-            one = image.copy()
-            rows = _span(grid.rows[row], patch, image.shape[0])
-            one[rows, _span(grid.columns[column], patch, image.shape[1])] = blank
-            return one
+    patch: float
+    grey: float
 
-        found = _tried(scores, covered, h * w, advance)  # (h·w, classes)
-        fallen = (before - found)[:, wanted]  # (h·w, t)
-        parts.append(fallen.T.reshape(-1, h, w))
-    return relu(np.stack(parts)), targets, _of_targets(scores.of(values), targets)
+    def grid(self, input_shape: tuple[int, ...]) -> Grid:
+        return Grid.even(*self.map_size(input_shape))
+
+    def count_passes(self, input_shape: tuple[int, ...]) -> int:
+        h, w = self.map_size(input_shape)
+        return h * w
+
+    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+        _, scores, probabilities = self.scores.forward(x, ())
+        targets, grid = select(probabilities), self.grid(x.shape[1:])
+        maps = [
+            self._explain(image, grid, before[wanted], wanted, count)
+            for image, before, wanted in zip(x, scores, targets, strict=True)
+        ]
+        return _result(np.stack(maps), targets, scores)
+
+    def _explain(
+        self, image: Array, grid: Grid, before: Array, targets: Indices, count: CountPasses
+    ) -> Array:
+        """Compute the maps (t, h, w) of one image from the scores (t,) of the whole image."""
+        h, w = len(grid.rows), len(grid.columns)
+
+        def cover(cell: int) -> Array:
+            row, column = divmod(cell, w)
+            covered = image.copy()
+            rows = _span(grid.rows[row], self.patch, image.shape[0])
+            covered[rows, _span(grid.columns[column], self.patch, image.shape[1])] = self.grey
+            return covered
+
+        after = _score_variants(self.scores, cover, h * w, count)[:, targets]  # (h·w, t)
+        return (before - after).T.reshape(-1, h, w)
 
 
-def _tried(scores: Scores, made: Callable[[int], Array], count: int, advance: Advance) -> Array:
-    """The scores (count, classes) of images that are made one by one."""
-    found = np.empty((count, len(scores.signs)), np.float32)
-    for start in range(0, count, BATCH):
-        part = range(start, min(start + BATCH, count))
-        found[part.start : part.stop] = scores(np.stack([made(place) for place in part]).astype(np.float32))
-        advance(len(part))
-    return found
+def _result(maps: Array, targets: Indices, scores: Array) -> MethodResult:
+    """Rectify maps (n, t, h, w), and take the targets' scores from (n, classes)."""
+    return MethodResult(relu(maps), targets, np.take_along_axis(scores, targets, axis=1))
 
 
-def _stretched(masks: Array) -> Array:
-    """(H, W, k), each from 0 to 1."""
+def _score_variants(
+    scores: Scores, variant: Callable[[int], Array], variants: int, count: CountPasses
+) -> Array:
+    """Compute the scores (variants, classes) of variants of an image, made when they are needed."""
+    result = np.empty((variants, len(scores.signs)), np.float32)
+    for start in range(0, variants, BATCH_SIZE):
+        batch = range(start, min(start + BATCH_SIZE, variants))
+        x = np.stack([variant(index) for index in batch]).astype(np.float32)
+        result[start : batch.stop] = scores.compute(x)
+        count(len(batch))
+    return result
+
+
+def _stretch(masks: Array) -> Array:
+    """Scale each of (H, W, k) masks linearly to 0…1."""
     masks = masks - masks.min(axis=(0, 1))
     return masks / np.maximum(masks.max(axis=(0, 1)), np.finfo(masks.dtype).tiny)
 
 
-def _span(middle: float, patch: float, size: int) -> slice:
-    """The pixels along one axis that a patch covers. middle, patch: as parts of the image's size."""
+def _span(center: float, patch: float, size: int) -> slice:
+    """Return the pixels along an axis that a patch covers; center and patch are fractions of `size`."""
     side = max(round(patch * size), 1)
-    start = round(middle * size - side / 2)
+    start = round(center * size - side / 2)
     return slice(max(start, 0), max(start + side, 0))
-
-
-def _of_targets(scores: Array, targets: NDArray[np.intp]) -> Array:
-    return np.take_along_axis(scores, targets, axis=1)

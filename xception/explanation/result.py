@@ -1,64 +1,90 @@
-"""What an explanation is, and how it is shown: as a picture, which needs Pillow only."""
+"""Result of an explanation: maps and scores per photograph, and the pictures that show them."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..data import atomic as files
+from ..console.text import count_of
+from ..data.atomic import replace_file
 from ..data.class_names import ClassNames
+from ..data.failures import Failure
 from ..kernels import Array
 from .grid import Grid
+from .pictures import (
+    MAX_TILE_PIXELS,
+    Pixels,
+    add_caption,
+    contact_sheet,
+    overlay_heat,
+    picture_format,
+)
+from .targets import Indices
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL import Image
 
-LARGEST = 640  #: pixels, the longer side of a photograph that is kept
-SMALLER = 320  #: the same where there are several in a picture
-MOST = 16  #: photographs in a picture
-CAPTION = 24  #: pixels, the height of the line below a photograph
+MAX_SHOWN_PHOTOGRAPHS = 16  #: in one picture; more could not be told apart
 
-Pixels = NDArray[np.uint8]
+Values = TypeVar("Values", Array, Indices)
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Maps of what speaks for a class in each of n photographs, as `explain` gives them.
+    """What `xception.explain` returns: maps of what speaks for a class, for each of n photographs.
 
-    For several classes each has an axis `t` for them, behind that of the photographs. As a sequence
-    it holds the explanation of each photograph.
+    Where several classes were asked for, arrays have an axis `t` for them behind that of the
+    photographs. As a sequence, an explanation holds that of each photograph. In a notebook it shows its
+    picture.
+
+    Attributes:
+        maps: (n, h, w) or (n, t, h, w) float32, at the layer's resolution; 0 and above.
+        targets: (n,) or (n, t) the indices of the classes.
+        scores: (n,) or (n, t) float32 the classes' scores: logits if the model has them.
+        class_names: (class id, class name) of each class that the model knows.
+        method: "grad-cam", "score-cam" or "occlusion".
+        layer: The node of the graph whose maps are explained.
+        grid: Where on a photograph the rows and columns of the maps are.
+        images: The photographs (h, w, 3) uint8, in their own aspect ratio, of at most 640 pixels.
+        paths: The path of each photograph; None for those that did not come from a file.
+        indices: The position of each among the photographs that were given, from 0.
+        failures: What could not be read, where `on_error="skip"`.
     """
 
-    maps: Array  #: (n, h, w) or (n, t, h, w) float32, at the layer's resolution; 0 and above
-    targets: NDArray[np.intp]  #: (n,) or (n, t): the classes' numbers
-    scores: Array  #: (n,) or (n, t) float32: the classes' scores, logits if the model has them
-    labels: ClassNames = field(repr=False)  #: (id, name) of each class that the model tells apart
+    maps: Array
+    targets: Indices
+    scores: Array
+    class_names: ClassNames = field(repr=False)
     method: str
-    layer: str  #: the node of the graph whose maps were looked at
-    grid: Grid = field(repr=False)  #: where on a photograph the maps' rows and columns look
-    images: tuple[Pixels, ...] = field(repr=False)  #: the photographs, reduced to 640 pixels at most
+    layer: str
+    grid: Grid = field(repr=False)
+    images: tuple[Pixels, ...] = field(repr=False)
+    paths: list[str | None] = field(repr=False)
+    indices: list[int] = field(repr=False)
+    failures: list[Failure] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        count = f"{len(self)} photograph{'s' * (len(self) != 1)}"
+        count = count_of(len(self), "photograph")
         return f"<Explanation by {self.method} at {self.layer}: {count}, maps {self.maps.shape}>"
 
     def __len__(self) -> int:
         return len(self.maps)
 
-    def __getitem__(self, index: int) -> Explanation:
-        """The explanation of one photograph: n is 1."""
-        index = range(len(self))[index]  # or IndexError
-        one = slice(index, index + 1)
-        return Explanation(
-            self.maps[one], self.targets[one], self.scores[one], self.labels, self.method, self.layer,
-            self.grid, self.images[one],
+    def __getitem__(self, index: int | slice) -> Explanation:
+        """Return the explanation of one photograph, n being 1, or of several."""
+        if not isinstance(index, slice):
+            position = range(len(self))[index]  # or IndexError
+            index = slice(position, position + 1)
+        return replace(
+            self, maps=self.maps[index], targets=self.targets[index], scores=self.scores[index],
+            images=self.images[index], paths=self.paths[index], indices=self.indices[index],
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Explanation]:
@@ -66,140 +92,112 @@ class Explanation:
 
     @property
     def names(self) -> list[Any]:
-        """The classes' names: n of them, or n lists of t."""
-        each = [[self.labels[number][1] for number in row] for row in self._rows(self.targets)]
-        return each if self.targets.ndim == 2 else [name for (name,) in each]
+        """The names of the classes: n names, or n lists of t names."""
+        rows = [[self.class_names[index][1] for index in row] for row in self._by_target(self.targets)]
+        return rows if self.targets.ndim == 2 else [name for (name,) in rows]
 
     # --- pictures ---------------------------------------------------------------------------
 
     def overlay(self, index: int = 0, target: int = 0, alpha: float = 0.7) -> Image.Image:
-        """The map of a photograph over it: what speaks most for the class glows.
+        """Draw a map over its photograph: what speaks most for the class glows.
 
-        target: which of several. alpha: how much of the photograph is hidden where the map is
-        greatest; where it is 0, the photograph is seen as it is.
+        Args:
+            index: Which photograph, from 0.
+            target: Which of its classes, from 0.
+            alpha: How much of the photograph is hidden where the map is largest, 0…1. Where the map is
+                0, the photograph is unchanged.
+
+        Returns:
+            A PIL image of the photograph's size.
         """
-        from PIL import Image
-
-        photo, heat = self.images[index], self._rows(self.maps)[index, target]
-        heat = self.grid.enlarged(heat[..., None], photo.shape[:2])  # (H, W, 1)
-        heat = heat / (heat.max(initial=0) or 1)
-        hidden = alpha * heat
-        mixed = photo * (1 - hidden) + glow(heat[..., 0]) * hidden
-        return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
+        return overlay_heat(self.images[index], self._heat(index, target), alpha)
 
     def picture(self) -> Image.Image:
-        """Every photograph's row of overlays, one for each class, which is named below.
+        """Draw a row of overlays for each photograph, one for each class, with its name and score.
 
-        Each map is shown from 0 to its own greatest value. Of more than 16 photographs, the first 16.
+        Each map is shown from 0 to its own maximum. Of more than 16 photographs, the first 16 are shown.
+
+        Returns:
+            A PIL image; a single white pixel if there are no photographs.
         """
-        from PIL import Image
-
-        rows = [[self._tile(i, t) for t in range(self._rows(self.maps).shape[1])] for i in range(len(self))][
-            :MOST
-        ]
-        if not rows:
-            return Image.new("RGB", (1, 1), "white")
-        width = max(sum(tile.width for tile in row) for row in rows)
-        height = sum(row[0].height for row in rows)
-        sheet = Image.new("RGB", (width, height), "white")
-        top = 0
-        for row in rows:
-            left = 0
-            for tile in row:
-                sheet.paste(tile, (left, top))
-                left += tile.width
-            top += row[0].height
-        return sheet
+        targets = range(self._by_target(self.targets).shape[1])
+        is_single = len(self) == len(targets) == 1
+        rows = []
+        for index in range(min(len(self), MAX_SHOWN_PHOTOGRAPHS)):
+            overlays = [self.overlay(index, target) for target in targets]
+            if not is_single:
+                for overlay in overlays:
+                    overlay.thumbnail((MAX_TILE_PIXELS, MAX_TILE_PIXELS))
+            captions = (self._caption(index, target) for target in targets)
+            rows.append(list(map(add_caption, overlays, captions)))
+        return contact_sheet(rows)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `picture()`, as the name's ending says: .png, .jpg, .webp, …
+        """Write `picture()` to a file.
 
-        Raises ValueError for other endings, OSError where no file can be written.
+        Args:
+            path: The file; its suffix is the format: .png, .jpg, .webp, …
+
+        Raises:
+            ValueError: Pillow cannot write this format.
+            OSError: No file can be written there.
         """
         path = Path(path)
-        kind = picture_format(path)
-        with files.replace_file(path) as unfinished:
-            self.picture().save(unfinished, kind)
+        image_format = picture_format(path)
+        with replace_file(path) as temporary:
+            self.picture().save(temporary, image_format)
 
     def _repr_png_(self) -> bytes:
-        """How a notebook shows it."""
         stream = io.BytesIO()
         self.picture().save(stream, "PNG")
         return stream.getvalue()
 
-    def figure(self) -> Any:
-        """A matplotlib Figure: the maps over the photographs, with a scale of their values.
+    def figure(self) -> Figure:
+        """Draw a matplotlib figure: the maps over the photographs, each with a scale of its values.
 
-        Raises ImportError without matplotlib, which `pip install "xception[plots]"` brings.
+        Returns:
+            A `matplotlib.figure.Figure` with a row for each photograph and a column for each class.
+
+        Raises:
+            ImportError: matplotlib is not installed: `pip install "xception[plots]"`.
         """
         from matplotlib.figure import Figure
 
-        maps = self._rows(self.maps)  # (n, t, h, w)
-        n, t = maps.shape[:2]
+        n, t = self._by_target(self.targets).shape
         figure = Figure(figsize=(4 * t, 3.5 * n), layout="constrained")
         for axes, (i, k) in zip(figure.subplots(n, t, squeeze=False).flat, np.ndindex(n, t), strict=True):
+            heat = self._heat(i, k)
             axes.imshow(self.images[i])
-            heat = self.grid.enlarged(maps[i, k, ..., None], self.images[i].shape[:2])[..., 0]
             shown = axes.imshow(heat, cmap="inferno", alpha=0.6, vmin=0, vmax=heat.max() or 1)
             axes.set(xticks=[], yticks=[], title=self._caption(i, k))
             figure.colorbar(shown, ax=axes)
         return figure
 
-    # --- parts ------------------------------------------------------------------------------
+    # --- helpers ----------------------------------------------------------------------------
 
-    def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
-        """With an axis for the targets, also where there is but one."""
+    def _by_target(self, values: Values) -> Values:
+        """Return (n, t, …), also where there is no axis for classes."""
         return values if self.targets.ndim == 2 else values[:, None]
 
+    def _heat(self, index: int, target: int) -> Array:
+        """Return a map at the resolution of its photograph: (h, w)."""
+        cells = self._by_target(self.maps)[index, target]
+        return self.grid.upsample(cells[..., None], self.images[index].shape[:2])[..., 0]
+
     def _caption(self, index: int, target: int) -> str:
-        number, score = (self._rows(values)[index, target] for values in (self.targets, self.scores))
-        return f"{self.labels[number][1]}  {score:.2f}"
-
-    def _tile(self, index: int, target: int) -> Image.Image:
-        """An overlay with the class's name and score below."""
-        from PIL import Image, ImageDraw, ImageFont
-
-        overlay = self.overlay(index, target)
-        if len(self) > 1 or self.targets.shape[1:] > (1,):
-            overlay.thumbnail((SMALLER, SMALLER))
-        tile = Image.new("RGB", (overlay.width, overlay.height + CAPTION), "white")
-        tile.paste(overlay)
-        font = ImageFont.load_default(14)
-        ImageDraw.Draw(tile).text((4, overlay.height + 3), self._caption(index, target), "black", font)
-        return tile
+        name = self.class_names[self._by_target(self.targets)[index, target]][1]
+        return f"{name}  {self._by_target(self.scores)[index, target]:.2f}"
 
 
-def picture_format(path: Path) -> str:
-    """Pillow's name for the format that a file's ending stands for. Raises ValueError."""
-    from PIL import Image
-
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None or kind not in Image.SAVE:
-        raise ValueError(f"{path.name}: expected a name that ends in .png, .jpg or another of a picture")
-    return kind
-
-
-def shrunk(photo: Pixels) -> Pixels:
-    """A photograph as it is kept for the picture: (h, w, 3) of LARGEST pixels at most, in its own ratio."""
-    from PIL import Image
-
-    image = Image.fromarray(photo)
-    image.thumbnail((LARGEST, LARGEST))
-    return np.asarray(image)
-
-
-# --- colours --------------------------------------------------------------------------------
-
-#: matplotlib's "inferno", by nine of its colours: as bright as what it shows is great, in grey print too.
-INFERNO = np.array(
-    [
-        (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51),
-        (249, 140, 10), (249, 201, 50), (252, 255, 164),
-    ]
-)  # fmt: skip
-
-
-def glow(values: Array) -> Array:
-    """Values 0…1 of any shape to colours (…, 3), 0…255."""
-    stops = np.linspace(0, 1, len(INFERNO))
-    return np.stack([np.interp(values, stops, channel) for channel in INFERNO.T], axis=-1)
+def concatenate(parts: Sequence[Explanation]) -> Explanation:
+    """Join explanations by the same explainer, of images of the same size; at least one."""
+    return replace(
+        parts[0],
+        maps=np.concatenate([part.maps for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        images=tuple(image for part in parts for image in part.images),
+        paths=[path for part in parts for path in part.paths],
+        indices=[index for part in parts for index in part.indices],
+        failures=[failure for part in parts for failure in part.failures],
+    )

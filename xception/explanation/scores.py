@@ -1,9 +1,11 @@
-"""A model's score of each class, before it is made a probability of; and the activations on the way."""
+"""Class scores before softmax or sigmoid, together with the activations that they depend on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,79 +13,114 @@ from ..gradients import between
 from ..graph import Graph, Node
 from ..kernels import Array
 from ..layers import Flatten, Identity, Layer, Reshape, Softmax
-from ..models.model import Model
-from .grid import Grid, grid_of
+from ..prediction.classifier import Classifier
+from .grid import Grid, locate_cells
+
+
+class ForwardPass(NamedTuple):
+    """What one forward pass of n images gives.
+
+    Attributes:
+        activations: By node name, (n, …), of the requested nodes and of the output.
+        scores: (n, classes) before softmax or sigmoid.
+        probabilities: (n, classes) as `predict` gives them.
+    """
+
+    activations: dict[str, Array]
+    scores: Array
+    probabilities: Array
 
 
 class Scores:
-    """The scores of a model's classes: (n, h, w, 3) -> (n, classes).
+    """Class scores of a classifier before the softmax or sigmoid at its end, if it has one.
 
-    The graph is the model's, without the softmax or sigmoid at its end. Almost all of it is computed
-    by the model's own quick pass; what stands behind the change, a layer or two, layer by layer.
+    The graph is the model's, without that activation. The model's plan computes almost all of it; only
+    the layer whose activation was removed, and any behind it, are computed one by one.
+
+    Args:
+        classifier: The classifier. Weights that its model is given later are not used.
+
+    Attributes:
+        graph: The graph whose output is the scores.
+        parameters: Its parameters.
+        output: The name of its output node.
+        signs: (classes, outputs) what each output contributes to each class's score: the identity
+            matrix, or (−1, 1) where a single output stands for the second of two classes.
     """
 
-    def __init__(self, model: Model, classes: int) -> None:
-        self._plan = model.plan
+    def __init__(self, classifier: Classifier) -> None:
+        self._decoder = classifier.decoder
+        self._plan = classifier.model.plan
         self.parameters = self._plan.parameters
-        self.graph, changed = without_probabilities(self._plan.graph)
+        self.graph, changed = remove_final_activation(self._plan.graph)
         (self.output,) = self.graph.outputs
         self._tail: list[Node] = []
         if changed is not None:
             self._tail = [self.graph.nodes[changed], *between(self.graph, [changed], [self.output])]
-        (outputs,) = self.graph.nodes[self.output].output_shape
-        assert outputs is not None  # `class_labels` has looked
-        #: (classes, outputs): a single output speaks for the second of two classes, and against the first
-        self.signs = np.eye(classes) if classes == outputs else np.array([[-1.0], [1.0]])
-        self.signs = self.signs.astype(np.float32)
+        tail = {node.name for node in self._tail}
+        self._tail_inputs = {source for node in self._tail for source in node.inputs} - tail
+        binary = np.array([[-1], [1]], np.float32)
+        self.signs = (
+            binary if self._decoder.is_binary else np.eye(len(classifier.class_names), dtype=np.float32)
+        )
 
-    def values(self, x: Array, wanted: Iterable[str] = ()) -> dict[str, Array]:
-        """The activations of the wanted nodes and of the output."""
-        late = {node.name for node in self._tail}
-        before = {source for node in self._tail for source in node.inputs} or {self.output}
-        values = self._plan.run(x, tuple(sorted((before | set(wanted)) - late)))
+    def forward(self, x: Array, nodes: Iterable[str]) -> ForwardPass:
+        """Compute the scores, the probabilities, and the activations of some nodes.
+
+        Args:
+            x: (n, h, w, 3) float32, as the model takes it.
+            nodes: Names of nodes.
+        """
+        tail = {node.name for node in self._tail}
+        names = (self._tail_inputs | set(nodes)) - tail | {self.output}
+        activations = self._plan.run(x, tuple(sorted(names)))
+        probabilities = self._decoder.probabilities(activations[self.output])
+        return ForwardPass(activations, self._finish(activations), probabilities)
+
+    def compute(self, x: Array) -> Array:
+        """Compute the scores alone: (n, h, w, 3) -> (n, classes)."""
+        return self._finish(self._plan.run(x, tuple(sorted(self._tail_inputs)) or (self.output,)))
+
+    def _finish(self, activations: dict[str, Array]) -> Array:
+        """Add the activations of the tail, and return the scores (n, classes)."""
         for node in self._tail:
-            inputs = [values[source] for source in node.inputs]
-            values[node.name] = node.layer.forward(self.parameters.get(node.weights, {}), *inputs)
-        return values
+            inputs = [activations[source] for source in node.inputs]
+            activations[node.name] = node.layer.forward(self.parameters.get(node.weights, {}), *inputs)
+        return activations[self.output] @ self.signs.T
 
-    def of(self, values: Mapping[str, Array]) -> Array:
-        """The classes' scores, (n, classes), from the activations."""
-        return values[self.output] @ self.signs.T
-
-    def __call__(self, x: Array) -> Array:
-        """(n, h, w, 3) -> (n, classes)"""
-        return self.of(self.values(x))
-
-    def shape(self, node: str, entering: tuple[int, ...]) -> tuple[int, int, int]:
-        """(h, w, c) of a node's maps, for images of this shape."""
-        h, w, c = self._plan.shapes(entering)[node]
-        assert h is not None  # as all are for an image whose sizes are
-        assert w is not None
-        assert c is not None
+    def map_shape(self, node: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return the shape (h, w, c) of a node's maps, for images of this shape."""
+        h, w, c = (int(size or 0) for size in self._plan.shapes(input_shape)[node])
         return h, w, c
 
-    def grid(self, node: str, entering: tuple[int, ...]) -> Grid:
-        """Where the cells of a node's maps look, on images of this shape."""
-        return grid_of(self.graph, self._plan.shapes(entering), node)
+    def grid(self, node: str, input_shape: tuple[int, ...]) -> Grid:
+        """Return where the cells of a node's maps are, on images of this shape."""
+        return locate_cells(self.graph, self._plan.shapes(input_shape), node)
 
-    def size(self, nodes: Iterable[str], entering: tuple[int, ...]) -> int:
-        """How many numbers the activations of some nodes are, for one image of this shape."""
-        shapes = self._plan.shapes(entering)
-        return sum(int(np.prod([int(size or 0) for size in shapes[node]])) for node in nodes)
+    def count_elements(self, nodes: Iterable[str], input_shape: tuple[int, ...]) -> int:
+        """Return how many elements some nodes' activations have, for one image of this shape."""
+        shapes = self._plan.shapes(input_shape)
+        return sum(math.prod(int(size or 0) for size in shapes[node]) for node in nodes)
 
 
-def without_probabilities(graph: Graph) -> tuple[Graph, str | None]:
-    """The graph without the softmax or sigmoid at its end, and where it was; None if there is none."""
+def remove_final_activation(graph: Graph) -> tuple[Graph, str | None]:
+    """Remove the softmax or sigmoid that the output comes out of.
+
+    Returns:
+        The graph without it, and the name of the node that was changed; the same graph and None if it
+        has no such activation.
+    """
     node = graph.nodes[graph.outputs[0]]
     while node.inputs and (node.layer.identity or isinstance(node.layer, Flatten | Reshape)):
         node = graph.nodes[node.inputs[0]]
-    layer = _without(node.layer)
+    layer = _without_activation(node.layer)
     if layer is None:
         return graph, None
     return graph.with_replaced(node.name, layer), node.name
 
 
-def _without(layer: Layer) -> Layer | None:
+def _without_activation(layer: Layer) -> Layer | None:
+    """Return a layer without its softmax or sigmoid; None if it has neither."""
     if isinstance(layer, Softmax):
         return Identity()
     activation = getattr(layer, "activation", None)

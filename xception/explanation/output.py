@@ -1,0 +1,94 @@
+"""Output of explanations' pictures: one file, or a folder with a picture for each photograph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..data.atomic import check_writable
+from ..data.photographs import Photograph
+from .pictures import picture_format
+from .result import Explanation
+
+
+class PictureOutput:
+    """Where pictures are written. No photograph is overwritten.
+
+    Args:
+        path: The name of a picture file, which ends in .png, .jpg or the like; or a folder: one that
+            exists, or a name without a suffix, which is created.
+        photographs: The photographs. None if they are not known yet: then no file that exists in the
+            folder is overwritten, since it might be one of them.
+
+    Attributes:
+        path: The file or folder.
+        is_folder: Whether it is a folder.
+
+    Raises:
+        ValueError: The file is one of the photographs, or not named as a picture.
+        OSError: The file or folder cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], photographs: Sequence[Photograph] | None) -> None:
+        self.path = Path(path)
+        self.is_folder = self.path.is_dir() or not self.path.suffix
+        self._taken: set[str] = set()
+        if photographs is not None:
+            self._protect([photograph.path for photograph in photographs])
+        if self.is_folder:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if photographs is None:
+                self._protect([str(existing) for existing in self.path.iterdir()])
+        else:
+            check_writable(self.path)
+            picture_format(self.path)
+            self._check_file()
+
+    def write(self, explanation: Explanation) -> list[Path]:
+        """Write the picture of each photograph into the folder, or one of all of them to the file.
+
+        In a folder, the picture of `tabby.jpg` is `tabby.why.png`; if another photograph of this name
+        has been there, `tabby.why.1.png`. The third photograph is `image_2` if it has no path.
+
+        Args:
+            explanation: The explanation. Folders may be given one part after the other.
+
+        Returns:
+            The paths of the files that were written.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
+        self._protect(explanation.paths)
+        if not self.is_folder:
+            self._check_file()
+            explanation.save(self.path)
+            return [self.path]
+        paths = []
+        for part, path, index in zip(explanation, explanation.paths, explanation.indices, strict=True):
+            picture = self._unused_path(f"image_{index}" if path is None else Path(path).stem)
+            part.save(picture)
+            paths.append(picture)
+        return paths
+
+    def _protect(self, paths: Sequence[str | None]) -> None:
+        self._taken.update(_key(Path(path)) for path in paths if path is not None)
+
+    def _check_file(self) -> None:
+        if _key(self.path) in self._taken:
+            raise ValueError(f"{self.path}: is one of the photographs; name another file for the picture")
+
+    def _unused_path(self, stem: str) -> Path:
+        """Return the path of a picture that is neither a photograph nor written already."""
+        path, number = self.path / f"{stem}.why.png", 0
+        while _key(path) in self._taken:
+            number += 1
+            path = self.path / f"{stem}.why.{number}.png"
+        self._taken.add(_key(path))
+        return path
+
+
+def _key(path: Path) -> str:
+    """Return what two paths to the same file have in common, also where case makes no difference."""
+    return str(path.resolve()).casefold()

@@ -1,0 +1,108 @@
+"""Drawing of explanations with Pillow: heat maps over photographs, captions, contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import Array
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PHOTOGRAPH_PIXELS = 640  #: the longer side of a photograph that is kept; bounds memory
+MAX_TILE_PIXELS = 320  #: the longer side of a tile where there are several
+CAPTION_PIXELS = 24  #: the height of the line below a tile
+FONT_PIXELS = 14
+
+Pixels = NDArray[np.uint8]  #: (h, w, 3), 0…255
+
+#: matplotlib's "inferno", by nine of its colors. Its brightness grows with the value, also in grey print.
+INFERNO = np.array(
+    [
+        (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51),
+        (249, 140, 10), (249, 201, 50), (252, 255, 164),
+    ]
+)  # fmt: skip
+
+
+def shrink(photograph: Pixels) -> Pixels:
+    """Return a photograph at MAX_PHOTOGRAPH_PIXELS at most, with its aspect ratio."""
+    from PIL import Image
+
+    image = Image.fromarray(photograph)
+    image.thumbnail((MAX_PHOTOGRAPH_PIXELS, MAX_PHOTOGRAPH_PIXELS))
+    return np.asarray(image)
+
+
+def overlay_heat(photograph: Pixels, heat: Array, alpha: float) -> Image.Image:
+    """Draw a heat map over a photograph.
+
+    Args:
+        photograph: (h, w, 3).
+        heat: (h, w), 0 and above; the colors range from 0 to its maximum.
+        alpha: How much of the photograph is hidden at the maximum, 0…1. It falls to 0 with the heat.
+    """
+    from PIL import Image
+
+    heat = heat[..., None] / (heat.max(initial=0) or 1)  # (h, w, 1)
+    hidden = alpha * heat
+    mixed = photograph * (1 - hidden) + inferno(heat[..., 0]) * hidden
+    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def inferno(values: Array) -> Array:
+    """Map values 0…1 of any shape to colors (…, 3), 0…255."""
+    stops = np.linspace(0, 1, len(INFERNO))
+    return np.stack([np.interp(values, stops, channel) for channel in INFERNO.T], axis=-1)
+
+
+def add_caption(picture: Image.Image, text: str) -> Image.Image:
+    """Return a picture with a line of text below it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    tile = Image.new("RGB", (picture.width, picture.height + CAPTION_PIXELS), "white")
+    tile.paste(picture)
+    font = ImageFont.load_default(FONT_PIXELS)
+    ImageDraw.Draw(tile).text((4, picture.height + 3), text, "black", font)
+    return tile
+
+
+def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Put rows of tiles below one another; the tiles of a row have the same height.
+
+    Returns:
+        The sheet; a single white pixel if there are no rows.
+    """
+    from PIL import Image
+
+    if not rows:
+        return Image.new("RGB", (1, 1), "white")
+    width = max(sum(tile.width for tile in row) for row in rows)
+    sheet = Image.new("RGB", (width, sum(row[0].height for row in rows)), "white")
+    top = 0
+    for row in rows:
+        left = 0
+        for tile in row:
+            sheet.paste(tile, (left, top))
+            left += tile.width
+        top += row[0].height
+    return sheet
+
+
+def picture_format(path: Path) -> str:
+    """Return Pillow's name for the format that a file name's suffix stands for.
+
+    Raises:
+        ValueError: Pillow cannot write a picture with this suffix.
+    """
+    from PIL import Image
+
+    name = Image.registered_extensions().get(path.suffix.lower())
+    if name is None or name not in Image.SAVE:
+        raise ValueError(f"{path.name}: expected a picture's name, which ends in .png, .jpg or the like")
+    return name
