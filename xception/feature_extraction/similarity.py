@@ -134,7 +134,7 @@ def similar(
     Examples:
         >>> result = similar("examples/chelsea.jpg", "examples", top=2)
         >>> [neighbor.path for neighbor in result[0]]
-        ['examples/rocket.jpg', 'examples/coffee.jpg']
+        ['examples/rocket.jpg', 'examples/astronaut.jpg']
     """
     for name, value in (("query", query), ("images", images)):
         if isinstance(value, Model | Classifier):
