@@ -59,6 +59,10 @@ def test_a_folder_leaves_out_what_was_listed_before(folder):
     ]  # fmt: skip
 
 
+def test_a_path_that_a_folder_stood_for_is_not_listed_again(folder):
+    assert len(listed([folder / "cats", folder / "cats" / "a.jpg", folder / "c.jpg"])) == 2
+
+
 def test_a_path_that_is_named_twice_is_listed_twice(folder):
     assert len(listed([folder / "c.jpg", folder / "c.jpg"])) == 2
 

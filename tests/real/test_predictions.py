@@ -72,8 +72,8 @@ def test_the_model_gives_kerass_logits(model, expected):
 
 def test_all_labels_are_right(real, model, expected, shown):
     photos = [real / "images" / name for name in expected["names"]]
-    found = xception.predict(photos, model, top=1, labels=CLASSES)
-    assert [answer.label for (answer,) in found] == [shown[name] for name in expected["names"]]
+    found = xception.predict(photos, model, top=1, class_names=CLASSES)
+    assert [answer.class_name for (answer,) in found] == [shown[name] for name in expected["names"]]
     assert min(answer.score for (answer,) in found) > 0.8  # of logits, probabilities were made
 
 
@@ -81,13 +81,27 @@ def test_all_labels_are_right_from_the_command_line(real, run, shown, tmp_path):
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     status, out, _ = run(
         "predict", real / "images", "--model", real / "kitchenware_xception.keras",
-        "--labels", tmp_path / "classes.txt", "--top", 1, "--format", "json",
+        "--class-names", tmp_path / "classes.txt", "--top", 1, "--format", "json",
     )  # fmt: skip
     assert status == 0
     found = {
-        answer["photo"].rpartition("/")[2]: answer["predictions"][0]["label"] for answer in json.loads(out)
+        answer["path"].rpartition("/")[2]: answer["predictions"][0]["class_name"]
+        for answer in json.loads(out)
     }
     assert found == shown
+
+
+def test_evaluate_finds_all_labels_right(real, model, shown):
+    names = sorted(shown)
+    evaluation = xception.evaluate(
+        [real / "images" / name for name in names],
+        [shown[name] for name in names],
+        model,
+        class_names=CLASSES,
+    )
+    assert evaluation.accuracy == 1
+    assert evaluation.top_5_accuracy == 1
+    assert evaluation.mistakes() == []
 
 
 def test_the_model_is_inspected(real):

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", module="PIL")  # about metadata, which pixels do not depend on
-        warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment,misc]
+        warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment]
         try:
             status: int = arguments.run(arguments)
             sys.stdout.flush()

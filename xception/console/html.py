@@ -7,8 +7,7 @@ import html
 import io
 
 import numpy as np
-
-from ..kernels import Array
+from numpy.typing import NDArray
 
 MAX_THUMBNAIL_PIXELS = 96  #: the longer side
 BAR_PIXELS = 120  #: the width of a bar of length 1
@@ -29,8 +28,8 @@ def score_bar(name: str, score: float) -> str:
     )
 
 
-def thumbnail(pixels: Array) -> str:
-    """Return pixels (h, w, 3) uint8 as a small `<img>`, by taking every so many pixels."""
+def thumbnail(pixels: NDArray[np.uint8]) -> str:
+    """Return pixels (h, w, 3) as a small `<img>`, by taking every so many pixels."""
     from PIL import Image
 
     step = max(1, -(-max(pixels.shape[:2]) // MAX_THUMBNAIL_PIXELS))

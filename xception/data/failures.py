@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 
-class Failure(NamedTuple):
+@dataclass(frozen=True)
+class Failure:
     """An input that could not be read.
 
     Attributes:

@@ -82,7 +82,7 @@ def best_classes(scores: Array, class_names: Sequence[tuple[str, str]], top: int
     if top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
     order = np.argsort(-scores, kind="stable")[:top]
-    return [Prediction(*class_names[index], float(scores[index])) for index in order]
+    return [Prediction(class_names[i][0], class_names[i][1], float(scores[i])) for i in order]
 
 
 @functools.cache

@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +36,8 @@ SUFFIXES = (
 )
 
 
-class Photograph(NamedTuple):
+@dataclass(frozen=True)
+class Photograph:
     """A photograph that has not been read yet.
 
     Attributes:
@@ -55,7 +57,8 @@ def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph
     """List the photographs that `images` stands for.
 
     A folder stands for all photographs below it, sorted by path, without hidden files. A file found by
-    a folder or pattern is left out if it was listed before. An array (n, h, w, 3) is n photographs.
+    a folder or pattern is listed once; one that is named itself, as often as it is named. An array
+    (n, h, w, 3) is n photographs.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable
@@ -80,7 +83,7 @@ def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
     if is_single or hasattr(images, "convert"):  # `convert`: a PIL image
         return [images]  # type: ignore[list-item]
     if isinstance(images, Iterable) and not isinstance(images, dict):
-        return images
+        return images  # type: ignore[return-value]  # not bytes, see above
     raise TypeError(
         "images must be a path, a folder, a pattern, bytes, an open file, a PIL image, an array of pixels, "
         f"or a list or generator of these; got {type(images).__name__}"
@@ -90,6 +93,7 @@ def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
 def _expand(images: Iterable[ImageLike], log: FailureLog) -> Iterator[Photograph]:
     index = 0
     seen: set[str] = set()
+    searched: set[str] = set()  # those of `seen` that a folder or pattern stands for
     for image in images:
         if not isinstance(image, str | os.PathLike):
             name = getattr(image, "name", None)
@@ -102,11 +106,13 @@ def _expand(images: Iterable[ImageLike], log: FailureLog) -> Iterator[Photograph
         except OSError as error:
             log.add(None, location, error)
             continue
-        is_folder = os.path.isdir(location)
+        is_folder, is_named = os.path.isdir(location), paths == [location]
         for path in paths:
-            if path in seen and path != location:
+            if path in (searched if is_named else seen):
                 continue
             seen.add(path)
+            if not is_named:
+                searched.add(path)
             folder = Path(path).parent
             label = folder.name if is_folder and folder != Path(location) else ""
             yield Photograph(index, path, path, label)

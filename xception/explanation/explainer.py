@@ -17,7 +17,7 @@ from ..data.images import load_image
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Scaling
 from ..models.feature_maps import last_maps
-from ..models.inputs import checked
+from ..models.inputs import check_inputs
 from ..models.model import Model
 from ..prediction.classifier import Classifier, ClassNamesArgument, as_classifier, check_images_first
 from ..prediction.preprocessing import GREY
@@ -145,7 +145,7 @@ class Explainer:
             ValueError: `x` has another shape, or is not finite.
         """
         model, scaling = self.classifier.model, self.classifier.scaling
-        x = checked(model.graph, x)[model.input_names[0]].astype(np.float32, copy=False)
+        x = check_inputs(model.graph, x)[model.input_names[0]].astype(np.float32, copy=False)
         shape, count = x.shape[1:], self._selector.count
         size = self._method.batch_size(shape)
         maps = np.empty((0, count, *self._method.map_size(shape)), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -171,7 +171,7 @@ def collect(
 
 def _without_pixels(photograph: Photograph) -> Photograph:
     is_path = isinstance(photograph.source, str)
-    return photograph if is_path else photograph._replace(source=None)
+    return photograph if is_path else replace(photograph, source=None)
 
 
 def extract_cached(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -53,7 +53,8 @@ class ClassMetrics(NamedTuple):
     recall: float | None
 
 
-class Mistake(NamedTuple):
+@dataclass(frozen=True)
+class Mistake:
     """A photograph that was taken for another class.
 
     Attributes:
@@ -237,7 +238,7 @@ class Evaluation:
                 "class_names": [self.class_names[index][1] for index in occurring],
                 "counts": self.confusion[np.ix_(occurring, occurring)].tolist(),
             },
-            "mistakes": [mistake._asdict() for mistake in self.mistakes()],
+            "mistakes": [asdict(mistake) for mistake in self.mistakes()],
             "failures": [{"path": failure.path, "error": str(failure)} for failure in self.failures],
         }
 

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,7 +181,7 @@ def _labelled(images: ImagesLike, labels: Iterable[str | int], log: FailureLog) 
     if isinstance(photographs, Sequence):
         if len(photographs) != len(names):
             raise ValueError(_disagreement(len(names), str(len(photographs))))
-        return [photograph._replace(label=names[photograph.index]) for photograph in photographs]
+        return [replace(photograph, label=names[photograph.index]) for photograph in photographs]
     return _label_each(photographs, names)
 
 
@@ -190,7 +191,7 @@ def _label_each(photographs: Iterator[Photograph], names: Sequence[str]) -> Iter
         if count == len(names):
             raise ValueError(_disagreement(len(names), "more"))
         count += 1
-        yield photograph._replace(label=names[photograph.index])
+        yield replace(photograph, label=names[photograph.index])
     if count < len(names):
         raise ValueError(_disagreement(len(names), str(count)))
 
