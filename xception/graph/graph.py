@@ -126,7 +126,9 @@ class Graph:
         Args:
             layer: The layer.
             *inputs: Names of the nodes that it reads. By default the outputs of this graph.
-            name, shares, trainable: As for `add`.
+            name: As for `add`.
+            shares: As for `add`.
+            trainable: As for `add`.
 
         Returns:
             The new graph. It can be changed, even if this one is that of a `Model`.

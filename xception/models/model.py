@@ -156,7 +156,8 @@ class Model(ModelStructure):
         Args:
             x: The input, as for `predict`.
             names: One or more names of layers, as for `get_layer`.
-            batch_size, verbose: As for `predict`.
+            batch_size: As for `predict`.
+            verbose: As for `predict`.
 
         Returns:
             {name: activation}: (n, h, w, c) or (n, c), float32.
@@ -188,7 +189,8 @@ class Model(ModelStructure):
                 gives maps. The features of several layers stand side by side, in this order.
             pooling: What becomes of maps (h, w, c): "avg", "max", "min" or "sum" over space gives
                 (c,), "none" keeps (h·w·c,). Vectors (c,) stay as they are.
-            batch_size, verbose: As for `predict`.
+            batch_size: As for `predict`.
+            verbose: As for `predict`.
 
         Returns:
             (n, features), float32.
@@ -220,7 +222,8 @@ class Model(ModelStructure):
         """Return a name for each column of `features`: "block4_pool_0", or "feature_0" by default.
 
         Args:
-            layers, pooling: As for `features`.
+            layers: As for `features`.
+            pooling: As for `features`.
             size: (height, width) of the images.
         """
         check_pooling(pooling)
