@@ -241,12 +241,12 @@ def put(
 
 def small_model() -> xception.Model:
     """The small model, with weights of its own, none of which is that of a file."""
-    from xception.formats import files as keras_files
-    from xception.formats.keras import config_reader as config
+    from xception.formats.keras.config_reader import read_network
+    from xception.graph.network import flatten
     from xception.models.model import initial_parameters
 
-    network = config.read_network(small(), 3, "small")
-    graph = keras_files.flatten(network)
+    network = read_network(small(), 3, "small")
+    graph = flatten(network)
     return xception.Model(graph, initial_parameters(graph, 3), network)
 
 

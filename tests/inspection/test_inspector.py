@@ -170,7 +170,7 @@ def test_every_layer_that_is_refused_is_named(file):
         "nested: dropout (Drop",
         "nested: classes (Dense",
     ]
-    assert found.reasons[2].endswith("'Drop' is not among the layers known here")  # without a list of them
+    assert found.reasons[2].endswith("'Drop' is not a supported layer here")  # without a list of them
     assert "because     nested: dropout (Drop)" in summary.inspected(found)
 
 

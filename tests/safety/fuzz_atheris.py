@@ -21,7 +21,6 @@ import atheris
 
 with atheris.instrument_imports(include=["xception"]):
     import xception
-    from xception.formats import files as keras_files
     from xception.graph import Graph
     from xception.layers import BatchNormalization, Conv2D, Dense, GlobalAveragePooling2D, Input
     from xception.models.model import initial_parameters
@@ -60,12 +59,12 @@ def whole_file(data: bytes) -> None:
     path = FOLDER / "x.h5"
     path.write_bytes(data)
     load(path)
-    with contextlib.suppress(keras_files.ModelFileError):
+    with contextlib.suppress(xception.ModelFileError):
         MODEL.load_weights(path)
 
 
 def load(path: Path) -> None:
-    with contextlib.suppress(keras_files.ModelFileError):
+    with contextlib.suppress(xception.ModelFileError):
         xception.load_model(path)
 
 

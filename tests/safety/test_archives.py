@@ -72,7 +72,7 @@ def test_links(tmp_path):
         info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
         with zipfile.ZipFile(archive(path), "a") as file:
             file.writestr(info, "/etc/passwd")
-        refused(path, "a link to elsewhere; refused")
+        refused(path, "a symbolic link; refused")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -222,7 +222,7 @@ def test_members_that_unpack_without_end(tmp_path, name):
             for _ in range(300):
                 stream.write(bytes(1 << 20) if name.endswith("h5") else b" " * (1 << 20))
     assert os.path.getsize(tmp_path / "x.keras") < 1 << 20
-    message = refused(tmp_path / "x.keras", "unpacks to .* are plenty; refused")
+    message = refused(tmp_path / "x.keras", "unpacks to .* are read")
     assert name in message
     # and if the directory says that it is little
     changed(tmp_path / "x.keras", put(24, 4, 1000, name))
@@ -235,13 +235,13 @@ def test_methods_that_keras_does_not_use(tmp_path, method):
     with zipfile.ZipFile(tmp_path / "x.keras", "w", method) as file:
         file.writestr("config.json", json.dumps(small()))
         file.writestr("model.weights.h5", hdf5_bytes(fill_numbered))
-    refused(tmp_path / "x.keras", r"config\.json is packed by a method")
+    refused(tmp_path / "x.keras", r"config\.json is compressed by a method")
 
 
 def test_an_archive_in_the_place_of_weights(tmp_path):
     inner = archive(tmp_path / "inner.keras").read_bytes()
     refused(archive(tmp_path / "x.keras", weights=inner), "is not an HDF5 file but a zip archive")
-    refused(archive(tmp_path / "x.keras", inner), "is not the JSON")
+    refused(archive(tmp_path / "x.keras", inner), "is not valid JSON")
 
 
 def test_encrypted(tmp_path):

@@ -33,7 +33,7 @@ LOAD = """
 import json, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
 import numpy, xception
-from xception.formats import files as keras_files
+import xception.formats
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 for path in sys.argv[1:]:

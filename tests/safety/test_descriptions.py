@@ -37,11 +37,11 @@ LAMBDA = {
 @pytest.mark.parametrize("class_name", ["Lambda", "keras.layers>Lambda", "KerasLayer", "TFSMLayer"])
 def test_code_in_a_layer_is_not_run(tmp_path, class_name, function):
     code = layer(class_name, "scale", "dense", function=function, function_type="lambda", output_shape=[2])
-    refused_config(tmp_path, small(code), "code from a file is never run|is not among the layers known")
-    refused_config(tmp_path, sequential(entry(), code), "never run|is not among the layers known")
+    refused_config(tmp_path, small(code), "code from a file is never run|is not a supported layer")
+    refused_config(tmp_path, sequential(entry(), code), "never run|is not a supported layer")
     inside = functional(entry("vector", (None, 2)), layer(class_name, "scale", "vector"), name="inside")
     inside |= {"name": "inside", "inbound_nodes": [{"args": [tensor("dense")], "kwargs": {}}]}
-    refused_config(tmp_path, small(inside), "inside: scale .*(never run|is not among the layers known)")
+    refused_config(tmp_path, small(inside), "inside: scale .*(never run|is not a supported layer)")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_modules_are_not_imported(tmp_path, class_name, module):
     if class_name == "Dense" and module == "keras.canary.evil":
         module = "canary.keras"  # what is called keras is not imported either, but taken for Keras's own
     evil = layer(class_name, "evil", "dense", units=2, more={"module": module})
-    refused_config(tmp_path, small(evil), "evil .*(not of Keras|is not among the layers known)")
+    refused_config(tmp_path, small(evil), "evil .*(not of Keras|is not a supported layer)")
 
 
 @pytest.mark.parametrize("registered", ["canary>Layer", "a>b>Dense", ">x>Dense", ["canary>Dense"], {"a": 1}])
@@ -98,7 +98,7 @@ def test_operations_of_tensorflow_are_not_looked_up(tmp_path, class_name, functi
     node = {"name": "x", "op": function, "attr": {}}
     evil = layer(class_name, "evil", "dense", function=function, node_def=node, more={"module": None})
     evil["inbound_nodes"] = [["dense", 0, 0, {}]]
-    refused_config(tmp_path, small(evil), "evil .*is not (known here|among the layers known)")
+    refused_config(tmp_path, small(evil), "evil .*is not (supported|a supported layer)")
 
 
 def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
@@ -130,14 +130,14 @@ def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not the JSON"),
-        ("{", "is not the JSON"),
+        ("", "is not valid JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "should hold a JSON object, found list"),
         ("null", "should hold a JSON object"),
-        ('"' + "x" * 100_000, "is not the JSON"),
-        ("[" * 500_000, "is not the JSON"),
-        ('{"a":' * 100_000, "is not the JSON"),
-        ('{"class_name": "Functional", "config": ' + "9" * 1_000_000 + "}", "is not the JSON|is damaged"),
+        ('"' + "x" * 100_000, "is not valid JSON"),
+        ("[" * 500_000, "is not valid JSON"),
+        ('{"a":' * 100_000, "is not valid JSON"),
+        ('{"class_name": "Functional", "config": ' + "9" * 1_000_000 + "}", "is not valid JSON|is damaged"),
         ("{}", "class_name"),
         ('{"class_name": "Functional"}', "config"),
         ('{"class_name": "Functional", "config": null}', "is damaged"),
@@ -153,10 +153,10 @@ def test_texts_that_are_no_description(tmp_path, text, message):
 
 
 def test_a_description_that_is_too_long(tmp_path):
-    from xception.formats.keras.config_reader import MOST_TEXT
+    from xception.formats.limits import MAX_TEXT_BYTES
 
-    text = json.dumps(small()) + " " * MOST_TEXT
-    with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are plenty; refused"):
+    text = json.dumps(small()) + " " * MAX_TEXT_BYTES
+    with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are read"):
         xception.load_model(archive(tmp_path / "x.keras", text, packed=True))
     with pytest.raises(xception.ModelFileError, match=r"model_config. has .* bytes; at most"):
         xception.load_model(whole_h5(tmp_path / "x.h5", text))
@@ -164,7 +164,7 @@ def test_a_description_that_is_too_long(tmp_path):
 
 def test_bytes_that_are_no_text(tmp_path):
     for text in (b"\xff\xfe\x00", b'{"class_name": "\xff"}', json.dumps(small()).encode("utf-16")[:-1]):
-        refused_config(tmp_path, text, "is not the JSON")
+        refused_config(tmp_path, text, "is not valid JSON")
 
 
 def test_nesting_within_a_layer(tmp_path):
@@ -232,8 +232,8 @@ def test_numbers_that_no_layer_has(tmp_path, class_name, setting, more, value):
 @pytest.mark.parametrize("value", HUGE[:-2], ids=lambda value: str(value)[:12])
 def test_shapes_that_no_input_has(tmp_path, value):
     if value is not None:
-        refused_config(tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|numbers for one image")
-        refused_config(tmp_path, functional(entry(shape=(None, value))), "shape|numbers for one image")
+        refused_config(tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|elements per image")
+        refused_config(tmp_path, functional(entry(shape=(None, value))), "shape|elements per image")
     refused_config(tmp_path, functional(entry(shape=value)), "shape")
     refused_config(tmp_path, sequential(entry(shape=value), layer("Flatten", "flat")), "shape")
 
@@ -263,7 +263,7 @@ def test_outputs_that_fit_into_no_memory(tmp_path, evil):
     refused_config(
         tmp_path,
         functional(entry(), evil),
-        r"evil (gives more than [\d,]+ numbers for one image|has a kernel_size beyond [\d,]+); refused",
+        r"evil (has more than [\d,]+ elements per image|has a kernel_size beyond [\d,]+); refused",
     )
 
 
@@ -288,13 +288,13 @@ def test_sizes_that_grow_from_layer_to_layer(tmp_path):
     rows = [
         layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)
     ]
-    refused_config(tmp_path, functional(entry(), *rows), "numbers for one image; refused")
+    refused_config(tmp_path, functional(entry(), *rows), "elements per image; refused")
     vector = [entry(shape=(None, 2)), layer("RepeatVector", "evil", "pixels", n=2**31 - 1)]
-    refused_config(tmp_path, functional(*vector), "evil gives .* numbers for one image; refused")
+    refused_config(tmp_path, functional(*vector), "evil has .* elements per image; refused")
 
 
 def test_more_parameters_than_the_file_holds(tmp_path):
-    refused_config(tmp_path, small_with("units", 2**31 - 1), "dense gives .* numbers for one image; refused")
+    refused_config(tmp_path, small_with("units", 2**31 - 1), "dense has .* elements per image; refused")
     refused_config(
         tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)"
     )

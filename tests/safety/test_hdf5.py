@@ -25,7 +25,7 @@ from hostile import (
 
 import xception
 
-ELSEWHERE = "is a link to elsewhere; refused"
+ELSEWHERE = "is a soft or external link; refused"
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_what_is_announced_but_missing(tmp_path, form):
 
         refused(
             form.write(tmp_path, gone),
-            "missing|no weights found|holds no Keras weights|expected kernel",
+            "missing|the file has no weights|holds no Keras weights|expected kernel",
             form.whole,
         )
 
@@ -120,7 +120,7 @@ def test_things_of_another_kind(tmp_path, form):
 
             refused(
                 form.write(tmp_path, spoil),
-                "expected (a group|an array|kernel)|should have shape|is missing|no weights found"
+                "expected (a group|an array|kernel)|should have shape|is missing|the file has no weights"
                 "|holds no Keras weights|but missing",
                 form.whole,
             )
@@ -139,7 +139,7 @@ def test_names_of_groups(tmp_path, name):
         if full:
             group["vars/0"] = KERNEL
 
-    refused(form.write(tmp_path, put), "no place found for the file's", whole=False)
+    refused(form.write(tmp_path, put), "the model has no layer for the file's", whole=False)
     for model in loads(form.write(tmp_path, lambda file, kernel: put(file, kernel, full=False)), whole=False):
         assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
 
@@ -173,7 +173,7 @@ def test_circles_of_groups(tmp_path):
     for name in ("keras", "weights of Keras 3"):
         refused(
             FORMS[name].write(tmp_path, circles),
-            "more than .* links; refused|no place found",
+            "more than .* links; refused|the model has no layer",
             FORMS[name].whole,
         )
 
@@ -181,7 +181,7 @@ def test_circles_of_groups(tmp_path):
         file["layers/functional"] = file["/"]
         file["layers/dense/layers"] = file["layers"]
 
-    refused(FORMS["keras"].write(tmp_path, itself), "no place found for the file's functional")
+    refused(FORMS["keras"].write(tmp_path, itself), "the model has no layer for the file's functional")
 
 
 @legacy_forms
@@ -229,7 +229,7 @@ def test_tables_of_links_that_are_compressed(tmp_path):
         group = h5py.Group(h5py.h5g.create(file.id, b"layers", gcpl=properties))
         for number in range(100):
             group.create_group(f"dense_{number}")
-    refused(tmp_path / "x.weights.h5", "its entries are compressed; refused", whole=False)
+    refused(tmp_path / "x.weights.h5", "its tables of entries are compressed; refused", whole=False)
 
 
 # --- the file itself ------------------------------------------------------------------------
@@ -277,7 +277,8 @@ def test_older_and_newer_forms_of_hdf5(tmp_path, fill, options):
 
 def test_hdf5_finds_no_libraries(tmp_path):
     """It would load what it finds in these folders for any filter that it does not know."""
-    from xception.formats.hdf5.file import Source, open_source
+    from xception.formats.hdf5.file import open_file
+    from xception.formats.hdf5.source import Source
 
     def folders():
         return [h5py.h5pl.get(i) for i in range(h5py.h5pl.size())]
@@ -285,13 +286,13 @@ def test_hdf5_finds_no_libraries(tmp_path):
     path = FORMS["weights of Keras 3"].write(tmp_path)
     before = folders()
     assert before
-    with open_source(Source(path.name, path)):
+    with open_file(Source(path.name, path)):
         assert not folders()
-        with open_source(Source(path.name, path)):
+        with open_file(Source(path.name, path)):
             assert not folders()
         assert not folders()
     assert folders() == before
-    with pytest.raises(ZeroDivisionError), open_source(Source(path.name, path)):
+    with pytest.raises(ZeroDivisionError), open_file(Source(path.name, path)):
         1 / 0  # noqa: B018
     assert folders() == before
 

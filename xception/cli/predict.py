@@ -38,9 +38,9 @@ def classifier(arguments: argparse.Namespace) -> Model:
         return load_model(arguments.model)
     if not arguments.weights:
         return Xception()
-    from ..formats import files as keras_files
+    from .. import formats
 
-    classes = keras_files.count_classes(arguments.weights)
+    classes = formats.count_classes(arguments.weights)
     if classes is None:
         raise ValueError(
             f"{arguments.weights}: holds no classifier, so it cannot say what a photograph shows; "

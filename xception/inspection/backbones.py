@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import architecture
-from ..formats import files as keras_files
-from ..formats.hdf5 import file as hdf5
-from ..formats.keras import weights_by_name as legacy
-from ..formats.keras import weights_by_position as numbered
+from ..formats import read_weights
+from ..formats.hdf5.file import File
+from ..formats.hdf5.source import Source
+from ..formats.keras.reader import find_layout
 from ..graph import Graph, GraphParameters, Node, network
 from ..kernels import Array
 from ..models import pretrained
@@ -41,16 +41,16 @@ def in_model(graph: Graph, parameters: GraphParameters) -> list[Base]:
     ]
 
 
-def in_file(file: hdf5.File, source: hdf5.Source) -> list[Base]:
+def in_file(file: File, source: Source) -> list[Base]:
     """The bases among a file's arrays, by the order or the names that they have in it."""
     outline, graph = network.of_graph(reference()), reference()
-    layout = legacy if legacy.recognises(file) else numbered
+    layout = find_layout(file)
     matches = [("", layout.match(outline, graph, file))]  # whatever else there is beside it
-    matches += [(place, layout.match_part(outline, graph, part)) for place, part in layout.parts(file)]
+    matches += layout.match_nested(outline, graph, file)
     return [
         Base(place, *_compare(match.load(source)))
         for place, match in matches
-        if not match.missing and not match.unfitting
+        if not match.missing and not match.mismatched
     ]
 
 
@@ -96,7 +96,7 @@ def _compare(held: GraphParameters) -> tuple[int, int]:
     """(arrays, those of them that are not ImageNet's), as far as the shipped base can tell: its
     kernels are rounded to float16."""
     graph = reference()
-    shipped = keras_files.read_weights(pretrained.shipped_base(), network.of_graph(graph), graph)
+    shipped = read_weights(pretrained.shipped_base(), network.of_graph(graph), graph)
     pairs = [(array, held[name][key]) for name, kept in shipped.items() for key, array in kept.items()]
     return len(pairs), sum(not _same(*pair) for pair in pairs)
 

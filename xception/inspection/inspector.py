@@ -21,13 +21,17 @@ import h5py
 
 from .. import architecture
 from ..errors import ModelFileError
-from ..formats import files as keras_files
-from ..formats.hdf5 import arrays
-from ..formats.hdf5 import file as hdf5
-from ..formats.keras import archive
-from ..formats.keras import config_reader as config
-from ..formats.keras import weights_by_name as legacy
-from ..formats.keras import weights_by_position as numbered
+from ..formats import count_classes, read_model, read_weights
+from ..formats.hdf5.arrays import BFLOAT16
+from ..formats.hdf5.file import SIGNATURE, File, open_file, open_group, open_object, read_text
+from ..formats.hdf5.source import Source
+from ..formats.keras import weights_by_name, weights_by_position
+from ..formats.keras.archive import NotKerasError, is_archive, open_archive
+from ..formats.keras.config_reader import major_version
+from ..formats.keras.json_reader import read_json_object
+from ..formats.keras.reader import open_weights
+from ..formats.keras.stored_layers import read_model_config
+from ..formats.reading import check_file
 from ..graph import Graph, network
 from ..graph.network import Network
 from . import backbones as bases
@@ -39,7 +43,6 @@ Shape = tuple[int | None, ...]  #: with the batch axis
 OPTIMIZER = ("optimizer", "optimizer_weights")  #: groups with the state of training
 NO_WEIGHTS = ("metrics", "seed_generator", "seed_generator_state")
 MOST_ARRAYS = 100_000  #: that are counted
-MOST_PARAMETERS = 1 << 25  #: for which there is room, where weights have to be unpacked
 
 
 @dataclass
@@ -87,11 +90,11 @@ class _OtherFileError(Exception):
 def inspect(path: str | os.PathLike[str]) -> Inspection:
     """All that can be found out about a file. Raises OSError where there is none."""
     path = Path(path)
-    hdf5.check_file(path)
+    check_file(path)
     found = Inspection(path.name, path.stat().st_size)
     try:
-        described = (_look_into_archive if keras_files.is_archive(path) else _look_into_hdf5)(path, found)
-        with _weights(path) as (file, _):
+        described = (_look_into_archive if is_archive(path) else _look_into_hdf5)(path, found)
+        with open_weights(path) as (file, _):
             _count(file, found)
         if described is None:
             _try_weights(path, found)
@@ -111,26 +114,26 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
 def _look_into_archive(path: Path, found: Inspection) -> dict[str, Any]:
     found.format = "zip archive"
     try:
-        with archive.open_archive(path) as opened:
+        with open_archive(path) as opened:
             found.format = ".keras archive"
             found.keras_version = _text(opened.metadata.get("keras_version"))
             found.written_by = _text(opened.metadata.get("written_by"))
             found.saved = _text(opened.metadata.get("date_saved"))
-            found.class_names = [name for _, name in opened.class_names] if opened.class_names else None
+            found.class_names = (
+                [name for _, name in opened.record.class_names] if opened.record.class_names else None
+            )
             found.optimizer = _optimizer(opened.config.get("compile_config"), "optimizer")
             _describe(opened.config, found)
             return opened.config
-    except ModelFileError as error:
-        if "but no .keras file" in str(error):
-            raise _OtherFileError(_without_name(error, path)) from None
-        raise
+    except NotKerasError as error:
+        raise _OtherFileError(_without_name(error, path)) from None
 
 
 def _look_into_hdf5(path: Path, found: Inspection) -> dict[str, Any] | None:
     with path.open("rb") as stream:
-        is_hdf5 = stream.read(len(hdf5.SIGNATURE)) == hdf5.SIGNATURE
+        is_hdf5 = stream.read(len(SIGNATURE)) == SIGNATURE
     try:
-        with hdf5.open_source(hdf5.Source(path.name, path)) as file:
+        with open_file(Source(path.name, path)) as file:
             found.format = "HDF5"
             return _look_into(file, found)
     except ModelFileError as error:
@@ -139,24 +142,24 @@ def _look_into_hdf5(path: Path, found: Inspection) -> dict[str, Any] | None:
         raise _OtherFileError(_without_name(error, path)) from None
 
 
-def _look_into(file: hdf5.File, found: Inspection) -> dict[str, Any] | None:
-    inner = [hdf5.group(file, "model_weights")] if "model_weights" in file.keys() else []  # noqa: SIM118
+def _look_into(file: File, found: Inspection) -> dict[str, Any] | None:
+    inner = [open_group(file, "model_weights")] if "model_weights" in file.keys() else []  # noqa: SIM118
     for holder in (file, *inner):
         if "keras_version" in holder.attrs:
-            found.keras_version = found.keras_version or hdf5.text(holder, "keras_version")
+            found.keras_version = found.keras_version or read_text(holder, "keras_version")
     if "model_config" in file.attrs:
         found.format = "whole model in HDF5"
-        described = legacy.model_config(file)
+        described = read_model_config(file)
         if "training_config" in file.attrs:
-            training = config.parse(hdf5.text(file, "training_config"), "training_config")
+            training = read_json_object(read_text(file, "training_config"), "training_config")
             found.optimizer = _optimizer(training, "optimizer_config")
         _describe(described, found)
         return described
-    if legacy.recognises(file):
+    if weights_by_name.recognizes(file):
         found.format = "weights in HDF5, by the names of layers"
-        if any(name.startswith("convolution2d_") for name in legacy.listed(file)):
+        if any(name.startswith("convolution2d_") for name in weights_by_name.list_layers(file)):
             found.format += " as Keras 1 gave them"
-    elif numbered.recognises(file):
+    elif weights_by_position.recognizes(file):
         found.format = "weights in HDF5, by class and number as Keras 3 writes them"
     else:
         names = ", ".join(list(file)[:5]) or "nothing"
@@ -218,17 +221,7 @@ def _tolerance() -> contextlib.suppress:
 # --- what is in it --------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _weights(path: Path) -> Iterator[tuple[hdf5.File, hdf5.Source]]:
-    """The HDF5 file with the weights, and where it lies."""
-    with contextlib.ExitStack() as stack:
-        source = hdf5.Source(path.name, path)
-        if keras_files.is_archive(path):
-            source = stack.enter_context(archive.open_archive(path)).weights(MOST_PARAMETERS)
-        yield stack.enter_context(hdf5.open_source(source)), source
-
-
-def _count(file: hdf5.File, found: Inspection) -> None:
+def _count(file: File, found: Inspection) -> None:
     kinds: Counter[str] = Counter()
     found.parameters = 0
     for path, dtype, size in _arrays(file):
@@ -240,7 +233,7 @@ def _count(file: hdf5.File, found: Inspection) -> None:
     found.arrays = dict(kinds)
 
 
-def _arrays(file: hdf5.File) -> Iterator[tuple[list[str], str, int]]:
+def _arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
     """(path, type, size) of every array that stands in the very file; none is read."""
     waiting: list[tuple[list[str], Any]] = [([], file)]
     met = set()
@@ -249,7 +242,7 @@ def _arrays(file: hdf5.File) -> Iterator[tuple[list[str], str, int]]:
         path, group = waiting.pop()
         for name in group:
             try:
-                inside = hdf5.follow(group, name)
+                inside = open_object(group, name)
             except ModelFileError:  # a link to elsewhere
                 continue
             address = h5py.h5o.get_info(inside).addr
@@ -260,7 +253,7 @@ def _arrays(file: hdf5.File) -> Iterator[tuple[list[str], str, int]]:
                 waiting.append(([*path, name], h5py.Group(inside)))
             elif isinstance(inside, h5py.h5d.DatasetID):
                 count += 1
-                dtype = "bfloat16" if inside.dtype == arrays.BFLOAT16 else inside.dtype.name
+                dtype = "bfloat16" if inside.dtype == BFLOAT16 else inside.dtype.name
                 yield [*path, name], dtype, math.prod(inside.shape or ())
 
 
@@ -269,10 +262,10 @@ def _arrays(file: hdf5.File) -> Iterator[tuple[list[str], str, int]]:
 
 def _try_model(path: Path, described: dict[str, Any], found: Inspection) -> None:
     try:
-        stored = keras_files.read_model(path)
+        stored = read_model(path)
         graph, parameters, outline = stored.graph, stored.parameters, stored.network
     except ModelFileError as error:
-        keras = config.version(found.keras_version or ("3" if keras_files.is_archive(path) else "1"))
+        keras = major_version(found.keras_version or ("3" if is_archive(path) else "1"))
         found.reasons = refusals(described, keras) or [_without_name(error, path)]
         _try_base(path, found, alone=False)
         return
@@ -295,7 +288,7 @@ def _rows(graph: Graph, outline: Network) -> Iterator[Row]:
 def _try_weights(path: Path, found: Inspection) -> None:
     """Weights alone run if they are those of an Xception."""
     with contextlib.suppress(ValueError):
-        classes = keras_files.count_classes(path)
+        classes = count_classes(path)
         if classes is not None and _reads(path, architecture.xception(classes=classes)):
             found.runs, found.loads_as = True, f"xception.Xception(weights=FILE, classes={classes})"
     _try_base(path, found, alone=True)
@@ -311,7 +304,7 @@ def _try_base(path: Path, found: Inspection, alone: bool) -> None:
 
     alone: whether the file holds weights and nothing else; then a base by itself runs.
     """
-    with contextlib.suppress(ModelFileError), _weights(path) as (file, source):
+    with contextlib.suppress(ModelFileError), open_weights(path) as (file, source):
         found.bases = bases.in_file(file, source)
     if found.bases and not found.runs and _reads(path, bases.reference()):
         found.runs = alone and not found.bases[0].place
@@ -323,7 +316,7 @@ def _reads(path: Path, graph: Graph) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            keras_files.read_weights(path, network.of_graph(graph), graph)
+            read_weights(path, network.of_graph(graph), graph)
         except ModelFileError:
             return False
     return True

@@ -1,13 +1,12 @@
-"""Every layer of a description that is refused, where `config.read_network` stops at the first."""
+"""Every layer of a description that is refused, where `read_network` stops at the first."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import ModelFileError
-from ..formats.keras import config_reader as config
+from ..formats.keras.config_reader import NETWORKS, read_network
 
 MOST = 20  #: reasons that are looked for
 
@@ -23,10 +22,10 @@ def refusals(described: dict[str, Any], keras: int) -> list[str]:
 
     def reason(kept: Sequence[Place]) -> str | None:
         try:
-            config.read_network(_with_stand_ins(described, set(kept)), keras, "")
+            read_network(_with_stand_ins(described, set(kept)), keras, "")
         except ModelFileError as error:
-            # What is known, instead, is a long list.
-            return re.sub("(known(?: here)?)(?::|; known are) .*", r"\1", str(error).removeprefix(": "))
+            # What is supported, instead, is a long list.
+            return str(error).removeprefix(": ").partition("; supported: ")[0]
         return None
 
     found: list[str] = []
@@ -60,7 +59,7 @@ def name_of(layer: Any) -> str:
 def _places(described: Any, around: Place = ()) -> Iterator[Place]:
     """Where layers are that are no networks."""
     for number, layer in enumerate(listed(described)):
-        if layer["class_name"] in config.NETWORKS:
+        if layer["class_name"] in NETWORKS:
             yield from _places(layer, (*around, number))
         else:
             yield *around, number
@@ -71,7 +70,7 @@ def _with_stand_ins(described: dict[str, Any], kept: set[Place], around: Place =
     layers = []
     for number, layer in enumerate(listed(described)):
         place = (*around, number)
-        if layer["class_name"] in config.NETWORKS:
+        if layer["class_name"] in NETWORKS:
             layers.append(_with_stand_ins(layer, kept, place))
         else:
             layers.append(layer if place in kept else _stand_in(layer))

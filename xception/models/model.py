@@ -72,12 +72,12 @@ def Xception(  # noqa: N802, the name is Keras's
     )
     if weights is None:
         return Model(graph, initial_parameters(graph, seed))
-    from ..formats import files as keras_files
+    from .. import formats
     from . import pretrained
 
     if imagenet:
         weights = pretrained.classifier() if include_top else pretrained.shipped_base()
-    return Model(graph, keras_files.read_weights(weights, network.of_graph(graph), graph))
+    return Model(graph, formats.read_weights(weights, network.of_graph(graph), graph))
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -89,9 +89,9 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
     Raises FileNotFoundError, IsADirectoryError, or ModelFileError (a ValueError).
     """
-    from ..formats import files as keras_files
+    from .. import formats
 
-    stored = keras_files.read_model(path)
+    stored = formats.read_model(path)
     return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)
 
 
@@ -350,9 +350,9 @@ class Model:
         FileNotFoundError, IsADirectoryError, or ModelFileError (a ValueError), and then leaves the
         model as it was.
         """
-        from ..formats import files as keras_files
+        from .. import formats
 
-        found = keras_files.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
+        found = formats.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
         self._set_parameters({**self._parameters, **found})
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
@@ -361,21 +361,21 @@ class Model:
         Keras's `load_weights` reads both. An interrupted write leaves no file of this name, or the
         one that was there before.
         """
-        from ..formats import files as keras_files
+        from .. import formats
 
-        keras_files.write_weights(path, self.network, self.graph, self._parameters)
+        formats.write_weights(path, self.network, self.graph, self._parameters)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole model as `.keras`, which Keras 3 and this library load; `labels` too.
 
         An interrupted write leaves no file of this name, or the one that was there before.
         """
-        from ..formats import files as keras_files
+        from .. import formats
 
-        stored = keras_files.StoredModel(
+        stored = formats.StoredModel(
             self.graph, self._parameters, self.network, self.class_names, self.preprocessing
         )
-        keras_files.write_model(path, stored)
+        formats.write_model(path, stored)
 
     def _take(self, nodes: Sequence[Node], weights: Sequence[ArrayLike]) -> None:
         """New arrays for these nodes' parameters, in order, or a ValueError and no change."""
