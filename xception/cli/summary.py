@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 
 from .. import architecture
@@ -29,9 +28,9 @@ def inspect(arguments: argparse.Namespace) -> int:
 
     found = inspection(arguments.file)
     if arguments.format == "json":
-        print(json.dumps(dataclasses.asdict(found), indent=2, default=str))
+        print(json.dumps(found.to_dict(), indent=2, default=str))
     else:
-        print(plain(summaries.inspected(found)))
+        print(plain(str(found)))
     return complain(f"{found.file}: {found.damage}") if found.damage else 0
 
 

@@ -51,7 +51,9 @@ def read_model(path: Path) -> StoredModel:
         return StoredModel(graph, parameters, network, record.class_names, record.preprocessing)
     source = Source(path.name, path)
     with open_file(source) as file:
-        network, graph = _read_network(read_model_config(file), read_keras_version(file), path)
+        version = read_keras_version(file)
+        keras = 1 if version is None else major_version(version)
+        network, graph = _read_network(read_model_config(file), keras, path)
         return StoredModel(graph, _read_all(network, graph, file, source), network)
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from ...errors import ModelFileError
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, has_names, location, open_group, read_names, read_text
-from .config_reader import major_version
 from .json_reader import read_json_object
 
 #: Names of parameters in files of Keras 1.
@@ -116,12 +115,12 @@ def read_model_config(file: File) -> dict[str, Any]:
     return read_json_object(read_text(file, "model_config"), f"{location(file)}, model_config")
 
 
-def read_keras_version(file: File) -> int:
-    """Return the major version of the Keras that wrote a file. Keras 1 did not say."""
+def read_keras_version(file: File) -> str | None:
+    """Return the version of the Keras that wrote a file; None if it does not say, as Keras 1 did not."""
     for holder in (file, _layers_group(file)):
         if "keras_version" in holder.attrs:
-            return major_version(read_text(holder, "keras_version"))
-    return 1
+            return read_text(holder, "keras_version")
+    return None
 
 
 def _layers_group(file: File) -> Group:
