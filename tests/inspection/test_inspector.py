@@ -130,7 +130,7 @@ def test_models_that_are_refused_for_another_reason(file):
         find_layer(config, "classes")["config"]["units"] = 6
 
     (reason,) = inspect(with_config(file, enlarge)).reasons
-    assert "kernel should have shape (8, 6), inspection (8, 5)" in reason
+    assert "kernel should have shape (8, 6), found (8, 5)" in reason
 
 
 def test_links_are_not_followed_and_circles_end(tmp_path):
@@ -205,7 +205,7 @@ def test_archives_and_hdf5_of_other_programs(tmp_path):
     inspection = inspect(tmp_path / "x.keras")
     assert (inspection.format, inspection.damage) == ("zip archive", None)
     (reason,) = inspection.reasons
-    assert reason == "a zip archive, but no .keras file: there is no config.json; inspection data.pkl"
+    assert reason == "a zip archive, but no .keras file: there is no config.json; found data.pkl"
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["measurements"] = np.zeros(3)
     inspection = inspect(tmp_path / "x.h5")
