@@ -12,7 +12,7 @@ from typing import Any
 
 from ..limits import MAX_TENSOR_DEPTH
 
-#: Keyword arguments that name no tensor which the layer computes with.
+#: Keyword arguments that hold no operand.
 IGNORED_ARGUMENTS = ("training", "mask", "name", "dtype")
 
 
