@@ -7,7 +7,7 @@ graph's own.
 
 from __future__ import annotations
 
-# --- descriptions ---------------------------------------------------------------------------
+# --- configs --------------------------------------------------------------------------------
 
 #: One JSON text or HDF5 attribute. Parsed JSON takes many times its size in memory. The description of
 #: Xception has 120 kB.
@@ -40,24 +40,24 @@ MAX_ACTIVATION_ELEMENTS = 1 << 28
 MAX_ARCHIVE_MEMBERS = 10_000
 #: The directory of an archive, which zipfile reads at once, and expands to many times its size.
 MAX_ARCHIVE_DIRECTORY_BYTES = 4 << 20
-#: Unpacked over packed size of a whole weights file. Trained weights compress by a tenth, a bomb by a
-#: thousand.
-MAX_WEIGHTS_COMPRESSION = 32
+#: Unpacked over packed size of a whole weights file. Trained weights compress by a tenth, a bomb to a
+#: thousandth.
+MAX_WEIGHTS_COMPRESSION_RATIO = 32
 #: What a weights file holds per parameter: a float64, and the optimizer's state beside it.
 MAX_BYTES_PER_PARAMETER = 32
 #: What a weights file holds besides numbers: HDF5's own tables, and unused space.
 MAX_HDF5_OVERHEAD_BYTES = 64 << 20
-#: The number of parameters that is assumed to unpack weights for a model that is not known or smaller.
+#: Number of parameters that compressed weights may have, at least, whatever model they are read for.
 MAX_ASSUMED_PARAMETERS = 1 << 25
 
 # --- HDF5 -----------------------------------------------------------------------------------
 
 #: Links followed while one file is read. Hard links can form circles, and lists can name one group
-#: thousands of times, so that the walk would not end.
+#: thousands of times, so that a walk through the file would not end.
 MAX_LINKS = 200_000
-#: What opening one array costs, in links: about as much time.
+#: Opening an array takes as long as following so many links, and counts as so many.
 LINKS_PER_ARRAY = 10
-#: Networks within networks of a file that are searched for one that fits: each level opens its groups.
+#: Depth to which the networks of a file are searched for one that fits. Each level opens its groups.
 MAX_SEARCH_DEPTH = 8
 #: Groups within groups in one path: HDF5 opens each.
 MAX_PATH_DEPTH = 32
@@ -73,10 +73,10 @@ MAX_LOCATION_CHARACTERS = 300
 # --- arrays ---------------------------------------------------------------------------------
 
 #: Deflate expands a byte to at most 1032. An array that declares more declares more than is stored.
-MAX_DEFLATE_EXPANSION = 1100
+MAX_DEFLATE_RATIO = 1100
 #: A compressed chunk may be larger than its array, as h5py writes small arrays that can grow; but it
 #: is unpacked in one piece.
 MAX_OVERSIZE_CHUNK_BYTES = 1 << 20
-#: Numbers that any file may unpack to. Beyond that, MAX_WEIGHTS_COMPRESSION times the file's size: many
+#: Numbers that any file may unpack to. Beyond that, MAX_WEIGHTS_COMPRESSION_RATIO times the file's size: many
 #: layers may list one and the same array.
 MAX_SMALL_FILE_NUMBERS_BYTES = 256 << 20

@@ -15,7 +15,7 @@ from ..graph import Graph, Node
 from ..kernels import Array
 from .hdf5.arrays import StoredArray, read_arrays
 from .hdf5.source import Source
-from .limits import MAX_SMALL_FILE_NUMBERS_BYTES, MAX_WEIGHTS_COMPRESSION
+from .limits import MAX_SMALL_FILE_NUMBERS_BYTES, MAX_WEIGHTS_COMPRESSION_RATIO
 
 MAX_NAMES_SHOWN = 5  #: in one message
 
@@ -84,7 +84,7 @@ class Match:
             ModelFileError: The arrays are damaged, or unpack to far more than the file's size.
         """
         total = sum(4 * array.size for array in self.arrays.values())
-        if total > MAX_SMALL_FILE_NUMBERS_BYTES + MAX_WEIGHTS_COMPRESSION * source.length:
+        if total > MAX_SMALL_FILE_NUMBERS_BYTES + MAX_WEIGHTS_COMPRESSION_RATIO * source.length:
             raise ModelFileError(f"{source.name}: {source.length:,} bytes that unpack to {total:,}; refused")
         parameters: dict[str, dict[str, Array]] = {}
         values = read_arrays(list(self.arrays.values()), source)

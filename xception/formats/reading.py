@@ -18,7 +18,7 @@ from .stored import StoredModel
 
 
 class Reader(Protocol):
-    """What a module must provide to read the files of one framework; see `read_model` and the others."""
+    """What a module provides to read the files of one framework. The functions below call it."""
 
     def read_model(self, path: Path) -> StoredModel: ...
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...errors import ModelFileError
 from ...kernels import Array, aligned, whole_lines
-from ..limits import LINKS_PER_ARRAY, MAX_DEFLATE_EXPANSION, MAX_OVERSIZE_CHUNK_BYTES
+from ..limits import LINKS_PER_ARRAY, MAX_DEFLATE_RATIO, MAX_OVERSIZE_CHUNK_BYTES
 from .file import Group, count_links, location, open_object
 from .source import Source
 
@@ -110,7 +110,7 @@ def _check_storage(array: StoredArray, properties: Any) -> None:
     stored = array.dataset.get_storage_size()
     if array.size and not stored:
         raise ModelFileError(f"{array.location}: declares shape {array.shape}, but stores nothing")
-    max_bytes = stored * (MAX_DEFLATE_EXPANSION if properties.get_nfilters() else 1)
+    max_bytes = stored * (MAX_DEFLATE_RATIO if properties.get_nfilters() else 1)
     complete = array.size * array.dataset.get_type().get_size() <= max_bytes
     if properties.get_layout() == h5py.h5d.CHUNKED:
         if stored > h5py.h5i.get_file_id(array.dataset).get_filesize():

@@ -28,7 +28,7 @@ from ..limits import (
     MAX_BYTES_PER_PARAMETER,
     MAX_HDF5_OVERHEAD_BYTES,
     MAX_TEXT_BYTES,
-    MAX_WEIGHTS_COMPRESSION,
+    MAX_WEIGHTS_COMPRESSION_RATIO,
 )
 from .json_reader import read_json_object
 from .training_record import OLD_RECORD, RECORD, TrainingRecord, read_training_record
@@ -86,7 +86,7 @@ class Archive:
                     name, self.path, _content_offset(self.zip_file, info, self.path), info.file_size
                 )
             max_bytes = MAX_HDF5_OVERHEAD_BYTES + min(
-                MAX_BYTES_PER_PARAMETER * parameter_count, MAX_WEIGHTS_COMPRESSION * info.compress_size
+                MAX_BYTES_PER_PARAMETER * parameter_count, MAX_WEIGHTS_COMPRESSION_RATIO * info.compress_size
             )
             return Source(name, self.path, content=_unpack(self.zip_file, info, max_bytes, name))
 

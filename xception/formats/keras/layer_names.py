@@ -49,7 +49,7 @@ def kind_of_name(name: str) -> str:
 
 
 def has_automatic_name(member: Member) -> bool:
-    """Return True if Keras named the member, and nobody chose its name."""
+    """Return True if the name of a member is automatic."""
     if isinstance(member.layer, Network):
         return stem_of(member.name) in NETWORK_STEMS
     return is_automatic(member.name, member.kind)
