@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import xception
-from xception.inspection import backbones as bases
+from xception.inspection.backbones import Backbone
 from xception.inspection.inspector import inspect
 
 CLASSES = ("cup", "fork", "glass", "knife", "plate", "spoon")
@@ -112,5 +112,5 @@ def test_the_model_is_inspected(real):
     assert (found.parameters, found.trainable) == (21_066_986, 205_506)
     assert (found.optimizer, found.optimizer_arrays) == ("Adam", 10)
     assert found.arrays == {"float32": 238}
-    assert found.bases == [bases.Base("xception", 234, 0)]
+    assert found.bases == [Backbone("xception", 234, 0)]
     assert found.runs
