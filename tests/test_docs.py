@@ -1,4 +1,4 @@
-"""README, documentation and notebooks: code compiles, commands parse, links and the reference are complete."""
+"""Documentation: code compiles, commands parse, links lead somewhere, the reference is complete."""
 
 import json
 import re

@@ -75,8 +75,7 @@ class Graph:
             The name of the new node.
 
         Raises:
-            GraphError: The wiring or the shapes do not fit, the name is taken, or the graph is that
-                of a `Model`.
+            GraphError: The wiring or the shapes do not fit, the name is taken, or the graph is a model's.
         """
         self._check_not_frozen()
         if name is None and shares is not None:
@@ -185,7 +184,6 @@ class Graph:
         return graph
 
     def _copy(self) -> Graph:
-        """Return a copy that can be changed."""
         graph = Graph(self.name)
         graph._nodes = dict(self._nodes)
         graph._inputs, graph._outputs = self._inputs, self._outputs
