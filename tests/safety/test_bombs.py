@@ -181,7 +181,13 @@ def fill_value(file, kernel):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sets memory limits as Linux does")
 def test_bombs_are_refused_in_little_memory(tmp_path):
-    paths = {name: make(tmp_path / f"{i}.keras") for i, (name, make) in enumerate(BOMBS.items())}
+    paths = {}
+    for i, (name, make) in enumerate(BOMBS.items()):
+        try:
+            paths[name] = make(tmp_path / f"{i}.keras")
+        except OSError as error:  # older HDF5 libraries read such a chunk, but do not write it
+            if name != "a chunk" or "chunk size can't be encoded" not in str(error):
+                raise
     for name, path in paths.items():
         assert path.stat().st_size < 80 << 20, name
     command = [sys.executable, "-c", LOAD.format(memory=MEMORY), *map(str, paths.values())]
