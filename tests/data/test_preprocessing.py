@@ -26,6 +26,7 @@ def test_names_of_later_versions_are_ignored():
         ({"scaling": 3}, "scaling must be one of"),
         ({"interpolation": "cubic"}, "interpolation must be one of nearest, bilinear"),
         ({"from_logits": "yes"}, "from_logits must be True, False or None, got 'yes'"),
+        ({"from_logits": 1}, "from_logits must be True, False or None, got 1"),
     ],
 )
 def test_values_that_are_not_valid(values, message):

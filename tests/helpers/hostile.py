@@ -1,4 +1,4 @@
-"""Small model files in each of Keras's forms, to be made hostile, and what must become of them."""
+"""A small model in each form of Keras's files, ways to make it hostile, and checks that it is refused."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ import xception
 Config = dict[str, Any]
 Spoil = Callable[[h5py.File, str], None]
 
-SECONDS = 5  #: of computing that any refusal may take, on a slow machine
+SECONDS = 5  #: of computing: the limit for any refusal, on a slow machine
 KERNEL = np.arange(8, dtype=np.float32).reshape(4, 2)
 BIAS = np.array([1, 2], np.float32)
 FILTER = np.linspace(-1, 1, 12, dtype=np.float32).reshape(1, 1, 3, 4)
 
 
-# --- descriptions ---------------------------------------------------------------------------
+# --- configs --------------------------------------------------------------------------------
 
 
 def tensor(name: str, use: int = 0, output: int = 0) -> Config:
@@ -37,7 +37,7 @@ def tensor(name: str, use: int = 0, output: int = 0) -> Config:
 
 
 def layer(class_name: str, name: str, *reads: Any, more: Config | None = None, **config: Any) -> Config:
-    """A layer as Keras 3 writes it. reads: names of layers, one for each use, or whole arguments."""
+    """Return a layer as Keras 3 writes it. reads: for each use, the name of a layer or all arguments."""
     args = [[tensor(read)] if isinstance(read, str) else read for read in reads]
     found = {
         "module": "keras.layers",
@@ -55,7 +55,7 @@ def entry(name: str = "pixels", shape: Any = (None, 8, 8, 3), **config: Any) -> 
 
 
 def functional(*layers: Config, name: str = "small", **ends: Any) -> Config:
-    """A model of these layers: from the first to the last, unless said otherwise."""
+    """Return a model of these layers. `ends` replaces its inputs (the first) and outputs (the last)."""
     config = {
         "name": name,
         "trainable": True,
@@ -84,7 +84,7 @@ def sequential(*layers: Config, name: str = "row") -> Config:
 
 
 def small(*behind: Config, **ends: Any) -> Config:
-    """Pixels to two classes by a convolution, pooling and a dense layer; `behind` stands at its end."""
+    """Return a model: convolution, pooling and dense layer, followed by `behind`."""
     return functional(
         entry(),
         layer("Conv2D", "conv", "pixels", filters=4, kernel_size=[1, 1], use_bias=False),
@@ -98,16 +98,16 @@ def small(*behind: Config, **ends: Any) -> Config:
 # --- files ----------------------------------------------------------------------------------
 
 
-def fill_numbered(file: h5py.File) -> None:
-    """The weights of `small()` as Keras 3 writes them."""
+def fill_by_position(file: h5py.File) -> None:
+    """Write the weights of `small()` as Keras 3 does."""
     file["layers/conv2d/vars/0"] = FILTER
     file.create_group("layers/global_average_pooling2d/vars")
     file["layers/dense/vars/0"] = KERNEL
     file["layers/dense/vars/1"] = BIAS
 
 
-def fill_legacy(file: h5py.File, root: str = "/") -> None:
-    """The same as Keras 2 writes them."""
+def fill_by_name(file: h5py.File, root: str = "/") -> None:
+    """Write the same as Keras 2 does."""
     group = file.require_group(root)
     group.attrs["layer_names"] = np.array([b"pixels", b"conv", b"pool", b"dense"])
     group.attrs["keras_version"] = "2.15.0"
@@ -138,13 +138,13 @@ def archive(
     more: dict[str, bytes | str] | None = None,
     packed: bool = False,
 ) -> Path:
-    """A `.keras` file. config: a description, or the very text of it."""
+    """Write a `.keras` file. config: a config, or its text."""
     config = small() if config is None else config
     text = config if isinstance(config, bytes | str) else json.dumps(config)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as file:
         file.writestr("metadata.json", json.dumps({"keras_version": "3.3.3"}))
         file.writestr("config.json", text)
-        file.writestr("model.weights.h5", hdf5_bytes(fill_numbered) if weights is None else weights)
+        file.writestr("model.weights.h5", hdf5_bytes(fill_by_position) if weights is None else weights)
         for name, content in (more or {}).items():
             file.writestr(name, content)
     return path
@@ -158,21 +158,21 @@ def whole_h5(
         text = config if isinstance(config, str) else json.dumps(config)
         file.attrs["model_config"] = text
         file.attrs["keras_version"] = "3.3.3"
-        fill_legacy(file, "model_weights")
+        fill_by_name(file, "model_weights")
         spoil(file)
     return path
 
 
 @dataclass(frozen=True)
 class Form:
-    """One of the forms of a file: how the small model's is made, and where things stand in it."""
+    """A form of model file, and how to write the small model in it."""
 
     suffix: str
     kernel: str  #: the path of the dense layer's kernel
     whole: bool  #: whether it holds a model
 
     def write(self, folder: Path, spoil: Spoil | None = None, name: str = "x") -> Path:
-        """The small model in this form. spoil: is given the HDF5 file, and the kernel's path."""
+        """Write the small model. spoil(HDF5 file, path of the kernel) changes it."""
         path = folder / f"{name}{self.suffix}"
 
         def spoilt(file: h5py.File) -> None:
@@ -180,11 +180,11 @@ class Form:
                 spoil(file, self.kernel)
 
         if self.suffix in (".keras", ".packed.keras"):
-            weights = hdf5_bytes(fill_numbered, spoilt)
+            weights = hdf5_bytes(fill_by_position, spoilt)
             return archive(path, weights=weights, packed=self.suffix != ".keras")
         if self.whole:
             return whole_h5(path, spoil=spoilt)
-        fill = fill_numbered if self.suffix == ".weights.h5" else fill_legacy
+        fill = fill_by_position if self.suffix == ".weights.h5" else fill_by_name
         path.write_bytes(hdf5_bytes(fill, spoilt))
         return path
 
@@ -197,7 +197,7 @@ FORMS = {
     "weights of Keras 2": Form(".h5", "dense/dense/kernel:0", False),
 }
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-legacy_forms = pytest.mark.parametrize(
+by_name_forms = pytest.mark.parametrize(
     "form", [FORMS["whole h5"], FORMS["weights of Keras 2"]], ids=["whole", "weights"]
 )
 
@@ -209,14 +209,14 @@ LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 
 
 def changed(path: Path, change: Change) -> Path:
-    """The archive with its bytes changed: change(content) -> None, or other bytes."""
+    """Change the bytes of an archive: change(content) -> None, or other bytes."""
     content = bytearray(path.read_bytes())
     path.write_bytes(change(content) or content)
     return path
 
 
-def entry_of(content: bytes, name: str, signature: bytes = CENTRAL) -> int:
-    """Where a member's entry begins, in the directory or before its content."""
+def entry_offset(content: bytes, name: str, signature: bytes = CENTRAL) -> int:
+    """Return the offset of a member's entry: in the directory, or before its content."""
     length = 46 if signature == CENTRAL else 30
     start = content.find(signature)
     while content[start + length : start + length + len(name)] != name.encode():
@@ -224,34 +224,34 @@ def entry_of(content: bytes, name: str, signature: bytes = CENTRAL) -> int:
     return start
 
 
-def put(
+def set_field(
     field: int, size: int, value: int, name: str = "model.weights.h5", signature: bytes = CENTRAL
 ) -> Change:
-    """A change of one number in a member's entry."""
+    """Return a change of one number in a member's entry."""
 
     def change(content: bytearray) -> None:
-        start = entry_of(content, name, signature) + field
+        start = entry_offset(content, name, signature) + field
         content[start : start + size] = value.to_bytes(size, "little")
 
     return change
 
 
-# --- what must become of them ---------------------------------------------------------------
+# --- checks ---------------------------------------------------------------------------------
 
 
 def small_model() -> xception.Model:
-    """The small model, with weights of its own, none of which is that of a file."""
-    from xception.formats import files as keras_files
-    from xception.formats.keras import config_reader as config
+    """Return the small model with weights that no file has."""
+    from xception.formats.keras.config_reader import read_network
+    from xception.graph.network import flatten
     from xception.models.parameters import initial_parameters
 
-    network = config.read_network(small(), 3, "small")
-    graph = keras_files.flatten(network)
+    network = read_network(small(), 3, "small")
+    graph = flatten(network)
     return xception.Model(graph, initial_parameters(graph, 3), network)
 
 
-def refused(path: Path, message: str, whole: bool = True) -> str:
-    """The file is refused as a model and as weights, in time; a model that was to load it is unchanged."""
+def assert_refused(path: Path, message: str, whole: bool = True) -> str:
+    """Assert that a file is refused as a model and as weights, in time, and that no model is changed."""
     model = small_model()
     before = model.get_weights()
     actions = [lambda: model.load_weights(path)]
@@ -269,8 +269,8 @@ def refused(path: Path, message: str, whole: bool = True) -> str:
     return str(caught.value)
 
 
-def refused_config(folder: Path, config: Any, message: str) -> None:
-    """A model so described is refused, in both forms of a file that describe one."""
+def assert_config_refused(folder: Path, config: Any, message: str) -> None:
+    """Assert that a model with this config is refused, in `.keras` and in `.h5`."""
     for write in (archive, whole_h5):
         if isinstance(config, bytes) and write is whole_h5:
             continue
@@ -283,8 +283,8 @@ def refused_config(folder: Path, config: Any, message: str) -> None:
         assert all(letter.isprintable() or letter == "\n" for letter in str(caught.value))
 
 
-def loads(path: Path, whole: bool = True) -> list[xception.Model]:
-    """The models that it loads as, each with the small model's weights as the files have them."""
+def load_all(path: Path, whole: bool = True) -> list[xception.Model]:
+    """Return the models that a file loads as: by load_weights, and by load_model if it is a whole model."""
     models = [small_model()]
     models[0].load_weights(path)
     if whole:

@@ -1,8 +1,8 @@
 """Write weights in the layout in which Keras published Xception in 2016.
 
-The real files cannot be had by tests. This writes the same groups, datasets and attributes from
-known weights: every layer is numbered, in the order in which Keras's script creates it, and the
-variance is called `running_std`.
+Tests cannot download the real files. This writes the same groups, datasets and attributes from known
+weights: every layer is numbered in the order in which Keras's script creates it, and the variance is
+called `running_std`.
 """
 
 import h5py
@@ -21,10 +21,10 @@ SUFFIXES = {
 
 
 def write(path, model, first=1):
-    """Write `model`'s weights; numbers count from `first`, the classifier's from 2."""
+    """Write the weights of a model. Numbers count from `first`, those of the classifier from 2."""
     graph = model.graph
     groups, counters = {}, {"dense": 2}
-    for node in graph.nodes.values():  # in the order of creation
+    for node in graph.nodes.values():  # the order of creation
         stem = STEMS[node.kind]
         number = counters.get(stem, first)
         counters[stem] = number + 1

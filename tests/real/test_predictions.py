@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import xception
-from xception.inspection import backbones
+from xception.inspection.backbones import Backbone
 from xception.inspection.inspector import inspect
 
 CLASS_NAMES = ("cup", "fork", "glass", "knife", "plate", "spoon")
@@ -101,12 +101,12 @@ def test_evaluate_gives_an_accuracy_of_1(real, model, labels):
 
 
 def test_the_model_is_inspected(real):
-    found = inspect(real / "kitchenware_xception.keras")
-    assert (found.format, found.keras_version, found.saved) == (
+    report = inspect(real / "kitchenware_xception.keras")
+    assert (report.format, report.keras_version, report.saved) == (
         ".keras archive", "3.3.3", "2024-05-15@12:16:32",
     )  # fmt: skip
-    assert (found.parameters, found.trainable) == (21_066_986, 205_506)
-    assert (found.optimizer, found.optimizer_arrays) == ("Adam", 10)
-    assert found.arrays == {"float32": 238}
-    assert found.bases == [backbones.Base("xception", 234, 0)]
-    assert found.runs
+    assert (report.parameters, report.trainable) == (21_066_986, 205_506)
+    assert (report.optimizer, report.optimizer_arrays) == ("Adam", 10)
+    assert report.arrays == {"float32": 238}
+    assert report.bases == [Backbone("xception", 234, 0)]
+    assert report.runs

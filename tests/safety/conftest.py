@@ -16,7 +16,7 @@ def function(x): pathlib.Path({path!r}).write_text("called")
 
 @pytest.fixture(autouse=True)
 def canary(tmp_path_factory, monkeypatch):
-    """A module `canary` that can be imported, and that leaves a trace if anybody does."""
+    """An importable module `canary` that leaves a trace when it is imported or called."""
     folder = tmp_path_factory.mktemp("canary")
     trace = folder / "trace"
     (folder / "canary.py").write_text(CANARY.format(path=str(trace)))

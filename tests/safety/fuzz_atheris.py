@@ -1,11 +1,11 @@
-"""Fuzzing that looks for new paths through the code; not run with the tests. `pip install atheris`.
+"""Coverage-guided fuzzing of model files; not part of the tests. Needs `pip install atheris`.
 
-    python tests/fuzz_atheris.py description -max_total_time=600
-    python tests/fuzz_atheris.py file folder-with-model-files -max_total_time=600
+    python tests/safety/fuzz_atheris.py description -max_total_time=600
+    python tests/safety/fuzz_atheris.py file folder-with-model-files -max_total_time=600
 
-description: what is changed is the JSON in a `.keras` file. file: it is a whole file, of any form.
-Anything but a model or the library's own error ends the run, and is kept as `crash-…`. The further
-arguments are libFuzzer's.
+`description` changes the JSON in a `.keras` file, `file` a whole file of any form.
+Anything but a model or ModelFileError ends the run; the input is kept as `crash-…`. Further arguments
+are libFuzzer's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import atheris
 
 with atheris.instrument_imports(include=["xception"]):
     import xception
-    from xception.formats import files as keras_files
     from xception.graph import Graph
     from xception.layers import BatchNormalization, Conv2D, Dense, GlobalAveragePooling2D, Input
     from xception.models.parameters import initial_parameters
@@ -30,7 +29,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
 
 
 def small_file() -> bytes:
-    """A model in its file, to begin with."""
+    """Return a small model in its file, the first seed."""
     graph = Graph("small")
     x = graph.add(Input((8, 8, 3)), name="pixels")
     x = graph.add(Conv2D(4, 3), x)
@@ -60,12 +59,12 @@ def whole_file(data: bytes) -> None:
     path = FOLDER / "x.h5"
     path.write_bytes(data)
     load(path)
-    with contextlib.suppress(keras_files.ModelFileError):
+    with contextlib.suppress(xception.ModelFileError):
         MODEL.load_weights(path)
 
 
 def load(path: Path) -> None:
-    with contextlib.suppress(keras_files.ModelFileError):
+    with contextlib.suppress(xception.ModelFileError):
         xception.load_model(path)
 
 
@@ -76,7 +75,7 @@ if __name__ == "__main__":
     seeds = FOLDER / "seeds"
     seeds.mkdir()
     (seeds / "small").write_bytes(SMALL if target == "file" else PARTS["config.json"])
-    # What is new goes to the first folder.
+    # libFuzzer writes new inputs to the first folder.
     atheris.Setup(
         [sys.argv[0], str(seeds), *sys.argv[1:]], description if target == "description" else whole_file
     )

@@ -1,4 +1,4 @@
-"""Hostile arrays in HDF5 files: kept elsewhere, of strange types, or greater than they are."""
+"""Hostile arrays in HDF5 files: stored elsewhere, of odd types, or declared larger than they are."""
 
 import zlib
 
@@ -10,13 +10,13 @@ from hostile import (
     FILTER,
     FORMS,
     KERNEL,
+    assert_refused,
     assert_same,
     entry,
     every_form,
     functional,
     layer,
-    loads,
-    refused,
+    load_all,
     whole_h5,
 )
 
@@ -26,8 +26,8 @@ SPACE = h5py.h5s.create_simple(KERNEL.shape)
 CHUNKED = (4, 2)
 
 
-def instead(put):
-    """What to do to a file: something else in the kernel's place."""
+def replace_kernel(put):
+    """Return a change of a file: something else in the place of the kernel."""
 
     def spoil(file, kernel):
         del file[kernel]
@@ -36,8 +36,8 @@ def instead(put):
     return spoil
 
 
-def low_level(kind=h5py.h5t.IEEE_F32LE, space=SPACE, layout=None, filters=(), chunk=CHUNKED, content=None):
-    """A dataset made by HDF5's own functions, which let one lie."""
+def raw_dataset(kind=h5py.h5t.IEEE_F32LE, space=SPACE, layout=None, filters=(), chunk=CHUNKED, content=None):
+    """Return a change of a file: a dataset made by HDF5's own functions, which check less."""
 
     def put(file, kernel):
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -52,16 +52,16 @@ def low_level(kind=h5py.h5t.IEEE_F32LE, space=SPACE, layout=None, filters=(), ch
         if content is not None:
             made.write_direct_chunk((0,) * len(chunk), content)
 
-    return instead(put)
+    return replace_kernel(put)
 
 
-# --- kept elsewhere -------------------------------------------------------------------------
+# --- stored elsewhere -----------------------------------------------------------------------
 
 IN_ANOTHER = "kept in another file; refused"
 
 
 @every_form
-def test_numbers_in_another_file(tmp_path, form):
+def test_external_storage(tmp_path, form):
     raw = tmp_path / "raw"
     raw.write_bytes(KERNEL.tobytes())
     for place in (raw, "raw", "/dev/zero", "/dev/stdin", "/etc/passwd", "../raw"):
@@ -70,7 +70,7 @@ def test_numbers_in_another_file(tmp_path, form):
             size = h5py.h5f.UNLIMITED if place == "/dev/zero" else KERNEL.nbytes
             file.create_dataset(kernel, KERNEL.shape, "f4", external=[(str(place), 0, size)])
 
-        refused(form.write(tmp_path, instead(external)), IN_ANOTHER, form.whole)
+        assert_refused(form.write(tmp_path, replace_kernel(external)), IN_ANOTHER, form.whole)
 
 
 @every_form
@@ -85,21 +85,21 @@ def test_virtual_datasets(tmp_path, form):
             file.create_virtual_dataset(kernel, layout)
 
         def growing(file, kernel, place=place):
-            """Of which HDF5 opens the other file even to tell the shape."""
+            """HDF5 opens the other file even to find the shape."""
             layout = h5py.VirtualLayout(KERNEL.shape, np.float32, maxshape=(None, 2))
             source = h5py.VirtualSource(place, "kernel", KERNEL.shape, maxshape=(None, 2))
             layout[0 : h5py.h5s.UNLIMITED, :] = source[0 : h5py.h5s.UNLIMITED, :]
             file.create_virtual_dataset(kernel, layout)
 
         for put in (virtual, growing):
-            refused(form.write(tmp_path, instead(put)), IN_ANOTHER, form.whole)
+            assert_refused(form.write(tmp_path, replace_kernel(put)), IN_ANOTHER, form.whole)
 
     def of_itself(file, kernel):
         layout = h5py.VirtualLayout(KERNEL.shape, np.float32)
         layout[...] = h5py.VirtualSource(".", kernel, KERNEL.shape)
         file.create_virtual_dataset(kernel, layout)
 
-    refused(form.write(tmp_path, instead(of_itself)), IN_ANOTHER, form.whole)
+    assert_refused(form.write(tmp_path, replace_kernel(of_itself)), IN_ANOTHER, form.whole)
 
 
 # --- types ----------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ NUMBERS = "expected an array of numbers"
 
 
 def of_type(value, dtype=None):
-    return instead(lambda file, kernel: file.create_dataset(kernel, data=value, dtype=dtype))
+    return replace_kernel(lambda file, kernel: file.create_dataset(kernel, data=value, dtype=dtype))
 
 
 TYPES = {
@@ -121,19 +121,19 @@ TYPES = {
     "booleans": of_type(np.zeros((4, 2), bool)),
     "opaque": of_type(np.zeros((4, 2), "V4")),
     "opaque of one byte": of_type(np.zeros((4, 2), "V1")),
-    "arrays": instead(lambda file, kernel: file.create_dataset(kernel, (4,), np.dtype(("f4", (2,))))),
-    "lists": instead(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.vlen_dtype("f4"))),
-    "references": instead(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.ref_dtype)),
-    "regions": instead(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.regionref_dtype)),
-    "bits": low_level(h5py.h5t.STD_B32LE),
-    "times": low_level(h5py.h5t.UNIX_D32LE),
+    "arrays": replace_kernel(lambda file, kernel: file.create_dataset(kernel, (4,), np.dtype(("f4", (2,))))),
+    "lists": replace_kernel(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.vlen_dtype("f4"))),
+    "references": replace_kernel(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.ref_dtype)),
+    "regions": replace_kernel(lambda file, kernel: file.create_dataset(kernel, (4, 2), h5py.regionref_dtype)),
+    "bits": raw_dataset(h5py.h5t.STD_B32LE),
+    "times": raw_dataset(h5py.h5t.UNIX_D32LE),
 }  # fmt: skip
 
 
 @every_form
 @pytest.mark.parametrize("kind", TYPES)
-def test_things_that_are_no_numbers(tmp_path, form, kind):
-    refused(form.write(tmp_path, TYPES[kind]), NUMBERS, form.whole)
+def test_datasets_without_numbers(tmp_path, form, kind):
+    assert_refused(form.write(tmp_path, TYPES[kind]), NUMBERS, form.whole)
 
 
 @pytest.mark.parametrize("form", [FORMS["keras"], FORMS["weights of Keras 2"]], ids=["keras", "h5"])
@@ -154,26 +154,27 @@ def test_things_that_are_no_numbers(tmp_path, form, kind):
     ],
     ids=str,
 )
-def test_numbers_of_every_type_are_right(tmp_path, form, dtype, options):
+def test_numbers_of_every_type_are_read(tmp_path, form, dtype, options):
     if dtype == "g" and "compression" in options:
-        pytest.skip("NumPy and HDF5 do not agree upon it")
+        pytest.skip("NumPy and HDF5 disagree about long doubles")
     path = form.write(
-        tmp_path, instead(lambda f, kernel: f.create_dataset(kernel, data=KERNEL.astype(dtype), **options))
+        tmp_path,
+        replace_kernel(lambda f, kernel: f.create_dataset(kernel, data=KERNEL.astype(dtype), **options)),
     )
-    for model in loads(path, form.whole):
+    for model in load_all(path, form.whole):
         assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
         assert all(array.dtype == np.float32 for array in model.get_weights())
 
 
-def test_numbers_that_float32_cannot_hold(tmp_path):
+def test_numbers_beyond_float32(tmp_path):
     values = np.array([[1e300, -1e300], [np.nan, np.inf], [1e-300, 0.1], [-0.0, 16777217]])
     with np.errstate(over="ignore"):
         expected = values.astype(np.float32)
     for options in ({}, {"compression": "gzip"}):
         path = FORMS["keras"].write(
-            tmp_path, instead(lambda f, kernel, o=options: f.create_dataset(kernel, data=values, **o))
+            tmp_path, replace_kernel(lambda f, kernel, o=options: f.create_dataset(kernel, data=values, **o))
         )
-        for model in loads(path):
+        for model in load_all(path):
             np.testing.assert_array_equal(model.get_weights()[1], expected)
 
 
@@ -186,47 +187,53 @@ def test_numbers_that_float32_cannot_hold(tmp_path):
     [(), (0,), (0, 2), (4, 0), (2, 4), (8,), (4, 2, 1), (1,) * 32, (0,) * 32, (2**62, 0), (2,) * 16],
     ids=str,
 )
-def test_arrays_of_other_shapes(tmp_path, form, shape):
+def test_arrays_of_the_wrong_shape(tmp_path, form, shape):
     def put(file, kernel):
         made = file.create_dataset(kernel, shape, "f4")
         if 0 not in shape:
             made[...] = 1
 
-    refused(
-        form.write(tmp_path, instead(put)), r"dense: kernel should have shape \(4, 2\), found", form.whole
+    assert_refused(
+        form.write(tmp_path, replace_kernel(put)),
+        r"dense: kernel should have shape \(4, 2\), found",
+        form.whole,
     )
 
 
 @every_form
 def test_arrays_without_a_shape(tmp_path, form):
-    spoil = instead(lambda file, kernel: file.create_dataset(kernel, data=h5py.Empty("f4")))
-    refused(form.write(tmp_path, spoil), "has no shape", form.whole)
+    spoil = replace_kernel(lambda file, kernel: file.create_dataset(kernel, data=h5py.Empty("f4")))
+    assert_refused(form.write(tmp_path, spoil), "has no shape", form.whole)
 
 
 @every_form
 @pytest.mark.parametrize("shape", [(4, 2), (2**20, 2**20), (2**31, 2**31), (2**62,), (2**40, 2)], ids=str)
 @pytest.mark.parametrize("chunks", [None, "few"])
-def test_arrays_that_are_declared_and_not_stored(tmp_path, form, shape, chunks):
-    """Nothing is there but the number that stands for what is missing."""
+def test_arrays_that_are_declared_but_not_stored(tmp_path, form, shape, chunks):
+    """The file holds only the fill value."""
     if chunks is None and np.prod([float(size) for size in shape]) >= 2**61:
-        pytest.skip("HDF5 does not declare so much in one piece")
+        pytest.skip("HDF5 does not declare so large a contiguous array")
     options = {"chunks": (4, 2)[: len(shape)], "fillvalue": 7} if chunks else {"fillvalue": 7}
-    spoil = instead(lambda file, kernel: file.create_dataset(kernel, shape, "f4", **options))
-    refused(form.write(tmp_path, spoil), "declares shape .* but stores nothing", form.whole)
+    spoil = replace_kernel(lambda file, kernel: file.create_dataset(kernel, shape, "f4", **options))
+    assert_refused(form.write(tmp_path, spoil), "declares shape .* but stores nothing", form.whole)
 
 
 @every_form
 @pytest.mark.parametrize("compression", [None, "gzip"])
-def test_arrays_of_which_chunks_are_missing(tmp_path, form, compression):
+def test_arrays_with_missing_chunks(tmp_path, form, compression):
     def put(file, kernel):
         file.create_dataset(kernel, (4, 2), "f4", chunks=(1, 1), compression=compression)[0, 0] = 1
 
-    refused(form.write(tmp_path, instead(put)), r"declares shape \(4, 2\), but stores only", form.whole)
+    assert_refused(
+        form.write(tmp_path, replace_kernel(put)), r"declares shape \(4, 2\), but stores only", form.whole
+    )
 
     def much(file, kernel):
         file.create_dataset(kernel, (2**30, 2**20), "f4", chunks=(1024, 2), compression=compression)[0, 0] = 1
 
-    refused(form.write(tmp_path, instead(much)), "declares shape .* but stores only", form.whole)
+    assert_refused(
+        form.write(tmp_path, replace_kernel(much)), "declares shape .* but stores only", form.whole
+    )
 
 
 # --- filters --------------------------------------------------------------------------------
@@ -249,33 +256,33 @@ DEFLATE, SHUFFLE, FLETCHER32, SZIP, NBIT, SCALEOFFSET = 1, 2, 3, 4, 5, 6
     ],
     ids=str,
 )
-def test_filters_for_which_hdf5_would_load_a_library(tmp_path, form, filters):
-    spoil = low_level(filters=filters, content=zlib.compress(KERNEL.tobytes()))
-    refused(form.write(tmp_path, spoil), "is packed by the filters", form.whole)
+def test_filters_from_plugin_libraries(tmp_path, form, filters):
+    spoil = raw_dataset(filters=filters, content=zlib.compress(KERNEL.tobytes()))
+    assert_refused(form.write(tmp_path, spoil), "is encoded by the filters", form.whole)
 
 
 @every_form
-def test_filters_of_hdf5_that_take_the_files_word(tmp_path, form):
+def test_filters_that_trust_the_file(tmp_path, form):
     for options in ({"scaleoffset": 3}, {"scaleoffset": 0, "dtype": "i4"}):
-        spoil = instead(
+        spoil = replace_kernel(
             lambda file, kernel, o=options: file.create_dataset(kernel, data=KERNEL, **{"chunks": (4, 2)} | o)
         )
-        refused(form.write(tmp_path, spoil), "is packed by the filters", form.whole)
+        assert_refused(form.write(tmp_path, spoil), "is encoded by the filters", form.whole)
 
 
 @every_form
 @pytest.mark.parametrize("filters", [[(DEFLATE, (9,))], [(SHUFFLE, (4,)), (DEFLATE, (9,))]], ids=str)
 @pytest.mark.parametrize("chunk", [(4, 2), (2, 2)], ids=str)
-def test_chunks_that_unpack_without_end(tmp_path, form, filters, chunk):
+def test_deflate_bombs(tmp_path, form, filters, chunk):
     packer = zlib.compressobj(9)
     content = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
 
     def put(file, kernel):
-        low_level(filters=filters, chunk=chunk, content=content)(file, kernel)
+        raw_dataset(filters=filters, chunk=chunk, content=content)(file, kernel)
         if chunk == (2, 2):
             file[kernel].id.write_direct_chunk((2, 0), content)
 
-    refused(form.write(tmp_path, put), "compressed numbers are not the .* bytes declared", form.whole)
+    assert_refused(form.write(tmp_path, put), "compressed numbers are not the .* bytes declared", form.whole)
 
 
 @every_form
@@ -288,22 +295,22 @@ def test_chunks_that_unpack_without_end(tmp_path, form, filters, chunk):
         zlib.compress(KERNEL.tobytes() * 2),
     ],
 )
-def test_chunks_that_are_damaged(tmp_path, form, content):
+def test_damaged_chunks(tmp_path, form, content):
     for filters in ([(DEFLATE, (9,))], [(SHUFFLE, (4,)), (DEFLATE, (9,))]):
-        spoil = low_level(filters=filters, content=content)
-        refused(form.write(tmp_path, spoil), "compressed numbers are|but stores|damaged", form.whole)
+        spoil = raw_dataset(filters=filters, content=content)
+        assert_refused(form.write(tmp_path, spoil), "compressed numbers are|but stores|damaged", form.whole)
 
 
 @every_form
-def test_chunks_greater_than_their_array(tmp_path, form):
+def test_chunks_larger_than_their_array(tmp_path, form):
     for filters in ([(DEFLATE, (9,))], [(FLETCHER32, ())], [(SHUFFLE, (4,)), (DEFLATE, (9,))]):
         space = h5py.h5s.create_simple((4, 2), (h5py.h5s.UNLIMITED, h5py.h5s.UNLIMITED))
-        spoil = low_level(space=space, filters=filters, chunk=(2**14, 2**15), content=b"x" * 100)
-        refused(form.write(tmp_path, spoil), "is kept in chunks greater than itself; refused", form.whole)
+        spoil = raw_dataset(space=space, filters=filters, chunk=(2**14, 2**15), content=b"x" * 100)
+        assert_refused(form.write(tmp_path, spoil), "has chunks larger than the array; refused", form.whole)
 
 
-def test_many_arrays_in_one_place(tmp_path):
-    """A file of a megabyte, which is the weights of each of six hundred layers."""
+def test_one_array_listed_by_many_layers(tmp_path):
+    """One megabyte is the kernel of each of 600 layers, which makes 600 megabytes."""
     names = [f"d{i}" for i in range(600)]
     layers = [
         layer("Dense", name, names[i - 1] if i else "vector", units=512, use_bias=False)

@@ -1,4 +1,4 @@
-"""Files of a few kilobytes that would take gigabytes: loaded by a process that may not have them."""
+"""Small files that would take gigabytes, loaded by a process with limited memory."""
 
 import json
 import subprocess
@@ -14,26 +14,26 @@ from hostile import (
     archive,
     changed,
     entry,
-    fill_numbered,
+    fill_by_position,
     functional,
     hdf5_bytes,
     layer,
-    put,
+    set_field,
     small,
     tensor,
     whole_h5,
 )
 
-SECONDS = 20  #: for each
+SECONDS = 20  #: of computing, for each file
 ZEROS = 2 << 30  #: bytes that a bomb unpacks to
 MEMORY = 3 << 30  #: bytes of address space
-RESIDENT = 1 << 30  #: bytes of memory, beyond what the library itself takes
+RESIDENT = 1 << 30  #: bytes of memory, besides what the library itself takes
 
 LOAD = """
 import json, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
 import numpy, xception
-from xception.formats import files as keras_files
+import xception.formats
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 for path in sys.argv[1:]:
@@ -47,7 +47,7 @@ for path in sys.argv[1:]:
 
 
 def packed_zeros():
-    """What deflates to so many zeros, quickly made: the same block again and again."""
+    """Return deflated zeros. The same block is repeated, which is quick."""
     packer = zlib.compressobj(9, wbits=-15)
     block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
     return block * (ZEROS >> 20) + packer.flush()
@@ -58,12 +58,12 @@ def with_checksum(packed):
 
 
 def chunk_bomb(times):
-    """A few numbers, of which the chunk unpacks to gigabytes."""
+    """Return a change of a file: a small kernel whose chunk unpacks to gigabytes."""
     content = with_checksum(packed_zeros())
     for _ in range(times - 1):
         content = zlib.compress(content)
 
-    def put(file, kernel):
+    def replace_kernel(file, kernel):
         del file[kernel]
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_chunk((4, 2))
@@ -74,21 +74,21 @@ def chunk_bomb(times):
         made = h5py.h5d.create(file[parent].id, name.encode(), h5py.h5t.IEEE_F32LE, space, properties)
         made.write_direct_chunk((0, 0), content)
 
-    return put
+    return replace_kernel
 
 
 def zip_bomb(path, name):
-    parts = {"config.json": json.dumps(small()), "model.weights.h5": hdf5_bytes(fill_numbered)}
+    parts = {"config.json": json.dumps(small()), "model.weights.h5": hdf5_bytes(fill_by_position)}
     with zipfile.ZipFile(path, "w") as file:
         for part, content in (parts | {name: packed_zeros()}).items():
             file.writestr(part, content)
-    for change in (put(8, 2, 8, name, LOCAL), put(10, 2, 8, name), put(24, 4, ZEROS, name)):
+    for change in (set_field(8, 2, 8, name, LOCAL), set_field(10, 2, 8, name), set_field(24, 4, ZEROS, name)):
         changed(path, change)
     return path
 
 
 def directory_bomb(path):
-    """An archive of a million files, all of them in one place."""
+    """Write an archive whose directory lists half a million files."""
     entry = archive(path).read_bytes()
     start, end = entry.index(b"PK\x01\x02"), entry.rindex(b"PK\x05\x06")
     one = bytearray(entry[start : entry.index(b"PK\x01\x02", start + 4)])
@@ -103,12 +103,12 @@ def directory_bomb(path):
     return path
 
 
-def described_by(config):
+def with_config(config):
     return lambda path: archive(path, config, packed=True)
 
 
-def many(text, count):
-    """A description in which there is something many times."""
+def config_with_many(text, count):
+    """Return the text of a config that contains `text` many times."""
     head, tail = json.dumps(small() | {"build_config": "HERE"}).split('"HERE"')
     return head + "[" + ",".join([text] * count) + "]" + tail
 
@@ -120,33 +120,33 @@ DEEP = functional(
 
 
 def text_bomb(path, change):
-    """A list of names, of which what says where they are and how long is changed."""
+    """Write a list of names, and change the pointers to them: change(content, offset of the first)."""
 
-    def put(file):
+    def replace_names(file):
         del file["model_weights"].attrs["layer_names"]
         texts = ["L" * 1_000_000, *(f"s{i:04d}" for i in range(3999))]
         file["model_weights"].attrs.create("layer_names", texts, dtype=h5py.string_dtype())
 
-    path = whole_h5(path.with_suffix(".h5"), spoil=put)
+    path = whole_h5(path.with_suffix(".h5"), spoil=replace_names)
     content = bytearray(path.read_bytes())
     first = content.index((1_000_000).to_bytes(4, "little"))
-    while content[first + 16 : first + 20] != (5).to_bytes(4, "little"):  # the length of the second
+    while content[first + 16 : first + 20] != (5).to_bytes(4, "little"):  # the length of the second name
         first = content.index((1_000_000).to_bytes(4, "little"), first + 1)
     change(content, first)
     path.write_bytes(content)
     return path
 
 
-def one_text_for_all(content, first):
+def point_to_one_text(content, first):
     content[first : first + 16 * 4000] = content[first : first + 16] * 4000
 
 
-def a_length_that_is_not_so(content, first):
+def claim_a_huge_length(content, first):
     content[first : first + 4] = b"\xff" * 4
 
 
-def a_heap_that_does_not_end(content, first):
-    """Free space of no bytes, over which HDF5 goes again and again."""
+def make_the_heap_endless(content, first):
+    """Free space of size 0, over which HDF5 loops forever."""
     heap = int.from_bytes(content[first + 4 : first + 12], "little")
     content[heap + 16 : heap + 24] = bytes(8)
     content[heap + 24 : heap + 32] = bytes(8)
@@ -158,18 +158,18 @@ BOMBS = {
     "a description": lambda path: zip_bomb(path, "config.json"),
     "weights": lambda path: zip_bomb(path, "model.weights.h5"),
     "a directory": directory_bomb,
-    "objects": described_by(many("{}", 5_000_000)),
-    "lists": described_by(many("[]", 5_000_000)),
-    "names": described_by(many('{"a":[{}]}', 1_500_000)),
-    "depth": described_by(DEEP),
-    "an input": described_by(
+    "objects": with_config(config_with_many("{}", 5_000_000)),
+    "lists": with_config(config_with_many("[]", 5_000_000)),
+    "names": with_config(config_with_many('{"a":[{}]}', 1_500_000)),
+    "depth": with_config(DEEP),
+    "an input": with_config(
         functional(entry(shape=(None, 2**31 - 1, 2**31 - 1, 1)), layer("Flatten", "flat", "pixels"))
     ),
-    "padding": described_by(functional(entry(), layer("ZeroPadding2D", "pad", "pixels", padding=2**31 - 1))),
+    "padding": with_config(functional(entry(), layer("ZeroPadding2D", "pad", "pixels", padding=2**31 - 1))),
     "a fill value": lambda path: FORMS["keras"].write(path.parent, fill_value, path.stem),
-    "one text": lambda path: text_bomb(path, one_text_for_all),
-    "a length": lambda path: text_bomb(path, a_length_that_is_not_so),
-    "a heap": lambda path: text_bomb(path, a_heap_that_does_not_end),
+    "one text": lambda path: text_bomb(path, point_to_one_text),
+    "a length": lambda path: text_bomb(path, claim_a_huge_length),
+    "a heap": lambda path: text_bomb(path, make_the_heap_endless),
     "a text": lambda path: whole_h5(path.with_suffix(".h5"), " " * (64 << 20)),
 }
 
@@ -179,9 +179,15 @@ def fill_value(file, kernel):
     file.create_dataset(kernel, (2**17, 2**17), "f4", fillvalue=1.0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")
-def test_bombs(tmp_path):
-    paths = {name: make(tmp_path / f"{i}.keras") for i, (name, make) in enumerate(BOMBS.items())}
+@pytest.mark.skipif(sys.platform != "linux", reason="sets memory limits as Linux does")
+def test_bombs_are_refused_in_little_memory(tmp_path):
+    paths = {}
+    for i, (name, make) in enumerate(BOMBS.items()):
+        try:
+            paths[name] = make(tmp_path / f"{i}.keras")
+        except OSError as error:  # older HDF5 libraries read such a chunk, but do not write it
+            if name != "a chunk" or "chunk size can't be encoded" not in str(error):
+                raise
     for name, path in paths.items():
         assert path.stat().st_size < 80 << 20, name
     command = [sys.executable, "-c", LOAD.format(memory=MEMORY), *map(str, paths.values())]

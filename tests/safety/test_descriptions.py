@@ -1,4 +1,4 @@
-"""Hostile descriptions of models: the JSON, in `.keras` and in `.h5`."""
+"""Hostile configs of models: the JSON in `.keras` and in `.h5`."""
 
 import base64
 import json
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hostile import (
     archive,
+    assert_config_refused,
     entry,
     functional,
     layer,
-    refused_config,
     sequential,
     small,
     tensor,
@@ -37,11 +37,11 @@ LAMBDA = {
 @pytest.mark.parametrize("class_name", ["Lambda", "keras.layers>Lambda", "KerasLayer", "TFSMLayer"])
 def test_code_in_a_layer_is_not_run(tmp_path, class_name, function):
     code = layer(class_name, "scale", "dense", function=function, function_type="lambda", output_shape=[2])
-    refused_config(tmp_path, small(code), "code from a file is never run|is not among the layers known")
-    refused_config(tmp_path, sequential(entry(), code), "never run|is not among the layers known")
+    assert_config_refused(tmp_path, small(code), "code from a file is never run|is not a supported layer")
+    assert_config_refused(tmp_path, sequential(entry(), code), "never run|is not a supported layer")
     inside = functional(entry("vector", (None, 2)), layer(class_name, "scale", "vector"), name="inside")
     inside |= {"name": "inside", "inbound_nodes": [{"args": [tensor("dense")], "kwargs": {}}]}
-    refused_config(tmp_path, small(inside), "inside: scale .*(never run|is not among the layers known)")
+    assert_config_refused(tmp_path, small(inside), "inside: scale .*(never run|is not a supported layer)")
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_code_in_a_layer_is_not_run(tmp_path, class_name, function):
 @pytest.mark.parametrize("class_name", ["Layer", "system", "function", "Dense"])
 def test_modules_are_not_imported(tmp_path, class_name, module):
     if class_name == "Dense" and module == "keras.canary.evil":
-        module = "canary.keras"  # what is called keras is not imported either, but taken for Keras's own
+        module = "canary.keras"  # a module of Keras is not imported either, but its name is accepted
     evil = layer(class_name, "evil", "dense", units=2, more={"module": module})
-    refused_config(tmp_path, small(evil), "evil .*(not of Keras|is not among the layers known)")
+    assert_config_refused(tmp_path, small(evil), "evil .*(not of Keras|is not a supported layer)")
 
 
 @pytest.mark.parametrize("registered", ["canary>Layer", "a>b>Dense", ">x>Dense", ["canary>Dense"], {"a": 1}])
 def test_registered_names_are_not_looked_up(tmp_path, registered):
     evil = layer("Dense", "evil", "dense", units=2, more={"registered_name": registered})
-    refused_config(tmp_path, small(evil), "registered as .* not run")
+    assert_config_refused(tmp_path, small(evil), "registered as .* not run")
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,12 @@ def test_registered_names_are_not_looked_up(tmp_path, registered):
     ],
 )
 def test_functions_are_not_looked_up(tmp_path, setting, value):
-    """What an activation would run is refused; what matters in training alone is not even looked at."""
+    """An activation is refused; what matters only to training is ignored."""
     path = archive(tmp_path / "x.keras", small_with(setting, value))
     if setting == "activation":
-        refused_config(tmp_path, small_with(setting, value), "dense .*(activation|not of Keras|is not among)")
+        assert_config_refused(
+            tmp_path, small_with(setting, value), "dense .*(activation|not of Keras|is not a supported)"
+        )
     else:
         assert xception.load_model(path).count_params() == 22
 
@@ -94,14 +96,14 @@ def small_with(setting, value, of="dense"):
 @pytest.mark.parametrize(
     "function", ["py_function", "numpy_function", "io.read_file", "canary.function", "raw_ops.Py"]
 )
-def test_operations_of_tensorflow_are_not_looked_up(tmp_path, class_name, function):
+def test_tensorflow_functions_are_not_looked_up(tmp_path, class_name, function):
     node = {"name": "x", "op": function, "attr": {}}
     evil = layer(class_name, "evil", "dense", function=function, node_def=node, more={"module": None})
     evil["inbound_nodes"] = [["dense", 0, 0, {}]]
-    refused_config(tmp_path, small(evil), "evil .*is not (known here|among the layers known)")
+    assert_config_refused(tmp_path, small(evil), "evil .*is not (supported|a supported layer)")
 
 
-def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
+def test_settings_besides_the_layers_are_ignored(tmp_path):
     evil = {
         "module": "canary",
         "class_name": "Layer",
@@ -130,14 +132,14 @@ def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not the JSON"),
-        ("{", "is not the JSON"),
+        ("", "is not valid JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "should hold a JSON object, found list"),
         ("null", "should hold a JSON object"),
-        ('"' + "x" * 100_000, "is not the JSON"),
-        ("[" * 500_000, "is not the JSON"),
-        ('{"a":' * 100_000, "is not the JSON"),
-        ('{"class_name": "Functional", "config": ' + "9" * 1_000_000 + "}", "is not the JSON|is damaged"),
+        ('"' + "x" * 100_000, "is not valid JSON"),
+        ("[" * 500_000, "is not valid JSON"),
+        ('{"a":' * 100_000, "is not valid JSON"),
+        ('{"class_name": "Functional", "config": ' + "9" * 1_000_000 + "}", "is not valid JSON|is damaged"),
         ("{}", "class_name"),
         ('{"class_name": "Functional"}', "config"),
         ('{"class_name": "Functional", "config": null}', "is damaged"),
@@ -148,37 +150,37 @@ def test_what_stands_beside_the_layers_is_not_looked_at(tmp_path):
         ('{"class_name": "Sequential", "config": []}', "has no layers"),
     ],
 )
-def test_texts_that_are_no_description(tmp_path, text, message):
-    refused_config(tmp_path, text, message)
+def test_texts_that_are_no_config(tmp_path, text, message):
+    assert_config_refused(tmp_path, text, message)
 
 
-def test_a_description_that_is_too_long(tmp_path):
-    from xception.formats.keras.config_reader import MOST_TEXT
+def test_a_config_that_is_too_long(tmp_path):
+    from xception.formats.limits import MAX_TEXT_BYTES
 
-    text = json.dumps(small()) + " " * MOST_TEXT
-    with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are plenty; refused"):
+    text = json.dumps(small()) + " " * MAX_TEXT_BYTES
+    with pytest.raises(xception.ModelFileError, match=r"config\.json: unpacks to .* are read"):
         xception.load_model(archive(tmp_path / "x.keras", text, packed=True))
     with pytest.raises(xception.ModelFileError, match=r"model_config. has .* bytes; at most"):
         xception.load_model(whole_h5(tmp_path / "x.h5", text))
 
 
-def test_bytes_that_are_no_text(tmp_path):
+def test_configs_that_are_not_utf_8(tmp_path):
     for text in (b"\xff\xfe\x00", b'{"class_name": "\xff"}', json.dumps(small()).encode("utf-16")[:-1]):
-        refused_config(tmp_path, text, "is not the JSON")
+        assert_config_refused(tmp_path, text, "is not valid JSON")
 
 
-def test_nesting_within_a_layer(tmp_path):
+def test_deeply_nested_settings(tmp_path):
     for depth, message in ((200, "target_shape|nested|damaged"), (900, "target_shape|nested|damaged|JSON")):
         deep = json.loads("[" * depth + "1" + "]" * depth)
-        refused_config(tmp_path, small(layer("Reshape", "deep", "dense", target_shape=deep)), message)
+        assert_config_refused(tmp_path, small(layer("Reshape", "deep", "dense", target_shape=deep)), message)
         described = small(input_layers=deep)
-        refused_config(tmp_path, described, "small: ")
-        refused_config(tmp_path, small(layer("Add", "deep", [deep])), "deep|nested")
+        assert_config_refused(tmp_path, described, "small: ")
+        assert_config_refused(tmp_path, small(layer("Add", "deep", [deep])), "deep|nested")
 
 
 # --- numbers --------------------------------------------------------------------------------
 
-HUGE = [
+ODD_VALUES = [
     0,
     -1,
     -(2**31),
@@ -198,7 +200,7 @@ HUGE = [
 ]
 
 
-@pytest.mark.parametrize("value", HUGE, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: str(value)[:12])
 @pytest.mark.parametrize(
     ("class_name", "setting", "more"),
     [
@@ -219,7 +221,7 @@ HUGE = [
         ("Permute", "dims", {}),
     ],
 )
-def test_numbers_that_no_layer_has(tmp_path, class_name, setting, more, value):
+def test_settings_with_odd_numbers(tmp_path, class_name, setting, more, value):
     evil = layer(class_name, "evil", "pixels", **more, **{setting: value})
     try:
         model = xception.load_model(archive(tmp_path / "x.keras", functional(entry(), evil), b""))
@@ -229,21 +231,23 @@ def test_numbers_that_no_layer_has(tmp_path, class_name, setting, more, value):
         pytest.fail(f"{model} has no weights")
 
 
-@pytest.mark.parametrize("value", HUGE[:-2], ids=lambda value: str(value)[:12])
-def test_shapes_that_no_input_has(tmp_path, value):
+@pytest.mark.parametrize("value", ODD_VALUES[:-2], ids=lambda value: str(value)[:12])
+def test_input_shapes_with_odd_sizes(tmp_path, value):
     if value is not None:
-        refused_config(tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|numbers for one image")
-        refused_config(tmp_path, functional(entry(shape=(None, value))), "shape|numbers for one image")
-    refused_config(tmp_path, functional(entry(shape=value)), "shape")
-    refused_config(tmp_path, sequential(entry(shape=value), layer("Flatten", "flat")), "shape")
+        assert_config_refused(
+            tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|elements per image"
+        )
+        assert_config_refused(tmp_path, functional(entry(shape=(None, value))), "shape|elements per image")
+    assert_config_refused(tmp_path, functional(entry(shape=value)), "shape")
+    assert_config_refused(tmp_path, sequential(entry(shape=value), layer("Flatten", "flat")), "shape")
 
 
-def test_shapes_of_too_many_axes(tmp_path):
-    refused_config(tmp_path, functional(entry(shape=(None, *[1] * 100_000))), "shape")
+def test_shapes_with_too_many_axes(tmp_path):
+    assert_config_refused(tmp_path, functional(entry(shape=(None, *[1] * 100_000))), "shape")
     for class_name, setting in (("Reshape", "target_shape"), ("Permute", "dims")):
         for sizes in ([1] * 100_000, [2**31 - 1] * 100_000, list(range(1, 100_001))):
             evil = layer(class_name, "evil", "pixels", **{setting: sizes})
-            refused_config(tmp_path, functional(entry(), evil), "evil")
+            assert_config_refused(tmp_path, functional(entry(), evil), "evil")
 
 
 @pytest.mark.parametrize(
@@ -259,17 +263,17 @@ def test_shapes_of_too_many_axes(tmp_path):
     ],
     ids=lambda described: described["class_name"],
 )
-def test_outputs_that_fit_into_no_memory(tmp_path, evil):
-    refused_config(
+def test_outputs_too_large_for_memory(tmp_path, evil):
+    assert_config_refused(
         tmp_path,
         functional(entry(), evil),
-        r"evil (gives more than [\d,]+ numbers for one image|has a kernel_size beyond [\d,]+); refused",
+        r"evil (has more than [\d,]+ elements per image|has a kernel_size beyond [\d,]+); refused",
     )
 
 
 @pytest.mark.parametrize("name", ["UpSampling2D", "ZeroPadding2D"])
-def test_outputs_that_fit_into_no_memory_once_there_is_an_image(tmp_path, name):
-    """An input of open size is refused nothing before that."""
+def test_outputs_too_large_for_memory_with_an_image(tmp_path, name):
+    """With an open input size, only the image decides."""
     setting = {"UpSampling2D": "size", "ZeroPadding2D": "padding"}[name]
     described = functional(
         entry(shape=(None, None, None, 3)),
@@ -284,17 +288,19 @@ def test_outputs_that_fit_into_no_memory_once_there_is_an_image(tmp_path, name):
         model.predict(np.zeros((1, 8, 8, 3)))
 
 
-def test_sizes_that_grow_from_layer_to_layer(tmp_path):
+def test_outputs_that_grow_from_layer_to_layer(tmp_path):
     rows = [
         layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)
     ]
-    refused_config(tmp_path, functional(entry(), *rows), "numbers for one image; refused")
+    assert_config_refused(tmp_path, functional(entry(), *rows), "elements per image; refused")
     vector = [entry(shape=(None, 2)), layer("RepeatVector", "evil", "pixels", n=2**31 - 1)]
-    refused_config(tmp_path, functional(*vector), "evil gives .* numbers for one image; refused")
+    assert_config_refused(tmp_path, functional(*vector), "evil has .* elements per image; refused")
 
 
 def test_more_parameters_than_the_file_holds(tmp_path):
-    refused_config(tmp_path, small_with("units", 2**31 - 1), "dense gives .* numbers for one image; refused")
-    refused_config(
+    assert_config_refused(
+        tmp_path, small_with("units", 2**31 - 1), "dense has .* elements per image; refused"
+    )
+    assert_config_refused(
         tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)"
     )

@@ -1,7 +1,7 @@
-"""Real files, changed at random: what comes of them is a model, or the library's own error.
+"""Valid files, changed at random: each loads, or is refused with ModelFileError.
 
-The changes are the same at every run. Bytes of HDF5 are changed in a process of its own: the C
-library that reads them may not survive it.
+The changes are the same in every run. Files with changed HDF5 are loaded in another process, because
+the C library that reads them may crash.
 """
 
 import copy
@@ -32,7 +32,7 @@ quick = settings(
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A small model in every form: {suffix: bytes}. The description tells of all kinds of layers."""
+    """Return a small model in every form: {suffix: bytes}."""
     folder = tmp_path_factory.mktemp("fuzz")
     model = small_model()
     names = ("x.keras", "x.weights.h5", "x.h5")
@@ -77,8 +77,8 @@ def whole_h5(folder, model, contents):
     return path.read_bytes()
 
 
-def assert_a_model_or_an_error(path):
-    """As a model, and as weights for one: never another error, and never half of the weights."""
+def assert_loads_or_is_refused(path):
+    """As a model and as weights: no other error, and never a part of the weights."""
     for act in (lambda: xception.load_model(path).count_params(), lambda: load_into(path)):
         try:
             act()
@@ -97,7 +97,7 @@ def load_into(path):
         raise
 
 
-# --- descriptions ---------------------------------------------------------------------------
+# --- configs --------------------------------------------------------------------------------
 
 ODD = st.one_of(
     st.none(),
@@ -110,17 +110,17 @@ ODD = st.one_of(
 )  # fmt: skip
 
 
-def places(value, path=()):
-    """The paths of everything in a nest of lists and dicts."""
+def all_paths(value, path=()):
+    """Yield the paths of all values in nested lists and dicts."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield (*path, key)
-        yield from places(inner, (*path, key))
+        yield from all_paths(inner, (*path, key))
 
 
 def change(data, described):
-    """Replace, remove, repeat, move or wrap something somewhere."""
-    where = list(places(described))
+    """Replace, remove, repeat, move or wrap a value somewhere."""
+    where = list(all_paths(described))
     *path, last = data.draw(st.sampled_from(where))
     holder = described
     for key in path:
@@ -147,7 +147,7 @@ def change(data, described):
 
 @quick
 @given(data=st.data())
-def test_descriptions(files, tmp_path, data):
+def test_changed_configs(files, tmp_path, data):
     with zipfile.ZipFile(io.BytesIO(files[".keras"])) as old:
         parts = {info.filename: old.read(info) for info in old.infolist()}
     described = json.loads(parts["config.json"])
@@ -156,20 +156,20 @@ def test_descriptions(files, tmp_path, data):
     with zipfile.ZipFile(tmp_path / "x.keras", "w") as new:
         for name, content in parts.items():
             new.writestr(name, json.dumps(described) if name == "config.json" else content)
-    assert_a_model_or_an_error(tmp_path / "x.keras")
+    assert_loads_or_is_refused(tmp_path / "x.keras")
 
 
 @quick
 @given(data=st.data())
-def test_bytes_of_descriptions(files, tmp_path, data):
+def test_changed_bytes_of_json(files, tmp_path, data):
     with zipfile.ZipFile(io.BytesIO(files[".keras"])) as old:
         parts = {info.filename: old.read(info) for info in old.infolist()}
     name = data.draw(st.sampled_from(["config.json", "metadata.json"]))
-    parts[name] = spoilt(data, parts[name])
+    parts[name] = with_changed_bytes(data, parts[name])
     with zipfile.ZipFile(tmp_path / "x.keras", "w") as new:
         for name, content in parts.items():
             new.writestr(name, content)
-    assert_a_model_or_an_error(tmp_path / "x.keras")
+    assert_loads_or_is_refused(tmp_path / "x.keras")
 
 
 # --- bytes ----------------------------------------------------------------------------------
@@ -189,8 +189,8 @@ FIELDS = [
 ]
 
 
-def spoilt(data, content, until=None):
-    """Overwrite, insert or remove a few bytes here and there."""
+def with_changed_bytes(data, content, until=None):
+    """Overwrite, insert or remove a few bytes."""
     content = bytearray(content)
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, max(0, min(len(content), until or len(content)) - 1)))
@@ -209,24 +209,24 @@ def spoilt(data, content, until=None):
 
 @quick
 @given(data=st.data())
-def test_bytes_of_archives(files, tmp_path, data):
-    """The zip archive's own, around what it holds."""
+def test_changed_bytes_of_archives(files, tmp_path, data):
+    """Bytes of the zip format, around the members."""
     content = files[".keras"]
     start = content.index(b"PK\1\2")
     head = content.index(b"\x89HDF")
     if data.draw(st.booleans()):
-        content = content[:start] + spoilt(data, content[start:])
+        content = content[:start] + with_changed_bytes(data, content[start:])
     else:
-        content = spoilt(data, content[:head]) + content[head:]
+        content = with_changed_bytes(data, content[:head]) + content[head:]
     (tmp_path / "x.keras").write_bytes(content)
-    assert_a_model_or_an_error(tmp_path / "x.keras")
+    assert_loads_or_is_refused(tmp_path / "x.keras")
 
 
 HDF5_EXAMPLES = 200
 
 
 def hdf5_files(files, folder, seed):
-    """Files whose HDF5 tables are spoilt, a few bytes of each: most of what is no number."""
+    """Yield files with a few changed bytes, mostly in HDF5's own tables: the weights are small."""
     rng = np.random.default_rng(seed)
     for count in range(HDF5_EXAMPLES):
         suffix = list(files)[count % len(files)]
@@ -240,7 +240,7 @@ def hdf5_files(files, folder, seed):
         yield path
 
 
-def test_bytes_of_hdf5(files, tmp_path):
+def test_changed_bytes_of_hdf5(files, tmp_path):
     paths = list(hdf5_files(files, tmp_path, 1))
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1] / "helpers"), *sys.path])
@@ -254,5 +254,5 @@ def test_bytes_of_hdf5(files, tmp_path):
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        assert_a_model_or_an_error(Path(argument))
+        assert_loads_or_is_refused(Path(argument))
         print(argument, flush=True)

@@ -1,9 +1,19 @@
-"""Hostile attributes of HDF5 files: lists of names, descriptions, versions."""
+"""Hostile attributes of HDF5 files: lists of names, configs, versions."""
 
 import h5py
 import numpy as np
 import pytest
-from hostile import BIAS, FILTER, FORMS, KERNEL, assert_same, legacy_forms, loads, refused, whole_h5
+from hostile import (
+    BIAS,
+    FILTER,
+    FORMS,
+    KERNEL,
+    assert_refused,
+    assert_same,
+    by_name_forms,
+    load_all,
+    whole_h5,
+)
 
 import xception
 
@@ -38,25 +48,27 @@ ATTRIBUTES = {
 }
 
 
-def put(holder, name, made):
+def set_attribute(holder, name, made):
     value, dtype = made
     del holder.attrs[name]
-    if value is None:  # h5py itself cannot write it
+    if value is None:  # h5py cannot write it
         kind = h5py.h5t.vlen_create(h5py.h5t.vlen_create(h5py.h5t.NATIVE_UINT8))
         h5py.h5a.create(holder.id, name.encode(), kind, h5py.h5s.create_simple((3,)))
         return
     holder.attrs.create(name, value, dtype=dtype)
 
 
-@legacy_forms
+@by_name_forms
 @pytest.mark.parametrize("attribute", ["layer_names", "weight_names"])
 @pytest.mark.parametrize("kind", ATTRIBUTES)
-def test_lists_of_names_that_are_none(tmp_path, form, attribute, kind):
+def test_attributes_that_list_no_names(tmp_path, form, attribute, kind):
     def spoil(file, kernel):
         root = file["model_weights"] if form.whole else file["/"]
-        put(root if attribute == "layer_names" else root["dense"], attribute, ATTRIBUTES[kind](file))
+        set_attribute(
+            root if attribute == "layer_names" else root["dense"], attribute, ATTRIBUTES[kind](file)
+        )
 
-    refused(
+    assert_refused(
         form.write(tmp_path, spoil),
         "should hold text|is not UTF-8|but missing|groups deep|lists (a layer|an array) twice",
         form.whole,
@@ -65,24 +77,24 @@ def test_lists_of_names_that_are_none(tmp_path, form, attribute, kind):
 
 @pytest.mark.parametrize("kind", sorted(set(ATTRIBUTES) - {"twice", "deep", "long"}))
 @pytest.mark.parametrize("attribute", ["model_config", "keras_version"])
-def test_descriptions_that_are_no_text(tmp_path, attribute, kind):
+def test_configs_and_versions_that_are_no_text(tmp_path, attribute, kind):
     def spoil(file):
-        put(file, attribute, ATTRIBUTES[kind](file))
+        set_attribute(file, attribute, ATTRIBUTES[kind](file))
 
     path = whole_h5(tmp_path / "x.h5", spoil=spoil)
     if attribute == "model_config":
-        with pytest.raises(xception.ModelFileError, match=r"should hold text|not UTF-8|is not the JSON"):
+        with pytest.raises(xception.ModelFileError, match=r"should hold text|not UTF-8|is not valid JSON"):
             xception.load_model(path)
         return
     try:
-        model = xception.load_model(path)  # a version that says nothing is taken for the present one
+        model = xception.load_model(path)  # an unreadable version counts as the present one
     except xception.ModelFileError as error:
         assert "keras_version" in str(error)  # noqa: PT017
     else:
         assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
 
 
-def test_lists_in_parts(tmp_path):
+def test_lists_of_names_in_parts(tmp_path):
     """Keras splits long lists: layer_names0, layer_names1, …"""
 
     def split(file, kernel, last=None):
@@ -92,34 +104,35 @@ def test_lists_in_parts(tmp_path):
         file.attrs["layer_names2"] = names[3:] if last is None else last
 
     form = FORMS["weights of Keras 2"]
-    (model,) = loads(form.write(tmp_path, split), whole=False)
+    (model,) = load_all(form.write(tmp_path, split), whole=False)
     assert_same(model.get_weights(), [FILTER, KERNEL, BIAS])
     for last, message in ((3, "should hold text"), (np.array([b"dense", b"conv"]), "lists a layer twice")):
-        refused(
+        assert_refused(
             form.write(tmp_path, lambda file, kernel, last=last: split(file, kernel, last)),
             message,
             whole=False,
         )
 
 
-@legacy_forms
+@by_name_forms
 def test_one_array_listed_by_two_layers(tmp_path, form):
-    """Each gets it, if it has the shape."""
+    """Both would get it, if the shape fitted."""
 
     def share(file, kernel):
         root = file["model_weights"] if form.whole else file["/"]
         del root["conv/conv/kernel:0"]
         root["conv/conv/kernel:0"] = root["dense/dense/kernel:0"]
 
-    refused(
+    assert_refused(
         form.write(tmp_path, share),
         r"conv: kernel should have shape \(1, 1, 3, 4\), found \(4, 2\)",
         form.whole,
     )
 
 
-def test_texts_are_what_hdf5_reads(tmp_path):
-    from xception.formats.hdf5.file import Source, group, names, open_source
+def test_texts_are_the_same_as_hdf5_reads(tmp_path):
+    from xception.formats.hdf5.file import open_file, open_group, read_names
+    from xception.formats.hdf5.source import Source
 
     for options in ({}, {"libver": "latest"}):
         lists = [["a"], ["é", "層", ""], ["x" * 5000, "y"] * 20, [f"block{i}_conv" for i in range(900)]]
@@ -129,5 +142,7 @@ def test_texts_are_what_hdf5_reads(tmp_path):
                 holder.attrs["other"] = "text"
                 holder.attrs.create("names", texts, dtype=h5py.string_dtype())
                 holder.attrs["more"] = np.arange(100)
-        with open_source(Source("x.h5", tmp_path / "x.h5")) as file:
-            assert [names(group(file, f"group{number}"), "names") for number in range(len(lists))] == lists
+        with open_file(Source("x.h5", tmp_path / "x.h5")) as file:
+            assert [
+                read_names(open_group(file, f"group{number}"), "names") for number in range(len(lists))
+            ] == lists

@@ -1,10 +1,10 @@
-"""Hostile descriptions: layers that read themselves, that are not there, or that are too many."""
+"""Hostile wiring in configs: circles, missing layers, and too many of them."""
 
 import json
 
 import numpy as np
 import pytest
-from hostile import archive, entry, functional, layer, refused_config, sequential, small, tensor
+from hostile import archive, assert_config_refused, entry, functional, layer, sequential, small, tensor
 
 import xception
 
@@ -23,31 +23,31 @@ def inner(name, *reads, **ends):
 
 def test_circles(tmp_path):
     circle = [layer("Identity", "a", "c"), layer("Identity", "b", "a"), layer("Identity", "c", "b")]
-    refused_config(tmp_path, small(*circle), "depends on its own output")
-    refused_config(tmp_path, small(layer("Identity", "a", "a")), "'a' depends on its own output")
+    assert_config_refused(tmp_path, small(*circle), "depends on its own output")
+    assert_config_refused(tmp_path, small(layer("Identity", "a", "a")), "'a' depends on its own output")
     entering = functional(entry() | {"inbound_nodes": [{"args": [tensor("same")], "kwargs": {}}]},
                           layer("Identity", "same", "pixels"))  # fmt: skip
-    refused_config(tmp_path, entering, "'pixels' depends on its own output")
+    assert_config_refused(tmp_path, entering, "'pixels' depends on its own output")
     twice = [
         layer("Add", "sum", [[tensor("dense"), tensor("sum", 1)]], [[tensor("dense"), tensor("sum", 0)]])
     ]
-    refused_config(tmp_path, small(*twice), "'sum' depends on its own output")
-    refused_config(tmp_path, small(inner("net", "net")), "'net' depends on its own output")
+    assert_config_refused(tmp_path, small(*twice), "'sum' depends on its own output")
+    assert_config_refused(tmp_path, small(inner("net", "net")), "'net' depends on its own output")
 
 
-# --- what is not there ----------------------------------------------------------------------
+# --- missing tensors ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "reference",
     [("nobody", 0, 0), ("dense", 0, 1), ("dense", 0, 10**30), ("", 0, 0)],
 )
-def test_tensors_that_are_not_there(tmp_path, reference):
+def test_references_to_missing_tensors(tmp_path, reference):
     name, use, output = reference
     message = "there is no layer|has 1 output|is damaged"
-    refused_config(tmp_path, small(layer("Identity", "evil", [tensor(name, use, output)])), message)
-    refused_config(tmp_path, small(output_layers=[list(reference)]), message)
-    refused_config(
+    assert_config_refused(tmp_path, small(layer("Identity", "evil", [tensor(name, use, output)])), message)
+    assert_config_refused(tmp_path, small(output_layers=[list(reference)]), message)
+    assert_config_refused(
         tmp_path, small(inner("net", "dense"), output_layers=[["net", use + 5, output + 5]]), message
     )
 
@@ -59,43 +59,49 @@ def test_tensors_that_are_not_there(tmp_path, reference):
         ["dense", True, 0], ["dense"], [], None, "abc", [["dense"], 0, 0], [{}, 0, 0], [None, 0, 0], {"a": 1},
     ],
 )  # fmt: skip
-def test_references_that_are_none(tmp_path, history):
+def test_malformed_references(tmp_path, history):
     described = {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
-    refused_config(tmp_path, small(layer("Identity", "evil", [described])), "small: ")
-    refused_config(tmp_path, small(output_layers=[history]), "small: ")
-    refused_config(tmp_path, small(layer("Identity", "evil") | {"inbound_nodes": [[history]]}), "small: ")
+    assert_config_refused(tmp_path, small(layer("Identity", "evil", [described])), "small: ")
+    assert_config_refused(tmp_path, small(output_layers=[history]), "small: ")
+    assert_config_refused(
+        tmp_path, small(layer("Identity", "evil") | {"inbound_nodes": [[history]]}), "small: "
+    )
 
 
 @pytest.mark.parametrize("ends", [[], {}, None, 3, "abc", "dense", ["dense"], [[]], [[[[]]]], {"a": None}])
-def test_ends_that_are_none(tmp_path, ends):
-    refused_config(tmp_path, small(output_layers=ends), "small: .*(no outputs|tensor|damaged)")
-    refused_config(tmp_path, small(input_layers=ends), "small: .*(no inputs|tensor|damaged)")
+def test_malformed_inputs_and_outputs(tmp_path, ends):
+    assert_config_refused(tmp_path, small(output_layers=ends), "small: .*(no outputs|tensor|damaged)")
+    assert_config_refused(tmp_path, small(input_layers=ends), "small: .*(no inputs|tensor|damaged)")
 
 
-def test_inputs_that_are_none(tmp_path):
-    refused_config(tmp_path, small(input_layers=[["conv", 0, 0]]), "its input 'conv' is not an input layer")
-    refused_config(
+def test_inputs_that_are_no_input_layers(tmp_path):
+    assert_config_refused(
+        tmp_path, small(input_layers=[["conv", 0, 0]]), "its input 'conv' is not an input layer"
+    )
+    assert_config_refused(
         tmp_path, small(input_layers=[["nobody", 0, 0]]), "its input 'nobody' is not an input layer"
     )
-    refused_config(tmp_path, small(input_layers=[["pixels", 0, 0]] * 2), "its inputs are pixels")
+    assert_config_refused(tmp_path, small(input_layers=[["pixels", 0, 0]] * 2), "its inputs are pixels")
     other = entry("other")
-    refused_config(
+    assert_config_refused(
         tmp_path, functional(other, *small()["config"]["layers"], name="small"), "its inputs are|no weights"
     )
     loose = layer("Identity", "loose")
-    refused_config(tmp_path, small(loose), "loose .*takes 1 input")
+    assert_config_refused(tmp_path, small(loose), "loose .*takes 1 input")
     bare = entry() | {"config": {"name": "pixels", "dtype": "float32"}}
-    refused_config(tmp_path, functional(bare, layer("Flatten", "flat", "pixels")), "pixels .*has no shape")
+    assert_config_refused(
+        tmp_path, functional(bare, layer("Flatten", "flat", "pixels")), "pixels .*has no shape"
+    )
     net = inner("net", "dense", input_layers=[["in", 0, 0], ["in", 0, 0]])
-    refused_config(tmp_path, small(net), r"net: takes 2 input|its inputs")
-    refused_config(tmp_path, small(inner("net", "dense", input_layers=[])), "net: ")
+    assert_config_refused(tmp_path, small(net), r"net: takes 2 input|its inputs")
+    assert_config_refused(tmp_path, small(inner("net", "dense", input_layers=[])), "net: ")
 
 
 @pytest.mark.parametrize(
     "nodes", [3, "dense", {"a": 1}, [3], [[3]], [None], ["dense"], [[["dense"]]], [{"args": 3}]]
 )
-def test_calls_that_are_none(tmp_path, nodes):
-    refused_config(tmp_path, small(layer("Identity", "evil") | {"inbound_nodes": nodes}), "small: ")
+def test_malformed_calls(tmp_path, nodes):
+    assert_config_refused(tmp_path, small(layer("Identity", "evil") | {"inbound_nodes": nodes}), "small: ")
 
 
 # --- names ----------------------------------------------------------------------------------
@@ -119,16 +125,18 @@ def test_calls_that_are_none(tmp_path, nodes):
     ],
     ids=lambda name: repr(name)[:20],
 )
-def test_names_that_no_layer_has(tmp_path, name):
+def test_odd_names_of_layers(tmp_path, name):
     evil = layer("Identity", "evil", "dense") | {"name": name}
     evil["config"]["name"] = name
     if name == "":
         evil["config"]["name"] = None
-    refused_config(tmp_path, small(evil, output_layers=[["dense", 0, 0]]), "name should be")
-    refused_config(tmp_path, sequential(entry(), evil), "name should be")
+    assert_config_refused(tmp_path, small(evil, output_layers=[["dense", 0, 0]]), "name should be")
+    assert_config_refused(tmp_path, sequential(entry(), evil), "name should be")
     if name:
-        refused_config(tmp_path, small(name=name), "name should be")
-        refused_config(tmp_path, sequential(entry(), layer("Flatten", "flat"), name=name), "name should be")
+        assert_config_refused(tmp_path, small(name=name), "name should be")
+        assert_config_refused(
+            tmp_path, sequential(entry(), layer("Flatten", "flat"), name=name), "name should be"
+        )
 
 
 @pytest.mark.parametrize("name", ["..", "/", "../../evil", "a\\b", "C:", "~", "évil", "层", ".", "%s{0}"])
@@ -142,20 +150,20 @@ def test_names_that_look_like_paths_are_names(tmp_path, name):
     assert {path.name for path in tmp_path.iterdir()} == {"x.keras", "again.keras", "again.weights.h5"}
 
 
-def test_layers_of_one_name(tmp_path):
-    refused_config(tmp_path, small(layer("Identity", "conv", "dense")), "has two layers called 'conv'")
+def test_layers_with_the_same_name(tmp_path):
+    assert_config_refused(tmp_path, small(layer("Identity", "conv", "dense")), "has two layers called 'conv'")
     rows = [layer("Identity", "same"), layer("Identity", "same")]
-    refused_config(tmp_path, sequential(entry(), *rows), "has two layers called 'same'")
-    # In the graph, a layer within a network bears that network's name before its own.
+    assert_config_refused(tmp_path, sequential(entry(), *rows), "has two layers called 'same'")
+    # In the graph, the name of a nested layer begins with that of its network.
     path = [
         inner("net", "dense"),
         layer("Identity", "net/same", "dense"),
         layer("Add", "sum", [[tensor("net"), tensor("net/same")]]),
     ]
-    refused_config(tmp_path, small(*path), "there is a node of this name already")
+    assert_config_refused(tmp_path, small(*path), "there is a node of this name already")
 
 
-def test_names_that_are_long_in_networks_that_are_deep(tmp_path):
+def test_long_names_in_deep_networks(tmp_path):
     network = functional(entry("in", (None, 2)), layer("Identity", "same", "in"), name="x" * 500)
     for _ in range(10):
         network = network | {"name": "x" * 500, "inbound_nodes": [{"args": [tensor("in")], "kwargs": {}}]}
@@ -165,11 +173,11 @@ def test_names_that_are_long_in_networks_that_are_deep(tmp_path):
         xception.load_model(archive(tmp_path / "x.keras", text, b""))
 
 
-# --- too many -------------------------------------------------------------------------------
+# --- multitudes -----------------------------------------------------------------------------
 
 
-def laughs(depth, width):
-    """Networks in networks, each of which uses the one within `width` times."""
+def billion_laughs(depth, width):
+    """Return networks within networks, each of which uses the inner one `width` times."""
     network = inner("net")
     for _ in range(depth):
         net = network | {
@@ -184,48 +192,50 @@ def laughs(depth, width):
 
 @pytest.mark.parametrize(("depth", "width"), [(30, 2), (16, 2), (15, 3), (3, 100), (1, 20_001)])
 def test_networks_that_multiply(tmp_path, depth, width):
-    refused_config(tmp_path, laughs(depth, width), "has more than 20,000 layers|more than 16 deep")
+    assert_config_refused(
+        tmp_path, billion_laughs(depth, width), "has more than 20,000 layers|more than 16 deep"
+    )
 
 
 def test_networks_that_multiply_a_little(tmp_path):
-    model = xception.load_model(archive(tmp_path / "x.keras", laughs(5, 3), hdf5_of_nothing()))
+    model = xception.load_model(archive(tmp_path / "x.keras", billion_laughs(5, 3), empty_hdf5()))
     assert model.predict(np.array([[1, 2]])).tolist() == [[1, 2]]
 
 
-def hdf5_of_nothing():
+def empty_hdf5():
     from hostile import hdf5_bytes
 
     return hdf5_bytes(lambda file: file.create_group("layers"))
 
 
-def test_networks_within_networks(tmp_path):
+def test_deeply_nested_networks(tmp_path):
     network = functional(entry("in", (None, 2)), layer("Identity", "same", "in"))
     for depth in range(100):
         network = network | {"name": f"n{depth}", "inbound_nodes": [{"args": [tensor("in")], "kwargs": {}}]}
         network = functional(entry("in", (None, 2)), network, name="deep")
-    refused_config(tmp_path, network, "networks within networks, more than 16 deep")
+    assert_config_refused(tmp_path, network, "networks within networks, more than 16 deep")
     row = sequential(entry("in", (None, 2)))
     for depth in range(100):
         row = sequential(row | {"name": f"n{depth}"}, name=f"n{depth}")
-    refused_config(tmp_path, row, "networks within networks, more than 16 deep")
+    assert_config_refused(tmp_path, row, "networks within networks, more than 16 deep")
 
 
-def test_layers_without_end(tmp_path):
+def test_very_many_layers(tmp_path):
     rows = [layer("Identity", f"i{i}", f"i{i - 1}" if i else "pixels") for i in range(20_001)]
     with pytest.raises(xception.ModelFileError, match="has more than 20,000 layers"):
         xception.load_model(archive(tmp_path / "x.keras", functional(entry(), *rows)))
     many = layer("Add", "sum", [[tensor("pixels")] * 30_000])
-    model = archive(tmp_path / "x.keras", functional(entry(), many), hdf5_of_nothing())
+    model = archive(tmp_path / "x.keras", functional(entry(), many), empty_hdf5())
     assert xception.load_model(model).output_shape == (None, 8, 8, 3)
 
 
-def test_inputs_without_end(tmp_path):
-    """Of a network used as a layer, each of which is looked up."""
+def test_very_many_inputs(tmp_path):
+    """Of a nested network, which looks up each of them."""
     names = [f"in{i}" for i in range(9_000)]
     total = layer("Add", "sum", [[tensor(name) for name in names]])
     ends = [[name, 0, 0] for name in names]
     net = functional(*(entry(name, (None, 2)) for name in names), total, input_layers=ends)
     net |= {"name": "net", "inbound_nodes": [{"args": [[tensor("in")] * len(names)], "kwargs": {}}]}
     described = functional(entry("in", (None, 2)), net)
-    model = xception.load_model(archive(tmp_path / "x.keras", described, hdf5_of_nothing()))
+    model = xception.load_model(archive(tmp_path / "x.keras", described, empty_hdf5()))
     assert model.output_shape == (None, 2)

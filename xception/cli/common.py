@@ -95,7 +95,7 @@ def load_classifier_model(arguments: argparse.Namespace) -> Model:
     Raises:
         ValueError: The weights hold no classifier.
     """
-    from ..formats.files import count_classes
+    from ..formats import count_classes
     from ..models.factory import Xception, load_model
 
     if arguments.model:

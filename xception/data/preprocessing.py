@@ -38,8 +38,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         check_option("scaling", self.scaling, SCALINGS)
         check_option("interpolation", self.interpolation, INTERPOLATIONS)
-        if self.from_logits not in (None, True, False):
-            raise ValueError(f"from_logits must be True, False or None, got {self.from_logits!r}")
+        check_from_logits(self.from_logits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is recorded, as JSON can hold it."""
@@ -60,3 +59,9 @@ def check_option(name: str, value: object, options: tuple[str, ...]) -> None:
     """Raise ValueError unless `value` is None or one of `options`."""
     if value is not None and not (isinstance(value, str) and value in options):
         raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+
+
+def check_from_logits(value: object) -> None:
+    """Raise ValueError unless `value` is a bool or None."""
+    if not isinstance(value, bool | None):
+        raise ValueError(f"from_logits must be True, False or None, got {value!r}")

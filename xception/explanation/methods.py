@@ -185,8 +185,8 @@ class ScoreCam(Method):
         activations, scores, probabilities = self.scores.forward(x, [self.node])
         targets, grid = select(probabilities), self.grid(x.shape[1:])
         maps = [
-            self._explain(image, channels, grid, wanted, count)
-            for image, channels, wanted in zip(x, activations[self.node], targets, strict=True)
+            self._explain(image, channels, grid, classes, count)
+            for image, channels, classes in zip(x, activations[self.node], targets, strict=True)
         ]
         return _result(np.stack(maps), targets, scores)
 
@@ -235,8 +235,8 @@ class Occlusion(Method):
         _, scores, probabilities = self.scores.forward(x, ())
         targets, grid = select(probabilities), self.grid(x.shape[1:])
         maps = [
-            self._explain(image, grid, before[wanted], wanted, count)
-            for image, before, wanted in zip(x, scores, targets, strict=True)
+            self._explain(image, grid, before[classes], classes, count)
+            for image, before, classes in zip(x, scores, targets, strict=True)
         ]
         return _result(np.stack(maps), targets, scores)
 

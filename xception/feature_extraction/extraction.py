@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from .. import architecture
 from ..console.progress import ProgressBar, Verbose
 from ..data.atomic import check_writable
 from ..data.batches import compute_batches
@@ -21,7 +20,7 @@ from ..data.preprocessing import Scaling
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
-from ..models.feature_maps import POOLINGS
+from ..models.feature_maps import POOLINGS, Pooling
 from ..models.model import Model
 from ..prediction.classifier import Classifier, as_model, check_images_first
 from ..prediction.preprocessing import Preprocessor
@@ -32,8 +31,6 @@ from .tables import Table
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
-
-Pooling = Literal["avg", "max", "min", "sum", "none"]
 
 
 class Extractor:
@@ -106,9 +103,7 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
         ModelFileError: The file is damaged, or does not fit.
     """
     base = Xception(include_top=False, weights=weights)
-    graph = architecture.xception((None, None, 3), include_top=False)
-    graph.add(GlobalAveragePooling2D(), *graph.outputs, name="avg_pool")
-    return Model(graph, base.parameters)
+    return Model(base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), base.parameters)
 
 
 @dataclass(frozen=True)

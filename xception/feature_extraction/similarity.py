@@ -14,9 +14,10 @@ from ..data.failures import Failure, FailureLog, OnError
 from ..data.photographs import find_photographs
 from ..data.preprocessing import Scaling
 from ..kernels import Array
+from ..models.feature_maps import Pooling
 from ..models.model import Model
 from ..prediction.classifier import Classifier
-from .extraction import Extractor, Pooling, extract_cached
+from .extraction import Extractor, extract_cached
 from .store import CacheStore
 
 if TYPE_CHECKING:

@@ -1,96 +1,147 @@
-"""Which array of a file belongs to which parameter of a network, as far as it has been found out.
+"""The match between a model's parameters and the arrays of a file.
 
-The layouts know how: by name (`legacy`) or by class and number (`numbered`).
+The modules that know a file's layout build a match. It says what fits, what is missing and what is
+left over, and reads the arrays once that is accepted.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, printable
 from ..graph import Graph, Node
 from ..kernels import Array
-from .hdf5 import arrays
-from .hdf5.arrays import StoredArray
-from .hdf5.file import Source
+from .hdf5.arrays import StoredArray, read_arrays
+from .hdf5.source import Source
+from .limits import MAX_SMALL_FILE_NUMBERS_BYTES, MAX_WEIGHTS_COMPRESSION_RATIO
 
-MOST_FROM_LITTLE = 256 << 20  #: bytes of numbers that any file may unpack to
-MOST_COMPRESSION = 32  #: beyond that, so many times its own size; trained weights compress by a tenth
+MAX_NAMES_SHOWN = 5  #: in one message
 
 
 @dataclass
 class Match:
-    """What was found for a graph, and what was not."""
+    """Which array of a file belongs to which parameter of a graph.
+
+    Attributes:
+        graph: The model.
+        arrays: The array for each (node, parameter).
+        missing: Nodes that have parameters, and for which the file has none.
+        unused: Layers of the file that belong to no node.
+        mismatched: What has another shape in the file than in the model, in words.
+        unused_is_classifier: Whether `unused` is one dense layer.
+    """
 
     graph: Graph
-    found: dict[tuple[str, str], StoredArray] = field(default_factory=dict)  #: by (node, parameter)
-    missing: list[str] = field(default_factory=list)  #: nodes for which the file holds nothing
-    left: list[str] = field(default_factory=list)  #: layers of the file that belong nowhere
-    unfitting: list[str] = field(default_factory=list)  #: what is of another shape, in words
-    left_classifier: bool = False  #: whether what is left is a dense layer
+    arrays: dict[tuple[str, str], StoredArray] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
+    unused_is_classifier: bool = False
 
     @property
-    def complete(self) -> bool:
-        return not (self.missing or self.left or self.unfitting)
+    def is_complete(self) -> bool:
+        """Whether model and file agree in every array."""
+        return not (self.missing or self.unused or self.mismatched)
 
-    def pair(self, name: str, stored: Mapping[str, StoredArray], called: str) -> None:
-        """Take a layer's arrays for a node: by parameter, or in order where keys are positions."""
-        node = self.graph.nodes[name]
+    def assign(self, node_name: str, stored: Mapping[str, StoredArray], stored_name: str) -> None:
+        """Assign the arrays of a layer in the file to a node; note it if they do not fit.
+
+        Args:
+            node_name: Name of the node in the graph.
+            stored: The arrays by parameter name; or by "0", "1", …, in the order of the parameters.
+            stored_name: What the file calls the layer, for messages.
+        """
+        node = self.graph.nodes[node_name]
         if all(key.isdecimal() for key in stored) and len(stored) == len(node.parameters):
             stored = dict(zip(node.parameters, stored.values(), strict=True))
-        problem = _difference(node, stored)
-        if problem:
-            self.unfitting.append(
-                f"{name if name == called else f'{name} ({called} in the file)'}: {problem}"
-            )
+        difference = _describe_difference(node, stored)
+        if difference:
+            name = node_name if node_name == stored_name else f"{node_name} ({stored_name} in the file)"
+            self.mismatched.append(f"{name}: {difference}")
             return
-        self.found |= {(name, parameter): stored[parameter] for parameter in node.parameters}
+        self.arrays |= {(node_name, parameter): stored[parameter] for parameter in node.parameters}
 
-    def take(self, other: Match) -> None:
-        self.found |= other.found
-        self.missing += other.missing
-        self.left += other.left
-        self.unfitting += other.unfitting
-        self.left_classifier |= other.left_classifier
+    def merge(self, part: Match) -> None:
+        """Add the match of a part of the graph."""
+        self.arrays |= part.arrays
+        self.missing += part.missing
+        self.unused += part.unused
+        self.mismatched += part.mismatched
+        self.unused_is_classifier |= part.unused_is_classifier
 
     def load(self, source: Source) -> dict[str, dict[str, Array]]:
-        """Read what was found: {node: {parameter: float32 array}}."""
-        size = sum(4 * array.size for array in self.found.values())
-        if size > MOST_FROM_LITTLE + MOST_COMPRESSION * source.length:
-            raise ModelFileError(f"{source.name}: {source.length:,} bytes that unpack to {size:,}; refused")
+        """Read the arrays that were found.
+
+        Args:
+            source: Where the bytes of the open file are.
+
+        Returns:
+            {node name: {parameter name: float32 array}}.
+
+        Raises:
+            ModelFileError: The arrays are damaged, or unpack to far more than the file's size.
+        """
+        total = sum(4 * array.size for array in self.arrays.values())
+        if total > MAX_SMALL_FILE_NUMBERS_BYTES + MAX_WEIGHTS_COMPRESSION_RATIO * source.length:
+            raise ModelFileError(f"{source.name}: {source.length:,} bytes that unpack to {total:,}; refused")
         parameters: dict[str, dict[str, Array]] = {}
-        values = arrays.read(list(self.found.values()), source)
-        for (name, parameter), value in zip(self.found, values, strict=True):
+        values = read_arrays(list(self.arrays.values()), source)
+        for (name, parameter), value in zip(self.arrays, values, strict=True):
             parameters.setdefault(name, {})[parameter] = value
         return parameters
 
-    def refuse_differences(self, file: str) -> None:
-        """Raise ModelFileError, with all that was found out, unless the file fits to the last array."""
-        if self.unfitting and not self.missing and not self.left:
-            raise ModelFileError(f"{file}: {some(self.unfitting, '; ')}")
-        if not self.complete:
-            raise ModelFileError(f"{file}: does not fit {self.graph.name}: {self.in_words()}{self._advice()}")
+    def check_complete(self, file_name: str) -> None:
+        """Raise ModelFileError, with all differences, unless model and file agree in every array."""
+        if self.mismatched and not self.missing and not self.unused:
+            raise ModelFileError(f"{file_name}: {join_some(self.mismatched, '; ')}")
+        if not self.is_complete:
+            raise ModelFileError(
+                f"{file_name}: does not fit {self.graph.name}: {self.describe()}{self._advice()}"
+            )
 
-    def in_words(self) -> str:
-        problems = list(self.unfitting)
+    def check(self, file_name: str, by_name: bool, skip_mismatch: bool, stacklevel: int) -> None:
+        """Raise ModelFileError for differences that the caller did not allow; warn about the others.
+
+        Args:
+            file_name: For messages.
+            by_name: Allow layers that only the model or only the file has.
+            skip_mismatch: Allow arrays of other shapes.
+            stacklevel: Of the warning: 1 for the caller of this method.
+        """
+        refused = Match(self.graph, unused_is_classifier=self.unused_is_classifier)
+        if not by_name:
+            refused.missing, refused.unused = self.missing, self.unused
+        if not skip_mismatch:
+            refused.mismatched = self.mismatched
+        refused.check_complete(file_name)
+        if not self.arrays:
+            raise ModelFileError(f"{file_name}: has nothing for {self.graph.name}: {self.describe()}")
+        if not self.is_complete:
+            message = f"{file_name}: not everything was loaded: {self.describe()}"
+            warnings.warn(printable(message), stacklevel=stacklevel + 1)
+
+    def describe(self) -> str:
+        """Return all differences, in words."""
+        differences = list(self.mismatched)
         if self.missing:
-            problems.append(f"no weights found for {some(self.missing)}")
-        if self.left:
-            problems.append(f"no place found for the file's {some(self.left)}")
-        return "; ".join(problems)
+            differences.append(f"the file has no weights for {join_some(self.missing)}")
+        if self.unused:
+            differences.append(f"the model has no layer for the file's {join_some(self.unused)}")
+        return "; ".join(differences)
 
     def _advice(self) -> str:
         kinds = [self.graph.nodes[name].kind for name in self.missing]
-        if kinds == ["Dense"] and not self.left:
-            return "; the file holds no classifier, for which models have include_top=False"
-        if not kinds and len(self.left) == 1 and self.left_classifier:
-            return "; the file holds a classifier, for which models have include_top=True"
+        if kinds == ["Dense"] and not self.unused:
+            return "; the file holds no classifier: build the model with include_top=False"
+        if not kinds and len(self.unused) == 1 and self.unused_is_classifier:
+            return "; the file holds a classifier: build the model with include_top=True"
         return ""
 
 
-def _difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
-    """What is wrong with these arrays as a node's parameters; nothing: ""."""
+def _describe_difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
+    """Say how these arrays differ from the node's parameters; "" if they do not."""
     if set(stored) != set(node.parameters):
         return f"expected {', '.join(node.parameters)}, found {', '.join(stored)}"
     for parameter, array in stored.items():
@@ -100,7 +151,9 @@ def _difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
     return ""
 
 
-def some(names: Iterable[str], separator: str = ", ", shown: int = 5) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    return separator.join(listed[:shown]) + more
+def join_some(names: Iterable[str], separator: str = ", ") -> str:
+    """Return the first few names, and how many more there are."""
+    names = list(names)
+    hidden = len(names) - MAX_NAMES_SHOWN
+    more = f" and {hidden} more" if hidden > 0 else ""
+    return separator.join(names[:MAX_NAMES_SHOWN]) + more

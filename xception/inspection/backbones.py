@@ -1,4 +1,7 @@
-"""Xception's base, all but its classifier, in other models: where it is, and whose weights it has."""
+"""Xception backbones, all of the network but its classifier, in other models.
+
+Where they are, and whether they have the weights of ImageNet.
+"""
 
 from __future__ import annotations
 
@@ -9,100 +12,121 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import architecture
-from ..formats import files as keras_files
-from ..formats.hdf5 import file as hdf5
-from ..formats.keras import weights_by_name as legacy
-from ..formats.keras import weights_by_position as numbered
+from ..formats import read_weights
+from ..formats.hdf5.file import File
+from ..formats.hdf5.source import Source
+from ..formats.keras.reader import find_layout
 from ..graph import Graph, GraphParameters, Node, network
 from ..kernels import Array
 from ..models import pretrained
 
 
-@dataclass
-class Base:
-    """An Xception without its classifier, somewhere in a model."""
+@dataclass(frozen=True)
+class Backbone:
+    """An Xception without its classifier, in a model or file.
 
-    place: str  #: the layer that it is; "" where its layers are the model's own
+    Attributes:
+        path: The layer that it is; "" if its layers are those of the model itself.
+        arrays: Number of its arrays.
+        differing: Number of arrays that differ from the ImageNet weights.
+    """
+
+    path: str
     arrays: int
-    differing: int  #: arrays that are not those of ImageNet
+    differing: int
 
 
 @functools.cache
-def reference() -> Graph:
-    """Xception's base, for images of any size."""
+def reference_graph() -> Graph:
+    """Return Xception's backbone for images of any size."""
     return architecture.xception((None, None, 3), include_top=False)
 
 
-def in_model(graph: Graph, parameters: GraphParameters) -> list[Base]:
-    """The bases in a model."""
+def find_in_model(graph: Graph, parameters: GraphParameters) -> list[Backbone]:
+    """Find the backbones in a model, by its layers and wiring.
+
+    Args:
+        graph: The model.
+        parameters: {node name: {parameter name: float32 array}}.
+    """
+    backbones = []
+    for nodes in _find_nodes(graph):
+        held = {name: parameters[node.weights] for name, node in nodes.items() if node.parameters}
+        path = nodes["block1_conv1"].name.rpartition("/")[0]
+        backbones.append(Backbone(path, *_compare_with_imagenet(held)))
+    return backbones
+
+
+def find_in_file(file: File, source: Source) -> list[Backbone]:
+    """Find the backbones among the arrays in a weights file, by their names or their order.
+
+    Args:
+        file: The open file.
+        source: Where its bytes are.
+
+    Raises:
+        ModelFileError: The file is damaged or hostile.
+    """
+    graph = reference_graph()
+    outline = network.of_graph(graph)
+    layout = find_layout(file)
+    matches = [("", layout.match(outline, graph, file)), *layout.match_nested(outline, graph, file)]
     return [
-        Base(nodes["block1_conv1"].name.rpartition("/")[0], *_compare(_held(nodes, parameters)))
-        for nodes in _find(graph)
+        Backbone(path, *_compare_with_imagenet(match.load(source)))
+        for path, match in matches
+        if not match.missing and not match.mismatched  # whatever else is in the file
     ]
 
 
-def in_file(file: hdf5.File, source: hdf5.Source) -> list[Base]:
-    """The bases among a file's arrays, by the order or the names that they have in it."""
-    outline, graph = network.of_graph(reference()), reference()
-    layout = legacy if legacy.recognises(file) else numbered
-    matches = [("", layout.match(outline, graph, file))]  # whatever else there is beside it
-    matches += [(place, layout.match_part(outline, graph, part)) for place, part in layout.parts(file)]
-    return [
-        Base(place, *_compare(match.load(source)))
-        for place, match in matches
-        if not match.missing and not match.unfitting
-    ]
+def _find_nodes(graph: Graph) -> Iterator[dict[str, Node]]:
+    """Yield every backbone in a graph: its nodes by the names that Xception gives them.
 
-
-def _find(graph: Graph) -> Iterator[dict[str, Node]]:
-    """Every base in a graph, by layers and wiring, whatever their names: the graph's node for each of
-    Xception's. One that is used several times is found once."""
+    Layers and wiring decide, and no name. A backbone that is used several times is found once.
+    """
     readers: dict[str, list[Node]] = {name: [] for name in graph.nodes}
     for node in graph.nodes.values():
         for source in node.inputs:
             readers[source].append(node)
-    entry, first, *others = reference().nodes.values()
+    entry, first, *others = reference_graph().nodes.values()
     for start in graph.nodes.values():
-        if start.weights != start.name or not _alike(start, first):
+        if start.weights != start.name or not _is_same_layer(start, first):
             continue
-        found = {entry.name: graph.nodes[start.inputs[0]], first.name: start}
-        for wanted in others:
-            reads = {found[source].name for source in wanted.inputs}
+        nodes = {entry.name: graph.nodes[start.inputs[0]], first.name: start}
+        for expected in others:
+            sources = {nodes[source].name for source in expected.inputs}
             fitting = (
                 node
-                for node in readers[found[wanted.inputs[0]].name]
-                if _alike(node, wanted) and set(node.inputs) == reads
+                for node in readers[nodes[expected.inputs[0]].name]
+                if _is_same_layer(node, expected) and set(node.inputs) == sources
             )
-            same = next(fitting, None)
-            if same is None:
+            match = next(fitting, None)
+            if match is None:
                 break
-            found[wanted.name] = same
+            nodes[expected.name] = match
         else:
-            yield found
+            yield nodes
 
 
-def _alike(node: Node, wanted: Node) -> bool:
+def _is_same_layer(node: Node, expected: Node) -> bool:
     settings = ("strides", "padding", "activation")
-    return (node.kind, node.parameters) == (wanted.kind, wanted.parameters) and all(
-        getattr(node.layer, name, None) == getattr(wanted.layer, name, None) for name in settings
+    return (node.kind, node.parameters) == (expected.kind, expected.parameters) and all(
+        getattr(node.layer, name, None) == getattr(expected.layer, name, None) for name in settings
     )
 
 
-def _held(nodes: dict[str, Node], parameters: GraphParameters) -> GraphParameters:
-    return {name: parameters[node.weights] for name, node in nodes.items() if node.parameters}
+def _compare_with_imagenet(parameters: GraphParameters) -> tuple[int, int]:
+    """Return the number of arrays, and how many differ from the shipped ImageNet weights."""
+    graph = reference_graph()
+    shipped = read_weights(pretrained.shipped_base(), network.of_graph(graph), graph)
+    pairs = [
+        (array, parameters[name][key]) for name, arrays in shipped.items() for key, array in arrays.items()
+    ]
+    return len(pairs), sum(not _equals_rounded(*pair) for pair in pairs)
 
 
-def _compare(held: GraphParameters) -> tuple[int, int]:
-    """(arrays, those of them that are not ImageNet's), as far as the shipped base can tell: its
-    kernels are rounded to float16."""
-    graph = reference()
-    shipped = keras_files.read_weights(pretrained.shipped_base(), network.of_graph(graph), graph)
-    pairs = [(array, held[name][key]) for name, kept in shipped.items() for key, array in kept.items()]
-    return len(pairs), sum(not _same(*pair) for pair in pairs)
-
-
-def _same(rounded: Array, exact: Array) -> bool:
-    if exact.ndim > 1:
+def _equals_rounded(shipped: Array, array: Array) -> bool:
+    """Return True if an array equals a shipped one. Shipped kernels are rounded to float16."""
+    if array.ndim > 1:
         with np.errstate(over="ignore"):
-            exact = exact.astype(np.float16)
-    return np.array_equal(rounded, exact)
+            array = array.astype(np.float16)
+    return np.array_equal(shipped, array)

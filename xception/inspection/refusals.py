@@ -1,88 +1,87 @@
-"""Every layer of a description that is refused, where `config.read_network` stops at the first."""
+"""Every layer of a config that is refused, where `read_network` stops at the first."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import ModelFileError
-from ..formats.keras import config_reader as config
+from ..formats.keras.config_reader import NETWORKS, read_network
+from .configs import layer_name, list_layers
 
-MOST = 20  #: reasons that are looked for
+MAX_REASONS = 20  #: each costs several readings of the config
 
-Place = tuple[int, ...]  #: of a layer: its number, in each of the networks around it
+#: A layer, by its index in each of the networks around it.
+Position = tuple[int, ...]
 
 
-def refusals(described: dict[str, Any], keras: int) -> list[str]:
-    """Why each layer that is not known here is refused; none if that is not what is wrong.
+def list_refusals(config: dict[str, Any], keras: int) -> list[str]:
+    """Return the reason for each layer that is refused.
 
-    Layers are replaced by ones that do nothing, all but some, as often as it takes to tell which
-    are to blame.
+    Layers are replaced by ones that do nothing. Which of them are to blame is found by bisection.
+
+    Args:
+        config: The config of a model, as parsed JSON.
+        keras: The major version of the Keras that wrote it: 1, 2 or 3.
+
+    Returns:
+        The reasons in the order of the layers; none if the model is refused for another reason.
     """
 
-    def reason(kept: Sequence[Place]) -> str | None:
+    def find_reason(kept: Sequence[Position]) -> str | None:
         try:
-            config.read_network(_with_stand_ins(described, set(kept)), keras, "")
+            read_network(_with_stand_ins(config, set(kept)), keras, "")
         except ModelFileError as error:
-            # What is known, instead, is a long list.
-            return re.sub("(known(?: here)?)(?::|; known are) .*", r"\1", str(error).removeprefix(": "))
+            # Without the long list of what is supported.
+            return str(error).removeprefix(": ").partition("; supported: ")[0]
         return None
 
-    found: list[str] = []
+    reasons: list[str] = []
     try:
-        waiting = [list(_places(described))]
-        if reason(waiting[0]) is None or reason([]) is not None:
+        stack = [list(_layer_positions(config))]
+        if find_reason(stack[0]) is None or find_reason([]) is not None:
             return []
-        while waiting and len(found) < MOST:
-            places = waiting.pop()
-            because = reason(places)
-            if because is not None and len(places) == 1:
-                found.append(because)
-            elif because is not None:
-                half = len(places) // 2
-                waiting += [places[half:], places[:half]]
+        while stack and len(reasons) < MAX_REASONS:
+            positions = stack.pop()
+            reason = find_reason(positions)
+            if reason is not None and len(positions) == 1:
+                reasons.append(reason)
+            elif reason is not None:
+                half = len(positions) // 2
+                stack += [positions[half:], positions[:half]]
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
-        return []  # it is no description of layers
-    return found
+        return []  # not a config with layers
+    return reasons
 
 
-def listed(described: Any) -> list[Any]:
-    """The layers in a network's description; the first Kerases wrote a bare list for some."""
-    inside = described["config"]
-    return list(inside["layers"] if isinstance(inside, dict) else inside)
-
-
-def name_of(layer: Any) -> str:
-    return str(layer.get("name") or layer["config"].get("name"))
-
-
-def _places(described: Any, around: Place = ()) -> Iterator[Place]:
-    """Where layers are that are no networks."""
-    for number, layer in enumerate(listed(described)):
-        if layer["class_name"] in config.NETWORKS:
-            yield from _places(layer, (*around, number))
+def _layer_positions(config: Any, outer: Position = ()) -> Iterator[Position]:
+    """Yield the positions of all layers that are no networks."""
+    for index, layer in enumerate(list_layers(config)):
+        if layer["class_name"] in NETWORKS:
+            yield from _layer_positions(layer, (*outer, index))
         else:
-            yield *around, number
+            yield *outer, index
 
 
-def _with_stand_ins(described: dict[str, Any], kept: set[Place], around: Place = ()) -> dict[str, Any]:
-    """The same network with layers that do nothing, but for those that are kept."""
+def _with_stand_ins(config: dict[str, Any], kept: set[Position], outer: Position = ()) -> dict[str, Any]:
+    """Return the config with all layers replaced, except those in `kept`."""
     layers = []
-    for number, layer in enumerate(listed(described)):
-        place = (*around, number)
-        if layer["class_name"] in config.NETWORKS:
-            layers.append(_with_stand_ins(layer, kept, place))
+    for index, layer in enumerate(list_layers(config)):
+        position = (*outer, index)
+        if layer["class_name"] in NETWORKS:
+            layers.append(_with_stand_ins(layer, kept, position))
         else:
-            layers.append(layer if place in kept else _stand_in(layer))
-    inside = described["config"]
-    return described | {"config": inside | {"layers": layers} if isinstance(inside, dict) else layers}
+            layers.append(layer if position in kept else _stand_in(layer))
+    settings = config["config"]
+    return config | {"config": settings | {"layers": layers} if isinstance(settings, dict) else layers}
 
 
 def _stand_in(layer: dict[str, Any]) -> dict[str, Any]:
+    """Return a layer of the same name and wiring that does nothing."""
+    name = layer_name(layer)
     if layer["class_name"] == "InputLayer":
-        plain = {"class_name": "InputLayer", "config": {"name": name_of(layer), "batch_shape": [None, 1]}}
+        plain = {"class_name": "InputLayer", "config": {"name": name, "batch_shape": [None, 1]}}
     else:
         shapes = {key: layer["config"].get(key) for key in ("batch_input_shape", "batch_shape")}
-        plain = {"class_name": "Identity", "config": {"name": name_of(layer)} | shapes}
+        plain = {"class_name": "Identity", "config": {"name": name} | shapes}
     return plain | {key: layer[key] for key in ("name", "inbound_nodes") if key in layer}

@@ -76,12 +76,12 @@ def Xception(  # noqa: N802, the name is Keras's
     )
     if weights is None:
         return Model(graph, seed=seed)
-    from ..formats import files  # imports h5py: only where a file is read
+    from .. import formats  # imports h5py: only where a file is read
     from . import pretrained
 
     if imagenet:
         weights = pretrained.classifier() if include_top else pretrained.shipped_base()
-    return Model(graph, files.read_weights(weights, of_graph(graph), graph))
+    return Model(graph, formats.read_weights(weights, of_graph(graph), graph))
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -110,7 +110,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         ...     xception.load_model(f"{folder}/base.keras")
         <Model xception: (None, None, None, 3) -> (None, None, None, 2048), 20,861,480 parameters>
     """
-    from ..formats import files  # imports h5py
+    from .. import formats  # imports h5py
 
-    stored = files.read_model(path)
+    stored = formats.read_model(path)
     return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)

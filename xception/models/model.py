@@ -290,10 +290,10 @@ class Model(ModelStructure):
             ModelFileError: The file is damaged, malicious or does not fit. The model is unchanged then.
                 It is a ValueError.
         """
-        from ..formats import files  # imports h5py: only where a file is read
+        from .. import formats  # imports h5py: only where a file is read
 
         self.parameter_store.update(
-            files.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
+            formats.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
         )
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
@@ -308,9 +308,9 @@ class Model(ModelStructure):
             ValueError: `path` has another ending.
             OSError: The file cannot be written.
         """
-        from ..formats import files  # imports h5py
+        from .. import formats  # imports h5py
 
-        files.write_weights(path, self.network, self.graph, self.parameters)
+        formats.write_weights(path, self.network, self.graph, self.parameters)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the whole model, with class names and preprocessing, in a file that Keras 3 loads too.
@@ -324,12 +324,12 @@ class Model(ModelStructure):
             ValueError: `path` has another ending, or Keras 3 has no such layer.
             OSError: The file cannot be written.
         """
-        from ..formats import files  # imports h5py
+        from .. import formats  # imports h5py
 
-        stored = files.StoredModel(
+        stored = formats.StoredModel(
             self.graph, self.parameters, self.network, self.class_names, self.preprocessing
         )
-        files.write_model(path, stored)
+        formats.write_model(path, stored)
 
 
 def _run_batches(

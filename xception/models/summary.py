@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..console.text import align_columns
 from ..graph import Graph, Network, Node, of_graph
 from ..graph.network import listed, nodes, output_shapes
 from ..layers import Shape
 
-if TYPE_CHECKING:
-    from ..inspection.backbones import Base
-    from ..inspection.inspector import Inspection
-
 #: "keras", or "dl4j" for Deeplearning4j's.
 Style = Literal["keras", "dl4j"]
 
 Row = Sequence[str]
-MOST_ROWS = 40  #: layers of a file that are listed one by one
 BYTES_PER_PARAMETER = 4  #: of float32
 
 
@@ -139,86 +133,8 @@ def _dl4j_shape(name: str, shape: tuple[int, ...]) -> str:
     return f"{{{','.join(map(str, shape))}}}"
 
 
-# --- what was found in a file ---------------------------------------------------------------
-
-
-def inspected(found: Inspection) -> str:
-    """What `inspection.inspect` found, to be read."""
-    facts = [
-        ("file", f"{found.file}, {found.size:,} bytes"),
-        ("format", found.format),
-        ("damage", found.damage),
-        ("written by", _joined(_author(found), found.saved)),
-        ("model", _joined(found.name, found.kind and f"({found.kind})", separator=" ")),
-        *(("input", f"{name} {shape or ''}") for name, shape in found.inputs.items()),
-        *(("output", f"{name} {shape or ''}") for name, shape in found.outputs.items()),
-        ("parameters", _parameters(found)),
-        ("arrays", _joined(*(f"{count} of {kind}" for kind, count in found.arrays.items()))),
-        ("training", _training(found)),
-        ("classes", found.class_names and f"{len(found.class_names)}: {_joined(*found.class_names[:10])}"),
-        *(("Xception", _base(base)) for base in found.bases),
-        ("Xception", "no base of one is in it" if found.arrays and not found.bases else None),
-        ("runs here", f"yes: {found.loads_as}" if found.runs else "no"),
-        *(("because", reason) for reason in found.reasons if reason != found.damage),
-        ("but", f"its base does: {found.loads_as}" if found.loads_as and not found.runs else None),
-    ]
-    lines = [f"{key:<12}{text}".rstrip() for key, text in facts if text]
-    return "\n".join([*lines, *_layers(found)])
-
-
-def _layers(found: Inspection) -> list[str]:
-    """A table of the layers, or of their classes where there are many."""
-    if not found.layers:
-        return []
-    if len(found.layers) > MOST_ROWS:
-        counts = Counter(row.kind for row in found.layers)
-        return ["", *_columns([(str(count), kind) for kind, count in counts.most_common()], gap=2)]
-    rows = [("Layer (type)", "Output Shape", "Param #")]
-    for row in found.layers:
-        shapes = ", ".join(map(str, row.output_shapes or ()))
-        rows.append((f"{row.name} ({row.kind})", shapes, f"{row.parameters:,}" if shapes else ""))
-    return ["", *_columns(rows if found.runs else [row[:1] for row in rows], gap=2)]
-
-
-def _author(found: Inspection) -> str | None:
-    keras = found.keras_version and f"Keras {found.keras_version}"
-    return f"{found.written_by}, in the form of {keras}" if found.written_by and keras else keras
-
-
-def _parameters(found: Inspection) -> str | None:
-    if found.parameters is None or found.trainable is None:
-        return f"{found.parameters:,}" if found.arrays else None
-    return f"{found.parameters:,}: {found.trainable:,} trainable, {found.parameters - found.trainable:,} not"
-
-
-def _training(found: Inspection) -> str | None:
-    state = f"its state in {found.optimizer_arrays} arrays" if found.optimizer_arrays else "without its state"
-    if found.optimizer is None:
-        return "an optimizer, " + state if found.optimizer_arrays else None
-    return f"{found.optimizer}, {state}"
-
-
-def _base(base: Base) -> str:
-    place = f"{base.place}: its base" if base.place else "its base"
-    if not base.differing:
-        return f"{place} equals the ImageNet weights shipped here"
-    how = "fine-tuned" if base.differing < base.arrays else "trained anew, or every layer fine-tuned"
-    return f"{place} differs from ImageNet's weights ({how}: {base.differing} of {base.arrays} arrays differ)"
-
-
-def _joined(*parts: str | None, separator: str = ", ") -> str:
-    return separator.join(part for part in parts if part)
-
-
 # --- as text --------------------------------------------------------------------------------
 
 
 def _shape(shape: Shape) -> str:
     return f"({', '.join(str(size) for size in (None, *shape))})"
-
-
-def _columns(rows: Sequence[Row], gap: int) -> list[str]:
-    """Rows of cells as lines, each column as wide as its widest cell."""
-    widths = [max(map(len, column)) + gap for column in zip(*rows, strict=True)]
-    lines = ("".join(map(str.ljust, row, widths)) for row in rows)
-    return [line.rstrip() for line in lines]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data.class_names import ClassNames, ClassNamesLike, as_class_names, read_class_names
 from ..data.imagenet import Prediction, best_classes, imagenet_classes
+from ..data.preprocessing import check_from_logits
 from ..kernels import Array, sigmoid, softmax
 from ..layers import Softmax
 from ..models.model import Model
@@ -46,8 +47,7 @@ class Decoder:
         class_names: ClassNamesLike | str | os.PathLike[str] | None = None,
         from_logits: bool | None = None,
     ) -> None:
-        if from_logits not in (None, True, False):
-            raise ValueError(f"from_logits must be True, False or None, got {from_logits!r}")
+        check_from_logits(from_logits)
         model = preprocessor.model
         outputs = _count_outputs(model)
         if isinstance(class_names, str | os.PathLike):

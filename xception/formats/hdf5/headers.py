@@ -1,142 +1,161 @@
-"""The headers of HDF5's groups, read as the HDF5 File Format Specification has them: for what HDF5
-itself does not do with care.
+"""Object headers of HDF5 files: texts of variable length, and compressed tables.
 
-Texts of any length stand in a heap; an attribute, in the header of its group, says where, and how
-long they are. HDF5 takes its word: it makes room for gigabytes that are not there, or a thousand
-copies of one text, and walks through a damaged heap for ever. They are read here instead.
+HDF5 itself handles two things without bounds, so they are read here, as the HDF5 File Format
+Specification defines them.
 
-Links and attributes may stand in tables of their own, and these may be compressed. HDF5 unpacks
-them to any size.
+Texts of variable length are stored in a heap; an attribute, in its object's header, says where each
+begins and how long it is. HDF5 believes it: it allocates gigabytes that are not in the file, or a
+thousand copies of one text, and loops forever over a damaged heap.
+
+Links and attributes may be stored in tables of their own, which may be compressed. HDF5 expands them to
+any size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-#: Kinds of messages, of which a header is made.
+from ..limits import MAX_HEADER_BLOCK_BYTES, MAX_HEADER_BLOCKS, MAX_TEXT_BYTES
+
+#: Types of header messages.
 LINK_TABLE, ATTRIBUTE, CONTINUATION, ATTRIBUTE_TABLE = 0x02, 0x0C, 0x10, 0x15
-NOWHERE = (1 << 64) - 1  #: an address
-SHARED = 2  #: the flag of a message that is kept elsewhere
-MOST_BLOCKS = 1000  #: of one header, which may lead in circles
-MOST_BYTES = 1 << 20  #: in a block of a header
+UNDEFINED_ADDRESS = (1 << 64) - 1
+SHARED = 2  #: the flag of a message that is stored elsewhere
 
-Read = Callable[[int, int], bytes]  #: (place, size) -> the bytes that are there
-Heaps = dict[int, dict[int, bytes]]  #: by the place of a piece of the heap, its objects by their numbers
+Read = Callable[[int, int], bytes]  #: (address, size) -> the bytes there
+Heaps = dict[int, dict[int, bytes]]  #: {address of a heap collection: {index: object}}
 
 
-class UnreadableError(ValueError):
-    """What is wrong with a header, or with what it leads to."""
+class HeaderError(ValueError):
+    """A header, or what it points to, is damaged or beyond the limits."""
 
 
-def texts(read: Read, heaps: Heaps, address: int, attribute: str, count: int, most: int) -> list[bytes]:
-    """The `count` texts of an attribute. address: of its object's header. most: bytes, all together.
+def read_texts(read: Read, heaps: Heaps, address: int, attribute: str, count: int) -> list[bytes]:
+    """Read the texts of an attribute.
 
-    heaps: what was read before, to which is added. Raises UnreadableError.
+    Args:
+        read: Returns the bytes at an address.
+        heaps: The heap collections that were read before; new ones are added.
+        address: Address of the header of the object that has the attribute.
+        attribute: Name of the attribute.
+        count: Number of texts.
+
+    Returns:
+        The texts, each up to its first NUL.
+
+    Raises:
+        HeaderError: The file is damaged, or the texts have more than MAX_TEXT_BYTES together.
     """
     superblock = read(0, 16)
     widths = superblock[13:15] if superblock[8] < 2 else superblock[9:11]  # of addresses, of lengths
     if list(widths) != [8, 8]:
-        raise UnreadableError("is in a file of addresses that have not 8 bytes")
-    content = _content(read, address, attribute)
+        raise HeaderError("is in a file whose addresses do not have 8 bytes")
+    content = _attribute_content(read, address, attribute)
     if len(content) < 16 * count:
-        raise UnreadableError("is damaged")
+        raise HeaderError("is damaged")
     pointers = [
-        (
-            _number(content[at : at + 4]),
-            _number(content[at + 4 : at + 12]),
-            _number(content[at + 12 : at + 16]),
-        )
+        (_integer(content[at : at + 4]), _integer(content[at + 4 : at + 12]),
+         _integer(content[at + 12 : at + 16]))
         for at in range(0, 16 * count, 16)
-    ]
-    whole = sum(length for length, _, _ in pointers)
-    if whole > most:
-        raise UnreadableError(f"has {whole:,} bytes; at most {most:,} are read")
-    found = []
-    for length, place, number in pointers:
-        if place not in heaps and length:
-            heaps[place] = _heap(read, place)
-        text = heaps[place].get(number, b"") if length else b""
+    ]  # fmt: skip
+    total = sum(length for length, _, _ in pointers)
+    if total > MAX_TEXT_BYTES:
+        raise HeaderError(f"has {total:,} bytes; at most {MAX_TEXT_BYTES:,} are read")
+    texts = []
+    for length, collection, index in pointers:
+        if collection not in heaps and length:
+            heaps[collection] = _read_heap(read, collection)
+        text = heaps[collection].get(index, b"") if length else b""
         if len(text) < length:
-            raise UnreadableError("is damaged")
-        found.append(text[:length].split(b"\0")[0])
-    return found
+            raise HeaderError("is damaged")
+        texts.append(text[:length].split(b"\0")[0])
+    return texts
 
 
-def _content(read: Read, address: int, attribute: str) -> bytes:
-    """What an attribute of the object at this address holds."""
-    for kind, flags, body in _messages(read, address):
-        if kind != ATTRIBUTE:
-            continue
-        version = body[0] if body else 0
-        # Its name, its type and its shape stand before it.
-        sizes = [_number(body[at : at + 2]) for at in (2, 4, 6)]
-        start = 9 if version == 3 else 8
-        if body[start : start + sizes[0]].split(b"\0")[0] == attribute.encode() and not flags & SHARED:
-            return body[start + sum(_padded(size) if version == 1 else size for size in sizes) :]
-    raise UnreadableError("is not kept in its group's header, where Keras has it")
+def has_compressed_tables(read: Read, address: int) -> bool:
+    """Return True if the links or attributes of an object are stored in compressed tables.
 
+    Args:
+        read: Returns the bytes at an address.
+        address: Address of the object's header.
 
-def has_packed_tables(read: Read, address: int) -> bool:
-    """Whether the links or attributes of the object at this address stand in compressed tables."""
+    Raises:
+        HeaderError: The header is damaged.
+    """
     for kind, _, body in _messages(read, address):
         if kind in (LINK_TABLE, ATTRIBUTE_TABLE) and len(body) > 1:
             counter = (8 if kind == LINK_TABLE else 2) if body[1] & 1 else 0
-            place = _number(body[2 + counter : 10 + counter])
-            if place != NOWHERE:
-                heap = read(place, 9)
+            heap_address = _integer(body[2 + counter : 10 + counter])
+            if heap_address != UNDEFINED_ADDRESS:
+                heap = read(heap_address, 9)
                 if not heap.startswith(b"FRHP") or any(heap[7:9]):  # the length of its filters
                     return True
     return False
 
 
+def _attribute_content(read: Read, address: int, attribute: str) -> bytes:
+    """Return the data of an attribute of the object at `address`."""
+    for kind, flags, body in _messages(read, address):
+        if kind != ATTRIBUTE:
+            continue
+        version = body[0] if body else 0
+        # The sizes of name, type and shape, which precede the data.
+        sizes = [_integer(body[at : at + 2]) for at in (2, 4, 6)]
+        start = 9 if version == 3 else 8
+        if body[start : start + sizes[0]].split(b"\0")[0] == attribute.encode() and not flags & SHARED:
+            return body[start + sum(_padded(size) if version == 1 else size for size in sizes) :]
+    raise HeaderError("is not in the header of its group, where Keras stores it")
+
+
 def _messages(read: Read, address: int) -> Iterator[tuple[int, int, bytes]]:
-    """(kind, flags, body) of each message in an object's header."""
+    """Yield (type, flags, body) of each message in an object's header."""
     start = read(address, 40)
-    newer = start.startswith(b"OHDR")
-    if newer:
+    is_version_2 = start.startswith(b"OHDR")
+    if is_version_2:
         at = 6 + (16 if start[5] & 0x20 else 0) + (4 if start[5] & 0x10 else 0)
         width = 1 << (start[5] & 3)
-        blocks = [(address + at + width, _number(start[at : at + width]))]
+        blocks = [(address + at + width, _integer(start[at : at + width]))]
     else:
-        blocks = [(address + 16, _number(start[8:12]))]
-    head = 8 if not newer else 6 if start[5] & 4 else 4
-    for place, size in blocks:  # which grows meanwhile
-        if size > MOST_BYTES or len(blocks) > MOST_BLOCKS:
-            raise UnreadableError("has a header without end")
-        content, at = read(place, max(0, size)), 0
+        blocks = [(address + 16, _integer(start[8:12]))]
+    head = 8 if not is_version_2 else 6 if start[5] & 4 else 4
+    for block_address, block_size in blocks:  # grows while it is iterated over
+        if block_size > MAX_HEADER_BLOCK_BYTES or len(blocks) > MAX_HEADER_BLOCKS:
+            raise HeaderError("has an endless header")
+        content, at = read(block_address, max(0, block_size)), 0
         while at + head <= len(content):
-            if newer:
-                kind, length, flags = content[at], _number(content[at + 1 : at + 3]), content[at + 3]
+            if is_version_2:
+                kind, length, flags = content[at], _integer(content[at + 1 : at + 3]), content[at + 3]
             else:
-                kind, length = _number(content[at : at + 2]), _number(content[at + 2 : at + 4])
+                kind, length = _integer(content[at : at + 2]), _integer(content[at + 2 : at + 4])
                 flags = content[at + 4]
             body = content[at + head : at + head + length]
             at += head + length
             yield kind, flags, body
             if kind == CONTINUATION:
-                place, size = _number(body[:8]), _number(body[8:16])
-                # In the newer form a signature stands before it, and a checksum behind.
-                blocks.append((place + 4, size - 8) if newer else (place, size))
+                next_address, next_size = _integer(body[:8]), _integer(body[8:16])
+                # In version 2 a signature precedes the messages, and a checksum follows them.
+                block = (next_address + 4, next_size - 8) if is_version_2 else (next_address, next_size)
+                blocks.append(block)
 
 
-def _heap(read: Read, place: int) -> dict[int, bytes]:
-    """The objects in one of the pieces of the heap, by their numbers."""
-    start = read(place, 16)
+def _read_heap(read: Read, address: int) -> dict[int, bytes]:
+    """Return the objects of a global heap collection by their indices."""
+    start = read(address, 16)
     if not start.startswith(b"GCOL"):
-        raise UnreadableError("is damaged")
-    content, found, at = read(place, _number(start[8:16])), {}, 16
+        raise HeaderError("is damaged")
+    content, objects, at = read(address, _integer(start[8:16])), {}, 16
     while at + 16 <= len(content):
-        number, length = _number(content[at : at + 2]), _number(content[at + 8 : at + 16])
-        if not number:  # the rest is free
+        index, length = _integer(content[at : at + 2]), _integer(content[at + 8 : at + 16])
+        if not index:  # the rest is free space
             break
-        found[number] = content[at + 16 : at + 16 + length]
+        objects[index] = content[at + 16 : at + 16 + length]
         at += 16 + _padded(length)
-    return found
+    return objects
 
 
 def _padded(size: int) -> int:
     return -(-size // 8) * 8
 
 
-def _number(field: bytes) -> int:
+def _integer(field: bytes) -> int:
     return int.from_bytes(field, "little")

@@ -1,0 +1,1 @@
+"""The files of Keras 1, 2 and 3."""

@@ -1,8 +1,8 @@
-"""Arithmetic that stands in a model between layers, as `x / 127.5 - 1` leaves it there.
+"""Arithmetic between the layers of a model, as in `x / 127.5 - 1`.
 
-Keras 3 keeps it as an operation of its own ("Divide"), Keras 2 as the name of a TensorFlow
-function ("math.truediv"), the first Keras in TensorFlow 2 as a node of TensorFlow's ("RealDiv").
-A name that is not in these tables is refused; none is ever looked up anywhere else.
+Keras 3 stores it as an operation ("Divide"), Keras 2 as the name of a TensorFlow function
+("math.truediv"), and the first Keras in TensorFlow 2 as a TensorFlow node ("RealDiv"). A name that is
+not in the tables of this module is refused; it is never looked up elsewhere.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layers import Activation, Arithmetic, Identity, Layer
-from .layer_settings import check_origin, known, plain_numbers, read_activation
+from .config_calls import Reference
+from .layer_settings import check_origin, known_layers, read_activation, unwrap_array
 
-#: The operation, by all of its names, in lower case without underscores.
+#: Operations by all of their names, in lower case without underscores.
 ARITHMETIC = {
     "add": "add", "addv2": "add", "sub": "subtract", "subtract": "subtract", "mul": "multiply",
     "multiply": "multiply", "div": "divide", "divide": "divide", "truediv": "divide", "truedivide": "divide",
@@ -27,65 +28,67 @@ ACTIVATIONS = frozenset(
     {"relu", "relu6", "elu", "selu", "silu", "swish", "gelu", "sigmoid", "softmax", "softplus", "softsign",
      "tanh", "log_softmax", "leaky_relu", "hard_sigmoid", "hard_silu", "log_sigmoid"}
 )  # fmt: skip
-MERGING = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum"})
-NOTHING = frozenset({"cast", "identity", "stopgradient"})
-
-
-class Reference(tuple[str, int, int]):
-    """A tensor that is read: (layer, which use of it, which of its outputs)."""
+MERGING_LAYERS = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum"})
+NO_OPERATION = frozenset({"cast", "identity", "stopgradient"})
 
 
 def is_operation(described: Mapping[str, Any], calls: Sequence[Sequence[Any]]) -> bool:
-    """Whether this is arithmetic rather than a layer. Keras 3 says so by the module, but not in
-    `.h5`: there an "Add" that is given a number is no layer."""
+    """Return True if a member of a config is arithmetic and no layer.
+
+    Keras 3 says so by the module, but not in `.h5`: there, an "Add" that reads a number is no layer.
+
+    Args:
+        described: The member, as parsed JSON.
+        calls: Its operands at each use.
+    """
     class_name, module = described.get("class_name"), described.get("module")
     if class_name in ("TFOpLambda", "TensorFlowOpLayer"):
         return True
     if module is not None:
         return isinstance(module, str) and module.startswith("keras.src.ops.")
-    constants = any(not isinstance(operand, Reference) for call in calls for operand in call)
-    plain = str(class_name).lower()
-    if class_name in known():
-        return class_name in MERGING and constants
-    return plain in ARITHMETIC or plain in NOTHING or _words(str(class_name)) in ACTIVATIONS
+    if class_name in known_layers():
+        has_constants = any(not isinstance(operand, Reference) for call in calls for operand in call)
+        return class_name in MERGING_LAYERS and has_constants
+    lower = str(class_name).lower()
+    return lower in ARITHMETIC or lower in NO_OPERATION or _snake_case(str(class_name)) in ACTIVATIONS
 
 
 def read_operation(
     described: Mapping[str, Any], operands: Sequence[Any], keras: int
 ) -> tuple[Layer, list[Reference]]:
-    """The layer that does this operation, and the tensors that it reads.
+    """Return the layer that computes an operation, and the tensors that it reads.
 
-    operands: References and constants, in the order of the call. Raises ValueError.
+    Args:
+        described: The operation, as parsed JSON.
+        operands: References and constants, in the order of the call.
+        keras: The major version of the Keras that wrote it: 1, 2 or 3.
+
+    Raises:
+        ValueError: The operation is not supported.
     """
-    class_name, config = described["class_name"], described["config"]
-    if class_name == "TensorFlowOpLayer":
-        name, operands = _node_of_tensorflow(config, operands)
-    elif class_name == "TFOpLambda":
-        name = str(config.get("function"))
-    else:
-        check_origin(described)
-        name = class_name
-    short = _words(name.rpartition(".")[2])
-    plain = short.replace("_", "")
+    name, operands = _name_and_operands(described, operands)
+    snake_case = _snake_case(name.rpartition(".")[2])
+    compact = snake_case.replace("_", "")
     tensors = [operand for operand in operands if isinstance(operand, Reference)]
-    if plain in NOTHING:
+    if compact in NO_OPERATION:
         return Identity(), tensors[:1]
-    if short in ACTIVATIONS:
-        settings = [
-            *operands[1:],
-            *(value for key, value in config.items() if key in ("axis", "approximate")),
-        ]
+    if snake_case in ACTIVATIONS:
+        config = described["config"]
+        settings = [*operands[1:], *(config[key] for key in ("axis", "approximate") if key in config)]
         if any(value not in (None, -1, False) for value in settings):
-            raise ValueError(f"its operation {name!r} has settings that are not known here: {settings}")
-        return Activation(read_activation(short, keras)), tensors[:1]
-    if plain not in ARITHMETIC:
-        raise ValueError(
-            f"its operation {name!r} is not known here; known are "
-            f"{', '.join(sorted({*ARITHMETIC.values(), *ACTIVATIONS, 'cast'}))}"
-        )
-    operation = ARITHMETIC[plain]
+            raise ValueError(f"its operation {name!r} has unsupported settings: {settings}")
+        return Activation(read_activation(snake_case, keras)), tensors[:1]
+    if compact not in ARITHMETIC:
+        supported = sorted({*ARITHMETIC.values(), *ACTIVATIONS, "cast"})
+        raise ValueError(f"its operation {name!r} is not supported; supported: {', '.join(supported)}")
+    operation = ARITHMETIC[compact]
     if operation in UNARY:
         return Arithmetic(operation), tensors[:1]
+    return _read_binary(operation, name, operands)
+
+
+def _read_binary(operation: str, name: str, operands: Sequence[Any]) -> tuple[Layer, list[Reference]]:
+    """Return the layer for an operation on two tensors, or on a tensor and a constant."""
     if len(operands) < 2:
         raise ValueError(f"its operation {name!r} needs two operands, got {len(operands)}")
     first, second = operands[:2]
@@ -95,31 +98,37 @@ def read_operation(
     constant, tensor = (first, second) if constant_first else (second, first)
     if not isinstance(tensor, Reference):
         raise ValueError(f"its operation {name!r} reads no tensor")
-    return Arithmetic(operation, _nested(constant), constant_first), [tensor]
+    return Arithmetic(operation, _as_tuples(constant), constant_first), [tensor]
 
 
-def _node_of_tensorflow(config: Mapping[str, Any], operands: Sequence[Any]) -> tuple[str, list[Any]]:
-    """(operation, all operands): constants are kept apart, by their position."""
+def _name_and_operands(described: Mapping[str, Any], operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """Return the operation's name and all operands, from whichever form it is stored in."""
+    class_name, config = described["class_name"], described["config"]
+    if class_name == "TFOpLambda":
+        return str(config.get("function")), operands
+    if class_name != "TensorFlowOpLayer":
+        check_origin(described)
+        return class_name, operands
     node = config["node_def"]
-    found = re.search(r'\bop: ?"(\w+)"|"op": ?"(\w+)"', node) if isinstance(node, str) else None
-    name = found[1] or found[2] if found else node["op"]
-    everything = list(operands)
+    match = re.search(r'\bop: ?"(\w+)"|"op": ?"(\w+)"', node) if isinstance(node, str) else None
+    name = match[1] or match[2] if match else node["op"]
+    operands = list(operands)
     constants = config.get("constants") or {}
-    for position in sorted(constants, key=int):
-        everything.insert(int(position), constants[position])
-    return str(name), everything
+    for position in sorted(constants, key=int):  # constants are stored apart, by position
+        operands.insert(int(position), constants[position])
+    return str(name), operands
 
 
-def _words(name: str) -> str:
-    """ "LogSoftmax" -> "log_softmax"."""
+def _snake_case(name: str) -> str:
+    """Return "log_softmax" for "LogSoftmax"."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def _nested(value: Any) -> Any:
-    """A constant as numbers in nested tuples."""
-    value = plain_numbers(value)
+def _as_tuples(value: Any) -> Any:
+    """Return a constant as nested tuples of numbers."""
+    value = unwrap_array(value)
     if isinstance(value, list | tuple):
-        return tuple(_nested(item) for item in value)
+        return tuple(_as_tuples(item) for item in value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"its constant should be numbers, got {str(value)[:80]!r}")
     return float(value)

@@ -1,334 +1,286 @@
-"""The layout of Keras 1 and 2, which Keras 3 still writes for `save("x.h5")`.
+"""Weights that are stored by layer name: `.h5` files of Keras 1 and 2, and whole models of Keras 3.
 
-A `layer_names` attribute lists the groups, a layer each; a group's `weight_names` attribute
-lists its arrays. Whole models keep all this under `model_weights/`. A network among the layers is
-one group, which lists the arrays of all its layers: first those that training changes.
+The file holds a list of stored layers (`stored_layers`), which must be assigned to the members of a
+network. A name decides where somebody chose it: "block1_conv1" is "block1_conv1". An automatic name
+("conv2d_5") does not, because its number depends on what else was created in the session. Members and
+stored layers that remain are therefore assigned kind by kind in the order of creation: the lowest
+number in the file belongs to the member that Keras creates first (`layer_names.creation_order`). This
+covers the four unnamed projections of Xception, whose numbers may start anywhere. It also covers the
+weights of 2016 that Keras publishes, in which every layer is numbered ("convolution2d_1",
+"batchnormalization_36", "dense_2"), without a table of names.
 
-Names settle which layer is which where a layer has one of its own. Layers that Keras numbered are
-matched within their kind: the lowest number of the file to the first such node, and so on. So the
-counters may start anywhere (`conv2d_5 … 8`), and the published weights, in which every layer is
-numbered (`convolution2d_1`, `batchnormalization_36`, `dense_2`), need no table.
+A network used as a layer is one stored layer with the arrays of all its layers: see `_match_nested`.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ... import architecture
-from ...errors import ModelFileError
 from ...graph import Graph, GraphParameters
-from ...graph.names import automatic_stem, is_automatic
 from ...graph.network import Member, Network
-from ..hdf5 import arrays
-from ..hdf5 import file as hdf5
-from ..hdf5.arrays import StoredArray
+from ..hdf5.file import File
 from ..matching import Match
-from . import config_reader as config
-from .layer_names import OLD_STEMS, number_of, stem_of
+from .layer_names import (
+    OLD_STEMS,
+    creation_order,
+    has_automatic_name,
+    kind_of_member,
+    kind_of_name,
+    number_of,
+)
+from .stored_layers import (
+    PARAMETER_NAMES,
+    StoredLayer,
+    has_stored_layers,
+    parameter_name,
+    read_stored_layers,
+)
 
-#: What files of all ages call a parameter, where it is not its present name.
-OLD_NAMES = {
-    "W": "kernel",
-    "b": "bias",
-    "running_mean": "moving_mean",
-    "running_std": "moving_variance",  # the name is wrong, the numbers are variances
-}
-NAMES = ("depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",
-         "moving_variance", *OLD_NAMES)  # fmt: skip
-
-NETWORK_STEMS = ("functional", "model", "sequential")
-
-
-@dataclass(frozen=True)
-class StoredLayer:
-    """A layer in a file: its name there, and its arrays by their paths, not read yet."""
-
-    name: str
-    arrays: Mapping[str, StoredArray]
-
-    @property
-    def stem(self) -> str:
-        """The name without its number: "convolution2d_1" -> "conv2d"."""
-        return stem_of(self.name)
-
-    @property
-    def is_dense(self) -> bool:
-        return [len(array.shape) for array in self.arrays.values()] in ([2], [2, 1], [1, 2])
-
-    def inside(self) -> list[StoredLayer]:
-        """The layers of the network that this group holds, by the folders of its arrays."""
-        found: dict[str, dict[str, StoredArray]] = {}
-        for path, array in self.arrays.items():
-            folder, _, last = path.rpartition("/")
-            found.setdefault(folder or last.removesuffix(f"_{last.rsplit('_', 1)[-1]}"), {})[path] = array
-        return [StoredLayer(name.rpartition("/")[2], arrays) for name, arrays in found.items()]
+#: Kinds that have automatic names in every Xception: the projections and their normalizations.
+PROJECTION_KINDS = ("conv2d", "batch_normalization")
 
 
-def recognises(file: hdf5.File) -> bool:
-    return hdf5.has_names(_root(file), "layer_names")
+def recognizes(file: File) -> bool:
+    """Return True if a file stores weights by layer name."""
+    return has_stored_layers(file)
 
 
-def match(network: Network, graph: Graph, file: hdf5.File, by_name: bool = False) -> Match:
-    """Where the network's parameters are.
+def match(network: Network, graph: Graph, file: File, by_name: bool = False) -> Match:
+    """Assign the arrays of a file to the parameters of a network.
 
-    by_name: layers of other names stay apart even if they alone are left, apart from those that
-    Keras numbered in every Xception.
+    Args:
+        network: The model as Keras nests it.
+        graph: The same model, flat.
+        file: The weights.
+        by_name: Assign layers of the same name only, and what has automatic names in every Xception.
+
+    Raises:
+        ModelFileError: The file is damaged or hostile.
     """
-    found = Match(graph)
-    members = [(member.name, member) for member in network.in_order()]
-    _pair(members, read(file), found, by_name)
-    return found
+    members = {member.name: member for member in network.in_order()}
+    return _match_members(members, read_stored_layers(file), graph, by_name)
 
 
-def model_config(file: hdf5.File) -> dict[str, Any]:
-    """What the file says of the model that its weights belong to."""
-    if "model_config" not in file.attrs:
-        raise ModelFileError(
-            f"{hdf5.place(file)}: holds weights alone, no model; build one with Xception(…) and give it "
-            "the file: model.load_weights(path)"
-        )
-    return config.parse(hdf5.text(file, "model_config"), f"{hdf5.place(file)}, model_config")
+def match_nested(network: Network, graph: Graph, file: File) -> Iterator[tuple[str, Match]]:
+    """Match a network with each network that is a layer of the model in a file.
+
+    Args:
+        network: The network to look for, as Keras nests it.
+        graph: The same network, flat.
+        file: The weights of a larger model.
+
+    Yields:
+        (name of the layer in the file, match).
+    """
+    for layer in read_stored_layers(file):
+        if len(layer.inner_layers()) > 1:
+            yield layer.name, _match_nested(network, "", layer, graph)
 
 
-def keras_version(file: hdf5.File) -> int:
-    """Which Keras wrote the file: 1, 2 or 3. The first did not say."""
-    for holder in (file, _root(file)):
-        if "keras_version" in holder.attrs:
-            return config.version(hdf5.text(holder, "keras_version"))
-    return 1
+def list_layers(file: File) -> list[str]:
+    """Return the names of the layers in a file that have weights."""
+    return [layer.name for layer in read_stored_layers(file)]
 
 
-def listed(file: hdf5.File) -> list[str]:
-    """The file's layers that have weights."""
-    return [layer.name for layer in read(file)]
+def count_classes(file: File) -> int | None:
+    """Return the number of units of the first dense layer in a file; None if there is none."""
+    for layer in read_stored_layers(file):
+        if layer.is_dense:
+            return next(array.shape[-1] for array in layer.arrays.values() if len(array.shape) == 2)
+    return None
 
 
-def count_classes(file: hdf5.File) -> int | None:
-    """How many classes the one dense layer tells apart."""
-    dense = [layer for layer in read(file) if layer.is_dense]
-    shapes = [array.shape for array in dense[0].arrays.values() if len(array.shape) == 2] if dense else []
-    return shapes[0][-1] if shapes else None
+# --- members and stored layers --------------------------------------------------------------
 
 
-def parts(file: hdf5.File) -> Iterator[tuple[str, StoredLayer]]:
-    """The networks among the file's layers."""
-    for layer in read(file):
-        if len(layer.inside()) > 1:
-            yield layer.name, layer
+def _match_members(
+    members: Mapping[str, Member], stored_layers: Sequence[StoredLayer], graph: Graph, by_name: bool
+) -> Match:
+    """Assign stored layers to members, one to one.
 
-
-def match_part(network: Network, graph: Graph, part: StoredLayer) -> Match:
-    """Where the network's parameters are in a group that holds a whole network."""
-    return _inside(network, "", part, graph)
-
-
-def read(file: hdf5.File) -> list[StoredLayer]:
-    """The layers that have weights, as the file names them. Reads no arrays yet."""
-    root = _root(file)
-    layers = []
-    listed = hdf5.names(root, "layer_names")
-    if len(set(listed)) != len(listed):
-        raise ModelFileError(f"{hdf5.place(root)}: lists a layer twice")
-    for name in listed:
-        group = hdf5.group(root, name)
-        paths = hdf5.names(group, "weight_names")
-        if len(set(paths)) != len(paths):
-            raise ModelFileError(f"{hdf5.place(group)}: lists an array twice")
-        if paths:
-            layers.append(StoredLayer(name, {path: arrays.find(group, path) for path in paths}))
-    return layers
-
-
-# --- which is which -------------------------------------------------------------------------
-
-
-def _pair(
-    members: Sequence[tuple[str, Member]], layers: Sequence[StoredLayer], found: Match, by_name: bool
-) -> None:
-    """Pair members (with their names in the graph) and stored layers, one for one."""
-    without = {member.name for path, member in members if not _needs(path, member, found.graph)}
-    left = {layer.name: layer for layer in layers if layer.name not in without}
-    places = {path: member for path, member in members if member.name not in without}
-    same = {member.name for member in places.values()} == set(left)
-    pairs = {
-        path: left.pop(member.name)
-        for path, member in places.items()
-        if member.name in left and (same or by_name or not _is_numbered(path, member, found.graph))
+    `members` are the layers of one network by their paths in the graph.
+    """
+    # The state of random generators, of dropout for example, is stored but is no parameter here.
+    stateless = {
+        member.name for path, member in members.items() if not _nodes_with_parameters(path, member, graph)
     }
-    old = any(stem in layer.name for layer in left.values() for stem in OLD_STEMS)
-    for stem in dict.fromkeys(_stem(member) for member in places.values()):
-        open_places = [path for path in places if path not in pairs and _stem(places[path]) == stem]
-        numbered = sorted((x for x in left.values() if _stem_of(x) == stem), key=lambda x: number_of(x.name))
-        if len(open_places) == len(numbered) and (
-            not by_name or old or stem in ("conv2d", "batch_normalization")
-        ):
-            for path, layer in zip(_by_creation(open_places, places), numbered, strict=False):
-                pairs[path] = left.pop(layer.name)
-    for path, member in places.items():
+    members = {path: member for path, member in members.items() if member.name not in stateless}
+    remaining = {layer.name: layer for layer in stored_layers if layer.name not in stateless}
+
+    pairs = _pair_by_name(members, remaining, by_name)
+    for layer in pairs.values():
+        del remaining[layer.name]
+    unpaired = {path: member for path, member in members.items() if path not in pairs}
+    for path, layer in _pair_by_creation(unpaired, remaining, by_name).items():
+        pairs[path] = remaining.pop(layer.name)
+
+    result = Match(graph)
+    for path, member in members.items():
         if path not in pairs:
-            found.missing += _needs(path, member, found.graph)
+            result.missing += _nodes_with_parameters(path, member, graph)
         elif isinstance(member.layer, Network):
-            found.take(_inside(member.layer, f"{path}/", pairs[path], found.graph))
+            result.merge(_match_nested(member.layer, f"{path}/", pairs[path], graph))
         else:
-            found.pair(path, _by_parameter(pairs[path], member.kind), pairs[path].name)
-    found.left += left
-    found.left_classifier = [layer.is_dense for layer in left.values()] == [True]
+            result.assign(path, pairs[path].by_parameter(member.kind), pairs[path].name)
+    result.unused += remaining
+    result.unused_is_classifier = [layer.is_dense for layer in remaining.values()] == [True]
+    return result
 
 
-def _by_parameter(layer: StoredLayer, kind: str) -> dict[str, StoredArray]:
-    stored = {parameter_name(key): array for key, array in layer.arrays.items()}
-    if kind == "DepthwiseConv2D" and "depthwise_kernel" in stored:  # as Keras 2 calls it
-        stored = {"kernel" if key == "depthwise_kernel" else key: array for key, array in stored.items()}
-    return stored
+def _pair_by_name(
+    members: Mapping[str, Member], stored: Mapping[str, StoredLayer], by_name: bool
+) -> dict[str, StoredLayer]:
+    """Return the stored layers for members of the same name, by path.
+
+    Automatic names decide as well if the file has the very names of the network, or if the caller asks
+    for names.
+    """
+    same_names = {member.name for member in members.values()} == set(stored)
+    return {
+        path: stored[member.name]
+        for path, member in members.items()
+        if member.name in stored and (same_names or by_name or not has_automatic_name(member))
+    }
 
 
-def _inside(network: Network, path: str, stored: StoredLayer, graph: Graph) -> Match:
-    """A network's parameters in the one group that holds them all: by names if they tell the
-    layers apart, else in the order in which Keras writes them."""
-    leaves = list(network.leaves(path))
-    named = Match(graph)
-    layers = stored.inside()
-    if len({layer.name for layer in layers}) == len(layers) and len({m.name for _, m in leaves}) == len(
-        leaves
-    ):
-        _pair(leaves, layers, named, by_name=False)
-        if named.complete:
-            return named
-    else:
-        named.missing = _needs(path[:-1], Member(network.name, network, ()), graph)
-    expected = list(training_order(network, graph, path))
-    ordered = Match(graph)
-    for (name, parameter), (key, array) in zip(expected, stored.arrays.items(), strict=False):
-        called = parameter_name(key)
-        if array.shape != graph.nodes[name].parameters[parameter].shape or (
-            called in NAMES and called != parameter and parameter not in called
-        ):
-            return named
-        ordered.found[name, parameter] = array
-    return ordered if len(expected) == len(stored.arrays) else named
+def _pair_by_creation(
+    members: Mapping[str, Member], stored: Mapping[str, StoredLayer], by_name: bool
+) -> dict[str, StoredLayer]:
+    """Return the stored layers for members of the same kind, by path, both in the order of creation.
+
+    A kind is left alone unless there are as many members as stored layers.
+    """
+    is_layout_of_2016 = any(stem in name for name in stored for stem in OLD_STEMS)
+    pairs: dict[str, StoredLayer] = {}
+    for kind in dict.fromkeys(map(kind_of_member, members.values())):
+        of_kind = {path: member for path, member in members.items() if kind_of_member(member) == kind}
+        layers = [layer for name, layer in stored.items() if kind_of_name(name) == kind]
+        if len(of_kind) != len(layers):
+            continue
+        if by_name and not is_layout_of_2016 and kind not in PROJECTION_KINDS:
+            continue
+        layers.sort(key=lambda layer: number_of(layer.name))
+        pairs |= zip(creation_order(of_kind), layers, strict=False)  # no pairs if the order is not known
+    return pairs
 
 
-def training_order(network: Network, graph: Graph, path: str = "") -> Iterator[tuple[str, str]]:
-    """(node, parameter) of a network in the order of such a group: all that training changes, then
-    all else. What is frozen, be it one layer or the whole network, moves to the second half."""
-    everything = [
-        (name, parameter, graph.nodes[name].parameters[parameter].trainable and trainable)
-        for name, trainable in _with_trainable(network, path, True)
-        for parameter in graph.nodes[name].parameters
-    ]
-    for half in (True, False):
-        yield from ((name, parameter) for name, parameter, trainable in everything if trainable == half)
-
-
-def _with_trainable(network: Network, path: str, trainable: bool) -> Iterator[tuple[str, bool]]:
-    for member in network.in_order():
-        now = trainable and member.trainable
-        if isinstance(member.layer, Network):
-            yield from _with_trainable(member.layer, f"{path}{member.name}/", now)
-        else:
-            yield f"{path}{member.name}", now
-
-
-def _needs(path: str, member: Member, graph: Graph) -> list[str]:
-    """The nodes at a member's place that have parameters."""
+def _nodes_with_parameters(path: str, member: Member, graph: Graph) -> list[str]:
+    """Return the nodes of a member that have parameters. Of a network, these are its layers."""
     leaves = member.layer.leaves(f"{path}/") if isinstance(member.layer, Network) else [(path, member)]
     return [name for name, _ in leaves if graph.nodes[name].parameters]
 
 
-def _stem(member: Member) -> str:
-    return "network" if isinstance(member.layer, Network) else automatic_stem(member.kind)
+# --- networks stored as one layer -----------------------------------------------------------
 
 
-def _stem_of(layer: StoredLayer) -> str:
-    return "network" if layer.stem in NETWORK_STEMS else layer.stem
+def _match_nested(network: Network, prefix: str, stored: StoredLayer, graph: Graph) -> Match:
+    """Assign the arrays of one stored layer to all layers of a network.
 
+    The folders of the arrays name the inner layers. If these names are unique, they are matched as in
+    any network. If this does not assign every array, or the names are not unique, arrays are taken in
+    the order in which Keras writes them, as long as no shape and no parameter name contradicts.
 
-def _is_numbered(path: str, member: Member, graph: Graph) -> bool:
-    """Whether a member bears a number of its kind rather than a name of its own."""
-    if isinstance(member.layer, Network):
-        return stem_of(member.name) in NETWORK_STEMS
-    return is_automatic(member.name, member.kind)
-
-
-def _by_creation(names: Sequence[str], places: Mapping[str, Member]) -> list[str]:
-    """Nodes of one kind in the order in which they were created, by which Keras numbers them.
-
-    Among Xception's own nodes that is the order of Keras's script; among others their numbers
-    tell. Empty if it cannot be told.
+    `prefix` begins the names of the network's nodes.
     """
-    kinds = {name: places[name].kind for name in names}
-    numbered = {
-        name: number_of(places[name].name) for name in names if is_automatic(places[name].name, kinds[name])
-    }
-    by_number = sorted(numbered, key=lambda name: numbered[name])
-    if len(numbered) == len(names):
-        return by_number
-    script = _script()
-    of_kind = [name for name, kind in script.items() if kind == kinds[names[0]]]
-    automatic = [name for name in of_kind if is_automatic(name, script[name])]
-    if len(automatic) != len(by_number) and by_number:
-        return []
-    order = {name: of_kind.index(known) for name, known in zip(by_number, automatic, strict=False)}
-    for name in names:
-        if name not in order:
-            if places[name].name not in of_kind:
-                return []
-            order[name] = of_kind.index(places[name].name)
-    return sorted(names, key=lambda name: order[name])
+    leaves = dict(network.leaves(prefix))
+    inner_layers = stored.inner_layers()
+    by_name = Match(graph)
+    if _are_unique([layer.name for layer in inner_layers]) and _are_unique(
+        [member.name for member in leaves.values()]
+    ):
+        by_name = _match_members(leaves, inner_layers, graph, by_name=False)
+        if by_name.is_complete:
+            return by_name
+    else:
+        by_name.missing = [path for path in leaves if graph.nodes[path].parameters]
+    return _match_in_order(network, prefix, stored, graph) or by_name
 
 
-@functools.cache
-def _script() -> dict[str, str]:
-    """Xception's nodes in the order of Keras's script, with their kinds."""
-    graph = architecture.xception()
-    return {node.name: node.kind for node in graph.nodes.values()}
+def _match_in_order(network: Network, prefix: str, stored: StoredLayer, graph: Graph) -> Match | None:
+    """Assign arrays by their position; None if they do not agree with the network."""
+    expected = list(training_order(network, graph, prefix))
+    if len(expected) != len(stored.arrays):
+        return None
+    result = Match(graph)
+    for (node_name, parameter), (path, array) in zip(expected, stored.arrays.items(), strict=True):
+        name = parameter_name(path)
+        # A parameter "kernel" may be called "depthwise_kernel".
+        contradicts = name in PARAMETER_NAMES and parameter not in name
+        if contradicts or array.shape != graph.nodes[node_name].parameters[parameter].shape:
+            return None
+        result.arrays[node_name, parameter] = array
+    return result
+
+
+def training_order(network: Network, graph: Graph, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a network in the order in which Keras stores it as one layer.
+
+    First comes what training changes, then everything else: moving means and variances, and all
+    parameters of frozen layers.
+
+    Args:
+        network: The network.
+        graph: The graph that contains its nodes.
+        prefix: Begins the names of its nodes.
+
+    Yields:
+        (node name, parameter name).
+    """
+    parameters = [
+        (name, parameter, graph.nodes[name].parameters[parameter].trainable and trainable)
+        for name, trainable in _leaves_with_trainable(network, prefix, True)
+        for parameter in graph.nodes[name].parameters
+    ]
+    for half in (True, False):
+        yield from ((name, parameter) for name, parameter, trainable in parameters if trainable == half)
+
+
+def _leaves_with_trainable(network: Network, prefix: str, trainable: bool) -> Iterator[tuple[str, bool]]:
+    """Yield every layer at any depth, and whether neither it nor a network around it is frozen."""
+    for member in network.in_order():
+        is_trainable = trainable and member.trainable
+        if isinstance(member.layer, Network):
+            yield from _leaves_with_trainable(member.layer, f"{prefix}{member.name}/", is_trainable)
+        else:
+            yield f"{prefix}{member.name}", is_trainable
+
+
+def _are_unique(names: list[str]) -> bool:
+    return len(set(names)) == len(names)
 
 
 # --- writing --------------------------------------------------------------------------------
 
 
 def write(
-    file: hdf5.File, network: Network, graph: Graph, parameters: GraphParameters, rounded: bool = False
+    file: File, network: Network, graph: Graph, parameters: GraphParameters, float16_kernels: bool = False
 ) -> None:
-    """As Keras 2 writes `save_weights("x.h5")`: groups and arrays in the order of its layers.
+    """Write weights as Keras 2 does in `save_weights("x.h5")`.
 
-    rounded: kernels as float16, for half the size. Vectors stay as they are: they take half a
-    per cent of the space, and the variances of some channels are too small for it. Compressed,
-    the file would be an eighth smaller, and a start with it would take a fifth longer.
+    Args:
+        file: An empty HDF5 file.
+        network: The model as Keras nests it.
+        graph: The same model, flat.
+        parameters: {node name: {parameter name: float32 array}}.
+        float16_kernels: Round kernels to float16, which halves the file. Vectors stay exact: they take
+            half a per cent of the space, and some variances are too small for float16. Compression
+            would make the file an eighth smaller, and a start with it a fifth longer.
     """
     members = network.in_order()
     file.attrs["layer_names"] = np.array([member.name.encode() for member in members])
     file.attrs["backend"] = b"tensorflow"
-    file.attrs["keras_version"] = b"2.15.0"  # the layout's; loaders convert what looks older
+    file.attrs["keras_version"] = b"2.15.0"  # of the layout; loaders convert what looks older
     for member in members:
         group = file.create_group(member.name)
         if isinstance(member.layer, Network):
-            places = list(training_order(member.layer, graph, f"{member.name}/"))
+            order = list(training_order(member.layer, graph, f"{member.name}/"))
         else:
-            places = [(member.name, parameter) for parameter in graph.nodes[member.name].parameters]
-        paths = [f"{name.removeprefix(f'{member.name}/')}/{parameter}:0" for name, parameter in places]
+            order = [(member.name, parameter) for parameter in graph.nodes[member.name].parameters]
+        paths = [f"{name.removeprefix(f'{member.name}/')}/{parameter}:0" for name, parameter in order]
         group.attrs["weight_names"] = np.array([path.encode() for path in paths], dtype="S")
-        for (name, parameter), path in zip(places, paths, strict=True):
+        for (name, parameter), path in zip(order, paths, strict=True):
             array = parameters[name][parameter]
-            group.create_dataset(path, data=array, dtype="<f2" if rounded and array.ndim > 1 else None)
-
-
-def parameter_name(path: str) -> str:
-    """What a path stands for: "block1_conv1/kernel:0", "convolution2d_1_W:0" -> "kernel"."""
-    last = path.rsplit("/", 1)[-1].split(":")[0]
-    for name in NAMES:
-        if last == name or last.endswith(f"_{name}"):
-            return OLD_NAMES.get(name, name)
-    return last
-
-
-def _root(file: hdf5.File) -> hdf5.Group:
-    """What holds the layers: the file itself, or one group of it where it holds a whole model."""
-    # `in file` would follow a link out of it
-    within = not hdf5.has_names(file, "layer_names") and "model_weights" in file.keys()  # noqa: SIM118
-    return hdf5.group(file, "model_weights") if within else file
+            dtype = "<f2" if float16_kernels and array.ndim > 1 else None
+            group.create_dataset(path, data=array, dtype=dtype)

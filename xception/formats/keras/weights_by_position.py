@@ -1,119 +1,136 @@
-"""The layout of Keras 3's `.weights.h5`, which stands in every `.keras` file too.
+"""Weights that are stored by class and position: `.weights.h5` of Keras 3, alone or in `.keras`.
 
-`layers/<class>[_N]/vars/0, 1, …`, and for a network among the layers
-`layers/functional/layers/…`. Layers bear the name of their class; N counts those of one class in
-the order of `model.layers`. Arrays bear their position.
+A layer is the group `layers/<class>[_N]`, where N counts the layers of the class in the order of
+`model.layers`; layer names do not occur. Its arrays are `vars/0`, `vars/1`, … A network used as a layer
+has `layers` of its own: `layers/functional/layers/…`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
+from ...errors import ModelFileError
 from ...graph import Graph, GraphParameters
 from ...graph.names import automatic_stem
 from ...graph.network import Member, Network, is_input
-from ..hdf5 import arrays
-from ..hdf5 import file as hdf5
-from ..hdf5.arrays import StoredArray
+from ..hdf5.arrays import StoredArray, find_array
+from ..hdf5.file import File, Group, list_entries, open_group
+from ..limits import MAX_SEARCH_DEPTH
 from ..matching import Match
-from .layer_names import number_of, stem_of
+from .layer_names import NETWORK_STEMS, number_of, stem_of
 
-#: The first version, of TensorFlow 2.12, called it otherwise, and counted layers with weights by twos.
-LAYERS = ("layers", "_layer_checkpoint_dependencies")
-DEEPEST = 8  #: networks within networks that are searched for the one that is wanted
-
-
-def recognises(file: hdf5.Group) -> bool:
-    return _layers(file) is not None
+#: The group of the layers; and its name in TensorFlow 2.12, which counts layers with weights by twos.
+LAYERS, OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
 
 
-def match(network: Network, graph: Graph, file: hdf5.File) -> Match:
-    """Where the network's parameters are. Every layer is looked up at the place due to it."""
-    found = Match(graph)
-    _walk(network, "", file, found)
-    _share(found)
-    return found
+def recognizes(file: Group) -> bool:
+    """Return True if a file, or the group of a network in one, stores weights by position."""
+    return _layers_group(file) is not None
 
 
-def _share(found: Match) -> None:
-    """A layer that stands in two networks is one object to Keras, which writes it where it comes
-    first and leaves it out where it comes again: there it is looked for by its name."""
-    for name in list(found.missing):
-        node = found.graph.nodes[name]
-        alike = [
-            other
-            for other in found.graph.nodes.values()
-            if other.name != name and _own_name(other.name) == _own_name(name)
-            and (other.layer, other.parameters) == (node.layer, node.parameters)
-            and all((other.name, parameter) in found.found for parameter in other.parameters)
-        ]  # fmt: skip
-        if len(alike) == 1:
-            for parameter in node.parameters:
-                found.found[name, parameter] = found.found[alike[0].name, parameter]
-            found.missing.remove(name)
+def match(network: Network, graph: Graph, file: File, by_name: bool = False) -> Match:
+    """Assign the arrays of a file to the parameters of a network.
+
+    Args:
+        network: The model as Keras nests it.
+        graph: The same model, flat.
+        file: The weights.
+        by_name: Must be False: the file has no names of layers.
+
+    Raises:
+        ModelFileError: The file is damaged or hostile, or names are asked for.
+    """
+    if by_name:
+        file_name = Path(file.filename).name
+        raise ModelFileError(f"{file_name}: holds no layer names, so that nothing can be loaded by name")
+    result = Match(graph)
+    _match_network(network, "", file, result)
+    _fill_shared_layers(result)
+    return result
 
 
-def _own_name(path: str) -> str:
-    return path.rpartition("/")[2]
+def match_nested(network: Network, graph: Graph, file: File) -> Iterator[tuple[str, Match]]:
+    """Match a network with each network inside the model of a file, at any depth.
+
+    Args:
+        network: The network to look for, as Keras nests it.
+        graph: The same network, flat.
+        file: The weights of a larger model.
+
+    Yields:
+        (path of the inner network in the file, match).
+    """
+    queue: list[tuple[str, Group, int]] = [("", file, 0)]
+    for path, holder, depth in queue:  # grows while it is iterated over
+        root = _layers_group(holder)
+        for name in list_entries(root):
+            if depth < MAX_SEARCH_DEPTH and name.split("_")[0] in NETWORK_STEMS:
+                inner = open_group(root, name)
+                if recognizes(inner):
+                    result = Match(graph)
+                    _match_network(network, "", inner, result)
+                    yield f"{path}{name}", result
+                    queue.append((f"{path}{name}/", inner, depth + 1))
 
 
-def parts(file: hdf5.File) -> Iterator[tuple[str, hdf5.Group]]:
-    """The networks within the file's network, at any depth, with their places."""
-    waiting = [("", file, 0)]
-    while waiting:
-        place, holder, depth = waiting.pop(0)
-        root = _layers(holder)
-        for name in hdf5.entries(root):
-            if depth < DEEPEST and name.split("_")[0] in ("functional", "model", "sequential"):
-                inner = hdf5.group(root, name)
-                if recognises(inner):
-                    yield f"{place}{name}", inner
-                    waiting.append((f"{place}{name}/", inner, depth + 1))
+def list_layers(file: File) -> list[str]:
+    """Return the layers with weights of the outermost network in a file."""
+    root = _layers_group(file)
+    return [name for name in list_entries(root) if _has_weights(open_group(root, name))]
 
 
-def match_part(network: Network, graph: Graph, part: hdf5.Group) -> Match:
-    """Where the network's parameters are in a group that holds a whole network."""
-    found = Match(graph)
-    _walk(network, "", part, found)
-    return found
-
-
-def listed(file: hdf5.File) -> list[str]:
-    """The file's layers that have weights, as far as these stand in the outermost network."""
-    root = _layers(file)
-    return [name for name in hdf5.entries(root) if _has_weights(hdf5.group(root, name))]
-
-
-def count_classes(file: hdf5.File) -> int | None:
-    """How many classes the one dense layer tells apart."""
-    root = _layers(file)
-    if root is None or "dense" not in root.keys():  # noqa: SIM118
+def count_classes(file: File) -> int | None:
+    """Return the number of units of the layer "dense" in a file; None if there is none."""
+    root = _layers_group(file)
+    if root is None or "dense" not in root.keys():  # noqa: SIM118, `in root` would follow a link
         return None
-    kernel = next(iter(_variables(hdf5.group(root, "dense")).values()), None)
+    kernel = next(iter(_find_variables(open_group(root, "dense")).values()), None)
     return kernel.shape[-1] if kernel is not None and len(kernel.shape) == 2 else None
 
 
-def write(file: hdf5.File, network: Network, graph: Graph, parameters: GraphParameters) -> None:
-    """As Keras 3 writes `save_weights("x.weights.h5")`."""
-    _write(file, network, "", graph, parameters)
+# --- matching -------------------------------------------------------------------------------
 
 
-def _write(
-    holder: hdf5.Group, network: Network, path: str, graph: Graph, parameters: GraphParameters
-) -> None:
-    holder.create_group("vars")  # of the network itself: there are none, but Keras 2 looks
-    for key, member in keyed(network):
-        name = f"{path}{member.name}"
+def _match_network(network: Network, prefix: str, holder: Group, result: Match) -> None:
+    """Add to `result` the arrays of a network, which is stored in `holder`.
+
+    `prefix` begins the names of the network's nodes.
+    """
+    root = _layers_group(holder)
+    unused = dict.fromkeys(list_entries(root))
+    for key, member in member_groups(network, _kinds_by_twos(root)):
+        node_name, layer = f"{prefix}{member.name}", None
+        if root is not None and key in unused:
+            del unused[key]
+            layer = open_group(root, key)
         if isinstance(member.layer, Network):
-            _write(holder.create_group(f"{LAYERS[0]}/{key}"), member.layer, f"{name}/", graph, parameters)
-            continue
-        variables = holder.create_group(f"{LAYERS[0]}/{key}/vars")
-        for position, parameter in enumerate(graph.nodes[name].parameters):
-            variables.create_dataset(str(position), data=parameters[name][parameter])
+            if layer is not None:
+                _match_network(member.layer, f"{node_name}/", layer, result)
+            else:
+                leaves = (leaf for leaf, _ in member.layer.leaves(f"{node_name}/"))
+                result.missing += [leaf for leaf in leaves if result.graph.nodes[leaf].parameters]
+        elif result.graph.nodes[node_name].parameters:
+            stored = _find_variables(layer) if layer is not None else {}
+            if stored:
+                result.assign(node_name, stored, key)
+            else:
+                result.missing.append(node_name)
+    for key in unused:
+        layer = open_group(root, key)
+        if _has_weights(layer):
+            result.unused.append(key)
+            shapes = [array.shape for array in _find_variables(layer).values()]
+            result.unused_is_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
 
 
-def keyed(network: Network, by_twos: Collection[str] = ()) -> Iterator[tuple[str, Member]]:
-    """The members with the names of their groups. by_twos: the classes whose numbers grow so."""
+def member_groups(network: Network, by_twos: Collection[str] = ()) -> Iterator[tuple[str, Member]]:
+    """Yield the members of a network with the names of their groups.
+
+    Args:
+        network: The network.
+        by_twos: The stems of which numbers grow by 2.
+    """
     numbers: dict[str, int] = {}
     for member in network.in_order():
         if not is_input(member):
@@ -123,54 +140,88 @@ def keyed(network: Network, by_twos: Collection[str] = ()) -> Iterator[tuple[str
             yield f"{stem}_{number}" if number else stem, member
 
 
-def _has_weights(layer: hdf5.Group) -> bool:
-    return bool(_variables(layer)) or _layers(layer) is not None
+def _kinds_by_twos(root: Group | None) -> set[str]:
+    """Return the stems that have only even numbers, in a file of TensorFlow 2.12."""
+    if root is None or not root.name.endswith(OLD_LAYERS):
+        return set()
+    keys = list_entries(root)
+    return {stem_of(key) for key in keys} - {stem_of(key) for key in keys if number_of(key) % 2}
 
 
-def _walk(network: Network, path: str, holder: hdf5.Group, found: Match) -> None:
-    root = _layers(holder)
-    left = dict.fromkeys(hdf5.entries(root))
-    by_twos = set()
-    if root is not None and root.name.endswith(LAYERS[1]):
-        odd = {stem_of(key) for key in left if number_of(key) % 2}
-        by_twos = {stem_of(key) for key in left} - odd
-    for key, member in keyed(network, by_twos):
-        name, layer = f"{path}{member.name}", None
-        if root is not None and key in left:
-            del left[key]
-            layer = hdf5.group(root, key)
-        if isinstance(member.layer, Network):
-            if layer is not None:
-                _walk(member.layer, f"{name}/", layer, found)
-            else:
-                leaves = (leaf for leaf, _ in member.layer.leaves(f"{name}/"))
-                found.missing += [leaf for leaf in leaves if found.graph.nodes[leaf].parameters]
-        elif found.graph.nodes[name].parameters:
-            stored = _variables(layer) if layer is not None else {}
-            if stored:
-                found.pair(name, stored, key)
-            else:
-                found.missing.append(name)
-    for key in left:
-        assert root is not None  # from which the groups came
-        layer = hdf5.group(root, key)
-        if _has_weights(layer):
-            found.left.append(key)
-            shapes = [array.shape for array in _variables(layer).values()]
-            found.left_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
+def _fill_shared_layers(result: Match) -> None:
+    """Take the weights of missing layers from layers of the same name in other networks.
+
+    A layer in two networks is one object to Keras, which writes it where it occurs first and leaves it
+    out where it occurs again.
+    """
+    for name in list(result.missing):
+        node = result.graph.nodes[name]
+        same = [
+            other
+            for other in result.graph.nodes.values()
+            if other.name != name
+            and _last_part(other.name) == _last_part(name)
+            and (other.layer, other.parameters) == (node.layer, node.parameters)
+            and all((other.name, parameter) in result.arrays for parameter in other.parameters)
+        ]
+        if len(same) == 1:
+            for parameter in node.parameters:
+                result.arrays[name, parameter] = result.arrays[same[0].name, parameter]
+            result.missing.remove(name)
 
 
-def _layers(holder: hdf5.Group) -> hdf5.Group | None:
-    for name in LAYERS:
+def _last_part(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+# --- groups ---------------------------------------------------------------------------------
+
+
+def _layers_group(holder: Group) -> Group | None:
+    for name in (LAYERS, OLD_LAYERS):
         if name in holder.keys():  # noqa: SIM118, `in holder` would follow a link
-            return hdf5.group(holder, name)
+            return open_group(holder, name)
     return None
 
 
-def _variables(layer: hdf5.Group) -> dict[str, StoredArray]:
+def _has_weights(layer: Group) -> bool:
+    return bool(_find_variables(layer)) or _layers_group(layer) is not None
+
+
+def _find_variables(layer: Group) -> dict[str, StoredArray]:
+    """Return a layer's arrays by position: "0", "1", …"""
     if "vars" not in layer.keys():  # noqa: SIM118
         return {}
-    group = hdf5.group(layer, "vars")
-    return {
-        key: arrays.find(group, key) for key in sorted(hdf5.entries(group), key=lambda key: (len(key), key))
-    }
+    group = open_group(layer, "vars")
+    positions = sorted(list_entries(group), key=lambda key: (len(key), key))
+    return {key: find_array(group, key) for key in positions}
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def write(file: File, network: Network, graph: Graph, parameters: GraphParameters) -> None:
+    """Write weights as Keras 3 does in `save_weights("x.weights.h5")`.
+
+    Args:
+        file: An empty HDF5 file.
+        network: The model as Keras nests it.
+        graph: The same model, flat.
+        parameters: {node name: {parameter name: float32 array}}.
+    """
+    _write_network(file, network, "", graph, parameters)
+
+
+def _write_network(
+    holder: Group, network: Network, prefix: str, graph: Graph, parameters: GraphParameters
+) -> None:
+    holder.create_group("vars")  # of the network itself: empty, but Keras 2 looks for it
+    for key, member in member_groups(network):
+        node_name = f"{prefix}{member.name}"
+        if isinstance(member.layer, Network):
+            inner = holder.create_group(f"{LAYERS}/{key}")
+            _write_network(inner, member.layer, f"{node_name}/", graph, parameters)
+            continue
+        variables = holder.create_group(f"{LAYERS}/{key}/vars")
+        for position, parameter in enumerate(graph.nodes[node_name].parameters):
+            variables.create_dataset(str(position), data=parameters[node_name][parameter])

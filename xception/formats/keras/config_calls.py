@@ -1,0 +1,138 @@
+"""The calls of a layer in a Keras config: the tensors and constants that each use of it reads.
+
+Keras has written them in three ways: nested lists (`inbound_nodes` of Keras 1 and 2), `args` and
+`kwargs` with tensors as objects (Keras 3), and the `input_layers` and `output_layers` of a model.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..limits import MAX_TENSOR_DEPTH
+
+#: Keyword arguments that hold no operand.
+IGNORED_ARGUMENTS = ("training", "mask", "name", "dtype")
+
+
+class Reference(tuple[str, int, int]):
+    """A tensor that a layer reads: (name of its layer, which use of it, which of its outputs)."""
+
+
+def read_calls(described: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the operands of each use of a layer: References and constants, in order."""
+    return [list(_operands(call)) for call in _split_calls(described.get("inbound_nodes") or [])]
+
+
+def read_references(listed: Any, depth: int = 0) -> Iterator[Reference]:
+    """Yield the tensors of `input_layers` or `output_layers`: one, a list, or a dict.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    _check_depth(depth)
+    if not isinstance(listed, list | dict):
+        raise ValueError(f"a tensor should be a list of its layer and numbers, got {reprlib.repr(listed)}")
+    if _is_reference(listed):
+        yield Reference((listed[0], *map(_index, listed[1:3])))
+        return
+    for tensor in _sorted_values(listed) if isinstance(listed, dict) else listed:
+        yield from read_references(tensor, depth + 1)
+
+
+def is_called_in_training(calls: Any) -> bool:
+    """Return True if a layer is called with training=True, wherever that stands in `inbound_nodes`."""
+    if isinstance(calls, list):
+        return any(map(is_called_in_training, calls))
+    if isinstance(calls, dict):
+        return calls.get("training") is True or is_called_in_training(calls.get("kwargs"))
+    return False
+
+
+def rank_uses(
+    references: Iterable[Reference], use_counts: Mapping[str, int], first_uses: Mapping[str, int]
+) -> dict[tuple[str, int], int]:
+    """Return which use of a layer each number in a config means, counted from 0.
+
+    Keras numbers the uses that a layer had anywhere, also outside this network; and some versions count
+    the building of a nested network as its first use. If as many numbers occur as there are uses, their
+    order tells. Otherwise the numbers count from `first_uses`; or from the other of 0 and 1, if they
+    are out of range so.
+
+    Args:
+        references: All references to be resolved.
+        use_counts: Number of uses of each layer.
+        first_uses: The number that the first use of each layer probably has, 0 or 1.
+
+    Returns:
+        {(layer, number in the config): use}.
+    """
+    numbers: dict[str, set[int]] = {}
+    for name, number, _ in references:
+        numbers.setdefault(name, set()).add(number)
+    ranks: dict[tuple[str, int], int] = {}
+    for name, used in numbers.items():
+        count, offset = use_counts.get(name, 0), first_uses.get(name, 0)
+        if not all(0 <= number - offset < count for number in used):
+            offset = 1 - offset
+        for rank, number in enumerate(sorted(used)):
+            ranks[name, number] = rank if len(used) == count else number - offset
+    return ranks
+
+
+def _split_calls(nodes: Sequence[Any]) -> Iterator[Any]:
+    for node in nodes:
+        # A single tensor is not wrapped in a list.
+        yield [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
+
+
+def _operands(call: Any) -> Iterator[Any]:
+    if isinstance(call, dict) and {"args", "kwargs"} >= set(call):  # Keras 3
+        yield from _arguments(call.get("args", []))
+        for key, value in (call.get("kwargs") or {}).items():
+            if key not in IGNORED_ARGUMENTS:
+                yield from _arguments([value])
+        return
+    for tensor in _sorted_values(call) if isinstance(call, dict) else call:  # Keras 1 and 2
+        name, use, output = tensor[:3]
+        yield output if name == "_CONSTANT_VALUE" else Reference((name, _index(use), _index(output)))
+        for key, value in (tensor[3] if len(tensor) > 3 else {}).items():
+            if key not in IGNORED_ARGUMENTS:
+                yield Reference((value[0], *map(_index, value[1:3]))) if _is_reference(value) else value
+
+
+def _arguments(values: Any, depth: int = 0) -> Iterator[Any]:
+    _check_depth(depth)
+    for value in values:
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            name, use, output = value["config"]["keras_history"]
+            yield Reference((name, _index(use), _index(output)))
+        elif isinstance(value, dict) and "class_name" not in value:
+            yield from _arguments(_sorted_values(value), depth + 1)
+        elif isinstance(value, list):
+            inside = list(_arguments(value, depth + 1))
+            has_tensors = any(isinstance(item, Reference) for item in inside)
+            yield from inside if has_tensors else [value]
+        else:
+            yield value
+
+
+def _sorted_values(values: dict[str, Any]) -> list[Any]:
+    """Return a dict's values in the order of its keys, as Keras flattens it."""
+    return [values[key] for key in sorted(values)]
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str)
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_TENSOR_DEPTH:
+        raise ValueError(f"its tensors are nested more than {MAX_TENSOR_DEPTH} lists deep")
+
+
+def _index(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"a tensor's numbers should be non-negative integers, got {reprlib.repr(value)}")
+    return value

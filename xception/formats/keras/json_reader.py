@@ -1,0 +1,39 @@
+"""JSON texts in model files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ...errors import ModelFileError
+from ..limits import MAX_REASON_CHARACTERS, MAX_TEXT_BYTES
+
+
+def read_json_object(text: bytes | str, location: str) -> dict[str, Any]:
+    """Parse a JSON text that must hold an object.
+
+    Args:
+        text: The text.
+        location: Where it stands, for messages.
+
+    Returns:
+        The object.
+
+    Raises:
+        ModelFileError: The text is longer than MAX_TEXT_BYTES, is not JSON, or holds something else.
+    """
+    if len(text) > MAX_TEXT_BYTES:
+        raise ModelFileError(f"{location}: has {len(text):,} bytes; at most {MAX_TEXT_BYTES:,} are read")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{location}: is not valid JSON ({summarize_error(error)})") from None
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{location}: should hold a JSON object, found {type(value).__name__}")
+    return value
+
+
+def summarize_error(error: BaseException) -> str:
+    """Return an error's message on one line, of bounded length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= MAX_REASON_CHARACTERS else f"{text[:MAX_REASON_CHARACTERS]}…"

@@ -1,0 +1,106 @@
+"""The training record in a `.keras` archive: `xception.json`.
+
+It holds what Keras has no place for, and needs to use a model rightly:
+
+    {
+        "version": 1,
+        "class_names": [["n01440764", "tench"], …],
+        "preprocessing": {"scaling": "tf", "interpolation": "bilinear", "from_logits": false}
+    }
+
+All keys but the version are optional, and keys that are not known are ignored, so that files of later
+versions can hold more. The version rises only when older readers would misread a file. Keras ignores
+the member. Version 0.1 of this library wrote `labels.json` instead, with class names alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...data.class_names import ClassNames, as_class_names
+from ...data.preprocessing import Preprocessing
+from ...errors import ModelFileError
+
+RECORD = "xception.json"
+OLD_RECORD = "labels.json"  #: read if there is no RECORD
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What a file records of how a model was trained.
+
+    Attributes:
+        class_names: (class id, class name) of each class; None if not recorded.
+        preprocessing: How photographs become the model's input.
+    """
+
+    class_names: ClassNames | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    def to_json(self) -> str | None:
+        """Return the content of `xception.json`; None if there is nothing to record."""
+        values: dict[str, Any] = {}
+        if self.class_names is not None:
+            values["class_names"] = self.class_names
+        if self.preprocessing != Preprocessing():
+            values["preprocessing"] = self.preprocessing.to_dict()
+        return json.dumps({"version": VERSION} | values) if values else None
+
+
+def read_training_record(members: Mapping[str, Mapping[str, Any]], archive_name: str) -> TrainingRecord:
+    """Read the training record of an archive.
+
+    Args:
+        members: The JSON objects in the archive by member name; RECORD and OLD_RECORD are looked up.
+        archive_name: For messages.
+
+    Returns:
+        The record, empty if the archive has none.
+
+    Raises:
+        ModelFileError: The record is of a later version, or has a value that is not valid.
+    """
+    name = RECORD if RECORD in members else OLD_RECORD
+    values = members.get(name, {})
+    try:
+        if name == RECORD:
+            _check_version(values.get("version"))
+            return TrainingRecord(
+                _read_class_names(values, "class_names"), _read_preprocessing(values.get("preprocessing", {}))
+            )
+        if name in members:
+            return TrainingRecord(_read_class_names({"labels": None} | dict(values), "labels"))
+        return TrainingRecord()
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"{archive_name}:{name}: {error}") from None
+
+
+def _check_version(version: object) -> None:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ValueError(f"its version should be a positive integer, found {version!r}")
+    if version > VERSION:
+        raise ValueError(f"its version {version} is newer than {VERSION}; update xception")
+
+
+def _read_class_names(values: Mapping[str, Any], key: str) -> ClassNames | None:
+    if key not in values:
+        return None
+    listed = values[key]
+    if not isinstance(listed, list):
+        raise ValueError(f"{key!r} should be a list, found {type(listed).__name__}")
+    class_names = as_class_names(listed)
+    for text in itertools.chain.from_iterable(class_names):
+        if not text.isprintable():  # it could move the cursor of a terminal
+            raise ValueError(f"a class name should be printable text, found {text!r}")
+    return class_names
+
+
+def _read_preprocessing(values: object) -> Preprocessing:
+    if not isinstance(values, dict):
+        raise ValueError(f"'preprocessing' should be an object, found {type(values).__name__}")
+    return Preprocessing.from_dict(values)

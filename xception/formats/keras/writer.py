@@ -1,0 +1,37 @@
+"""Writer of Keras's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...data.atomic import replace_file
+from ...graph import Graph, GraphParameters
+from ...graph.network import Network
+from ..hdf5.file import create_file
+from ..stored import StoredModel
+from . import weights_by_name, weights_by_position
+from .archive import create_archive
+from .config_writer import describe_network, describe_origin
+from .training_record import TrainingRecord
+
+
+def write_model(path: Path, stored: StoredModel) -> None:
+    """Write a `.keras` archive, which Keras 3 and this library load."""
+    config = describe_network(stored.network, stored.graph)
+    record = TrainingRecord(stored.class_names, stored.preprocessing)
+    with create_archive(path, config, describe_origin(), record) as file:
+        weights_by_position.write(file, stored.network, stored.graph, stored.parameters)
+
+
+def write_weights_by_name(path: Path, network: Network, graph: Graph, parameters: GraphParameters) -> None:
+    """Write an `.h5` file in the layout of Keras 2, which every version of Keras loads."""
+    with replace_file(path) as unfinished, create_file(unfinished) as file:
+        weights_by_name.write(file, network, graph, parameters)
+
+
+def write_weights_by_position(
+    path: Path, network: Network, graph: Graph, parameters: GraphParameters
+) -> None:
+    """Write a `.weights.h5` file in the layout of Keras 3."""
+    with replace_file(path) as unfinished, create_file(unfinished) as file:
+        weights_by_position.write(file, network, graph, parameters)

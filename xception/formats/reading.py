@@ -1,0 +1,125 @@
+"""Reading of model and weights files: the place that decides who reads a file.
+
+Everything in a file is checked before the first number is read. Nothing in it is executed, imported or
+fetched.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from ..graph import Graph
+from ..graph.network import Network
+from ..kernels import Array
+from .keras import reader
+from .stored import StoredModel
+
+
+class Reader(Protocol):
+    """What a module provides to read the files of one framework. The functions below call it."""
+
+    def read_model(self, path: Path) -> StoredModel: ...
+
+    def read_weights(
+        self, path: Path, network: Network, graph: Graph, by_name: bool, skip_mismatch: bool
+    ) -> dict[str, dict[str, Array]]: ...
+
+    def count_classes(self, path: Path) -> int | None: ...
+
+
+def find_reader(path: Path) -> Reader:
+    """Return the module that reads the file at `path`.
+
+    The content of the file decides, never its suffix. Keras's reader also takes what no other
+    recognizes: it says what such a file seems to be.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+    """
+    check_file(path)
+    return reader
+
+
+def read_model(path: str | os.PathLike[str]) -> StoredModel:
+    """Read a whole model from a file.
+
+    Args:
+        path: A `.keras` archive, or a whole model in `.h5`.
+
+    Returns:
+        The model, its float32 parameters, and what the file records of its training.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ModelFileError: The file holds no model, is damaged or hostile, or has a layer that is not
+            supported.
+    """
+    path = Path(path)
+    return find_reader(path).read_model(path)
+
+
+def read_weights(
+    path: str | os.PathLike[str],
+    network: Network,
+    graph: Graph,
+    by_name: bool = False,
+    skip_mismatch: bool = False,
+) -> dict[str, dict[str, Array]]:
+    """Read the parameters of a model that exists already.
+
+    Every layer and every shape is checked before the first array is read. If the file holds a larger
+    model with this network as one of its layers, the parameters are taken from there.
+
+    Args:
+        path: Weights or a whole model as any version of Keras writes them: the layout of 2016 in which
+            Keras publishes its ImageNet weights, `.h5` of Keras 2 and 3, `.weights.h5`, and `.keras`.
+        network: The model as Keras nests it.
+        graph: The same model, flat.
+        by_name: Take only layers whose names agree, and leave out the others.
+        skip_mismatch: Leave out layers whose arrays have other shapes than in the model.
+
+    Returns:
+        {node name: {parameter name: float32 array}}.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ModelFileError: The file is damaged or hostile, or does not fit; the message says what was
+            expected and what was found.
+
+    Warns:
+        UserWarning: Something was left out, because `by_name` or `skip_mismatch` allow it or because
+            the file holds a larger model.
+    """
+    path = Path(path)
+    return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
+
+
+def count_classes(path: str | os.PathLike[str]) -> int | None:
+    """Count the classes of the classifier in a weights file.
+
+    Args:
+        path: A file that `read_weights` takes.
+
+    Returns:
+        The number of classes; None if the file holds no classifier.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ModelFileError: The file holds no weights, or is damaged or hostile.
+    """
+    path = Path(path)
+    return find_reader(path).count_classes(path)
+
+
+def check_file(path: Path) -> None:
+    """Raise FileNotFoundError or IsADirectoryError, with a clear message, if `path` is no file."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, expected a file (.keras or .h5)")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file")
