@@ -8,15 +8,14 @@ import pytest
 
 import xception
 from xception.inspection.backbones import Backbone
-from xception.inspection.inspector import inspect
 
 CLASS_NAMES = ("cup", "fork", "glass", "knife", "plate", "spoon")
 
 
 @pytest.fixture(scope="module")
 def expected(real):
-    with np.load(real / "expected.npz") as answers:
-        return dict(answers)
+    with np.load(real / "expected.npz") as file:
+        return dict(file)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +100,7 @@ def test_evaluate_gives_an_accuracy_of_1(real, model, labels):
 
 
 def test_the_model_is_inspected(real):
-    report = inspect(real / "kitchenware_xception.keras")
+    report = xception.inspect(real / "kitchenware_xception.keras")
     assert (report.format, report.keras_version, report.saved) == (
         ".keras archive", "3.3.3", "2024-05-15@12:16:32",
     )  # fmt: skip
