@@ -348,9 +348,8 @@ def test_arithmetic(keras, operation, constant, first):
 
 @pytest.mark.parametrize("operation", ["negative", "absolute", "square", "sqrt", "exp", "log"])
 def test_arithmetic_with_one_operand(keras, operation):
-    x = (
-        np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)
-    )  # roots and logarithms of negative numbers are NaN
+    # Some are negative: their roots and logarithms are NaN.
+    x = np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)
     ours = layers.Arithmetic(operation)
     np.testing.assert_allclose(ours.forward({}, x), np.asarray(getattr(keras.ops, operation)(x)), rtol=1e-5)
     assert (
