@@ -18,7 +18,7 @@ def Xception(  # noqa: N802, the name is Keras's
     weights: str | os.PathLike[str] | None = "imagenet",
     input_shape: Shape | None = None,
     pooling: Literal["avg", "max"] | None = None,
-    classes: int = IMAGENET_CLASSES,
+    classes: int = 1000,
     classifier_activation: str | None = "softmax",
     *,
     seed: int | None = None,
