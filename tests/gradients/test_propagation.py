@@ -71,7 +71,7 @@ def test_gradients_of_the_nodes_of_xception(varied_xception, name):
         moved = {**values, name: values[name] + step * direction}
         for node in between(graph, [name], seeds):
             inputs = [moved[source] for source in node.inputs]
-            moved[node.name] = node.layer.forward(parameters.get(node.weights, {}), *inputs)
+            moved[node.name] = node.layer.forward(parameters.get(node.owner, {}), *inputs)
         losses.append((seeds["predictions"] * moved["predictions"]).sum())
     np.testing.assert_allclose((dy * direction).sum(), (losses[0] - losses[1]) / (2 * small_step), rtol=1e-4)
 

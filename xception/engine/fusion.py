@@ -228,7 +228,7 @@ class _Fuser:
             self.computed.update(stage.outputs)
 
     def _layer_stage(self, node: Node) -> LayerStage:
-        return LayerStage(node.name, node.layer, self.parameters.get(node.weights, {}), node.inputs)
+        return LayerStage(node.name, node.layer, self.parameters.get(node.owner, {}), node.inputs)
 
     def _fused_stage(self, node: Node) -> FusedStage | None:
         """Return the fused stage that ends with this node, or None if there is none.
@@ -264,7 +264,7 @@ class _Fuser:
             window=pair(layer.kernel_size),
             strides=pair(layer.strides),
             padding=layer.padding,
-            depthwise=self.parameters[node.weights]["depthwise_kernel"][..., 0] if separable else None,
+            depthwise=self.parameters[node.owner]["depthwise_kernel"][..., 0] if separable else None,
             matrix=matrix,
             scale=scale,
             bias=bias,
@@ -301,14 +301,14 @@ class _Fuser:
 
     def _affine(self, node: Node, normalization: Node | None) -> tuple[Array, Array | None, Array]:
         """Return a convolution and the normalization behind it as (matrix, scale, bias)."""
-        layer, weights = node.layer, self.parameters[node.weights]
+        layer, weights = node.layer, self.parameters[node.owner]
         assert isinstance(layer, Conv2D | SeparableConv2D)
         kernel = weights["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
         matrix = kernel.reshape(-1, layer.filters)  # (c, filters) or (kh·kw·c, filters)
         bias = np.asarray(weights.get("bias", np.zeros(layer.filters)), np.float64)
         scale: Array | None = None
         if normalization is not None:
-            scale, offset = _scale_and_offset(normalization, self.parameters[normalization.weights])
+            scale, offset = _scale_and_offset(normalization, self.parameters[normalization.owner])
             bias = bias * scale + offset
             scale = scale.astype(np.float32)
             if matrix.size <= MAX_FOLDED_ELEMENTS:

@@ -77,7 +77,7 @@ class Plan:
             ValueError: An activation would be too large.
         """
         names = tuple(self.graph.outputs if outputs is None else outputs)
-        inputs = dict(self.graph.by_name(x))
+        inputs = dict(self.graph.by_input_name(x))
         count = min(map(len, inputs.values()))
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)

@@ -85,7 +85,7 @@ class Scores:
         """Add the activations of the tail, and return the scores (n, classes)."""
         for node in self._tail:
             inputs = [activations[source] for source in node.inputs]
-            activations[node.name] = node.layer.forward(self.parameters.get(node.weights, {}), *inputs)
+            activations[node.name] = node.layer.forward(self.parameters.get(node.owner, {}), *inputs)
         return activations[self.output] @ self.signs.T
 
     def map_shape(self, node: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:

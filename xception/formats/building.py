@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import ModelFileError
-from ..graph import Graph
-from ..graph.network import Network, flatten
+from ..graph import Graph, Network, flatten
 from ..layers import pair
 from .limits import MAX_ACTIVATION_ELEMENTS, MAX_WINDOW_PIXELS
 

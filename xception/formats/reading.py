@@ -10,8 +10,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from ..graph import Graph
-from ..graph.network import Network
+from ..graph import Graph, Network
 from ..kernels import Array
 from .keras import reader
 from .stored import StoredModel

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from ..data.class_names import ClassNames
 from ..data.preprocessing import Preprocessing
-from ..graph import Graph, GraphParameters
-from ..graph.network import Network
+from ..graph import Graph, GraphParameters, Network
 
 
 @dataclass(frozen=True)

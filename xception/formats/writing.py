@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..graph import Graph, GraphParameters
-from ..graph.network import Network
+from ..graph import Graph, GraphParameters, Network
 from .keras import writer
 from .stored import StoredModel
 

@@ -66,7 +66,7 @@ def gradients(
         dy = propagated[node.name] if node.name in nodes else propagated.pop(node.name)
         inputs = [values[source] for source in node.inputs]
         try:
-            dx = backward(node.layer, parameters.get(node.weights, {}), dy, *inputs)
+            dx = backward(node.layer, parameters.get(node.owner, {}), dy, *inputs)
         except NoGradientError as error:
             raise GraphError(f"{node.name} ({node.kind}): {error}") from None
         for source, part in zip(node.inputs, dx if isinstance(dx, tuple) else (dx,), strict=True):

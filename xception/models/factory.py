@@ -6,7 +6,7 @@ import os
 from typing import Literal
 
 from .. import architecture
-from ..graph import of_graph
+from ..graph import Network
 from ..layers import Shape
 from .model import Model
 
@@ -81,7 +81,7 @@ def Xception(  # noqa: N802, the name is Keras's
 
     if imagenet:
         weights = pretrained.classifier() if include_top else pretrained.shipped_base()
-    return Model(graph, formats.read_weights(weights, of_graph(graph), graph))
+    return Model(graph, formats.read_weights(weights, Network.from_graph(graph), graph))
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:

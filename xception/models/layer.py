@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..graph import Graph, Member, Network, Node
-from ..graph.network import listed, nodes, output_nodes, output_shapes, walk
+from ..graph.network import member_nodes, output_nodes, output_shapes
 from ..kernels import Array
 from .parameters import ParameterStore
 
@@ -60,7 +60,7 @@ class ModelLayer:
             return []
         return [
             ModelLayer(self._graph, self._store, member, f"{self._path}/{member.name}")
-            for member in listed(inner)
+            for member in inner.visible_members()
         ]
 
     @property
@@ -100,7 +100,7 @@ class ModelLayer:
         self._store.set(self._nodes(), weights)
 
     def _nodes(self) -> list[Node]:
-        return nodes(self._graph, self._member, self._path)
+        return member_nodes(self._graph, self._member, self._path)
 
 
 def find_member(network: Network, name: str) -> tuple[str, Member]:
@@ -116,7 +116,7 @@ def find_member(network: Network, name: str) -> tuple[str, Member]:
     Raises:
         ValueError: No layer has this name, or several have.
     """
-    members = dict(walk(network))
+    members = dict(network.walk())
     if name in members:
         return name, members[name]
     paths = [path for path in members if path.endswith(f"/{name}")]

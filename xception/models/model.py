@@ -13,7 +13,7 @@ from ..console.progress import ProgressBar, Verbose
 from ..data.class_names import ClassNames, ClassNamesLike, as_class_names
 from ..data.preprocessing import Preprocessing
 from ..engine.plan import Plan
-from ..graph import Graph, GraphParameters, Network, Node, of_graph
+from ..graph import Graph, GraphParameters, Network, Node
 from ..kernels import Array
 from .feature_maps import Pooling, check_pooling, count_features, last_maps, pool_maps
 from .inputs import check_batch_size, check_inputs
@@ -70,7 +70,7 @@ class Model(ModelStructure):
             raise TypeError(f"expected an xception.Graph, got a {type(graph).__name__}")
         graph = graph.frozen()
         store = ParameterStore(graph, initial_parameters(graph, seed) if parameters is None else parameters)
-        super().__init__(graph, of_graph(graph) if network is None else network, store)
+        super().__init__(graph, Network.from_graph(graph) if network is None else network, store)
         self.class_names = class_names
         self.preprocessing = preprocessing
 

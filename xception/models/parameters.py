@@ -128,7 +128,7 @@ class ParameterStore:
 
 def _owners(graph: Graph) -> Iterable[Node]:
     """Return the nodes that have parameters of their own, in order of creation."""
-    return (node for node in graph.nodes.values() if node.parameters and node.weights == node.name)
+    return (node for node in graph.nodes.values() if node.parameters and node.owner == node.name)
 
 
 def _slots(nodes: Iterable[Node]) -> list[tuple[Node, str]]:

@@ -8,7 +8,6 @@ from typing import Any
 from ..console.html import preformatted
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network
-from ..graph.network import listed
 from .layer import ModelLayer, find_member
 from .parameters import ParameterStore
 from .summary import Style, table
@@ -28,7 +27,7 @@ class ModelStructure:
 
     def __init__(self, graph: Graph, network: Network, store: ParameterStore) -> None:
         layers = {path for path, _ in network.leaves()}
-        owners = {node.weights for node in graph.nodes.values()}
+        owners = {node.owner for node in graph.nodes.values()}
         if layers != owners:
             raise ValueError(
                 f"{graph.name}: graph and network differ in {', '.join(sorted(layers ^ owners)[:5])}; make "
@@ -94,7 +93,10 @@ class ModelStructure:
     @property
     def layers(self) -> list[ModelLayer]:
         """The layers in Keras's order. A network within the model is one layer, with its own `layers`."""
-        return [ModelLayer(self.graph, self._store, member, member.name) for member in listed(self.network)]
+        return [
+            ModelLayer(self.graph, self._store, member, member.name)
+            for member in self.network.visible_members()
+        ]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> ModelLayer:
         """Return a layer by name or by index.

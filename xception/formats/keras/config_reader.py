@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import GraphError, ModelFileError
-from ...graph.network import Member, Network, TensorRef
+from ...graph import Member, Network, TensorRef
 from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, TrainingOnly
 from ..limits import MAX_AXES, MAX_AXIS_SIZE, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references

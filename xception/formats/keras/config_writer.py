@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...graph import Graph
+from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Arithmetic, Input, Layer, Shape, TrainingOnly
 from ...version import __version__
@@ -153,8 +154,7 @@ def _describe_tensor(network: Network, tensor: TensorRef, graph: Graph, path: st
 
 def _tensor_shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph, path: str) -> Shape:
     name, use, output = tensor
-    node = f"{path}{name}:{use}" if use else f"{path}{name}"
-    return output_shapes(graph, members[name], node)[output]
+    return output_shapes(graph, members[name], f"{path}{use_name(name, use)}")[output]
 
 
 def _describe_output(network: Network, tensor: TensorRef) -> list[Any]:

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 
 from ... import architecture
+from ...graph import Member, Network
 from ...graph.names import automatic_stem, is_automatic
-from ...graph.network import Member, Network
 
 #: Class names in the layer names of Keras 1, and those of Keras 2.
 OLD_STEMS = {

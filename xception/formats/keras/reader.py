@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import ModelFileError, printable
-from ...graph import Graph
-from ...graph.network import Network
+from ...graph import Graph, Network
 from ...kernels import Array
 from ..building import build_graph
 from ..hdf5.file import File, list_entries, open_file

@@ -18,8 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ...graph import Graph, GraphParameters
-from ...graph.network import Member, Network
+from ...graph import Graph, GraphParameters, Member, Network
 from ..hdf5.file import File
 from ..matching import Match
 from .layer_names import (

@@ -11,9 +11,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...errors import ModelFileError
-from ...graph import Graph, GraphParameters
+from ...graph import Graph, GraphParameters, Member, Network
 from ...graph.names import automatic_stem
-from ...graph.network import Member, Network, is_input
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, list_entries, open_group
 from ..limits import MAX_SEARCH_DEPTH
@@ -133,7 +132,7 @@ def member_groups(network: Network, by_twos: Collection[str] = ()) -> Iterator[t
     """
     numbers: dict[str, int] = {}
     for member in network.in_order():
-        if not is_input(member):
+        if not member.is_input:
             stem = automatic_stem(member.kind)
             step = 2 if stem in by_twos else 1
             number = numbers[stem] = numbers.get(stem, -step) + step
