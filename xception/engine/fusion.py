@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Node
-from ..kernels import Array, Pair, output_size
+from ..kernels import Array, Padding, Pair, output_size
 from ..layers import (
     Activation,
     Add,
@@ -68,7 +68,7 @@ class FusedStage:
     source: str
     window: Pair
     strides: Pair
-    padding: str
+    padding: Padding
     depthwise: Array | None
     matrix: Array
     scale: Array | None

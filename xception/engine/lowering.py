@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..kernels import Array, Backend, Call, Epilogue, Target, same_padding
+from ..kernels import Array, Backend, Call, Epilogue, Padding, Pair, Target, same_padding
 from .buffers import Buffers, Map, Maps, select_channels, split_evenly
 from .fusion import FusedStage
 
@@ -45,7 +45,7 @@ class StageLowering:
         assert target is not None
         self._out_height, self._out_width, _ = target[0].interior.shape
         (kh, kw), (sh, sw) = stage.window, stage.strides
-        self._before = _padding_before((h, w), (kh, kw), (sh, sw), stage.padding)
+        self._padding = _padding_before((h, w), (kh, kw), (sh, sw), stage.padding)
         reach = (self._height - 1) * sh + kh, (self._width - 1) * sw + kw
         fits = map(int.__le__, reach, self._corner(source[0]).shape)
         assert all(fits), "internal error: a window extends beyond its map"
@@ -174,7 +174,7 @@ class StageLowering:
 
     def _corner(self, part: Map) -> Array:
         """Return a map from the corner of the first window on."""
-        above, left = self._before
+        above, left = self._padding
         return part.array[part.border[0] - above :, part.border[2] - left :]
 
     def _gather(self, part: Map, rows: slice, left: Array) -> list[Call]:
@@ -218,7 +218,7 @@ class StageLowering:
         assert pooled is not None
         assert scratch is not None
         calls = self._backend.epilogue(y[kept:], epilogue) if len(y) > kept else []
-        (above, left), h = self._pool_before(), rows.stop - rows.start
+        (above, left), h = self._pool_padding(), rows.stop - rows.start
         window, (sh, sw) = stage.pool.geometry
         top = rows.start * sh - above - first
         pooling = self._backend.max_pool(
@@ -248,19 +248,17 @@ class StageLowering:
         if self._stage.pool is None:
             return rows
         (window, _), (stride, _) = self._stage.pool.geometry
-        above, _ = self._pool_before()
+        above, _ = self._pool_padding()
         first, last = rows.start * stride - above, (rows.stop - 1) * stride - above + window
         return slice(max(0, first), min(self._height, last))
 
-    def _pool_before(self) -> tuple[int, int]:
+    def _pool_padding(self) -> Pair:
         pool = self._stage.pool
         assert pool is not None
         return _padding_before((self._height, self._width), *pool.geometry, pool.padding)
 
 
-def _padding_before(
-    size: tuple[int, int], window: tuple[int, int], strides: tuple[int, int], padding: str
-) -> tuple[int, int]:
+def _padding_before(size: Pair, window: Pair, strides: Pair, padding: Padding) -> Pair:
     """Return the padding above and to the left of a map."""
     if padding != "same":
         return 0, 0

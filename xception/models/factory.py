@@ -55,8 +55,6 @@ def Xception(  # noqa: N802, the name is Keras's
         <Model xception: (None, None, None, 3) -> (None, 2048), 20,861,480 parameters>
     """
     imagenet = weights == "imagenet"
-    if pooling not in (None, *architecture.POOLINGS):
-        raise ValueError(f'pooling must be None, "avg" or "max", got {pooling!r}')
     if include_top and imagenet and classes != IMAGENET_CLASSES:
         raise ValueError(f"the ImageNet classifier has {IMAGENET_CLASSES} classes, not {classes}")
     if include_top and imagenet and classifier_activation not in (None, "linear", "softmax"):
