@@ -57,7 +57,7 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")
     image = np.load(folder / "input.npy")[0]
-    steps = Plan(model.graph, model.parameters).steps(image.shape, threads)
+    steps = Plan(model.graph, model.parameters).schedule_for(image.shape, threads)
     times = [np.zeros((runs + 3, len(program))) for program in steps.programs]
     with acquire_team() as team:
         for run in range(runs + 3):

@@ -1,4 +1,4 @@
-"""A layer of a model, and how it is found by name."""
+"""Layers of a model, and the search for one by name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .parameters import ParameterStore
 
 
 class ModelLayer:
-    """A layer of a model: its settings, its place and its weights. It may be a network itself.
+    """A layer of a model: its settings, shapes and weights. It may be a network itself.
 
-    `Model.layers` and `Model.get_layer` give layers.
+    `Model.layers` and `Model.get_layer` return layers.
 
     Args:
         graph: The model's graph.
@@ -65,7 +65,7 @@ class ModelLayer:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the layers that it reads, at its first use."""
+        """Names of the layers that its first use reads."""
         return tuple(name for name, _, _ in self._member.uses[0])
 
     @property
@@ -76,7 +76,7 @@ class ModelLayer:
 
     @property
     def output_nodes(self) -> list[str]:
-        """Names of the nodes in the model's graph that give the layer's outputs, at its first use."""
+        """Names of the nodes in the model's graph that compute the outputs of its first use."""
         return output_nodes(self._member, self._path)
 
     def count_params(self) -> int:
@@ -135,7 +135,7 @@ def as_layer_names(layers: str | Iterable[str]) -> list[str]:
     """Return one or more names of layers as a list.
 
     Args:
-        layers: The argument of a method that takes images first and layers second.
+        layers: The argument of a method whose first argument is images, which the error mentions.
 
     Raises:
         TypeError: `layers` is not a name or a list of names.
