@@ -115,8 +115,8 @@ class Model(ModelStructure):
             x: Images (n, height, width, 3) of any real dtype, scaled as in training: for Xception to
                 −1…1, as by `preprocess_input`. Pixels 0…255 raise a warning, unless the model scales
                 them itself. For several inputs a list of arrays, or a dict by name.
-            batch_size: Images per batch; None for 32. It does not change the outputs, and hardly the
-                memory, since each thread computes one image at a time.
+            batch_size: Images per batch; None for 32. It does not affect the outputs, and barely the
+                memory used, since each thread computes one image at a time.
             verbose: Progress bar: "auto" shows one if the call takes long, 0 never, 1 at once.
 
         Returns:
