@@ -72,7 +72,7 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")
     image = np.load(folder / "input.npy")[0]
-    schedule = Plan(model.graph, model.parameters).steps(image.shape, threads)
+    schedule = Plan(model.graph, model.parameters).schedule_for(image.shape, threads)
     times = [np.zeros((runs + WARMUP_RUNS, len(program))) for program in schedule.programs]  # per thread
     with acquire_team() as team:
         for run in range(runs + WARMUP_RUNS):
