@@ -12,6 +12,12 @@ ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
 
 
+@pytest.fixture(autouse=True)
+def no_late_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine short work takes long, and its bar would be part of the output."""
+    monkeypatch.setattr("xception.console.progress.DELAY_SECONDS", float("inf"))
+
+
 @pytest.fixture(scope="session")
 def examples() -> Path:
     return ROOT / "examples"
