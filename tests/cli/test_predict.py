@@ -104,7 +104,7 @@ def test_labels_of_another_number_are_refused_before_a_photograph_is_read(run, o
     assert run(*arguments) == (1, "", message)
     (tmp_path / "class_names.txt").write_text("")
     status, _, err = run(*arguments)
-    assert (status, err) == (1, "xception: class_names.txt: there are no class names in it\n")
+    assert (status, err) == (1, "xception: class_names.txt: no class names, expected at least one\n")
     (tmp_path / "class_names.txt").unlink()
     status, _, err = run(*arguments)
     assert status == 1

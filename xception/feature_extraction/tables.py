@@ -1,6 +1,6 @@
-"""Tables of features as files that other programs read: .npz, .npy, .csv, .parquet, .arff.
+"""Files of features that other programs read: .npz, .npy, .csv, .parquet, .arff.
 
-Each is written a chunk of rows at a time, and gets its name when it is complete.
+A file is written a chunk of rows at a time, and gets its name when it is complete.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +52,7 @@ class Table:
         return any(self.labels)
 
     def chunks(self) -> Iterator[tuple[Sequence[str], Sequence[str], Array]]:
-        """Yield the paths, labels, and features (m, d) of the next m ≤ CHUNK_ROWS photographs."""
+        """Yield the paths, labels and features (m, d) of m ≤ CHUNK_ROWS photographs at a time."""
         for start in range(0, len(self.paths), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
             yield self.paths[part], self.labels[part], np.asarray(self.rows[list(self.order[part])])
@@ -71,12 +72,10 @@ def write_table(path: Path, table: Table) -> None:
         OSError: The file cannot be written.
     """
     check_format(path)
-    with replace_file(path) as temporary:
-        FORMATS[path.suffix].write(temporary, table)
-    if path.suffix == ".npy":
-        with replace_file(path.with_suffix(".paths.csv")) as temporary, _open_text(temporary) as stream:
-            rows = zip(table.paths, table.labels, strict=True)
-            csv.writer(stream, lineterminator="\n").writerows([("path", "label"), *rows])
+    with ExitStack() as files:  # all are complete before one gets its name
+        FORMATS[path.suffix].write(files.enter_context(replace_file(path)), table)
+        if path.suffix == ".npy":
+            _write_paths(files.enter_context(replace_file(path.with_suffix(".paths.csv"))), table)
 
 
 def read_values(path: Path, columns: int, is_labelled: bool) -> Array:
@@ -107,6 +106,12 @@ def check_format(path: Path) -> None:
 def _write_npy(path: Path, table: Table) -> None:
     with path.open("wb") as stream:
         _write_array(stream, table)
+
+
+def _write_paths(path: Path, table: Table) -> None:
+    with _open_text(path) as stream:
+        rows = zip(table.paths, table.labels, strict=True)
+        csv.writer(stream, lineterminator="\n").writerows([("path", "label"), *rows])
 
 
 def _read_npy(path: Path, _columns: int, _is_labelled: bool) -> Array:
