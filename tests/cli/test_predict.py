@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import small_models
 
@@ -81,6 +82,17 @@ def test_softmax_and_scaling_on_demand(run, own, examples):
     assert found("--scaling", "tf") != found()
     assert found("--from-logits", "yes") != found()
     assert sum(found("--from-logits", "yes").values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_scores_that_are_not_finite_are_null_in_json(run, examples, tmp_path):
+    model = small_models.model(small_models.nested())
+    model.set_weights([array * np.nan for array in model.get_weights()])
+    model.save(tmp_path / "nan.keras")
+    status, out, _ = run(
+        "predict", examples / "coffee.jpg", "--model", tmp_path / "nan.keras", "--format", "json"
+    )
+    (answer,) = json.loads(out, parse_constant=pytest.fail)
+    assert (status, answer["predictions"][0]["score"]) == (0, None)
 
 
 def test_pixels_as_they_are_draw_no_warning_where_they_are_asked_for(run, weights_file, examples):

@@ -94,7 +94,7 @@ def test_values_are_read_again_to_the_last_bit(tmp_path, table, suffix, labels):
         pytest.importorskip("pyarrow")
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(7, 3)).astype(np.float32) * np.float32(10) ** rng.integers(-30, 30, (7, 3))
-    paths = ["it's.jpg", "a, b.jpg", 'c "d"\n\r\\.jpg', "plain.jpg"]
+    paths = ["it's.jpg", "a, b.jpg", 'c "d"\n\r\\.jpg', "odd byte \udcff.jpg"]
     odd = Table(paths, labels, table.names, rows.astype(np.float32), table.order)
     tables.write_table(tmp_path / f"f{suffix}", odd)
     values = tables.read_values(tmp_path / f"f{suffix}", 3, odd.is_labelled)

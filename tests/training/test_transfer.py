@@ -151,6 +151,15 @@ def test_labels_that_do_not_fit_a_generator(photos, labels, message):
         xception.fit(iter(photos), labels)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("d\x1bog", r"should be printable text, got 'd\\x1bog'"), ("", "should have a name")],
+)
+def test_a_class_name_that_cannot_be_saved_is_refused_before_features_are_computed(name, message):
+    with pytest.raises(ValueError, match=message):
+        xception.fit(["no.jpg"] * 4, ["cat", "cat", name, name])
+
+
 def test_wrong_arguments(base, two_folders, photos):
     with pytest.raises(TypeError, match=r"labels must be a list .* got the text 'animals'"):
         xception.fit(photos, "animals")

@@ -85,6 +85,17 @@ def as_class_names(names: ClassNamesLike) -> ClassNames:
     return tuple(pairs)
 
 
+def check_printable(class_names: ClassNames) -> None:
+    """Raise ValueError if a name or id has control characters, which no saved model may have.
+
+    Such a name in a stranger's file could move the cursor of a terminal.
+    """
+    for pair in class_names:
+        for text in pair:
+            if not text.isprintable():
+                raise ValueError(f"a class name should be printable text, got {text!r}")
+
+
 def find_by_name(name: str, class_names: ClassNames) -> list[int]:
     """Return the indices of the classes that a name or id stands for.
 

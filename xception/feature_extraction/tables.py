@@ -24,6 +24,8 @@ from ..kernels import Array
 
 CHUNK_ROWS = 256  #: rows in memory at a time: 2 MB of 2048 features
 
+ESCAPES = "backslashreplace"  #: how bytes of a path that are not UTF-8 are written
+
 #: Offset of the lengths of name and extra field in a zip member's local header, which has 30 bytes.
 ZIP_LENGTHS_OFFSET = 26
 
@@ -219,7 +221,7 @@ def _write_parquet(path: Path, table: Table) -> None:
     schema = arrow.schema([*fields, *((name, arrow.float32()) for name in table.names)])
     with parquet.ParquetWriter(path, schema) as writer:
         for paths, labels, rows in table.chunks():
-            texts = [list(paths), list(labels)][: len(text_columns)]
+            texts = [list(map(_escape, column)) for column in (paths, labels)][: len(text_columns)]
             writer.write_table(arrow.table([*texts, *rows.T], schema=schema))
 
 
@@ -242,7 +244,12 @@ def _import_pyarrow() -> tuple[Any, Any]:
 
 
 def _open_text(path: Path) -> io.TextIOWrapper:
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+    return path.open("w", newline="", encoding="utf-8", errors=ESCAPES)
+
+
+def _escape(text: str) -> str:
+    """Return a text as `_open_text` writes it."""
+    return text.encode("utf-8", ESCAPES).decode("utf-8")
 
 
 class Format(NamedTuple):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import architecture
 from ..console.progress import Verbose
 from ..console.text import count_of
-from ..data.class_names import as_class_names, fold_name
+from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Preprocessing
@@ -66,7 +66,8 @@ def fit(
     Raises:
         TypeError: An argument is of another type.
         ValueError: There are no labels, labels and photographs differ in number, there are fewer than
-            two classes or fewer than two photographs of a class, or two folders differ only in spelling.
+            two classes or fewer than two photographs of a class, two folders differ only in spelling, or
+            a label is empty or has control characters.
         OSError: A photograph cannot be read.
 
     Examples:
@@ -165,6 +166,7 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
 def _labelled(images: ImagesLike, labels: Iterable[str | int], log: FailureLog) -> Iterable[Photograph]:
     """Give photographs their labels; those of a generator one at a time, as they come."""
     names = [str(label) for label in list_labels(labels, images)]
+    _check_names(names)
     photographs = check_count(find_photographs(images, log), len(names))
     labelled = (replace(photograph, label=names[photograph.index]) for photograph in photographs)
     return list(labelled) if isinstance(photographs, Sequence) else labelled
@@ -180,7 +182,16 @@ def _labelled_by_folder(images: ImagesLike, log: FailureLog, notes: list[str]) -
         if skipped:
             notes.append(f"skipped {', '.join(skipped)}")
     notes += check_folders([photograph.label for photograph in kept], empty)
-    return [photograph for photograph in kept if photograph.label]
+    labelled = [photograph for photograph in kept if photograph.label]
+    _check_names(photograph.label for photograph in labelled)
+    return labelled
+
+
+def _check_names(labels: Iterable[str]) -> None:
+    """Raise ValueError, before features are computed, for labels that cannot be saved as class names."""
+    names = set(labels)
+    if names:
+        check_printable(as_class_names(sorted(names)))
 
 
 def _unused_folders(
