@@ -1,9 +1,8 @@
-"""The same network in other libraries' files, built node by node from this library's graph.
+"""Export of Xception to ONNX, OpenVINO and PyTorch: `python benchmarks/export.py onnx|openvino|torch FOLDER`.
 
-Knows the layers that Xception has. Maps become (n, c, h, w), as ONNX and PyTorch want them; TensorFlow's
-'same' padding becomes explicit pads. Normalisation stays a layer of its own: who folds it, does so himself.
-
-`python benchmarks/export.py onnx|openvino|torch FOLDER` reads FOLDER/weights.h5 and writes model.* there.
+Reads FOLDER/weights.h5 and writes FOLDER/model.*, node by node from this library's graph. It supports the
+layers that Xception has. Feature maps become (n, c, h, w), as ONNX and PyTorch expect them, and TensorFlow's
+'same' padding becomes explicit padding. Batch normalization is not folded: each peer does that itself.
 """
 
 import operator
@@ -22,7 +21,7 @@ from xception.layers import pair
 
 @dataclass
 class Convolution:
-    """One ordinary convolution; a separable one is two of them."""
+    """An ordinary or grouped convolution. A separable convolution is two of them."""
 
     name: str
     kernel: Array  #: (filters, c / groups, kh, kw)
@@ -32,7 +31,7 @@ class Convolution:
 
 
 def convolutions(graph: Graph, node: Node, weights: dict[str, Array]) -> Iterator[Convolution]:
-    """What a Conv2D or SeparableConv2D (depth multiplier 1, no bias) is made of."""
+    """Yield the parts of a Conv2D or SeparableConv2D with depth multiplier 1 and no bias."""
     strides, pads = pair(node.layer.strides), pads_of(graph, node, node.layer.kernel_size)
     if node.kind == "Conv2D":
         yield Convolution(node.name, weights["kernel"].transpose(3, 2, 0, 1), strides, pads)
@@ -43,24 +42,24 @@ def convolutions(graph: Graph, node: Node, weights: dict[str, Array]) -> Iterato
 
 
 def pads_of(graph: Graph, node: Node, window: int | tuple[int, int]) -> tuple[int, ...]:
-    """(top, left, bottom, right), which is ONNX's order."""
+    """Return the padding (top, left, bottom, right), in ONNX's order."""
     if node.layer.padding == "valid":
         return (0, 0, 0, 0)
     sizes = graph.nodes[node.inputs[0]].output_shape[:2]
-    both = zip(sizes, pair(window), pair(node.layer.strides), strict=True)
-    (top, bottom), (left, right) = (same_padding(*axis) for axis in both)
+    axes = zip(sizes, pair(window), pair(node.layer.strides), strict=True)
+    (top, bottom), (left, right) = (same_padding(*axis) for axis in axes)
     return (top, left, bottom, right)
 
 
 def to_onnx(graph: Graph, parameters: GraphParameters, path: Path) -> None:
-    """Write an ONNX file; its batch dimension is free."""
+    """Write an ONNX file with a free batch dimension."""
     import onnx
     from onnx import helper, numpy_helper
 
     nodes, tensors = [], []
 
     def add(op: str, name: str, inputs: list[str], arrays: dict[str, Array] | None = None, **attributes):
-        """A node and its constants, which are named after it."""
+        """Add a node, and its constants, which are named after it."""
         for key, array in (arrays or {}).items():
             tensors.append(numpy_helper.from_array(np.ascontiguousarray(array), f"{name}.{key}"))
         inputs = [*inputs, *(f"{name}.{key}" for key in arrays or {})]
@@ -105,14 +104,14 @@ def to_onnx(graph: Graph, parameters: GraphParameters, path: Path) -> None:
 
 
 def to_torch(graph: Graph, parameters: GraphParameters):
-    """A torch.fx.GraphModule: straight code that lets each activation go behind its last reader."""
+    """Return a torch.fx.GraphModule: straight-line code that frees each activation after its last use."""
     import torch
     from torch import fx, nn
 
     modules, program, values = {}, fx.Graph(), {}
 
     def add(name: str, module: nn.Module, source: fx.Node, **arrays: Array) -> fx.Node:
-        """A module with these arrays for its parameters."""
+        """Add a module, with these arrays as its parameters."""
         state = {key: torch.from_numpy(np.array(array, order="C")) for key, array in arrays.items()}
         module.load_state_dict(state, strict=False)
         modules[name] = module
@@ -126,7 +125,7 @@ def to_torch(graph: Graph, parameters: GraphParameters):
             case "Conv2D" | "SeparableConv2D":
                 for part in convolutions(graph, node, weights):
                     filters, channels, *window = part.kernel.shape
-                    assert part.pads[:2] == part.pads[2:], "an odd pad would need a layer of its own"
+                    assert part.pads[:2] == part.pads[2:], "asymmetric padding would need a separate layer"
                     module = nn.Conv2d(channels * part.groups, filters, window, part.strides, part.pads[:2],
                                        groups=part.groups, bias=False)  # fmt: skip
                     y = add(part.name, module, y, weight=part.kernel)

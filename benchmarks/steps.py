@@ -1,4 +1,7 @@
-"""Where this library's time goes: `python benchmarks/steps.py THREADS FOLDER RUNS` prints it as JSON."""
+"""Time of each step of this library's forward pass: `python benchmarks/steps.py THREADS FOLDER RUNS`.
+
+Prints JSON.
+"""
 
 import json
 import re
@@ -14,9 +17,11 @@ import numpy as np
 
 from xception.graph import Graph
 
+WARMUP_RUNS = 3
 
-def products(graph: Graph) -> list[tuple[int, int, int]]:
-    """Every matrix product of one image: (rows, depth, columns)."""
+
+def matrix_products(graph: Graph) -> list[tuple[int, int, int]]:
+    """Return (rows, depth, columns) of every matrix product of one image."""
     shapes = []
     for node in graph.nodes.values():
         if node.kind in ("Conv2D", "SeparableConv2D", "Dense"):
@@ -26,30 +31,40 @@ def products(graph: Graph) -> list[tuple[int, int, int]]:
     return shapes
 
 
-def depthwise_maps(graph: Graph) -> list[tuple[int, int, int]]:
-    """What every depthwise convolution of one image reads: (h, w, c). All are 3×3, and give as much."""
+def depthwise_inputs(graph: Graph) -> list[tuple[int, int, int]]:
+    """Return the input shape (h, w, c) of every depthwise convolution. All are 3×3 and keep the shape."""
     separable = [node for node in graph.nodes.values() if node.kind == "SeparableConv2D"]
     return [graph.nodes[node.inputs[0]].output_shape for node in separable]
 
 
-def blocks(graph: Graph) -> dict[str, str]:
-    """The block of every node. Projections have no names; each stands before the block it belongs to."""
-    found, block = {}, "classifier"
+def blocks_of_nodes(graph: Graph) -> dict[str, str]:
+    """Return the block of every node. Unnamed projections belong to the block that is created after them."""
+    block_of, block = {}, "classifier"
     for node in reversed(graph.nodes.values()):
-        place = re.match(r"block\d+", node.inputs[0] if node.kind == "Add" else node.name)
-        block = place[0] if place else block
-        found[node.name] = "input" if not node.inputs else block
-    return dict(reversed(found.items()))
+        match = re.match(r"block\d+", node.inputs[0] if node.kind == "Add" else node.name)
+        block = match[0] if match else block
+        block_of[node.name] = "input" if not node.inputs else block
+    return dict(reversed(block_of.items()))
 
 
-def timed(step: Callable[[], object], times: np.ndarray, place: int) -> None:
+def run_timed(step: Callable[[], object], times: np.ndarray, index: int) -> None:
+    """Run a step, and write its seconds to `times[index]`."""
     start = time.perf_counter()
     step()
-    times[place] = time.perf_counter() - start
+    times[index] = time.perf_counter() - start
 
 
 def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]]:
-    """Milliseconds by kind of work and by block, a step's median over runs, the mean of the threads."""
+    """Measure the milliseconds of one image by kind of work and by block.
+
+    Args:
+        folder: Holds `weights.h5` and `input.npy`.
+        threads: Number of threads.
+        runs: Number of runs.
+
+    Returns:
+        Sums over steps. Of each step the median over runs counts, and of several threads the mean.
+    """
     import xception
     from xception.engine.plan import Plan
     from xception.engine.team import acquire_team
@@ -57,25 +72,26 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")
     image = np.load(folder / "input.npy")[0]
-    steps = Plan(model.graph, model.parameters).steps(image.shape, threads)
-    times = [np.zeros((runs + 3, len(program))) for program in steps.programs]
+    schedule = Plan(model.graph, model.parameters).schedule_for(image.shape, threads)
+    times = [np.zeros((runs + WARMUP_RUNS, len(program))) for program in schedule.programs]  # per thread
     with acquire_team() as team:
-        for run in range(runs + 3):
-            clocked = [
-                [partial(timed, step, taken[run], place) for place, step in enumerate(program)]
-                for program, taken in zip(steps.programs, times, strict=True)
+        for run in range(runs + WARMUP_RUNS):
+            timed_programs = [
+                [partial(run_timed, step, seconds[run], index) for index, step in enumerate(program)]
+                for program, seconds in zip(schedule.programs, times, strict=True)
             ]
-            steps.feed({model.graph.inputs[0]: image})
-            team.run(clocked, steps.barrier)
-            steps.results()
-    block_of = blocks(model.graph)
-    found = {"kind of work": defaultdict(float), "block": defaultdict(float)}
-    for labels, taken in zip(steps.labels, times, strict=True):
-        for (node, kind), median in zip(labels, np.median(taken[3:], axis=0) * 1e3 / threads, strict=True):
-            found["kind of work"][kind] += median
-            found["block"][block_of[node]] += median
-    found["kind of work"] = dict(sorted(found["kind of work"].items(), key=lambda item: -item[1]))
-    return found
+            schedule.feed({model.graph.inputs[0]: image})
+            team.run(timed_programs, schedule.barrier)
+            schedule.results()
+    block_of = blocks_of_nodes(model.graph)
+    sums = {"kind of work": defaultdict(float), "block": defaultdict(float)}
+    for labels, seconds in zip(schedule.labels, times, strict=True):
+        medians = np.median(seconds[WARMUP_RUNS:], axis=0) * 1e3 / threads
+        for (node, kind), median in zip(labels, medians, strict=True):
+            sums["kind of work"][kind] += median
+            sums["block"][block_of[node]] += median
+    sums["kind of work"] = dict(sorted(sums["kind of work"].items(), key=lambda item: -item[1]))
+    return sums
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""One peer in a process of its own: `python benchmarks/worker.py NAME THREADS FOLDER [once]`.
+"""Worker process of one peer: `python benchmarks/worker.py NAME THREADS FOLDER [once]`.
 
-Warms up, leaves its answers in FOLDER, says that it is ready, then waits for its turns: reads a batch size
-from stdin, answers with milliseconds. With `once`, makes one prediction and tells its peak of memory.
-It imports nothing that its peer does not need, as that would count.
+The worker warms up, saves its outputs in FOLDER, and reports that it is ready. For each batch size that it
+reads from stdin, it then writes the milliseconds of one prediction to stdout. With `once`, it makes one
+prediction and writes its peak memory. Each peer's modules are imported in its loader, because imports count.
 """
 
 import json
@@ -18,8 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 
 BATCHES = (1, 8)
 
-Predict = Callable[[], np.ndarray]  #: what is timed
-Bind = Callable[[np.ndarray], Predict]  #: images (n, 299, 299, 3) -> their prediction, to be called
+Predict = Callable[[], np.ndarray]  #: makes the prediction that is timed
+Bind = Callable[[np.ndarray], Predict]  #: prepares images (n, 299, 299, 3)
 
 
 def load_xception(folder: Path, threads: int) -> Bind:
@@ -31,7 +31,7 @@ def load_xception(folder: Path, threads: int) -> Bind:
 
 
 def load_xception_features(folder: Path, threads: int) -> Bind:
-    """The base with the shipped weights, which are float16 in the file."""
+    """Load the base with the shipped weights, which are float16 in the file."""
     import xception
 
     xception.set_num_threads(threads)
@@ -40,37 +40,39 @@ def load_xception_features(folder: Path, threads: int) -> Bind:
 
 
 def load_floor(folder: Path, threads: int, depthwise: bool = False) -> Bind:
-    """No peer: only the network's matrix products, the whole batch in each, on BLAS's own threads.
+    """Prepare only the network's matrix products, each for the whole batch, on BLAS's own threads.
 
-    depthwise: and its depthwise convolutions, an `einsum` each; on one thread, as NumPy has no more.
+    Args:
+        folder: Not used.
+        threads: Number of BLAS threads.
+        depthwise: Add an `einsum` for each depthwise convolution. NumPy runs these on one thread.
     """
     import threadpoolctl
-    from steps import depthwise_maps, products
+    from steps import depthwise_inputs, matrix_products
 
     import xception
 
     if depthwise and threads > 1:
-        raise RuntimeError("is taken on one thread only")
+        raise RuntimeError("measured on one thread only")
     threadpoolctl.threadpool_limits(threads, user_api="blas")
     graph = xception.Xception(weights=None, seed=0).graph
-    shapes = products(graph)
-    most = max(BATCHES)
-    left = np.ones(most * max(m * k for m, k, _ in shapes), np.float32)
-    result = np.empty(most * max(m * n for m, _, n in shapes), np.float32)
+    shapes = matrix_products(graph)
+    images = max(BATCHES)
+    operand = np.ones(images * max(m * k for m, k, _ in shapes), np.float32)
+    result = np.empty(images * max(m * n for m, _, n in shapes), np.float32)
 
     def bind(x: np.ndarray) -> Predict:
         calls = []
         for m, k, n in shapes:
             m *= len(x)
-            a, c = left[: m * k].reshape(m, k), result[: m * n].reshape(m, n)
+            a, c = operand[: m * k].reshape(m, k), result[: m * n].reshape(m, n)
             calls.append(partial(np.matmul, a, np.ones((k, n), np.float32), out=c))
-        for h, w, c in depthwise_maps(graph) * len(x) if depthwise else ():
-            padded = left[: (h + 2) * (w + 2) * c].reshape(h + 2, w + 2, c)
-            row, pixel, number = padded.strides
-            windows = as_strided(padded, (3, 3, h, w * c), (row, pixel, row, number))
-            kernel = left[: 9 * w * c].reshape(
-                3, 3, w * c
-            )  # repeated along the row: see kernels/convolution.py
+        for h, w, c in depthwise_inputs(graph) * len(x) if depthwise else ():
+            padded = operand[: (h + 2) * (w + 2) * c].reshape(h + 2, w + 2, c)
+            row, pixel, element = padded.strides
+            windows = as_strided(padded, (3, 3, h, w * c), (row, pixel, row, element))
+            # The kernel is repeated along the row: see kernels/convolution.py.
+            kernel = operand[: 9 * w * c].reshape(3, 3, w * c)
             out = result[: h * w * c].reshape(h, w * c)
             calls.append(partial(np.einsum, "yxhl,yxl->hl", windows, kernel, out=out))
         return lambda: [call() for call in calls][-1]
@@ -94,7 +96,7 @@ def load_onnxruntime(folder: Path, threads: int) -> Bind:
 
 
 def load_openvino(folder: Path, threads: int) -> Bind:
-    """Compiled for each batch size, which is quicker than one model for all."""
+    """Load a model that is compiled for each batch size: faster than one for all batch sizes."""
     import openvino
 
     settings = {
@@ -115,7 +117,7 @@ def load_openvino(folder: Path, threads: int) -> Bind:
 
 
 def load_torch(folder: Path, threads: int, compiled: bool = False) -> Bind:
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")  # leave nothing behind
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")  # deleted with the folder
     import torch
 
     torch.set_num_threads(threads)
@@ -124,7 +126,7 @@ def load_torch(folder: Path, threads: int, compiled: bool = False) -> Bind:
         module = torch.compile(module, dynamic=False)
 
     def bind(x: np.ndarray) -> Predict:
-        images = torch.from_numpy(x).permute(0, 3, 1, 2)  # a view, which is what channels_last means
+        images = torch.from_numpy(x).permute(0, 3, 1, 2)  # a view: channels_last
 
         def predict() -> np.ndarray:
             with torch.inference_mode():
@@ -136,7 +138,7 @@ def load_torch(folder: Path, threads: int, compiled: bool = False) -> Bind:
 
 
 def load_keras(folder: Path, threads: int, function: bool = False) -> Bind:
-    """Keras's model.predict, or the same model as a tf.function."""
+    """Load Keras's Xception, for `model.predict` or as a `tf.function`."""
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2")
     import tensorflow as tf
 
@@ -170,8 +172,8 @@ LOADERS: dict[str, Callable[[Path, int], Bind]] = {
 
 
 def peak_memory() -> float:
-    """The most that was ever resident, MiB. Not getrusage where it can be helped: it remembers the parent."""
-    try:
+    """Return the maximum resident set size of the process, in MiB."""
+    try:  # getrusage would include the parent process before exec
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
     except OSError:
@@ -182,41 +184,43 @@ def peak_memory() -> float:
         )
 
 
-def serve(name: str, threads: int, folder: Path, say: Callable[[object], None]) -> None:
+def serve(name: str, threads: int, folder: Path, send: Callable[[object], None]) -> None:
+    """Warm up, then time a prediction for each batch size on stdin."""
     x = np.load(folder / "input.npy")
     bind = LOADERS[name](folder, threads)
     predictions = {size: bind(x[:size]) for size in BATCHES}
     for predict in predictions.values():
-        for _ in range(3):  # some peers compile or tune at the second call too
-            answer = predict()
-    np.save(folder / f"answer_{name}.npy", answer)
-    say(0)
+        for _ in range(3):  # some peers still compile or tune at the second call
+            y = predict()
+    np.save(folder / f"output_{name}.npy", y)
+    send(0)
     for line in sys.stdin:
-        predictions[1]()  # wakes its threads up; others had the caches meanwhile
+        predictions[1]()  # wakes the threads, and refills the caches that other peers used
         start = time.perf_counter()
         predictions[int(line)]()
-        say((time.perf_counter() - start) * 1e3)
+        send((time.perf_counter() - start) * 1e3)
 
 
-def once(name: str, threads: int, folder: Path, say: Callable[[object], None]) -> None:
+def predict_once(name: str, threads: int, folder: Path, send: Callable[[object], None]) -> None:
+    """Predict one image, and send the peak memory."""
     x = np.load(folder / "input.npy", mmap_mode="c")[:1]
     LOADERS[name](folder, threads)(x)()
-    say(peak_memory())
+    send(peak_memory())
 
 
 def main() -> None:
     name, threads, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever libraries print must not stand between the answers
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print goes to stderr, so that stdout holds only replies
 
-    def say(value: object) -> None:
-        print(json.dumps(value), file=answers, flush=True)
+    def send(value: object) -> None:
+        print(json.dumps(value), file=replies, flush=True)
 
     try:
-        (once if sys.argv[4:] == ["once"] else serve)(name, threads, folder, say)
+        (predict_once if sys.argv[4:] == ["once"] else serve)(name, threads, folder, send)
     except Exception as error:
         text = " ".join(str(error).split()) or "no reason given"
-        say(f"{type(error).__name__}: {text[:200]}")
+        send(f"{type(error).__name__}: {text[:200]}")
         raise
 
 

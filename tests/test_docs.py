@@ -1,4 +1,4 @@
-"""README and docs: code compiles, commands are understood, links lead somewhere."""
+"""Documentation: code compiles, commands parse, links lead somewhere, the reference is complete."""
 
 import json
 import re
@@ -7,19 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from xception.cli import main as cli
+import xception
+from xception.cli.parser import COMMANDS, build_parser
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "weights/README.md",
+    ROOT / "xception/engine/README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+REFERENCE_ENTRY = re.compile(r"^::: xception\.(\w+)$", re.MULTILINE)
 
 
-def blocks(*languages: str) -> list:
-    """The fenced code of these languages, in any page."""
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def code_blocks(*languages: str) -> list:
+    """Return the fenced code in these languages, of all pages."""
     return [
-        pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
+        pytest.param(code, id=f"{page_name(page)}-{number}")
         for page in PAGES
         for number, (language, code) in enumerate(FENCE.findall(page.read_text("utf-8")), start=1)
         if language.split(" ")[0] in languages
@@ -27,36 +39,48 @@ def blocks(*languages: str) -> list:
 
 
 def commands() -> list:
-    """The lines "xception …", also those behind a prompt or after another command."""
-    found = []
-    for block in blocks("sh", "console", ""):
+    """Return the lines "xception …", including those after a prompt or another command."""
+    lines = []
+    for block in code_blocks("sh", "console", ""):
         (code,) = block.values
         for line in code.replace("\\\n", " ").splitlines():
-            found += re.findall(r"(?:^|&& )(?:\$ )?(xception [^&]*)", line)
-    return list(dict.fromkeys(found))
+            lines += re.findall(r"(?:^|&& )(?:\$ )?(xception [^&]*)", line)
+    return list(dict.fromkeys(lines))
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", code_blocks("python"))
 def test_code_compiles(code):
     compile(code, "page", "exec")
 
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_are_understood(command):
-    words = shlex.split(command, comments=True)
+    words = shlex.split(command, comments=True)[1:]
     if ">" in words:
         words = words[: words.index(">")]
+    parser = build_parser(words)
     if "--help" in words:
         with pytest.raises(SystemExit, match="0"):
-            cli._parser().parse_args(words[1:])
+            parser.parse_args(words)
     else:
-        cli._parser().parse_args(words[1:])
+        parser.parse_args(words)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page):
     for target in LINK.findall(page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_reference_has_each_public_name_once():
+    pages = sorted((ROOT / "docs/reference").glob("*.md"))
+    entries = [name for page in pages for name in REFERENCE_ENTRY.findall(page.read_text("utf-8"))]
+    assert sorted(entries) == sorted(xception.__all__)
+
+
+def test_the_reference_has_the_help_of_each_command():
+    page = (ROOT / "docs/reference/command-line.md").read_text("utf-8")
+    assert re.findall(r"^\$ xception (\w+) --help$", page, re.MULTILINE) == list(COMMANDS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

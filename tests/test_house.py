@@ -3,6 +3,8 @@
 import ast
 import importlib
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ def imported_for_type_checkers():
     tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
     guarded = next(node for node in tree.body if isinstance(node, ast.If))
     return {alias.name for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+
+def test_importing_the_package_imports_no_room():
+    program = (
+        "import sys, xception\n"
+        "print([name for name in sys.modules if name.startswith(('numpy', 'xception.'))])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "['xception.version']"
 
 
 def test_a_public_name_is_the_same_before_and_after_every_module_is_imported():

@@ -17,7 +17,7 @@ from xception.data.atomic import replace_file
 from xception.formats import read_weights
 from xception.formats.hdf5.file import create_file
 from xception.formats.keras import weights_by_name
-from xception.graph.network import of_graph
+from xception.graph import Network
 from xception.models.pretrained import BASE
 
 
@@ -28,9 +28,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     graph = architecture.xception((None, None, 3), include_top=False)
-    parameters = read_weights(arguments.source, of_graph(graph), graph)
+    parameters = read_weights(arguments.source, Network.from_graph(graph), graph)
     with replace_file(arguments.output) as unfinished, create_file(unfinished) as file:
-        weights_by_name.write(file, of_graph(graph), graph, parameters, float16_kernels=True)
+        weights_by_name.write(file, Network.from_graph(graph), graph, parameters, float16_kernels=True)
     content = arguments.output.read_bytes()
     print(f"{arguments.output}: {len(content):,} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
 

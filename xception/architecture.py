@@ -10,10 +10,12 @@ the residual sums unnamed; they are numbered here as in a fresh Keras session.
 The order in which nodes are created is that of Keras's own script, which creates the projection
 first in each block: the layers of the published weights are numbered in this order.
 
-Each function adds nodes behind the node named `x` and returns the name of the last one.
+Each function appends nodes to the one named `x`, and returns the name of the last node.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from .graph import Graph
 from .layers import (
@@ -30,7 +32,7 @@ from .layers import (
     Shape,
 )
 
-#: Pixels of height and width. Keras sets this limit; at 71 pixels the last feature maps are 3×3.
+#: Pixels of height and width. Keras's limit, at which the last feature maps are 3×3.
 MIN_IMAGE_SIZE = 71
 POOLINGS = {"avg": GlobalAveragePooling2D, "max": GlobalMaxPooling2D}
 
@@ -38,7 +40,7 @@ POOLINGS = {"avg": GlobalAveragePooling2D, "max": GlobalMaxPooling2D}
 def xception(
     input_shape: Shape = (299, 299, 3),
     include_top: bool = True,
-    pooling: str | None = None,
+    pooling: Literal["avg", "max"] | None = None,
     classes: int = 1000,
     classifier_activation: str = "softmax",
 ) -> Graph:
@@ -48,13 +50,16 @@ def xception(
         input_shape: (height, width, channels) of an image. None accepts any size of at least
             `MIN_IMAGE_SIZE`.
         include_top: Whether to add global average pooling and the classifier.
-        pooling: A key of `POOLINGS`, or None to end with the feature maps. Used without classifier.
+        pooling: Global pooling of the last feature maps, (10, 10, 2048) -> (2048,), or None for the maps
+            themselves. Ignored with the classifier.
         classes: Number of classes.
         classifier_activation: Activation of the classifier; "linear" gives logits.
 
     Raises:
         ValueError: An argument is out of range, such as an input smaller than `MIN_IMAGE_SIZE`.
     """
+    if pooling not in (None, *POOLINGS):
+        raise ValueError(f'pooling must be None, "avg" or "max", got {pooling!r}')
     net = Graph("xception")
     x = net.add(Input(input_shape, MIN_IMAGE_SIZE))  # (299, 299, 3)
     x = entry_flow(net, x)  # (19, 19, 728)
@@ -106,8 +111,9 @@ def halving_block(
 ) -> str:
     """Add a block that halves the feature maps: (h, w, c) -> (⌈h/2⌉, ⌈w/2⌉, second).
 
-    Two separable convolutions, with `first` and `second` output channels, and a max pooling are added to
-    a projection of the input. Block 2 does not start with a ReLU, because block 1 ends with one.
+    Two separable convolutions, with `first` and `second` output channels, are followed by max pooling. The
+    result is added to a projection of the input, a 1×1 convolution with strides of 2. Block 2 does not
+    start with a ReLU, because block 1 ends with one.
     """
     residual = net.add(Conv2D(second, 1, strides=2, padding="same", use_bias=False), x)
     residual = net.add(BatchNormalization(), residual)

@@ -1,12 +1,12 @@
-"""What stands in the pages is run when the site is built, so that it cannot go stale.
+"""Code in the pages, run when the site is built, so that the output shown is real.
 
-Kinds of fenced code, besides the usual ones:
+Kinds of fenced code, in addition to the usual ones:
 
-    ```python run           executed, all of a page's in one namespace; what it prints stands below
-    ```python output        the same, of which only what it prints is shown
-    ```console run          each line after "$ xception" is given to the command line, with its output
-    ```source               the source of what is named in it, as xception.architecture.middle_flow
-    ```layers               the layers of the families that are named in it, for the reference
+    ```python run           run in one namespace per page; its output is shown below
+    ```python output        the same, but only the output is shown
+    ```console run          each line "$ xception …" is run, and shown with its output
+    ```source               the source of the objects named, such as xception.architecture.middle_flow
+    ```layers               reference entries for the layers of the modules named, such as core
 """
 
 from __future__ import annotations
@@ -22,72 +22,81 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-os.environ["COLUMNS"] = "96"  # in which help is laid out
 FENCE = re.compile(
     r"^```(python run|python output|console run|source|layers)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
+os.environ["COLUMNS"] = "96"  # the width of --help
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Replace the fenced code of a page; MkDocs calls this for each page."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
 
-    def replaced(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         kind, code = match.groups()
         with contextlib.chdir(ROOT):
             if kind == "source":
-                return _block("python", "\n\n".join(map(source, code.split())))
+                return fenced("python", "\n\n".join(map(source, code.split())))
             if kind == "layers":
-                return "\n\n".join(map(family, code.split()))
+                return "\n\n".join(map(layer_entries, code.split()))
             if kind == "console run":
-                return _block("console", "\n".join(map(console, code.splitlines())))
-            printed = _block("text", run(code, namespace, page.file.src_uri))
-            return printed if kind == "python output" else f"{_block('python', code)}\n\n{printed}"
+                return fenced("console", "\n".join(map(run_command, code.splitlines())))
+            output = fenced("text", run_python(code, namespace, page.file.src_uri))
+            return output if kind == "python output" else f"{fenced('python', code)}\n\n{output}"
 
-    return FENCE.sub(replaced, markdown)
-
-
-def run(code: str, namespace: dict[str, Any], name: str) -> str:
-    """What code prints."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, name, "exec"), namespace)
-    return printed.getvalue()
+    return FENCE.sub(replace, markdown)
 
 
-def console(line: str) -> str:
-    """A line "$ xception …" with what the command prints."""
+def run_python(code: str, namespace: dict[str, Any], page: str) -> str:
+    """Run code, and return what it prints."""
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout):
+        exec(compile(code, page, "exec"), namespace)
+    return stdout.getvalue()
+
+
+def run_command(line: str) -> str:
+    """Run a line "$ xception …", and return it with what the command prints.
+
+    Raises:
+        RuntimeError: The command failed.
+    """
     from xception.cli.main import main
 
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):  # as --help does
-        status = main(shlex.split(line.removeprefix("$ xception ")))
-        if status:
-            raise RuntimeError(f"{line}: exit status {status}")
-    return f"{line}\n{printed.getvalue().rstrip()}"
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout):
+        try:
+            status = main(shlex.split(line.removeprefix("$ xception ")))
+        except SystemExit as stop:  # --help, or wrong arguments
+            status = int(stop.code or 0)
+    if status:
+        raise RuntimeError(f"{line}: exit status {status}")
+    return f"{line}\n{stdout.getvalue().rstrip()}"
 
 
-def source(path: str) -> str:
-    """The source of a function or class, by its full name."""
-    module, _, name = path.rpartition(".")
-    return inspect.getsource(getattr(importlib.import_module(module), name)).rstrip()
+def source(name: str) -> str:
+    """Return the source of a function or class, given its full name."""
+    module, _, attribute = name.rpartition(".")
+    return inspect.getsource(getattr(importlib.import_module(module), attribute)).rstrip()
 
 
-def family(name: str) -> str:
-    """What the reference shows of a family of layers: a class's settings are its signature."""
+def layer_entries(module_name: str) -> str:
+    """Return the reference entries of the public layers of a module of `xception.layers`."""
     from xception import layers
 
-    module = importlib.import_module(f"xception.layers.{name}")
-    heading, *_ = (module.__doc__ or name).split(".")
-    kinds = [
-        kind
-        for kind in vars(module).values()
-        if inspect.isclass(kind) and issubclass(kind, layers.Layer) and kind.__module__ == module.__name__
+    module = importlib.import_module(f"xception.layers.{module_name}")
+    names = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, layers.Layer)
+        and value.__module__ == module.__name__
+        and name in layers.__all__
     ]
-    shown = (f"::: {kind.__module__}.{kind.__name__}" for kind in kinds if kind.__name__ in layers.__all__)
-    options = "    options:\n      heading_level: 4\n      members: false\n      show_bases: false\n"
-    options += "      merge_init_into_class: true"
-    return "\n\n".join([f"### {heading}", *(f"{line}\n{options}" for line in shown)])
+    options = "    options:\n      heading_level: 3\n      members: false"
+    return "\n\n".join(f"::: {module.__name__}.{name}\n{options}" for name in names)
 
 
-def _block(language: str, text: str) -> str:
+def fenced(language: str, text: str) -> str:
+    """Return text as a fenced code block."""
     return f"```{language}\n{text.rstrip()}\n```"

@@ -1,4 +1,4 @@
-"""What the comparisons share. Nothing here imports Keras before a test asks for it."""
+"""Fixtures of the comparisons with Keras. Keras is imported only when a test uses it."""
 
 import importlib
 import importlib.util
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keras_models import draw
+from keras_models import random_weights
 
 HERE = Path(__file__).parent
 MISSING = [name for name in ("tensorflow", "keras", "tf_keras") if importlib.util.find_spec(name) is None]
 
-# TensorFlow reads these once, when it is imported: no chatter, and answers from the same processor as ours.
+# TensorFlow reads these when it is imported: no log messages, and no GPU.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -21,7 +21,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
-            # What TensorFlow and Keras warn of is their own affair; what this library warns of is not.
+            # Warnings of TensorFlow and Keras are ignored, those of this library are errors.
             item.add_marker(pytest.mark.filterwarnings("ignore", "error:::xception"))
             if MISSING:
                 item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(MISSING)}"))
@@ -34,26 +34,27 @@ def keras():
 
 @pytest.fixture(scope="session", params=["keras", "tf_keras"])
 def library(request):
-    """Keras 3, then tf-keras: what they have in common is called by the same names."""
+    """Keras 3 and tf-keras, which share the names that the tests use."""
     return importlib.import_module(request.param)
 
 
 @pytest.fixture(scope="session")
 def weights(keras):
-    """Every array of an Xception with 1000 classes, in the order of Keras's `get_weights()`.
+    """Random weights of an Xception with 1000 classes, in the order of Keras's `get_weights()`.
 
-    Fresh weights would hide mistakes: all normalisations are alike, and next to nothing of the
-    image reaches the classifier. These all differ, and keep activations and logits about as large
-    as a trained network's: the answers are neither even nor settled.
+    Initial weights would hide errors: all batch normalizations are equal, and the image hardly affects
+    the outputs. These weights all differ, and keep activations and logits about as large as in a trained
+    network. The probabilities are therefore neither uniform nor 0 and 1.
     """
     rng = np.random.default_rng(2016)
     model = keras.applications.Xception(weights=None)
-    return [draw(rng, variable.name, variable.shape) for layer in model.layers for variable in layer.weights]
+    variables = [variable for layer in model.layers for variable in layer.weights]
+    return [random_weights(rng, variable.name, variable.shape) for variable in variables]
 
 
 @pytest.fixture(scope="session")
 def pictures():
-    """pictures(height, width): two different images as the network takes them, patches and noise."""
+    """pictures(height, width): two images of patches and noise, scaled to −1…1."""
 
     def draw_pictures(height, width):
         rng = np.random.default_rng(height * 1000 + width)
@@ -66,7 +67,7 @@ def pictures():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A place for files of 90 MB, which are not kept after the test."""
+    """A temporary folder that is emptied after the test: the files have up to 90 MB."""
     yield tmp_path
     for path in tmp_path.iterdir():
         path.unlink()

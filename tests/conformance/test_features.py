@@ -1,4 +1,4 @@
-"""Features of every node, and a model that `fit` made, against Keras."""
+"""Features of every node, and a fitted model, against Keras."""
 
 from pathlib import Path
 
@@ -21,17 +21,17 @@ def test_features_of_every_node(keras, weights, pictures):
     x = pictures(96, 83)
     layers = theirs.layers[1:]
     assert len(layers) == 133
-    everything = keras.Model(theirs.input, [layer.output for layer in layers])(x, training=False)
-    names = [layer.name for layer in ours.layers[1:]]  # in the same order, whatever their numbers
-    found = ours.features(x, names, "avg")
+    outputs = keras.Model(theirs.input, [layer.output for layer in layers])(x, training=False)
+    names = [layer.name for layer in ours.layers[1:]]  # the same order; automatic names may differ
+    features = ours.features(x, names, "avg")
     start = 0
-    for name, maps in zip(names, everything, strict=True):
+    for name, maps in zip(names, outputs, strict=True):
         expected = np.asarray(maps)
         expected = expected.mean(axis=(1, 2)) if expected.ndim == 4 else expected
-        part = found[:, start : start + expected.shape[1]]
+        part = features[:, start : start + expected.shape[1]]
         assert np.abs(part - expected).max() <= 1e-4 * np.abs(expected).max(), name
         start += expected.shape[1]
-    assert start == found.shape[1]
+    assert start == features.shape[1]
 
 
 def test_a_fitted_model_predicts_the_same_in_keras(keras, folder):

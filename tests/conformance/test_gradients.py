@@ -1,7 +1,7 @@
-"""Gradients within a network against `tf.GradientTape`, at nodes near the end and far from it.
+"""Gradients against `tf.GradientTape`, at nodes near the output and far from it.
 
-In float64: in float32 a ReLU next to 0, or two pixels next to equal, fall on either side by the order
-in which numbers are added up, which at the far end of the network makes a hundredth of the gradient.
+The comparison is in float64. In float32, the order of additions decides whether a value near 0 passes a
+ReLU, and which of two nearly equal pixels is the maximum. Far from the output, this changes gradients by 1 %.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ CLASSES = 7
 
 @pytest.fixture(autouse=True)
 def float64(keras):
-    # Layers go by the policy, which Keras makes of this type once, and then keeps.
+    # Keras makes its default policy from floatx once, and keeps it. Layers use the policy.
     before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
@@ -27,33 +27,34 @@ def float64(keras):
     keras.config.set_dtype_policy(policy)
 
 
-def lively(model):
-    """Weights of which no two are alike, that keep activations as large from block to block."""
+def randomize(model):
+    """Set random weights that keep the magnitude of activations constant from block to block."""
     rng = np.random.default_rng(5)
     for variable in model.weights:
         name, shape = variable.path.rsplit("/", 1)[-1], variable.shape
         if len(shape) > 1:
-            taps = np.prod(shape[:2] if name == "depthwise_kernel" else shape[:-1])
-            value = rng.normal(0, np.sqrt(2 / taps), shape)
+            inputs = np.prod(shape[:2] if name == "depthwise_kernel" else shape[:-1])
+            value = rng.normal(0, np.sqrt(2 / inputs), shape)
         else:
             value = rng.uniform(0.5, 1.5, shape)
-        variable.assign(value.astype(np.float32))  # which is what a model here keeps
+        variable.assign(value.astype(np.float32))  # a model of this library stores float32
 
 
-def by_tape(keras, base, follow, x, seed):
-    """{name: gradient} at the base's nodes, and the output: `follow` is what comes behind the base."""
+def gradients_by_tape(keras, base, head, x, seed):
+    """Return {name: gradient} at NODES of the base, and the output of head(base(x))."""
     import tensorflow as tf
 
     inner = keras.Model(base.inputs, [*(base.get_layer(name).output for name in NODES), base.output])
     with tf.GradientTape() as tape:
         *maps, y = inner(x, training=False)
-        y = follow(y)
+        y = head(y)
         loss = tf.reduce_sum(y * seed)
-    slopes = tape.gradient(loss, maps)
-    return {name: np.asarray(slope) for name, slope in zip(NODES, slopes, strict=True)}, np.asarray(y)
+    arrays = tape.gradient(loss, maps)
+    return {name: np.asarray(array) for name, array in zip(NODES, arrays, strict=True)}, np.asarray(y)
 
 
-def check(path, prefix, x, seed, expected, answers):
+def check(path, prefix, x, seed, expected, expected_output):
+    """Compare outputs and gradients of the model in a file with expected ones."""
     model = xception.load_model(path)
     graph, (output,) = model.graph, model.graph.outputs
     parameters = {
@@ -61,12 +62,12 @@ def check(path, prefix, x, seed, expected, answers):
         for node, arrays in model.parameters.items()
     }
     values = graph.evaluate(parameters, x, graph.nodes)
-    np.testing.assert_allclose(values[output], answers, rtol=1e-9)
-    found = gradients(graph, parameters, values, {output: seed}, [prefix + name for name in NODES])
+    np.testing.assert_allclose(values[output], expected_output, rtol=1e-9)
+    ours = gradients(graph, parameters, values, {output: seed}, [prefix + name for name in NODES])
     for name, theirs in expected.items():
         assert np.abs(theirs).max() > 0
         tolerance = 1e-9 * np.abs(theirs).max()
-        np.testing.assert_allclose(found[prefix + name], theirs, rtol=0, atol=tolerance, strict=True)
+        np.testing.assert_allclose(ours[prefix + name], theirs, rtol=0, atol=tolerance, strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +84,13 @@ def test_xception(keras, x, seed, folder):
     theirs = keras.applications.Xception(
         weights=None, input_shape=(96, 107, 3), classes=CLASSES, classifier_activation=None
     )
-    lively(theirs)
+    randomize(theirs)
     theirs.save(folder / "model.keras")
-    expected, answers = by_tape(keras, theirs, lambda y: y, x, seed)
-    check(folder / "model.keras", "", x, seed, expected, answers)
+    expected, y = gradients_by_tape(keras, theirs, lambda y: y, x, seed)
+    check(folder / "model.keras", "", x, seed, expected, y)
 
 
-def test_an_xception_within_a_model(keras, x, seed, folder):
+def test_xception_nested_in_a_model(keras, x, seed, folder):
     base = keras.applications.Xception(include_top=False, weights=None, input_shape=(96, 107, 3))
     head = [
         keras.layers.Conv2D(16, 3, padding="same", activation="gelu"),
@@ -99,26 +100,24 @@ def test_an_xception_within_a_model(keras, x, seed, folder):
         keras.layers.Dropout(0.5),
         keras.layers.Dense(CLASSES),
     ]
+
+    def apply_head(y):
+        for layer in head:
+            y = layer(y)
+        return y
+
     image = keras.Input((96, 107, 3))
-    y = base(image)
-    for layer in head:
-        y = layer(y)
-    theirs = keras.Model(image, y)
-    lively(theirs)
+    theirs = keras.Model(image, apply_head(base(image)))
+    randomize(theirs)
     theirs.save(folder / "model.keras")
 
-    def follow(maps):
-        for layer in head:
-            maps = layer(maps)
-        return maps
-
-    expected, answers = by_tape(keras, base, follow, x, seed)
-    check(folder / "model.keras", f"{base.name}/", x, seed, expected, answers)
+    expected, y = gradients_by_tape(keras, base, apply_head, x, seed)
+    check(folder / "model.keras", f"{base.name}/", x, seed, expected, y)
 
 
 @pytest.mark.parametrize("pool", ["MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D"])
 def test_ties_are_broken_as_tensorflow_breaks_them(keras, pool):
-    """Maps behind a ReLU hold many zeros."""
+    """Equal maxima are common: after a ReLU, many values are 0."""
     import tensorflow as tf
 
     from xception import layers

@@ -1,7 +1,7 @@
-"""Each layer beside Keras's own, with the same settings, the same weights and the same arrays.
+"""Each layer against Keras's layer, with the same settings, weights and inputs.
 
-This library's layer is made from the other's `get_config`, as it stands in a model's file: so its
-settings bear Keras's names, and mean what Keras means.
+This library's layer is built from the `get_config` of Keras's layer, as it is in a model file. This tests
+that the settings have the same names and meanings.
 """
 
 import dataclasses
@@ -42,13 +42,13 @@ MERGES = [
     [(1,), (3,)],
 ]
 
-#: (class, settings, shapes of each input, libraries)
+#: (class, settings, shape of the input or a list of shapes, libraries)
 CASES = [
     *[
         (kind, {"padding": padding, **more, **window}, shape, libraries)
         for kind, more, libraries in [
             ("Conv2D", {"filters": 6}, BOTH),
-            ("Conv2D", {"filters": 6, "groups": 2}, NEW),  # Keras 2 wants a graphics card for groups
+            ("Conv2D", {"filters": 6, "groups": 2}, NEW),  # Keras 2 needs a GPU for groups
             ("Conv2D", {"filters": 8, "groups": 4}, NEW),
             ("SeparableConv2D", {"filters": 5}, BOTH),
             ("SeparableConv2D", {"filters": 5, "depth_multiplier": 3}, BOTH),
@@ -95,7 +95,7 @@ CASES = [
     *[("Dense", settings, shape, BOTH)
       for settings in ({"units": 3}, {"units": 3, "activation": "tanh", "use_bias": False})
       for shape in [(5,), (4, 5), (2, 3, 5)]],
-    # --- normalisation ---
+    # --- normalization ---
     *[
         (kind, settings, shape, BOTH)
         for kind in ("BatchNormalization", "LayerNormalization")
@@ -178,7 +178,7 @@ CASES = [
 ]  # fmt: skip
 
 
-def described(case):
+def parameters_of(case):
     kind, settings, shapes, libraries = case
     return [
         pytest.param(library, kind, settings, shapes, id=f"{library}-{kind}-{settings}-{shapes}")
@@ -186,7 +186,7 @@ def described(case):
     ]
 
 
-def draw(rng, name, shape):
+def random_weights(rng, name, shape):
     if "count" in name:
         return np.array(5)
     low = 0.5 if "variance" in name else -1
@@ -194,7 +194,7 @@ def draw(rng, name, shape):
 
 
 def from_config(layer):
-    """Our layer from the settings of theirs, after a trip through JSON."""
+    """Return this library's layer with the settings of Keras's, after a round trip through JSON."""
     config = json.loads(json.dumps(layer.get_config(), default=lambda value: np.asarray(value).tolist()))
     kind = getattr(layers, type(layer).__name__)
     known = {field.name for field in dataclasses.fields(kind)}
@@ -202,7 +202,7 @@ def from_config(layer):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "settings", "shapes"), [p for case in CASES for p in described(case)]
+    ("name", "kind", "settings", "shapes"), [p for case in CASES for p in parameters_of(case)]
 )
 def test_layer(name, kind, settings, shapes):
     library = pytest.importorskip(name)
@@ -213,29 +213,29 @@ def test_layer(name, kind, settings, shapes):
     theirs = getattr(library.layers, kind)(**settings)
     theirs.build([(None, *shape) for shape in shapes] if len(shapes) > 1 else (None, *shapes[0]))
     ours = from_config(theirs)
-    wanted = ours.parameters(*shapes)
-    assert [parameter.shape for parameter in wanted.values()] == [tuple(w.shape) for w in theirs.weights]
+    parameters = ours.parameters(*shapes)
+    assert [parameter.shape for parameter in parameters.values()] == [tuple(w.shape) for w in theirs.weights]
     if name == KERAS_3:
-        assert list(wanted) == [weight.name for weight in theirs.weights]
-    trainable = [parameter.shape for parameter in wanted.values() if parameter.trainable]
+        assert list(parameters) == [weight.name for weight in theirs.weights]
+    trainable = [parameter.shape for parameter in parameters.values() if parameter.trainable]
     assert trainable == [tuple(weight.shape) for weight in theirs.trainable_weights]
-    weights = {key: draw(rng, key, parameter.shape) for key, parameter in wanted.items()}
+    weights = {key: random_weights(rng, key, parameter.shape) for key, parameter in parameters.items()}
     theirs.set_weights(list(weights.values()))
     if hasattr(theirs, "finalize_state"):
         theirs.finalize_state()
 
     expected = np.asarray(theirs(arrays if len(arrays) > 1 else arrays[0], training=False))
     assert ours.output_shape(*shapes) == expected.shape[1:]
-    found = ours.forward(weights, *arrays)
-    assert found.dtype == np.float32
+    y = ours.forward(weights, *arrays)
+    assert y.dtype == np.float32
     tolerance = 2e-5 if kind in ("Resizing", "UpSampling2D") else 1e-5
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=tolerance * np.abs(expected).max())
 
 
 # --- activations ----------------------------------------------------------------------------
 
 
-def numbers():
+def input_values():
     rng = np.random.default_rng(5)
     return np.concatenate(
         [np.linspace(-12, 12, 997), [-1e4, -100, -0.5, 0, 0.5, 1, 3, 100, 1e4], rng.normal(0, 3, 494)]
@@ -247,26 +247,26 @@ def test_activation(library, name):
     tensorflow = pytest.importorskip("tensorflow")
     is_keras_2 = library.__name__ == KERAS_2
     if (name == "hard_sigmoid_keras2") != (name.startswith("hard_sigmoid") and is_keras_2):
-        pytest.skip("of the other Keras")
+        pytest.skip("an activation of the other Keras")
     theirs = getattr(library.activations, name.removesuffix("_keras2"), None)
     if theirs is None:
         assert is_keras_2
-        pytest.skip("Keras 2 has none of this name")
-    x = numbers()
+        pytest.skip("Keras 2 has no such activation")
+    x = input_values()
     expected = np.asarray(theirs(tensorflow.constant(x)))
     np.testing.assert_allclose(layers.ACTIVATIONS[name](x), expected, rtol=1e-5, atol=2e-6)
 
 
-def test_every_activation_is_known(keras):
+def test_every_activation_is_supported(keras):
     from keras.src.activations import ALL_OBJECTS_DICT
 
     assert set(ALL_OBJECTS_DICT) - set(layers.ACTIVATIONS) == {"glu", "sparsemax", "threshold"}
     assert set(layers.ACTIVATIONS) - set(ALL_OBJECTS_DICT) == {"hard_sigmoid_keras2"}
 
 
-def test_sparsemax_is_left_out_for_a_reason(keras):
+def test_sparsemax_is_wrong_in_keras(keras):
     y = np.asarray(keras.activations.sparsemax(np.array([[1.0, 1.0, 1.0]], np.float32)))
-    assert y.sum() != pytest.approx(1)  # else Keras computes by now what it says, and so could we
+    assert y.sum() != pytest.approx(1)  # if this fails, Keras has been fixed, and sparsemax can be added
 
 
 @pytest.mark.parametrize("name", ["ReLU", "LeakyReLU", "ELU", "Softmax"])
@@ -279,9 +279,10 @@ def test_layers_as_activations(library, name):
     np.testing.assert_allclose(ours.forward(weights, x), expected, rtol=1e-5, atol=1e-6)
 
 
-# --- nothing to do --------------------------------------------------------------------------
+# --- layers without effect at inference -----------------------------------------------------
 
-FIRST = {
+#: Arguments of the constructors.
+ARGUMENTS = {
     "SpatialDropout1D": [0.5], "SpatialDropout2D": [0.5], "SpatialDropout3D": [0.5], "GaussianDropout": [0.5],
     "GaussianNoise": [0.5], "AlphaDropout": [0.5], "RandomTranslation": [0.2, 0.2], "RandomZoom": [0.2],
     "RandomRotation": [0.2], "RandomContrast": [0.2], "RandomBrightness": [0.2], "RandomHeight": [0.2],
@@ -291,30 +292,30 @@ FIRST = {
 
 
 @pytest.mark.parametrize("name", sorted(layers.TRAINING_ONLY))
-def test_what_works_in_training_only(library, name):
+def test_training_only_layers_return_their_input(library, name):
     kind = getattr(library.layers, name, None)
     if kind is None:
         pytest.skip("not in this Keras")
     shape = {"SpatialDropout1D": (6, 3), "SpatialDropout3D": (5, 6, 4, 3)}.get(name, (8, 9, 3))
-    layer = kind(*FIRST.get(name, []))
+    layer = kind(*ARGUMENTS.get(name, []))
     assert not layer.weights
     for high in (1, 255):
         x = np.random.default_rng(1).uniform(-0.1, high, (2, *shape)).astype(np.float32)
         np.testing.assert_array_equal(np.asarray(layer(x, training=False)), x)
 
 
-def test_every_layer_that_works_in_training_only_is_known(library):
-    """Of the families in which Keras keeps them, all that give back what they are given."""
-    found = set()
+def test_every_training_only_layer_is_supported(library):
+    """They are in Keras's modules of regularization and image preprocessing."""
+    names = set()
     for name in dir(library.layers):
         kind = getattr(library.layers, name)
         module = getattr(kind, "__module__", "")
         if isinstance(kind, type) and (".regularization" in module or "image_preprocessing" in module):
-            found.add(name)
-    # What does something at inference too, or not always nothing.
+            names.add(name)
+    # These change their input at inference, always or with some settings.
     others = {"AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "RandomCrop"}
     others |= {"CenterCrop", "Resizing", "Rescaling", "MaxNumBoundingBoxes"}
-    assert found - others <= layers.TRAINING_ONLY | {"Dropout"}
+    assert names - others <= layers.TRAINING_ONLY | {"Dropout"}
 
 
 # --- arithmetic -----------------------------------------------------------------------------
@@ -334,20 +335,21 @@ def test_arithmetic(keras, operation, constant, first):
     theirs = getattr(keras.ops, operation)
     if constant is None:
         ours = layers.Arithmetic(operation)
-        found, expected = ours.forward({}, x, y), theirs(x, y)
+        z, expected = ours.forward({}, x, y), theirs(x, y)
         assert ours.output_shape((4, 5, 3), (4, 5, 3)) == (4, 5, 3)
     else:
         value = np.array(constant, np.float32)
         ours = layers.Arithmetic(operation, constant, constant_first=first)
-        found, expected = ours.forward({}, x), theirs(value, x) if first else theirs(x, value)
-        assert ours.output_shape((4, 5, 3)) == found.shape[1:]
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-5)
+        z, expected = ours.forward({}, x), theirs(value, x) if first else theirs(x, value)
+        assert ours.output_shape((4, 5, 3)) == z.shape[1:]
+    assert z.dtype == np.float32
+    np.testing.assert_allclose(z, np.asarray(expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("operation", ["negative", "absolute", "square", "sqrt", "exp", "log"])
-def test_arithmetic_on_one(keras, operation):
-    x = np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)  # with roots that are not numbers
+def test_arithmetic_with_one_operand(keras, operation):
+    # Some are negative: their roots and logarithms are NaN.
+    x = np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)
     ours = layers.Arithmetic(operation)
     np.testing.assert_allclose(ours.forward({}, x), np.asarray(getattr(keras.ops, operation)(x)), rtol=1e-5)
     assert (

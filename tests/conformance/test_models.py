@@ -1,7 +1,7 @@
-"""Whole models of many kinds: what either Keras writes is read here, and answers alike; and back.
+"""Whole models: this library reads the files of Keras 2 and 3, and Keras reads the files of this library.
 
-Each of `keras_models.BUILDERS` is built once with each Keras and saved in all of its formats. Its weights
-are such that the answers are neither even nor settled, and differ from image to image.
+Each of `keras_models.BUILDERS` is built with each Keras and saved in all of its formats. With the random
+weights, outputs differ between images, and probabilities are neither uniform nor 0 and 1.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any
 import keras_models
 import numpy as np
 import pytest
-from keras_models import draw
+from keras_models import random_weights
 
 import xception
 from xception.data.preprocessing import Preprocessing
@@ -21,54 +21,63 @@ from xception.layers import Arithmetic
 
 pytestmark = pytest.mark.conformance
 
-CASES = [(name, library) for name, made in keras_models.BUILDERS.items() for library in made.libraries]
+CASES = [(name, library) for name, builder in keras_models.BUILDERS.items() for library in builder.libraries]
 
 
-# --- a model with its weights, its files and its answers -------------------------------------
+# --- models ---------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass
 class Case:
-    """A model that Keras built, its files, and what it says to some images."""
+    """A model that Keras built, its files, and its outputs.
+
+    Attributes:
+        model: The Keras model, in float32.
+        folder: Holds its files.
+        x: Two images; a list of arrays for several inputs.
+        outputs: Its outputs for `x`.
+        weights: Its weights.
+    """
 
     model: Any
     folder: Path
-    images: Any
-    answers: list[np.ndarray]
-    arrays: list[np.ndarray]
+    x: Any
+    outputs: list[np.ndarray]
+    weights: list[np.ndarray]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
 def case(request):
     name, library = request.param
-    with tempfile.TemporaryDirectory() as folder:  # of up to 400 MB, which are not kept
-        yield make(name, importlib.import_module(library), Path(folder))
+    with tempfile.TemporaryDirectory() as folder:  # up to 400 MB: deleted at once
+        yield make_case(name, importlib.import_module(library), Path(folder))
 
 
-def make(name, keras, folder):
-    made = keras_models.BUILDERS[name]
+def make_case(name, keras, folder):
+    builder = keras_models.BUILDERS[name]
     model = build(keras, name)
-    randomise(model)
-    if made.trained:
+    randomize(model)
+    if builder.is_trained:
         train(keras, model)
     save(model, folder)
-    if made.trained or made.policy != "float32":  # compared with what is as here: float32, and not compiled
+    if builder.is_trained or builder.policy != "float32":
+        # This library computes in float32. Compare with a Keras model that does so, too.
         weights = model.get_weights()
         model = build(keras, name, "float32")
         model.set_weights(weights)
-    images = inputs(model, made.takes)
-    images = images if len(images) > 1 else images[0]
-    answers = answers_of(model, images)
-    for y in answers:  # else the comparisons would say little
+    x = make_inputs(model, builder.inputs)
+    x = x if len(x) > 1 else x[0]
+    outputs = compute_outputs(model, x)
+    for y in outputs:  # the comparisons are meaningful
         assert np.abs(y[0] - y[1]).max() > 0.01
         assert y.std() > 0.01
         assert y.max() < 0.999 or y.max() > 1
-    return Case(model, folder, images, answers, model.get_weights())
+    return Case(model, folder, x, outputs, model.get_weights())
 
 
 def build(keras, name, policy=None):
-    """The model of this name as in a fresh session, in its own precision or another."""
-    forget(keras)
+    """Build a model as in a new session, with its own mixed-precision policy or another."""
+    reset_names(keras)
     keras.mixed_precision.set_global_policy(policy or keras_models.BUILDERS[name].policy)
     try:
         return keras_models.BUILDERS[name].build(keras)
@@ -76,55 +85,55 @@ def build(keras, name, policy=None):
         keras.mixed_precision.set_global_policy("float32")
 
 
-def forget(keras):
-    """Let automatic names count from the start again."""
+def reset_names(keras):
+    """Let automatic names start from the beginning."""
     if keras.__name__ == "keras":
-        keras.utils.clear_session(free_memory=False)  # which would take half a second
+        keras.utils.clear_session(free_memory=False)  # freeing memory would take half a second
     else:
         keras.backend.clear_session()
 
 
 def train(keras, model):
-    """One step, with an optimiser that keeps a state."""
+    """Train for one step, with an optimizer that has a state."""
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.train_on_batch(*inputs(model, ("scaled",)), np.array([0, 1]))
+    model.train_on_batch(*make_inputs(model, ("scaled",)), np.array([0, 1]))
 
 
-def randomise(model, seed=7):
-    """Weights that tell, as `draw` gives them; it knows no dense layers but a real Xception's."""
+def randomize(model, seed=7):
+    """Set random weights. Dense kernels are scaled by their own size, unlike `random_weights`."""
     rng = np.random.default_rng(seed)
-    drawn = []
+    arrays = []
     for variable, array in zip(model.weights, model.get_weights(), strict=True):
         path = getattr(variable, "path", variable.name).removesuffix(":0")
         name = path.rpartition("/")[2]
-        if name in ("mean", "variance", "count"):  # which the model has seen in its images
-            drawn.append(array)
+        if name in ("mean", "variance", "count"):  # those of an adapted Normalization layer
+            arrays.append(array)
         elif name == "kernel" and array.ndim == 2:
-            drawn.append(rng.normal(0, 2 / np.sqrt(len(array)), array.shape))
+            arrays.append(rng.normal(0, 2 / np.sqrt(len(array)), array.shape))
         elif name == "kernel" and "depthwise" in path:
-            drawn.append(draw(rng, "depthwise_kernel", array.shape))
+            arrays.append(random_weights(rng, "depthwise_kernel", array.shape))
         elif name == "alpha":
-            drawn.append(rng.uniform(0, 0.5, array.shape))
+            arrays.append(rng.uniform(0, 0.5, array.shape))
         else:
-            drawn.append(draw(rng, name, array.shape))
-    model.set_weights(drawn)
+            arrays.append(random_weights(rng, name, array.shape))
+    model.set_weights(arrays)
 
 
-def inputs(model, takes):
-    """Two of each input: patches of colour with noise, of one tint and of another."""
+def make_inputs(model, kinds):
+    """Return two examples of each input. Images are color patches with noise, each with a tint."""
     rng = np.random.default_rng(11)
-    made = []
-    for tensor, kind in zip(model.inputs, takes, strict=True):
+    arrays = []
+    for tensor, kind in zip(model.inputs, kinds, strict=True):
         shape = [size or 44 for size in tensor.shape[1:]]
         x = rng.uniform(-1, 1, (2, *shape))
         if len(shape) == 3:
             patches = np.kron(rng.uniform(-1, 1, (2, 16, 16, 3)), np.ones((1, 8, 8, 1)))
             tints = np.array([0.8, -0.8, 0.3]) * [[[[1]]], [[[-1]]]]
             x = 0.5 * patches[:, : shape[0], : shape[1]] + 0.1 * x + 0.4 * tints
-        if kind in ("pixels", "bytes"):
+        if kind in ("pixels", "uint8"):
             x = np.round(127.5 * (x + 1))
-        made.append(x.astype(np.uint8 if kind == "bytes" else np.float32))
-    return made
+        arrays.append(x.astype(np.uint8 if kind == "uint8" else np.float32))
+    return arrays
 
 
 def save(model, folder):
@@ -155,102 +164,102 @@ def returned(case, keras):
     return keras.saving.load_model(path)
 
 
-def answers_of(model, images):
-    """Every output as an array, of a model of Keras's or of this library's."""
-    ours = isinstance(model, xception.Model)
-    found = model.predict(images, verbose=0) if ours else model(images, training=False)
-    if isinstance(found, dict):
-        found = [found[key] for key in sorted(found)]
-    return [np.asarray(y) for y in (found if isinstance(found, list) else [found])]
+def compute_outputs(model, x):
+    """Return every output of a model, Keras's or this library's, as an array."""
+    is_ours = isinstance(model, xception.Model)
+    outputs = model.predict(x, verbose=0) if is_ours else model(x, training=False)
+    if isinstance(outputs, dict):
+        outputs = [outputs[key] for key in sorted(outputs)]
+    return [np.asarray(y) for y in (outputs if isinstance(outputs, list) else [outputs])]
 
 
-def assert_agree(found, expected):
-    assert len(found) == len(expected)
-    for y, other in zip(found, expected, strict=True):
-        tolerance = 1e-5 * max(1, np.abs(other).max())
-        np.testing.assert_allclose(y, other, rtol=0, atol=tolerance, strict=True)
+def assert_close(outputs, expected):
+    assert len(outputs) == len(expected)
+    for y, expected_y in zip(outputs, expected, strict=True):
+        tolerance = 1e-5 * max(1, np.abs(expected_y).max())
+        np.testing.assert_allclose(y, expected_y, rtol=0, atol=tolerance, strict=True)
 
 
-def assert_same(arrays, expected, what=""):
+def assert_equal(arrays, expected, description=""):
     assert len(arrays) == len(expected)
-    for position, (array, other) in enumerate(zip(arrays, expected, strict=True)):
-        assert array.shape == other.shape
-        np.testing.assert_array_equal(array, other, err_msg=f"{what} array {position}")
+    for index, (array, expected_array) in enumerate(zip(arrays, expected, strict=True)):
+        assert array.shape == expected_array.shape
+        np.testing.assert_array_equal(array, expected_array, err_msg=f"{description} array {index}")
 
 
-def names(model):
-    """Of all layers, but for arithmetic, which Keras 3 does not list, and Keras 2 names in its own way."""
+def layer_names(model):
+    """Return the names of all layers except arithmetic: Keras 3 does not list it, Keras 2 renames it."""
     if isinstance(model, xception.Model):
         return [layer.name for layer in model.layers if not isinstance(layer.settings, Arithmetic)]
     return [layer.name for layer in model.layers if "OpLambda" not in type(layer).__name__]
 
 
-def empty(model):
+def set_zeros(model):
     model.set_weights([np.zeros_like(array) for array in model.get_weights()])
 
 
-# --- from Keras -----------------------------------------------------------------------------
+# --- reading Keras's files ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", ["theirs.keras", "theirs.h5"])
-def test_reads_a_model(case, file):
+def test_load_model_reads_keras_models(case, file):
     ours = xception.load_model(case.folder / file)
-    assert_agree(answers_of(ours, case.images), case.answers)
-    assert_same(ours.get_weights(), case.arrays)
+    assert_close(compute_outputs(ours, case.x), case.outputs)
+    assert_equal(ours.get_weights(), case.weights)
     assert ours.name == case.model.name
-    assert names(ours) == names(case.model)
+    assert layer_names(ours) == layer_names(case.model)
     assert ours.count_params() == case.model.count_params()
-    for name in names(ours):
+    for name in layer_names(ours):
         layer, theirs = ours.get_layer(name), case.model.get_layer(name)
-        assert_same(layer.get_weights(), theirs.get_weights())
+        assert_equal(layer.get_weights(), theirs.get_weights())
         assert not theirs.weights or layer.trainable == theirs.trainable, name
 
 
-def test_reads_weights(case, ours):
+def test_load_weights_reads_keras_files(case, ours):
     files = sorted(case.folder.glob("theirs.*"))
     assert len(files) == 3 + is_keras_2(case.model)
     for path in files:
-        empty(ours)
+        set_zeros(ours)
         ours.load_weights(path)
-        assert_same(ours.get_weights(), case.arrays, path.name)
+        assert_equal(ours.get_weights(), case.weights, path.name)
 
 
-# --- to Keras -------------------------------------------------------------------------------
+# --- files of this library in Keras ---------------------------------------------------------
 
 
-def test_keras_3_reads_a_model_written_here(case, ours, returned):
-    assert_agree(answers_of(returned, case.images), case.answers)
-    assert_same(returned.get_weights(), case.arrays)
-    assert names(returned) == names(ours)
+def test_keras_3_loads_saved_models(case, ours, returned):
+    assert_close(compute_outputs(returned, case.x), case.outputs)
+    assert_equal(returned.get_weights(), case.weights)
+    assert layer_names(returned) == layer_names(ours)
 
 
 @pytest.mark.parametrize("file", ["ours.weights.h5", "ours.h5"])
-def test_keras_reads_weights_written_here(case, ours, returned, file):
+def test_keras_loads_saved_weights(case, ours, returned, file):
     ours.save_weights(case.folder / file)
     for model in (case.model, returned):
-        empty(model)
+        set_zeros(model)
         model.load_weights(case.folder / file)
-        assert_same(model.get_weights(), case.arrays)
+        assert_equal(model.get_weights(), case.weights)
 
 
-# --- a part of the weights ------------------------------------------------------------------
+# --- partial loading ------------------------------------------------------------------------
 
 
-def classifier(keras, nested, classes, head, seed):
-    """The base, and a classifier that bears the name `head`."""
-    forget(keras)
-    inside = keras_models.frozen(keras_models.base(keras), but_for=9)
-    image = keras.Input(keras_models.SHAPE) if nested else inside.input
-    maps = inside(image) if nested else inside.output
-    model = keras.Model(image, keras_models.on_top(keras, maps, classes, name=head))
-    randomise(model, seed)
+def build_classifier(keras, nested, classes, head, seed):
+    """Build a model of the base and a dense layer named `head`."""
+    reset_names(keras)
+    backbone = keras_models.freeze(keras_models.base(keras), except_last=9)
+    image = keras.Input(keras_models.SHAPE) if nested else backbone.input
+    maps = backbone(image) if nested else backbone.output
+    model = keras.Model(image, keras_models.add_classifier(keras, maps, classes, name=head))
+    randomize(model, seed)
     return model
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["flat", "nested"])
 def source(library, request):
-    """(whether the base is nested, the weights, the folder that holds them)"""
-    model = classifier(library, request.param, 5, "head", seed=1)
+    """(whether the base is nested, weights, folder with their files)"""
+    model = build_classifier(library, request.param, 5, "head", seed=1)
     with tempfile.TemporaryDirectory() as folder:
         save(model, Path(folder))
         yield request.param, model.get_weights(), Path(folder)
@@ -264,43 +273,43 @@ def source(library, request):
         ("theirs.weights.h5", "head", {"skip_mismatch": True}),
     ],
 )
-def test_takes_as_much_as_keras_takes(library, source, folder, file, head, settings):
-    """Into a model with another classifier: of another name, or for another number of classes."""
-    nested, weights, place = source
-    theirs = classifier(library, nested, 3, head, seed=2)
+def test_partial_loading_loads_the_same_layers_as_keras(library, source, folder, file, head, settings):
+    """The dense layer has another name, or another number of classes."""
+    nested, weights, source_folder = source
+    theirs = build_classifier(library, nested, 3, head, seed=2)
     before = theirs.get_weights()
     theirs.save(folder / "target.keras")
     ours = xception.load_model(folder / "target.keras")
-    theirs.load_weights(place / file, **settings)
+    theirs.load_weights(source_folder / file, **settings)
     with pytest.warns(UserWarning, match="not everything was loaded"):
-        ours.load_weights(place / file, **settings)
-    assert_same(ours.get_weights(), theirs.get_weights())
-    assert_same(ours.get_weights(), [*weights[:-2], *before[-2:]])
+        ours.load_weights(source_folder / file, **settings)
+    assert_equal(ours.get_weights(), theirs.get_weights())
+    assert_equal(ours.get_weights(), [*weights[:-2], *before[-2:]])
 
 
-def test_takes_a_base_by_name(library, folder):
-    """The weights of the base alone, for a model in which it lies flat."""
-    forget(library)
+def test_weights_of_a_base_are_loaded_by_name(library, folder):
+    """The base is not nested in the model that loads the weights."""
+    reset_names(library)
     base = keras_models.base(library)
-    randomise(base)
+    randomize(base)
     base.save(folder / "base.h5")
-    theirs = classifier(library, False, 3, "head", seed=2)
+    theirs = build_classifier(library, False, 3, "head", seed=2)
     theirs.save(folder / "target.keras")
     ours = xception.load_model(folder / "target.keras")
     theirs.load_weights(folder / "base.h5", by_name=True)
     with pytest.warns(UserWarning, match="the file has no weights for head"):
         ours.load_weights(folder / "base.h5", by_name=True)
-    assert_same(ours.get_weights(), theirs.get_weights())
-    assert_same(ours.get_weights()[:-2], base.get_weights())
+    assert_equal(ours.get_weights(), theirs.get_weights())
+    assert_equal(ours.get_weights()[:-2], base.get_weights())
 
 
-# --- what is refused ------------------------------------------------------------------------
+# --- code in files --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", ["theirs.keras", "theirs.h5"])
 @pytest.mark.parametrize("kind", ["Lambda", "Doubling"])
-def test_code_is_refused(library, folder, file, kind):
-    """A layer that holds Python code, and a class that is not Keras's; deep inside the model."""
+def test_models_with_code_are_refused(library, folder, file, kind):
+    """A Lambda layer or a custom class, in a nested model. The message names the layer."""
 
     @library.utils.register_keras_serializable("mine")
     class Doubling(library.layers.Layer):
@@ -309,10 +318,9 @@ def test_code_is_refused(library, folder, file, kind):
 
     layer = Doubling(name="culprit") if kind == "Doubling" else None
     layer = layer or library.layers.Lambda(lambda x: 2 * x, name="culprit")
-    inside = keras_models.in_a_row(library, [keras_models.scaling(library), layer], name="before")
+    nested = keras_models.build_sequential(library, [keras_models.scaling(library), layer], name="before")
     image = library.Input(keras_models.SHAPE)
-    library.Model(image, keras_models.on_top(library, keras_models.base(library)(inside(image)))).save(
-        folder / file
-    )
+    y = keras_models.add_classifier(library, keras_models.base(library)(nested(image)))
+    library.Model(image, y).save(folder / file)
     with pytest.raises(xception.ModelFileError, match=rf"before: culprit .*{kind}"):
         xception.load_model(folder / file)

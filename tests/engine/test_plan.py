@@ -195,7 +195,7 @@ def test_shapes_from_several_threads(network):
 def test_an_interrupt_leaves_the_model_usable(full_model, images):
     xception.set_num_threads(2)
     expected = full_model.predict(images[:1])
-    steps = full_model.plan.steps((71, 71, 3), 2)
+    steps = full_model.plan.schedule_for((71, 71, 3), 2)
     program = steps.programs[0]
 
     def interrupt():

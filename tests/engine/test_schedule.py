@@ -38,7 +38,7 @@ def test_random_graphs_agree_with_the_plain_pass(seed, monkeypatch):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_every_call_is_labelled_with_its_node_and_kind_of_work(network, threads):
-    steps = Plan(*network).steps((99, 99, 3), threads)
+    steps = Plan(*network).schedule_for((99, 99, 3), threads)
     assert len(steps.programs) == len(steps.labels) == threads
     kinds = {"plain", "gather", "product", "scale", "bias", "carry", "pool", "add", "copy", "relu", "wait"}
     seen = set()
@@ -51,7 +51,7 @@ def test_every_call_is_labelled_with_its_node_and_kind_of_work(network, threads)
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_meet_equally_often(network, threads):
-    labels = Plan(*network).steps((99, 99, 3), threads).labels
+    labels = Plan(*network).schedule_for((99, 99, 3), threads).labels
     waits = [[node for node, kind in each if kind == "wait"] for each in labels]
     assert all(each == waits[0] for each in waits)
     per_stage = {node: waits[0].count(node) for node in waits[0]}
@@ -60,7 +60,7 @@ def test_threads_meet_equally_often(network, threads):
 
 def test_a_schedule_can_be_fed_and_read_by_hand(network):
     graph, parameters = network
-    steps = Plan(graph, parameters).steps((71, 72, 3), 1)
+    steps = Plan(graph, parameters).schedule_for((71, 72, 3), 1)
     for seed in range(2):
         image = np.random.default_rng(seed).uniform(-1, 1, (71, 72, 3)).astype(np.float32)
         steps.feed({graph.inputs[0]: image})

@@ -6,7 +6,7 @@ import small_models
 
 from xception import architecture, layers
 from xception.errors import GraphError
-from xception.gradients import between, gradients, reads
+from xception.gradients import gradients, nodes_between, required_nodes
 from xception.graph import Graph
 
 RNG = np.random.default_rng(1)
@@ -69,16 +69,16 @@ def test_gradients_of_the_nodes_of_xception(varied_xception, name):
     losses, small_step = [], 1e-8  # so small that hardly any ReLU switches
     for step in (small_step, -small_step):
         moved = {**values, name: values[name] + step * direction}
-        for node in between(graph, [name], seeds):
+        for node in nodes_between(graph, [name], seeds):
             inputs = [moved[source] for source in node.inputs]
-            moved[node.name] = node.layer.forward(parameters.get(node.weights, {}), *inputs)
+            moved[node.name] = node.layer.forward(parameters.get(node.owner, {}), *inputs)
         losses.append((seeds["predictions"] * moved["predictions"]).sum())
     np.testing.assert_allclose((dy * direction).sum(), (losses[0] - losses[1]) / (2 * small_step), rtol=1e-4)
 
 
 def test_only_inputs_of_layers_on_the_path_are_read():
     model = small_models.model(small_models.nested())
-    needed = reads(model.graph, ["base/add"], ["classes"])
+    needed = required_nodes(model.graph, ["base/add"], ["classes"])
     assert needed == {"base/add", "pooled", "dropout"}
 
 

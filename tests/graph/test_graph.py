@@ -118,7 +118,7 @@ def test_a_layer_used_again_shares_its_parameters():
     one, two = net.add(Input((4,)), name="one"), net.add(Input((4,)), name="two")
     net.add(Dense(3), one, name="dense")
     assert net.add(Dense(3), two, shares="dense") == "dense:1"
-    assert net.nodes["dense:1"].weights == "dense"
+    assert net.nodes["dense:1"].owner == "dense"
     assert net.count_params() == 4 * 3 + 3
     with pytest.raises(GraphError, match="there is no node 'dance' to share parameters with"):
         net.add(Dense(3), two, shares="dance")

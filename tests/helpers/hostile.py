@@ -242,7 +242,7 @@ def set_field(
 def small_model() -> xception.Model:
     """Return the small model with weights that no file has."""
     from xception.formats.keras.config_reader import read_network
-    from xception.graph.network import flatten
+    from xception.graph import flatten
     from xception.models.parameters import initial_parameters
 
     network = read_network(small(), 3, "small")

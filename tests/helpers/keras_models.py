@@ -1,7 +1,6 @@
-"""Models as people build them around Xception, with whichever Keras they are given.
+"""Builders of models around Xception, as users write them in Keras 2 or 3.
 
-Most stand around `base`, which has Xception's kinds of layers and names, but few and narrow ones;
-a few stand around the real network.
+Most use `base`, a small network with the kinds and names of Xception's layers. A few use Xception itself.
 """
 
 from __future__ import annotations
@@ -13,37 +12,47 @@ from typing import Any
 import numpy as np
 
 SHAPE = (40, 48, 3)
-REAL = (71, 71, 3)
+REAL_SHAPE = (71, 71, 3)
 CLASSES = 5
 
 
 @dataclass(frozen=True)
 class Builder:
-    """A function that builds a model, and what is peculiar about it."""
+    """A function that builds a model, and how to test the model.
+
+    Attributes:
+        build: build(keras) -> model, for either Keras.
+        inputs: The kind of each input: "scaled", "pixels", "uint8" or "numbers".
+        libraries: The versions of Keras that can build it.
+        policy: The mixed-precision policy.
+        is_trained: Whether to train the model for one step.
+    """
 
     build: Callable[[Any], Any]
-    takes: tuple[str, ...] = ("scaled",)  #: for each input: "scaled", "pixels", "bytes" or "numbers"
+    inputs: tuple[str, ...] = ("scaled",)
     libraries: tuple[str, ...] = ("keras", "tf_keras")
     policy: str = "float32"
-    trained: bool = False  #: one step, once the model has its weights
+    is_trained: bool = False
 
 
 BUILDERS: dict[str, Builder] = {}
 
 
-def builder(**peculiar):
+def builder(**options):
+    """Add the decorated function to BUILDERS; see `Builder` for the options."""
+
     def register(build):
-        BUILDERS[build.__name__] = Builder(build, **peculiar)
+        BUILDERS[build.__name__] = Builder(build, **options)
         return build
 
     return register
 
 
-# --- what they are made of ------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------
 
 
 def base(keras, shape=SHAPE, name="xception"):
-    """Xception with three blocks for fourteen: without a classifier, for images scaled to −1…1."""
+    """Build a small Xception: four of its blocks, no classifier, for images scaled to −1…1."""
     layers = keras.layers
     image = keras.Input(shape)
     x = layers.Conv2D(8, 3, strides=2, use_bias=False, name="block1_conv1")(image)
@@ -74,21 +83,21 @@ def separable(layers, x, filters, name):
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
-def frozen(model, but_for=0):
-    """The model with all its layers frozen, apart from the last few."""
-    for layer in model.layers[: len(model.layers) - but_for]:
+def freeze(model, except_last=0):
+    """Freeze all layers of a model except the last few."""
+    for layer in model.layers[: len(model.layers) - except_last]:
         layer.trainable = False
     return model
 
 
-def on_top(keras, maps, classes=CLASSES, **settings):
-    """The usual classifier."""
+def add_classifier(keras, maps, classes=CLASSES, **settings):
+    """Add global average pooling and a dense layer."""
     x = keras.layers.GlobalAveragePooling2D()(maps)
     return keras.layers.Dense(classes, **{"activation": "softmax", **settings})(x)
 
 
-def in_a_row(keras, listed, shape=SHAPE, **settings):
-    model = keras.Sequential(listed, **settings)
+def build_sequential(keras, layers, shape=SHAPE, **settings):
+    model = keras.Sequential(layers, **settings)
     model.build((None, *shape))
     return model
 
@@ -106,78 +115,78 @@ def augmentation(keras):
     )  # fmt: skip
 
 
-# --- the base and its place -----------------------------------------------------------------
+# --- nesting --------------------------------------------------------------------------------
 
 
 @builder()
 def flat(keras):
-    inside = frozen(base(keras), but_for=8)
-    x = keras.layers.GlobalAveragePooling2D()(inside.output)
+    backbone = freeze(base(keras), except_last=8)
+    x = keras.layers.GlobalAveragePooling2D()(backbone.output)
     x = keras.layers.Dense(12, activation="relu", name="hidden")(x)
-    return keras.Model(inside.input, keras.layers.Dense(CLASSES, activation="softmax")(x))
+    return keras.Model(backbone.input, keras.layers.Dense(CLASSES, activation="softmax")(x))
 
 
 @builder()
 def nested_and_frozen(keras):
-    inside = base(keras)
-    inside.trainable = False
+    backbone = base(keras)
+    backbone.trainable = False
     image = keras.Input(SHAPE)
-    x = keras.layers.GlobalAveragePooling2D()(inside(image, training=False))
+    x = keras.layers.GlobalAveragePooling2D()(backbone(image, training=False))
     x = keras.layers.Dropout(0.2)(x)
     return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(x))
 
 
 @builder()
 def nested_and_partly_frozen(keras):
-    """In `.h5` the base's weights then stand in another order: first those that training changes."""
-    inside = frozen(base(keras), but_for=9)
+    """In `.h5`, the weights of the base are then in another order: trainable ones first."""
+    backbone = freeze(base(keras), except_last=9)
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, inside(image)))
+    return keras.Model(image, add_classifier(keras, backbone(image)))
 
 
 @builder()
-def nested_with_frozen_normalisations(keras):
-    inside = base(keras)
-    for layer in inside.layers:
+def nested_with_frozen_normalization(keras):
+    backbone = base(keras)
+    for layer in backbone.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, inside(image)))
+    return keras.Model(image, add_classifier(keras, backbone(image)))
 
 
 @builder()
 def built_late_in_its_session(keras):
-    """Its layers are conv2d_9 and conv2d_10, which the alphabet puts the other way round."""
+    """Layers are named conv2d_9 and conv2d_10. In alphabetical order, these are swapped."""
     for _ in range(9):
         keras.layers.Conv2D(1, 1)
         keras.layers.BatchNormalization()
         keras.layers.Add()
-    inside = frozen(base(keras), but_for=9)
-    assert {"conv2d_9", "conv2d_10"} < {layer.name for layer in inside.layers}
+    backbone = freeze(base(keras), except_last=9)
+    assert {"conv2d_9", "conv2d_10"} < {layer.name for layer in backbone.layers}
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, inside(image)))
+    return keras.Model(image, add_classifier(keras, backbone(image)))
 
 
 @builder()
 def sequential(keras):
     layers = keras.layers
     head = [layers.GlobalAveragePooling2D(), layers.Dropout(0.3), layers.Dense(CLASSES, activation="softmax")]
-    return in_a_row(keras, [frozen(base(keras), but_for=9), *head])
+    return build_sequential(keras, [freeze(base(keras), except_last=9), *head])
 
 
-@builder(takes=("pixels",))
+@builder(inputs=("pixels",))
 def sequential_of_sequentials(keras):
     layers = keras.layers
     head = keras.Sequential([layers.GlobalMaxPooling2D(), layers.Dense(CLASSES, activation="softmax")])
     before = keras.Sequential([scaling(keras)])
-    return in_a_row(keras, [layers.InputLayer(SHAPE), augmentation(keras), before, base(keras), head])
+    return build_sequential(keras, [layers.InputLayer(SHAPE), augmentation(keras), before, base(keras), head])
 
 
 @builder()
 def nested_twice(keras):
-    inside = frozen(base(keras), but_for=9)
+    backbone = freeze(base(keras), except_last=9)
     layers = keras.layers
-    row = [inside, layers.BatchNormalization(), layers.GlobalAveragePooling2D()]
-    features = in_a_row(keras, row, name="features")
+    sequence = [backbone, layers.BatchNormalization(), layers.GlobalAveragePooling2D()]
+    features = build_sequential(keras, sequence, name="features")
     image = keras.Input(SHAPE)
     embedder = keras.Model(image, layers.Dense(10, activation="relu")(features(image)), name="embedder")
     image = keras.Input(SHAPE)
@@ -186,140 +195,145 @@ def nested_twice(keras):
 
 @builder()
 def two_bases(keras):
-    """Their layers bear the same names."""
+    """The layers of both have the same names."""
     image = keras.Input(SHAPE)
-    answers = [on_top(keras, base(keras, name=f"xception_{letter}")(image)) for letter in "ab"]
-    return keras.Model(image, keras.layers.Average()(answers))
+    outputs = [add_classifier(keras, base(keras, name=f"xception_{letter}")(image)) for letter in "ab"]
+    return keras.Model(image, keras.layers.Average()(outputs))
 
 
 @builder()
 def any_size(keras):
-    """Without an activation: it gives logits."""
-    inside = base(keras, (None, None, 3))
+    """The outputs are logits."""
+    backbone = base(keras, (None, None, 3))
     image = keras.Input((None, None, 3))
-    return keras.Model(image, on_top(keras, inside(image), activation=None))
+    return keras.Model(image, add_classifier(keras, backbone(image), activation=None))
 
 
 @builder()
-def names_of_ones_own(keras):
-    inside = base(keras, name="xception.v1")
+def custom_names(keras):
+    backbone = base(keras, name="xception.v1")
     image = keras.Input(SHAPE, name="image.in")
-    x = keras.layers.GlobalAveragePooling2D(name="pool-1")(inside(image))
+    x = keras.layers.GlobalAveragePooling2D(name="pool-1")(backbone(image))
     x = keras.layers.Dense(8, activation="relu", name="dense_of.mine")(x)
     return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax", name="9")(x), name="my-model")
 
 
-# --- what is done to the image --------------------------------------------------------------
+# --- preprocessing --------------------------------------------------------------------------
 
 
-@builder(takes=("pixels",))
+@builder(inputs=("pixels",))
 def augmentation_inside(keras):
-    inside = base(keras)
-    inside.trainable = False
+    backbone = base(keras)
+    backbone.trainable = False
     image = keras.Input(SHAPE)
     x = scaling(keras)(augmentation(keras)(image))
-    return keras.Model(image, on_top(keras, inside(x, training=False)))
+    return keras.Model(image, add_classifier(keras, backbone(x, training=False)))
 
 
-@builder(takes=("pixels",))
+@builder(inputs=("pixels",))
 def preprocess_input_inside(keras):
     image = keras.Input(SHAPE)
     x = keras.applications.xception.preprocess_input(image)
-    return keras.Model(image, on_top(keras, base(keras)(x)))
+    return keras.Model(image, add_classifier(keras, base(keras)(x)))
 
 
-@builder(takes=("pixels",))
+@builder(inputs=("pixels",))
 def arithmetic_inside(keras):
     image = keras.Input(SHAPE)
     mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
     x = (image / 255.0 - mean) / deviation
     maps = base(keras)(1 - 0.5 * x)
-    return keras.Model(image, on_top(keras, maps / (maps**2 + 1.0)))
+    return keras.Model(image, add_classifier(keras, maps / (maps**2 + 1.0)))
 
 
-@builder(takes=("pixels",))
-def adapted_normalisation(keras):
-    normalisation = keras.layers.Normalization()
+@builder(inputs=("pixels",))
+def adapted_normalization(keras):
+    normalization = keras.layers.Normalization()
     rng = np.random.default_rng(3)
-    normalisation.adapt((rng.uniform(0, 1, (4, *SHAPE)) * [255, 200, 150]).astype(np.float32))
+    normalization.adapt((rng.uniform(0, 1, (4, *SHAPE)) * [255, 200, 150]).astype(np.float32))
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, base(keras)(normalisation(image))))
+    return keras.Model(image, add_classifier(keras, base(keras)(normalization(image))))
 
 
-@builder(takes=("pixels",))
-def resized_inside(keras):
+@builder(inputs=("pixels",))
+def resizing_inside(keras):
     image = keras.Input((None, None, 3))
     x = keras.layers.Resizing(*SHAPE[:2])(image)
-    return keras.Model(image, on_top(keras, base(keras)(scaling(keras)(x))))
+    return keras.Model(image, add_classifier(keras, base(keras)(scaling(keras)(x))))
 
 
-@builder(takes=("bytes",))
-def takes_bytes(keras):
+@builder(inputs=("uint8",))
+def uint8_input(keras):
     image = keras.Input(SHAPE, dtype="uint8")
-    return keras.Model(image, on_top(keras, base(keras)(scaling(keras)(image))))
+    return keras.Model(image, add_classifier(keras, base(keras)(scaling(keras)(image))))
 
 
-# --- what stands behind ---------------------------------------------------------------------
+# --- heads ----------------------------------------------------------------------------------
 
 
 @builder()
 def squeeze_and_excite(keras):
-    inside, layers = base(keras), keras.layers
-    x = layers.GlobalAveragePooling2D(keepdims=True)(inside.output)
+    backbone, layers = base(keras), keras.layers
+    x = layers.GlobalAveragePooling2D(keepdims=True)(backbone.output)
     x = layers.Dense(8, activation="relu", use_bias=False)(x)
     x = layers.Dense(32, activation="sigmoid", use_bias=False)(x)
-    return keras.Model(inside.input, on_top(keras, layers.Multiply()([inside.output, x])))
+    return keras.Model(backbone.input, add_classifier(keras, layers.Multiply()([backbone.output, x])))
 
 
 @builder()
 def many_activations(keras):
-    inside, layers = base(keras), keras.layers
-    x = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(12, 1)(inside.output))
+    backbone, layers = base(keras), keras.layers
+    x = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(12, 1)(backbone.output))
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.LeakyReLU()(layers.BatchNormalization(scale=False)(layers.Dense(16)(x)))
     x = layers.LayerNormalization()(layers.Dense(16, activation="gelu")(x))
     x = layers.ReLU(max_value=6)(layers.Dense(16, activation="swish")(x))
-    return keras.Model(inside.input, layers.Softmax()(layers.Dense(CLASSES)(x)))
+    return keras.Model(backbone.input, layers.Softmax()(layers.Dense(CLASSES)(x)))
 
 
 @builder()
 def depthwise_and_transposed(keras):
-    inside, layers = base(keras), keras.layers
-    x = layers.ZeroPadding2D(1)(inside.output)
+    backbone, layers = base(keras), keras.layers
+    x = layers.ZeroPadding2D(1)(backbone.output)
     x = layers.DepthwiseConv2D(3, depth_multiplier=2, activation="relu")(x)
     x = layers.UpSampling2D()(layers.BatchNormalization()(x))
     x = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="elu")(x)
-    return keras.Model(inside.input, on_top(keras, layers.Cropping2D(1)(x)))
+    return keras.Model(backbone.input, add_classifier(keras, layers.Cropping2D(1)(x)))
 
 
 @builder()
 def segmentation(keras):
-    inside, layers = base(keras), keras.layers
-    early = inside.get_layer("block1_conv1_act").output
-    x = layers.UpSampling2D(4, interpolation="bilinear")(inside.output)
+    backbone, layers = base(keras), keras.layers
+    early = backbone.get_layer("block1_conv1_act").output
+    x = layers.UpSampling2D(4, interpolation="bilinear")(backbone.output)
     x = layers.concatenate([layers.Resizing(*early.shape[1:3])(x), early])
-    return keras.Model(inside.input, layers.Conv2D(4, 1, activation="softmax")(x))
+    return keras.Model(backbone.input, layers.Conv2D(4, 1, activation="softmax")(x))
 
 
-# --- several in, several out ----------------------------------------------------------------
+# --- several inputs and outputs -------------------------------------------------------------
 
 
 @builder()
 def two_outputs(keras):
-    """Labels, of which several may be true, and a quantity."""
-    inside, layers = base(keras), keras.layers
-    labels = layers.Dense(7, activation="sigmoid", name="labels")(layers.Flatten()(inside.output))
-    return keras.Model(inside.input, [labels, on_top(keras, inside.output, 1, activation="sigmoid") * 100.0])
+    """Multi-label classification, and regression."""
+    backbone, layers = base(keras), keras.layers
+    labels = layers.Dense(7, activation="sigmoid", name="labels")(layers.Flatten()(backbone.output))
+    return keras.Model(
+        backbone.input, [labels, add_classifier(keras, backbone.output, 1, activation="sigmoid") * 100.0]
+    )
 
 
 @builder(libraries=("keras",))
 def named_outputs(keras):
-    inside = base(keras)
-    outputs = {"kind": on_top(keras, inside.output), "age": on_top(keras, inside.output, 1, activation=None)}
-    return keras.Model(inside.input, outputs)
+    backbone = base(keras)
+    outputs = {
+        "kind": add_classifier(keras, backbone.output),
+        "age": add_classifier(keras, backbone.output, 1, activation=None),
+    }
+    return keras.Model(backbone.input, outputs)
 
 
-@builder(takes=("scaled", "numbers"))
+@builder(inputs=("scaled", "numbers"))
 def image_and_numbers(keras):
     image, numbers = keras.Input(SHAPE, name="image"), keras.Input((6,), name="numbers")
     x = keras.layers.GlobalAveragePooling2D()(base(keras)(image))
@@ -327,22 +341,24 @@ def image_and_numbers(keras):
     return keras.Model([image, numbers], keras.layers.Dense(CLASSES, activation="softmax")(x))
 
 
-@builder(takes=("scaled", "scaled"))
+@builder(inputs=("scaled", "scaled"))
 def siamese(keras):
-    """The base and a layer behind it are used twice."""
-    inside, hidden = frozen(base(keras), but_for=9), keras.layers.Dense(12, activation="relu")
+    """The base and a dense layer are applied twice."""
+    backbone, hidden = freeze(base(keras), except_last=9), keras.layers.Dense(12, activation="relu")
     images = [keras.Input(SHAPE), keras.Input(SHAPE)]
-    pooled = [keras.layers.GlobalAveragePooling2D()(inside(image)) for image in images]
+    pooled = [keras.layers.GlobalAveragePooling2D()(backbone(image)) for image in images]
     x = keras.layers.Subtract()([hidden(x) for x in pooled])
     return keras.Model(images, keras.layers.Dense(CLASSES, activation="softmax")(x))
 
 
 @builder()
 def nested_with_two_outputs(keras):
-    inside, layers = base(keras), keras.layers
-    backbone = keras.Model(inside.input, [inside.get_layer("block2_pool").output, inside.output], name="b")
+    backbone, layers = base(keras), keras.layers
+    nested = keras.Model(
+        backbone.input, [backbone.get_layer("block2_pool").output, backbone.output], name="b"
+    )
     image = keras.Input(SHAPE)
-    early, late = backbone(image)
+    early, late = nested(image)
     pooled = [layers.GlobalMaxPooling2D()(early), layers.GlobalAveragePooling2D()(late)]
     x = layers.Concatenate()(pooled)
     return keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x))
@@ -354,63 +370,71 @@ def nested_with_two_outputs(keras):
 @builder(policy="float16")
 def half_precision(keras):
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, base(keras)(image)))
+    return keras.Model(image, add_classifier(keras, base(keras)(image)))
 
 
 @builder(policy="mixed_float16")
 def mixed_precision(keras):
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, base(keras)(image), dtype="float32"))
+    return keras.Model(image, add_classifier(keras, base(keras)(image), dtype="float32"))
 
 
-@builder(trained=True)
+@builder(is_trained=True)
 def trained(keras):
-    """The file then holds an optimiser's state too."""
-    inside = frozen(base(keras), but_for=9)
+    """The file then also holds the state of the optimizer."""
+    backbone = freeze(base(keras), except_last=9)
     image = keras.Input(SHAPE)
-    return keras.Model(image, on_top(keras, inside(image)))
+    return keras.Model(image, add_classifier(keras, backbone(image)))
 
 
-# --- the real network -----------------------------------------------------------------------
-# Of these some with one Keras alone: what is peculiar to the other's files, small models show too.
+# --- Xception itself ------------------------------------------------------------------------
+# Some are built with one Keras only, to save time: small models test the other's files.
 
 
 @builder(libraries=("tf_keras",))
-def xception_itself(keras):
-    return keras.applications.Xception(weights=None, input_shape=REAL, classes=10)
+def xception_alone(keras):
+    return keras.applications.Xception(weights=None, input_shape=REAL_SHAPE, classes=10)
 
 
 @builder()
 def xception_partly_frozen(keras):
-    inside = keras.applications.Xception(False, weights=None, input_shape=REAL, pooling="avg")
-    frozen(inside, but_for=30)
-    image = keras.Input(REAL)
-    x = keras.layers.Dropout(0.5)(inside(image))
+    backbone = keras.applications.Xception(False, weights=None, input_shape=REAL_SHAPE, pooling="avg")
+    freeze(backbone, except_last=30)
+    image = keras.Input(REAL_SHAPE)
+    x = keras.layers.Dropout(0.5)(backbone(image))
     return keras.Model(image, keras.layers.Dense(10, activation="softmax")(x))
 
 
-@builder(takes=("pixels",), libraries=("keras",))
+@builder(inputs=("pixels",), libraries=("keras",))
 def xception_with_everything(keras):
-    inside = keras.applications.Xception(False, weights=None, input_shape=REAL)
-    inside.trainable = False
+    backbone = keras.applications.Xception(False, weights=None, input_shape=REAL_SHAPE)
+    backbone.trainable = False
     image = keras.Input((90, 100, 3))
-    x = keras.layers.Resizing(*REAL[:2])(augmentation(keras)(image))
-    x = inside(keras.applications.xception.preprocess_input(x), training=False)
+    x = keras.layers.Resizing(*REAL_SHAPE[:2])(augmentation(keras)(image))
+    x = backbone(keras.applications.xception.preprocess_input(x), training=False)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dense(24, activation="relu")(keras.layers.BatchNormalization()(x))
     return keras.Model(image, keras.layers.Dense(10, activation="softmax")(x))
 
 
-def draw(rng, name, shape):
-    """One array as `weights` needs it, by the name that Keras gives it: "gamma", "kernel", …"""
-    if name == "gamma":  # some negative, as in trained networks: it reverses which pixel is the largest
+def random_weights(rng, name, shape):
+    """Draw an array such that activations and logits stay about as large as in a trained network.
+
+    Args:
+        rng: Random generator.
+        name: The name of the parameter in Keras: "gamma", "kernel", …
+        shape: The shape of the array.
+    """
+    if (
+        name == "gamma"
+    ):  # some are negative, as in trained networks: this swaps the largest and smallest pixel
         value = rng.uniform(0.8, 1.2, shape) * rng.choice([1, 1, 1, -1], shape)
     elif name == "moving_variance":
         value = rng.uniform(0.8, 1.2, shape)
     elif name in ("beta", "moving_mean", "bias"):
         value = rng.uniform(-0.2, 0.2, shape)
     elif name == "depthwise_kernel":
-        value = rng.normal(0, 1 / 3, shape)  # nine taps
+        value = rng.normal(0, 1 / 3, shape)  # a 3×3 window
     elif len(shape) == 2:
         value = rng.normal(0, 0.08, shape)  # the classifier
     else:

@@ -3,8 +3,7 @@
 import numpy as np
 
 from xception import Model
-from xception.graph import Graph
-from xception.graph.network import Member, Network, flatten, of_graph
+from xception.graph import Graph, Member, Network, flatten
 from xception.layers import (
     Activation,
     Add,
@@ -41,7 +40,7 @@ def base(name="base", shape=(12, 12, 3), frozen=()):
     x = add(BatchNormalization(), x, name="block2_sepconv1_bn")
     x = add(MaxPooling2D(3, strides=2, padding="same"), x, name="block2_pool")
     add(Add(), x, residual)
-    return of_graph(net)
+    return Network.from_graph(net)
 
 
 def row(name, *layers):
@@ -151,7 +150,7 @@ def model(network, seed=3):
             for name, parameter in node.parameters.items()
         }
         for node in graph.nodes.values()
-        if node.parameters and node.weights == node.name
+        if node.parameters and node.owner == node.name
     }
     return Model(graph, parameters, network)
 

@@ -6,7 +6,7 @@ import small_models
 from inspected_files import find_layer, with_config
 
 import xception
-from xception.graph.network import flatten, of_graph
+from xception.graph import Network, flatten
 from xception.inspection.backbones import Backbone, find_in_model
 from xception.inspection.inspector import inspect
 from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
@@ -17,7 +17,8 @@ def classifier(base):
     """The shipped backbone as a layer of a classifier."""
     network = small_models.wired(
         "classifier", ["image"], ["classes"],
-        image=(Input((75, 75, 3)),), base=(of_graph(base.graph), ["image"]), classes=(Dense(2), ["base"]),
+        image=(Input((75, 75, 3)),), base=(Network.from_graph(base.graph), ["image"]),
+        classes=(Dense(2), ["base"]),
     )  # fmt: skip
     parameters = {f"base/{name}": arrays for name, arrays in base.parameters.items()}
     head = {"classes": {"kernel": np.ones((2048, 2), np.float32), "bias": np.ones(2, np.float32)}}
@@ -60,7 +61,8 @@ def test_a_backbone_that_is_not_nested(full_model):
 def test_a_backbone_that_is_used_twice_is_found_once(base):
     network = small_models.wired(
         "siamese", ["one", "two"], ["one_pooled", "two_pooled"],
-        one=(Input((75, 75, 3)),), two=(Input((75, 75, 3)),), base=(of_graph(base.graph), ["one"], ["two"]),
+        one=(Input((75, 75, 3)),), two=(Input((75, 75, 3)),),
+        base=(Network.from_graph(base.graph), ["one"], ["two"]),
         one_pooled=(Dense(1), ["base"]), two_pooled=(Dense(1), ["base:1"]),
     )  # fmt: skip
     parameters = {f"base/{name}": arrays for name, arrays in base.parameters.items()}

@@ -28,8 +28,8 @@ def model(real):
 
 @pytest.fixture(scope="module")
 def expected(real):
-    with np.load(real / "expected.npz") as answers:
-        return dict(answers)
+    with np.load(real / "expected.npz") as file:
+        return dict(file)
 
 
 def ranking(explanation, box, size=100):

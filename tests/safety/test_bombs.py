@@ -186,8 +186,8 @@ def test_bombs_are_refused_in_little_memory(tmp_path):
         try:
             paths[name] = make(tmp_path / f"{i}.keras")
         except OSError as error:  # older HDF5 libraries read such a chunk, but do not write it
-            assert "chunk size can't be encoded" in str(error)
-            assert name == "a chunk"
+            if name != "a chunk" or "chunk size can't be encoded" not in str(error):
+                raise
     for name, path in paths.items():
         assert path.stat().st_size < 80 << 20, name
     command = [sys.executable, "-c", LOAD.format(memory=MEMORY), *map(str, paths.values())]

@@ -45,7 +45,7 @@ Maps = tuple[Map, ...]
 
 
 class Buffers:
-    """Memory that is reserved while a schedule is built, and passed on from stage to stage.
+    """Memory that is reserved while a schedule is built, and reused from stage to stage.
 
     Attributes:
         reserved: Bytes reserved in total.

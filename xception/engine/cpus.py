@@ -7,7 +7,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-#: Largest number of threads. Bounds the cost of a typing error: every thread is really started.
+#: Bounds the cost of a typing error: every thread is started.
 MAX_THREADS = 256
 
 _requested: int | None = None

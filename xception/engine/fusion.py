@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Node
-from ..kernels import Array, Pair, output_size
+from ..kernels import Array, Padding, Pair, output_size
 from ..layers import (
     Activation,
     Add,
@@ -31,8 +31,8 @@ from ..layers import (
 
 RELU_LAYERS = (Activation("relu"), ReLU())  #: layers that compute max(x, 0)
 
-#: Kernel elements up to which batch normalization is folded in, which needs a second copy of the
-#: kernel. Bounds memory: larger products are scaled instead, a pass over elements in the cache.
+#: Elements of a kernel into which batch normalization is folded. Bounds memory, since folding makes a
+#: second copy of the kernel. Of larger kernels the product is scaled instead, while it is in the cache.
 MAX_FOLDED_ELEMENTS = 1 << 18
 
 #: Smallest scale by which a bias is divided. Bounds the rounding error, and excludes 0.
@@ -51,24 +51,25 @@ class FusedStage:
         window: (kh, kw).
         strides: Steps between windows.
         padding: "same" or "valid".
-        depthwise: Depthwise kernel (kh, kw, c), applied before the product. None: the whole
-            window goes into the product.
+        depthwise: Depthwise kernel (kh, kw, c), applied before the product. If None, the product
+            reads whole windows.
         matrix: (c, filters) with a depthwise kernel, else (kh·kw·c, filters).
-        scale: (filters,). None: there is none, or it is folded into the matrix.
+        scale: (filters,). None if there is none, or if it is folded into the matrix.
         bias: (filters,).
-        pool: Max pooling behind the bias, or None.
+        pool: Max pooling after the bias, or None.
         residual: The node whose activation is added, or None.
         relu: The node that is max(y, 0), or None.
         stores_raw: Whether y itself is read.
-        packed: Weights as the backend reads them, by (attribute, width, first channel, end).
-            Held weakly: shared by all schedules that use them, and released with the last.
+        packed: Weights in the layout of the backend, by (attribute, width, first channel, end). They
+            are shared by the schedules that use them, and released with the last, since the
+            references are weak.
     """
 
     name: str
     source: str
     window: Pair
     strides: Pair
-    padding: str
+    padding: Padding
     depthwise: Array | None
     matrix: Array
     scale: Array | None
@@ -148,7 +149,7 @@ def fuse(graph: Graph, parameters: GraphParameters, outputs: Iterable[str]) -> l
 
 
 def _defer_scales(stages: list[Stage], outputs: tuple[str, ...]) -> None:
-    """Move scales into the depthwise kernel that reads the result: one pass less over the map.
+    """Move scales into the depthwise kernel that reads the result, which saves a pass over the map.
 
     max(s·y + b, 0) = s·max(y + b/s, 0) for s > 0. The map must have no other reader.
     """
@@ -167,7 +168,7 @@ def _defer_scales(stages: list[Stage], outputs: tuple[str, ...]) -> None:
         reader = stages[reader_position]
         if not isinstance(reader, FusedStage) or reader.depthwise is None:
             continue
-        if reader.source == stage.relu != reader.residual:
+        if reader.source == stage.relu and reader.residual != stage.relu:
             stages[reader_position] = replace(reader, depthwise=reader.depthwise * stage.scale)
             stages[position] = replace(stage, bias=stage.bias / stage.scale, scale=None)
 
@@ -189,9 +190,9 @@ class _Fuser:
         return self.stages
 
     def _computing_nodes(self) -> dict[str, Node]:
-        """Return the needed nodes, without those that only pass on their input.
+        """Return the needed nodes, without those that return their input unchanged.
 
-        These are dropout and the inputs of nested models. They stay if they are outputs.
+        These are, for example, dropout layers. They stay if they are outputs.
         """
         origin: dict[str, str] = {}  # the node whose activation a node passes on, or itself
         nodes: dict[str, Node] = {}
@@ -207,7 +208,7 @@ class _Fuser:
     def _add(self, name: str) -> None:
         """Add the stage that computes a node, and before it the stages that it needs."""
         drafts: dict[str, Stage] = {}
-        pending = [name]  # an explicit stack: a graph may be deeper than Python's
+        pending = [name]  # an explicit stack: a graph may be deeper than Python can recurse
         while pending:
             name = pending[-1]
             node = self.nodes[name]
@@ -228,23 +229,16 @@ class _Fuser:
             self.computed.update(stage.outputs)
 
     def _layer_stage(self, node: Node) -> LayerStage:
-        return LayerStage(node.name, node.layer, self.parameters.get(node.weights, {}), node.inputs)
+        return LayerStage(node.name, node.layer, self.parameters.get(node.owner, {}), node.inputs)
 
     def _fused_stage(self, node: Node) -> FusedStage | None:
         """Return the fused stage that ends with this node, or None if there is none.
 
         Matches backwards: [sum <-] [max pooling <-] [normalization <-] convolution.
         """
-        end, residual, normalization = node, None, None
-        pool: MaxPooling2D | None = None
-        if isinstance(node.layer, Add) and len(node.inputs) == 2:
-            for product, addend in (node.inputs, node.inputs[::-1]):
-                same_shape = self.nodes[product].output_shape == self.nodes[addend].output_shape
-                if product == addend or not same_shape or not self._has_one_reader(product):
-                    continue
-                if self._leads_to_product(product):
-                    node, residual = self.nodes[product], addend
-                    break
+        end = node
+        node, residual = self._split_sum(node)
+        pool, normalization = None, None
         if isinstance(node.layer, MaxPooling2D) and self._has_one_reader(node.inputs[0]):
             pool = node.layer
             node = self.nodes[node.inputs[0]]
@@ -264,7 +258,7 @@ class _Fuser:
             window=pair(layer.kernel_size),
             strides=pair(layer.strides),
             padding=layer.padding,
-            depthwise=self.parameters[node.weights]["depthwise_kernel"][..., 0] if separable else None,
+            depthwise=self.parameters[node.owner]["depthwise_kernel"][..., 0] if separable else None,
             matrix=matrix,
             scale=scale,
             bias=bias,
@@ -274,7 +268,19 @@ class _Fuser:
             stores_raw=end.name in self.outputs or self.readers[end.name] != [relu],
         )
 
+    def _split_sum(self, node: Node) -> tuple[Node, str | None]:
+        """Split a sum into the end of a product and the residual; (node, None) for any other node."""
+        if isinstance(node.layer, Add) and len(node.inputs) == 2:
+            for product, residual in (node.inputs, node.inputs[::-1]):
+                same_shape = self.nodes[product].output_shape == self.nodes[residual].output_shape
+                if product == residual or not same_shape or not self._has_one_reader(product):
+                    continue
+                if self._leads_to_product(product):
+                    return self.nodes[product], residual
+        return node, None
+
     def _leads_to_product(self, name: str) -> bool:
+        """Return True if a node is a product, or max pooling or normalization of one."""
         node = self.nodes[name]
         while isinstance(node.layer, MaxPooling2D | BatchNormalization) and self._has_one_reader(
             node.inputs[0]
@@ -300,15 +306,15 @@ class _Fuser:
         return simple and layer.groups == 1
 
     def _affine(self, node: Node, normalization: Node | None) -> tuple[Array, Array | None, Array]:
-        """Return a convolution and the normalization behind it as (matrix, scale, bias)."""
-        layer, weights = node.layer, self.parameters[node.weights]
+        """Return a convolution and the normalization after it as (matrix, scale, bias)."""
+        layer, weights = node.layer, self.parameters[node.owner]
         assert isinstance(layer, Conv2D | SeparableConv2D)
         kernel = weights["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
         matrix = kernel.reshape(-1, layer.filters)  # (c, filters) or (kh·kw·c, filters)
         bias = np.asarray(weights.get("bias", np.zeros(layer.filters)), np.float64)
         scale: Array | None = None
         if normalization is not None:
-            scale, offset = _scale_and_offset(normalization, self.parameters[normalization.weights])
+            scale, offset = _scale_and_offset(normalization, self.parameters[normalization.owner])
             bias = bias * scale + offset
             scale = scale.astype(np.float32)
             if matrix.size <= MAX_FOLDED_ELEMENTS:

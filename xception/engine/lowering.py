@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..kernels import Array, Backend, Call, Epilogue, Target, same_padding
+from ..kernels import Array, Backend, Call, Epilogue, Padding, Pair, Target, same_padding
 from .buffers import Buffers, Map, Maps, select_channels, split_evenly
 from .fusion import FusedStage
 
@@ -15,17 +15,17 @@ STRIP_PIXELS = 1024
 class StageLowering:
     """A fused stage with the maps it reads and writes, and the scratch memory it needs.
 
-    A stage is split among threads by rows (`row_shares`) or by output channels (`gather_shares`,
-    all threads meet, then `channel_shares`).
+    A stage is split among threads by rows, by `row_shares`; or by output channels, by `gather_shares`
+    and then, once all threads have met, `channel_shares`.
 
     Args:
         stage: The stage.
-        source: Its source's maps. Several only if it is split by channels.
-        residual: Its residual's maps, likewise, or None.
-        raw: Receives y, or None.
-        active: Receives max(y, 0), or None. At least one of `raw` and `active` is given.
-        buffers: Where scratch memory comes from.
-        backend: What prepares the calls.
+        source: The maps of its source. There may be several only if the stage is split by channels.
+        residual: The maps of its residual, likewise, or None.
+        raw: The maps that receive y, or None.
+        active: The maps that receive max(y, 0), or None. At least one of `raw` and `active` is given.
+        buffers: The source of scratch memory.
+        backend: Prepares the calls.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class StageLowering:
         assert target is not None
         self._out_height, self._out_width, _ = target[0].interior.shape
         (kh, kw), (sh, sw) = stage.window, stage.strides
-        self._before = _padding_before((h, w), (kh, kw), (sh, sw), stage.padding)
+        self._padding = _padding_before((h, w), (kh, kw), (sh, sw), stage.padding)
         reach = (self._height - 1) * sh + kh, (self._width - 1) * sw + kw
         fits = map(int.__le__, reach, self._corner(source[0]).shape)
         assert all(fits), "internal error: a window extends beyond its map"
@@ -64,7 +64,7 @@ class StageLowering:
     def gather_shares(self, threads: int) -> list[list[Call]]:
         """Prepare the left side of the whole product.
 
-        If each thread has its own channels of the source, it gathers from these.
+        If the source is one map for each thread, each thread gathers from its own.
 
         Args:
             threads: Number of threads.
@@ -82,7 +82,7 @@ class StageLowering:
         ]
 
     def channel_shares(self, threads: int) -> list[list[Call]]:
-        """Prepare the product and what follows it, for some output channels over the whole map.
+        """Prepare the product and its epilogue, for some output channels of the whole map.
 
         Args:
             threads: Number of threads.
@@ -108,7 +108,7 @@ class StageLowering:
     # --- split by rows ------------------------------------------------------------------------
 
     def row_shares(self, threads: int) -> list[list[Call]]:
-        """Prepare the whole stage, for some output rows, strip by strip.
+        """Prepare the whole stage for some output rows, strip by strip.
 
         Args:
             threads: Number of threads.
@@ -135,7 +135,7 @@ class StageLowering:
         calls: list[Call] = []
         previous = slice(0, 0)
         for strip, source in zip(strips, sources, strict=True):
-            # Pooling windows may overlap: rows that the previous strip has computed are kept.
+            # Pooling windows may overlap: rows that the previous strip has computed are carried over.
             kept = max(0, min(previous.stop, source.stop) - source.start)
             if kept:
                 first = source.start - previous.start
@@ -173,8 +173,8 @@ class StageLowering:
     # --- in both cases ------------------------------------------------------------------------
 
     def _corner(self, part: Map) -> Array:
-        """Return a map from the corner of the first window on."""
-        above, left = self._before
+        """Return the part of a map that begins at the corner of the first window."""
+        above, left = self._padding
         return part.array[part.border[0] - above :, part.border[2] - left :]
 
     def _gather(self, part: Map, rows: slice, left: Array) -> list[Call]:
@@ -200,11 +200,11 @@ class StageLowering:
     ) -> list[Call]:  # fmt: skip
         """Turn the product into output rows.
 
-        y: Product rows from `first` on, of which `kept` already have their scale and bias.
-        rows: The output rows. `pooled` and `scratch` have room for at least as many.
+        `y` holds the product rows from `first` on. The first `kept` of them have their scale and bias
+        already. `pooled` and `scratch` have at least as many rows as `rows`.
         """
         stage = self._stage
-        epilogue = Epilogue(
+        affine = Epilogue(
             scale=None if stage.scale is None else self._packed("scale", stage.scale, channels),
             bias=self._packed("bias", stage.bias, channels),
         )
@@ -214,11 +214,11 @@ class StageLowering:
             active=self._targets(self._active, rows, channels),
         )
         if stage.pool is None:
-            return self._backend.epilogue(y, replace(targets, scale=epilogue.scale, bias=epilogue.bias))
+            return self._backend.epilogue(y, replace(targets, scale=affine.scale, bias=affine.bias))
         assert pooled is not None
         assert scratch is not None
-        calls = self._backend.epilogue(y[kept:], epilogue) if len(y) > kept else []
-        (above, left), h = self._pool_before(), rows.stop - rows.start
+        calls = self._backend.epilogue(y[kept:], affine) if len(y) > kept else []
+        (above, left), h = self._pool_padding(), rows.stop - rows.start
         window, (sh, sw) = stage.pool.geometry
         top = rows.start * sh - above - first
         pooling = self._backend.max_pool(
@@ -248,19 +248,17 @@ class StageLowering:
         if self._stage.pool is None:
             return rows
         (window, _), (stride, _) = self._stage.pool.geometry
-        above, _ = self._pool_before()
+        above, _ = self._pool_padding()
         first, last = rows.start * stride - above, (rows.stop - 1) * stride - above + window
         return slice(max(0, first), min(self._height, last))
 
-    def _pool_before(self) -> tuple[int, int]:
+    def _pool_padding(self) -> Pair:
         pool = self._stage.pool
         assert pool is not None
         return _padding_before((self._height, self._width), *pool.geometry, pool.padding)
 
 
-def _padding_before(
-    size: tuple[int, int], window: tuple[int, int], strides: tuple[int, int], padding: str
-) -> tuple[int, int]:
+def _padding_before(size: Pair, window: Pair, strides: Pair, padding: Padding) -> Pair:
     """Return the padding above and to the left of a map."""
     if padding != "same":
         return 0, 0

@@ -13,31 +13,31 @@ from functools import partial
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Inputs
+from ..graph.limits import MAX_ACTIVATION_ELEMENTS
 from ..kernels import NUMPY, Array, Backend, Step
 from ..layers import Shape
 from .fusion import Stage, fuse
 from .schedule import Schedule, build_schedule
 from .team import Barrier, Team, acquire_team
 
-#: Combinations of outputs, input shapes and threads for which schedules are kept, and bytes that
-#: these may reserve, except the last. Both bound the memory of a program that sees many shapes.
+#: Schedules are cached by outputs, input shapes and number of threads. Both limits bound the memory of a
+#: program that sees many shapes. The schedules used last are kept, whatever they reserve.
 MAX_CACHED_KEYS = 4
 MAX_CACHED_BYTES = 160 << 20
 
-#: An activation may have this many elements per example (1 GiB), or this many times as many as its
-#: input. Bounds memory: a file may ask for anything. Xception's largest is 10 times its image.
-MAX_ELEMENTS = 1 << 28
-MAX_GROWTH = 1000
+#: Elements of an activation over elements of the input, for inputs so large that this exceeds
+#: MAX_ACTIVATION_ELEMENTS. Bounds memory, as that does. Xception's largest ratio is 10.
+MAX_GROWTH_RATIO = 1000
 
-Example = dict[str, Array]  #: arrays by the name of the input, (n, ...)
+InputArrays = dict[str, Array]  #: (n, ...), by the name of the input
 InputShapes = tuple[tuple[int, ...], ...]  #: without the batch axis, for each input
 
 
 class Plan:
     """A graph with its parameters, ready to run on inputs of any shape that it accepts.
 
-    Safe to run from several threads (one prediction at a time runs, the others wait), and after
-    a fork. A copy of a plan prepares its schedules anew.
+    It may be used from several threads, of which one at a time runs and the others wait, and after a
+    fork. A copy of a plan prepares its own schedules.
 
     Args:
         graph: The graph.
@@ -62,22 +62,21 @@ class Plan:
     def run(self, x: Inputs, outputs: Iterable[str] | None = None) -> dict[str, Array]:
         """Compute activations.
 
-        Computes nothing that the outputs do not need. A batch of at least as many examples as
-        threads is split by examples; else the threads share the work of each example.
+        Nodes that the outputs do not depend on are not computed. A batch of at least as many examples
+        as threads is split by examples. In a smaller one, the threads share the work of each example.
 
         Args:
-            x: float32 inputs, (n, ...); for several inputs a mapping from their names.
-            outputs: Names of the nodes whose activations are returned; the graph's outputs by
-                default.
+            x: The input, float32 (n, ...). For several inputs, a mapping from their names to arrays.
+            outputs: Names of the nodes whose activations are returned. By default the graph's outputs.
 
         Returns:
-            By node its activation, float32 (n, ...).
+            The activations by node, float32 (n, ...).
 
         Raises:
             ValueError: An activation would be too large.
         """
         names = tuple(self.graph.outputs if outputs is None else outputs)
-        inputs = dict(self.graph.by_name(x))
+        inputs = dict(self.graph.by_input_name(x))
         count = min(map(len, inputs.values()))
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)
@@ -105,11 +104,10 @@ class Plan:
         """Return every node's output shape.
 
         Args:
-            *input_shapes: The inputs' shapes without the batch axis, in the order of
-                `graph.inputs`.
+            *input_shapes: The inputs' shapes without the batch axis, in the order of `graph.inputs`.
 
         Returns:
-            By node its output shape, without the batch axis.
+            The output shapes by node, without the batch axis.
 
         Raises:
             ValueError: The graph does not accept these shapes, or an activation would be too
@@ -123,8 +121,8 @@ class Plan:
             last = self._last_shapes = input_shapes, shapes
         return last[1]
 
-    def steps(self, input_shape: tuple[int, ...], threads: int) -> Schedule:
-        """Return the schedule for one example, to be inspected and timed.
+    def schedule_for(self, input_shape: tuple[int, ...], threads: int) -> Schedule:
+        """Return the schedule for one example, for tests and profiles.
 
         Args:
             input_shape: The input's shape without the batch axis.
@@ -137,18 +135,18 @@ class Plan:
 
     @property
     def cached_keys(self) -> int:
-        """Combinations of outputs, input shapes and threads for which schedules are kept."""
+        """Number of cached combinations of outputs, input shapes and threads."""
         return len(self._schedules)
 
     @property
     def reserved_bytes(self) -> int:
-        """Bytes that the kept schedules have reserved for activations."""
+        """Bytes that the cached schedules have reserved for activations."""
         return sum(each.buffers.reserved for schedules in self._schedules.values() for each in schedules)
 
     def _prepare(
         self, outputs: tuple[str, ...], input_shapes: InputShapes, threads: int, count: int
     ) -> list[Schedule]:
-        """Return `count` schedules with separate memory, built at the first call."""
+        """Return `count` schedules with separate memory, from the cache or built now."""
         key = (outputs, input_shapes, threads)
         if outputs not in self._stages:
             self._stages[outputs] = fuse(self.graph, self.parameters, outputs)
@@ -175,15 +173,15 @@ class Plan:
 def _check_sizes(shapes: dict[str, Shape], input_elements: int) -> None:
     for name, shape in shapes.items():
         elements = math.prod(map(int, shape))  # type: ignore[arg-type]
-        if elements > max(MAX_ELEMENTS, MAX_GROWTH * input_elements):
+        if elements > max(MAX_ACTIVATION_ELEMENTS, MAX_GROWTH_RATIO * input_elements):
             raise ValueError(
                 f"{name} would have {elements:,} elements for an input of {input_elements:,}; the maximum is "
-                f"{MAX_ELEMENTS:,}, or {MAX_GROWTH} times the input"
+                f"{MAX_ACTIVATION_ELEMENTS:,}, or {MAX_GROWTH_RATIO} times the input"
             )
 
 
 def _batch_program(
-    schedule: Schedule, inputs: Example, examples: Iterable[int], y: dict[str, Array], barrier: Barrier
+    schedule: Schedule, inputs: InputArrays, examples: Iterable[int], y: dict[str, Array], barrier: Barrier
 ) -> Iterator[Step]:
     """Yield one thread's examples, as long as no other thread has failed."""
     for i in examples:
@@ -191,14 +189,14 @@ def _batch_program(
         yield partial(_run_alone, schedule, inputs, i, y)
 
 
-def _run_alone(schedule: Schedule, inputs: Example, i: int, y: dict[str, Array]) -> None:
+def _run_alone(schedule: Schedule, inputs: InputArrays, i: int, y: dict[str, Array]) -> None:
     schedule.feed({name: array[i] for name, array in inputs.items()})
     for step in schedule.programs[0]:
         step()
     _store(schedule, i, y)
 
 
-def _run_together(team: Team, schedule: Schedule, inputs: Example, i: int, y: dict[str, Array]) -> None:
+def _run_together(team: Team, schedule: Schedule, inputs: InputArrays, i: int, y: dict[str, Array]) -> None:
     schedule.feed({name: array[i] for name, array in inputs.items()})
     team.run(schedule.programs, schedule.barrier)
     _store(schedule, i, y)

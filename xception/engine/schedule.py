@@ -25,8 +25,8 @@ from .fusion import FusedStage, LayerStage, Stage
 from .lowering import StageLowering
 from .team import Barrier
 
-#: Pixels of a product for each thread, below which it is split by channels instead of rows. Bounds
-#: the cost of repacking the kernel, which BLAS does for every share of the rows.
+#: Pixels of a product per thread. Below it, a stage is split by channels instead of rows. Bounds the cost
+#: of repacking the kernel, which BLAS does for every share of the rows.
 MIN_PIXELS_PER_THREAD = 512
 
 
@@ -35,13 +35,13 @@ class Schedule:
     """The prepared calls for one example of one shape. Made by `build_schedule`.
 
     Attributes:
-        programs: For each thread, the calls in the order in which it makes them.
+        programs: For each thread its calls, in order.
         labels: For each call its node and kind of work.
         barrier: Where the programs meet.
-        buffers: The memory that they use.
+        buffers: The memory of the maps.
         maps: The activations that are kept to the end, by node.
         inputs: The current example's inputs with a batch axis, by node.
-        values: Activations outside any map, by node, while a run lasts.
+        values: Activations of the current run that are in no map, by node.
         outputs: The nodes whose activations `results` returns.
     """
 
@@ -58,14 +58,14 @@ class Schedule:
         """Set the input of the next run.
 
         Args:
-            example: By the input's name an array without a batch axis: (h, w, c) for images.
+            example: Arrays without a batch axis, (h, w, c) for images, by the name of the input.
         """
         self.values.clear()
         self.inputs.clear()
         self.inputs.update({name: array[np.newaxis] for name, array in example.items()})
 
     def results(self) -> dict[str, Array]:
-        """Return the outputs' activations with a batch axis, (1, ...), and forget the input."""
+        """Return the outputs' activations with a batch axis, (1, ...), and release the input."""
         activations = {
             name: read_activation(self.maps[name]) if name in self.maps else self.values[name]
             for name in self.outputs
@@ -160,7 +160,7 @@ class _Scheduler:
         return self.maps[name]
 
     def _release(self, maps: Maps) -> None:
-        if not any(other is maps for other in self.maps.values()):  # not if a sum replaced it in place
+        if not any(other is maps for other in self.maps.values()):  # a sum may have been written in place
             for part in maps:
                 self.buffers.give_back_map(part)
 
@@ -170,16 +170,16 @@ class _Scheduler:
         self.releases.clear()
 
     def _is_small(self, stage: FusedStage) -> bool:
-        """Return whether a stage is split by channels."""
+        """Return True if a stage is split by channels."""
         h, w, _ = self.sizes[stage.source]
         pixels = math.prod(stage.product_size(h, w))
         return self.threads > 1 and pixels < self.threads * MIN_PIXELS_PER_THREAD
 
     def _next_needs_no_barrier(self, position: int) -> bool:
-        """Return whether each thread can go on to the next stage without waiting.
+        """Return True if each thread can continue with the next stage without waiting.
 
-        It can if the next stage is split by channels too, and first reads only channels that the
-        same thread has computed.
+        It can if the next stage is split by channels too, and each thread first reads only channels that
+        it has computed itself.
         """
         if position + 1 == len(self.stages):
             return False
@@ -243,7 +243,7 @@ class _Scheduler:
         if residual is None or stage.residual is None or self.last_read[stage.residual] > position:
             return raw
         same_layout = [(p.border, p.channels) for p in residual] == [(p.border, p.channels) for p in raw]
-        # Not if it is the source too: other threads may still have to read its rows.
+        # Not if the residual is the source too: other threads may still have to read its rows.
         if same_layout and stage.residual != stage.source:
             self._release(self.maps.pop(stage.name))
             raw = self.maps[stage.name] = residual
@@ -252,11 +252,11 @@ class _Scheduler:
 
 @dataclass(eq=False)
 class _LayerRun:
-    """A step that computes a node by its layer, from maps and values to one of them."""
+    """A step that computes a node by its layer. It reads and writes maps or `values`."""
 
     stage: LayerStage
-    sources: list[Maps | None]  #: an input's maps; None: it is in `values`
-    target: Maps | None  #: None: the result goes to `values`
+    sources: list[Maps | None]  #: for each input its maps, or None if it is in `values`
+    target: Maps | None  #: None if the result goes to `values`
     last_reads: list[str]  #: inputs that no later stage reads
     inputs: dict[str, Array]
     values: dict[str, Array]

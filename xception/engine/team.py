@@ -1,7 +1,7 @@
 """Thread pool with a spinning barrier, shared by all predictions of the process.
 
-The pool's own threads each call BLAS, so BLAS is limited to one thread while they work, and gets
-its own number back afterwards.
+Each thread of the pool calls BLAS, so BLAS itself is limited to one thread while they work. Its own
+number is restored afterwards.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 Program = Iterable[Step]  #: what one thread runs
 
-#: Turns of a busy wait, about ten milliseconds, before it becomes a loop of short sleeps. Bounds
-#: the CPU time that a thread burns while another one computes.
+#: Turns of a busy wait, about ten milliseconds, before it becomes a loop of short sleeps. Bounds the CPU
+#: time that a thread wastes while another one computes.
 MAX_SPIN_TURNS = 10_000
-SLEEP_SECONDS = 1e-4  #: between two checks from then on
+SLEEP_SECONDS = 1e-4  #: one sleep of this loop
 
 # --- a team ---------------------------------------------------------------------------------
 
@@ -65,9 +65,9 @@ class Barrier:
             raise Abandoned
 
     def meet(self, member: int) -> Step:
-        """Return a step that waits until every program has come as far.
+        """Return a step that waits until every program has reached the same meeting.
 
-        Every program must contain equally many of these steps.
+        Every program must contain the same number of these steps.
 
         Args:
             member: The program that will contain the step.
@@ -179,7 +179,7 @@ def spin(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds: busily at first, then in short sleeps.
 
     Args:
-        condition: Returns whether waiting is over.
+        condition: Returns True when waiting is over.
     """
     turns = 0
     while not condition():
@@ -215,7 +215,7 @@ _shared = _Shared()
 
 
 def _reset_after_fork() -> None:
-    """Start afresh: a forked child has no threads of its parent, and perhaps a lock held by one."""
+    """Replace the team and its lock: a fork copies no threads, but a lock that one of them may hold."""
     global _shared
     limiter, _shared = _shared.limiter, _Shared()
     if limiter is not None:  # another thread of the parent was predicting

@@ -274,7 +274,7 @@ def explain(
         method: "grad-cam" uses the gradient of the class's score, and takes little longer than a
             prediction; "score-cam" computes the score of the image masked by each channel; "occlusion"
             computes the score with one part after the other covered.
-        target: The class: its index, its name, or its id; a list of these, or a pattern such as "*cat*",
+        target: The class: its index, its name, or its id; a list of these, or a pattern such as `*cat*`,
             for several classes. None is each photograph's best class.
         layer: The name of the layer whose maps are explained, as `model.get_layer` finds it. By default
             the last that gives maps: "block14_sepconv2_act" in Xception. Occlusion uses its resolution.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import Graph, Node
-from ..kernels import Array, Pair, same_padding, spread
+from ..kernels import Array, Pair, same_padding, window_extent
 from ..layers import (
     AveragePooling2D,
     Conv2D,
@@ -158,7 +158,7 @@ def _propagate(
         if isinstance(layer, MaxPooling2D | AveragePooling2D):
             window, stride = (both[axis] for both in layer.geometry)
         else:
-            window = spread(pair(layer.kernel_size), pair(layer.dilation_rate))[axis]
+            window = window_extent(pair(layer.kernel_size), pair(layer.dilation_rate))[axis]
             stride = pair(layer.strides)[axis]
         before = same_padding(input_size, window, stride)[0] if layer.padding == "same" else 0
         return field.through_window(window, stride, before)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ..gradients import gradients, reads
+from ..gradients import gradients, required_nodes
 from ..kernels import Array, relu, softmax
 from ..layers.validation import as_float, as_int
 from .grid import Grid
@@ -148,7 +148,7 @@ class GradCam(Method):
         return _result(np.stack(maps, axis=1), targets, scores)
 
     def _nodes(self) -> set[str]:
-        return {self.node} | reads(self.scores.graph, [self.node], [self.scores.output])
+        return {self.node} | required_nodes(self.scores.graph, [self.node], [self.scores.output])
 
 
 # --- by perturbation ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..gradients import between
+from ..gradients import nodes_between
 from ..graph import Graph, Node
 from ..kernels import Array
 from ..layers import Flatten, Identity, Layer, Reshape, Softmax
@@ -56,7 +56,7 @@ class Scores:
         (self.output,) = self.graph.outputs
         self._tail: list[Node] = []
         if changed is not None:
-            self._tail = [self.graph.nodes[changed], *between(self.graph, [changed], [self.output])]
+            self._tail = [self.graph.nodes[changed], *nodes_between(self.graph, [changed], [self.output])]
         tail = {node.name for node in self._tail}
         self._tail_inputs = {source for node in self._tail for source in node.inputs} - tail
         binary = np.array([[-1], [1]], np.float32)
@@ -85,7 +85,7 @@ class Scores:
         """Add the activations of the tail, and return the scores (n, classes)."""
         for node in self._tail:
             inputs = [activations[source] for source in node.inputs]
-            activations[node.name] = node.layer.forward(self.parameters.get(node.weights, {}), *inputs)
+            activations[node.name] = node.layer.forward(self.parameters.get(node.owner, {}), *inputs)
         return activations[self.output] @ self.signs.T
 
     def map_shape(self, node: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:

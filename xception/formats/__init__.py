@@ -1,8 +1,8 @@
 """Model and weights files: one door for every format.
 
-A package per framework (`keras`) knows its files; `hdf5` reads the container that several of them use.
-`reading` and `writing` decide which package a path belongs to. Files are data from strangers: all
-limits are in `limits`.
+Each framework has a package that reads and writes its files: `keras`. `hdf5` reads the container format
+that several of them use. `reading` and `writing` choose the package for a path. Files are data from
+strangers: `limits` says how much they may cost.
 """
 
 from .reading import count_classes, read_model, read_weights

@@ -1,14 +1,14 @@
-"""Graphs of networks that come from files, within limits."""
+"""Graphs of networks that were read from files, within limits."""
 
 from __future__ import annotations
 
 import math
 
 from ..errors import ModelFileError
-from ..graph import Graph
-from ..graph.network import Network, flatten
+from ..graph import Graph, Network, flatten
+from ..graph.limits import MAX_ACTIVATION_ELEMENTS
 from ..layers import pair
-from .limits import MAX_ACTIVATION_ELEMENTS, MAX_WINDOW_PIXELS
+from .limits import MAX_WINDOW_PIXELS
 
 
 def build_graph(network: Network, file_name: str) -> Graph:
@@ -35,7 +35,7 @@ def build_graph(network: Network, file_name: str) -> Graph:
                 raise ModelFileError(
                     f"{file_name}: {node.name} has a {setting} beyond {MAX_WINDOW_PIXELS:,}; refused"
                 )
-        # An open axis counts as 1: its size is checked when an image comes.
+        # An unknown size counts as 1. The engine checks the real one when an image arrives.
         if math.prod(size or 1 for size in node.output_shape) > MAX_ACTIVATION_ELEMENTS:
             raise ModelFileError(
                 f"{file_name}: the output of {node.name} has more than {MAX_ACTIVATION_ELEMENTS:,} elements "

@@ -1,8 +1,8 @@
 """Limits on what a model file may make this library do.
 
 Files come from strangers. Each limit bounds the memory, the time or the recursion that a small file
-could otherwise cause, and lies far above what real files need. The limit on the number of nodes is the
-graph's own.
+could otherwise cause, and lies far above what real files need. The limits on nodes and activations are
+in `graph.limits`, that on the integers in settings in `layers.validation`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ MAX_NETWORK_DEPTH = 16
 MAX_TENSOR_DEPTH = 16
 #: Axes of an array besides the batch axis. NumPy 1 has at most 32; a shape is quoted in messages.
 MAX_AXES = 31
-#: The size of one axis, as for all settings of layers: larger ones only overflow elsewhere.
-MAX_AXIS_SIZE = 2**31 - 1
 #: The reason of a refusal, which may quote a hostile config.
 MAX_REASON_CHARACTERS = 1200
 
@@ -31,8 +29,6 @@ MAX_REASON_CHARACTERS = 1200
 #: Kernel size, pool size or dilation, per axis. The padding around an image grows with it, and alone
 #: fills the memory.
 MAX_WINDOW_PIXELS = 1 << 12
-#: One layer's output for one image, 1 GiB: a config of a few bytes can ask for any size.
-MAX_ACTIVATION_ELEMENTS = 1 << 28
 
 # --- zip archives ---------------------------------------------------------------------------
 
@@ -40,14 +36,15 @@ MAX_ACTIVATION_ELEMENTS = 1 << 28
 MAX_ARCHIVE_MEMBERS = 10_000
 #: The directory of an archive, which zipfile reads at once, and expands to many times its size.
 MAX_ARCHIVE_DIRECTORY_BYTES = 4 << 20
-#: Unpacked over packed size of a whole weights file. Trained weights compress by a tenth, a bomb to a
-#: thousandth.
+#: Unpacked over packed size of a whole weights file. Trained weights shrink by a tenth when compressed,
+#: a bomb to a thousandth.
 MAX_WEIGHTS_COMPRESSION_RATIO = 32
 #: What a weights file holds per parameter: a float64, and the optimizer's state beside it.
 MAX_BYTES_PER_PARAMETER = 32
 #: What a weights file holds besides numbers: HDF5's own tables, and unused space.
 MAX_HDF5_OVERHEAD_BYTES = 64 << 20
-#: Number of parameters that compressed weights may have, at least, whatever model they are read for.
+#: Parameters that compressed weights may always have, even if they are read for a smaller model: the
+#: archive may hold a larger one.
 MAX_ASSUMED_PARAMETERS = 1 << 25
 
 # --- HDF5 -----------------------------------------------------------------------------------
@@ -55,13 +52,13 @@ MAX_ASSUMED_PARAMETERS = 1 << 25
 #: Links followed while one file is read. Hard links can form circles, and lists can name one group
 #: thousands of times, so that a walk through the file would not end.
 MAX_LINKS = 200_000
-#: Opening an array takes as long as following so many links, and counts as so many.
+#: Opening an array takes as long as following this many links, and counts as this many.
 LINKS_PER_ARRAY = 10
 #: Depth to which the networks of a file are searched for one that fits. Each level opens its groups.
 MAX_SEARCH_DEPTH = 8
 #: Groups within groups in one path: HDF5 opens each.
 MAX_PATH_DEPTH = 32
-#: Texts read from one file, all together: many attributes may point to the same text in a heap.
+#: All texts read from one file: many attributes may point to the same text in a heap.
 MAX_TEXTS_READ_BYTES = 64 << 20
 #: Blocks of one object header, which may point to each other in a circle.
 MAX_HEADER_BLOCKS = 1000
@@ -72,11 +69,12 @@ MAX_LOCATION_CHARACTERS = 300
 
 # --- arrays ---------------------------------------------------------------------------------
 
-#: Deflate expands a byte to at most 1032. An array that declares more declares more than is stored.
+#: Declared over stored size of an array. Deflate expands a byte to at most 1032 bytes, so an array beyond
+#: this declares more than the file holds.
 MAX_DEFLATE_RATIO = 1100
-#: A compressed chunk may be larger than its array, as h5py writes small arrays that can grow; but it
+#: A compressed chunk that is larger than its array, as h5py writes small arrays that can grow. A chunk
 #: is unpacked in one piece.
 MAX_OVERSIZE_CHUNK_BYTES = 1 << 20
-#: Numbers that any file may unpack to. Beyond that, MAX_WEIGHTS_COMPRESSION_RATIO times the file's size: many
-#: layers may list one and the same array.
-MAX_SMALL_FILE_NUMBERS_BYTES = 256 << 20
+#: What the arrays of any file may take as float32, however small the file. A larger total must be within
+#: MAX_WEIGHTS_COMPRESSION_RATIO times the file's size: many layers may list one and the same array.
+MAX_SMALL_FILE_ARRAYS_BYTES = 256 << 20

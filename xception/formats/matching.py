@@ -1,7 +1,7 @@
 """The match between a model's parameters and the arrays of a file.
 
-The modules that know a file's layout build a match. It says what fits, what is missing and what is
-left over, and reads the arrays once that is accepted.
+The modules that know a file's layout build a `Match`. It lists what fits, what is missing and what is
+unused, and reads the arrays once the caller has accepted that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..graph import Graph, Node
 from ..kernels import Array
 from .hdf5.arrays import StoredArray, read_arrays
 from .hdf5.source import Source
-from .limits import MAX_SMALL_FILE_NUMBERS_BYTES, MAX_WEIGHTS_COMPRESSION_RATIO
+from .limits import MAX_SMALL_FILE_ARRAYS_BYTES, MAX_WEIGHTS_COMPRESSION_RATIO
 
 MAX_NAMES_SHOWN = 5  #: in one message
 
@@ -27,10 +27,10 @@ class Match:
     Attributes:
         graph: The model.
         arrays: The array for each (node, parameter).
-        missing: Nodes that have parameters, and for which the file has none.
+        missing: Nodes with parameters for which the file has no arrays.
         unused: Layers of the file that belong to no node.
-        mismatched: What has another shape in the file than in the model, in words.
-        unused_is_classifier: Whether `unused` is one dense layer.
+        mismatched: For each layer whose names or shapes differ, a text that says how.
+        unused_is_classifier: Whether `unused` is a single dense layer.
     """
 
     graph: Graph
@@ -46,12 +46,12 @@ class Match:
         return not (self.missing or self.unused or self.mismatched)
 
     def assign(self, node_name: str, stored: Mapping[str, StoredArray], stored_name: str) -> None:
-        """Assign the arrays of a layer in the file to a node; note it if they do not fit.
+        """Assign the arrays of a layer in the file to a node, or list the node in `mismatched`.
 
         Args:
             node_name: Name of the node in the graph.
             stored: The arrays by parameter name; or by "0", "1", …, in the order of the parameters.
-            stored_name: What the file calls the layer, for messages.
+            stored_name: The layer's name in the file, for messages.
         """
         node = self.graph.nodes[node_name]
         if all(key.isdecimal() for key in stored) and len(stored) == len(node.parameters):
@@ -72,7 +72,7 @@ class Match:
         self.unused_is_classifier |= part.unused_is_classifier
 
     def load(self, source: Source) -> dict[str, dict[str, Array]]:
-        """Read the arrays that were found.
+        """Read the matched arrays.
 
         Args:
             source: Where the bytes of the open file are.
@@ -84,7 +84,7 @@ class Match:
             ModelFileError: The arrays are damaged, or unpack to far more than the file's size.
         """
         total = sum(4 * array.size for array in self.arrays.values())
-        if total > MAX_SMALL_FILE_NUMBERS_BYTES + MAX_WEIGHTS_COMPRESSION_RATIO * source.length:
+        if total > MAX_SMALL_FILE_ARRAYS_BYTES + MAX_WEIGHTS_COMPRESSION_RATIO * source.length:
             raise ModelFileError(f"{source.name}: {source.length:,} bytes that unpack to {total:,}; refused")
         parameters: dict[str, dict[str, Array]] = {}
         values = read_arrays(list(self.arrays.values()), source)
@@ -108,7 +108,7 @@ class Match:
             file_name: For messages.
             by_name: Allow layers that only the model or only the file has.
             skip_mismatch: Allow arrays of other shapes.
-            stacklevel: Of the warning: 1 for the caller of this method.
+            stacklevel: The caller that the warning points to: 1 is the caller of this method.
         """
         refused = Match(self.graph, unused_is_classifier=self.unused_is_classifier)
         if not by_name:
@@ -123,7 +123,7 @@ class Match:
             warnings.warn(printable(message), stacklevel=stacklevel + 1)
 
     def describe(self) -> str:
-        """Return all differences, in words."""
+        """Return a text that lists all differences."""
         differences = list(self.mismatched)
         if self.missing:
             differences.append(f"the file has no weights for {join_some(self.missing)}")
@@ -141,7 +141,7 @@ class Match:
 
 
 def _describe_difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
-    """Say how these arrays differ from the node's parameters; "" if they do not."""
+    """Return how these arrays differ from the node's parameters; "" if they do not."""
     if set(stored) != set(node.parameters):
         return f"expected {', '.join(node.parameters)}, found {', '.join(stored)}"
     for parameter, array in stored.items():

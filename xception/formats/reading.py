@@ -1,4 +1,4 @@
-"""Reading of model and weights files: the place that decides who reads a file.
+"""Reading of model and weights files: the choice of a reader by content.
 
 Everything in a file is checked before the first number is read. Nothing in it is executed, imported or
 fetched.
@@ -10,15 +10,14 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from ..graph import Graph
-from ..graph.network import Network
+from ..graph import Graph, Network
 from ..kernels import Array
 from .keras import reader
 from .stored import StoredModel
 
 
 class Reader(Protocol):
-    """What a module provides to read the files of one framework. The functions below call it."""
+    """What a framework's reader module provides. The functions of the same names call it."""
 
     def read_model(self, path: Path) -> StoredModel: ...
 
@@ -30,10 +29,12 @@ class Reader(Protocol):
 
 
 def find_reader(path: Path) -> Reader:
-    """Return the module that reads the file at `path`.
+    """Return the module that reads a file, by its content and never by its suffix.
 
-    The content of the file decides, never its suffix. Keras's reader also takes what no other
-    recognizes: it says what such a file seems to be.
+    Keras's reader also takes files that no other recognizes, and says what they seem to be.
+
+    Args:
+        path: The file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -69,17 +70,17 @@ def read_weights(
     by_name: bool = False,
     skip_mismatch: bool = False,
 ) -> dict[str, dict[str, Array]]:
-    """Read the parameters of a model that exists already.
+    """Read parameters for an existing model.
 
     Every layer and every shape is checked before the first array is read. If the file holds a larger
     model with this network as one of its layers, the parameters are taken from there.
 
     Args:
-        path: Weights or a whole model as any version of Keras writes them: the layout of 2016 in which
-            Keras publishes its ImageNet weights, `.h5` of Keras 2 and 3, `.weights.h5`, and `.keras`.
+        path: Weights or a whole model from any version of Keras: the layout of 2016 in which Keras
+            publishes its ImageNet weights, `.h5` of Keras 2 and 3, `.weights.h5`, or `.keras`.
         network: The model as Keras nests it.
         graph: The same model, flat.
-        by_name: Take only layers whose names agree, and leave out the others.
+        by_name: Read only layers that have the same name in the file and in the model.
         skip_mismatch: Leave out layers whose arrays have other shapes than in the model.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A model as a file holds it."""
+"""The content of a model file, independent of its format."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import dataclass, field
 
 from ..data.class_names import ClassNames
 from ..data.preprocessing import Preprocessing
-from ..graph import Graph, GraphParameters
-from ..graph.network import Network
+from ..graph import Graph, GraphParameters, Network
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A whole model, in the form that every format is read into and written from.
+    """A whole model, read from a file of any format or to be written to one.
 
     Attributes:
         graph: The flat graph that computes the model.
         parameters: {node name: {parameter name: float32 array}}.
         network: The same layers, nested as Keras nests them.
         class_names: (class id, class name) of each class; None if the file has none.
-        preprocessing: How photographs become the model's input, as far as the file says.
+        preprocessing: How photographs become the model's input, as far as the file records it.
     """
 
     graph: Graph

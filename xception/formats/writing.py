@@ -1,7 +1,7 @@
-"""Writing of model and weights files: the place that decides how a file is written.
+"""Writing of model and weights files: the choice of a writer by suffix.
 
-A file is written under a temporary name and renamed when it is complete, so that an interrupted write
-leaves what was there before.
+A file is written under a temporary name and renamed when it is complete, so an interrupted write leaves
+the former file unchanged.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..graph import Graph, GraphParameters
-from ..graph.network import Network
+from ..graph import Graph, GraphParameters, Network
 from .keras import writer
 from .stored import StoredModel
 
-#: The writer for each ending of a file name; the first that fits is taken.
+#: The writer for each suffix. The first suffix that fits is taken.
 MODEL_WRITERS = {".keras": writer.write_model}
 WEIGHTS_WRITERS = {
     ".weights.h5": writer.write_weights_by_position,
@@ -27,16 +26,16 @@ def write_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
     """Write a whole model to a file.
 
     Args:
-        path: The file to write; its suffix is `.keras`.
+        path: The file to write, with the suffix `.keras`.
         stored: The model.
 
     Raises:
-        ValueError: The suffix is another, or Keras 3 has no word for a layer.
+        ValueError: The suffix is not `.keras`, or Keras 3 cannot express a layer.
         OSError: The file cannot be written.
     """
     path = Path(path)
-    for ending, write in MODEL_WRITERS.items():
-        if path.name.endswith(ending):
+    for suffix, write in MODEL_WRITERS.items():
+        if path.name.endswith(suffix):
             return write(path, stored)
     raise ValueError(f"{path.name}: a model is written as .keras; weights alone by save_weights()")
 
@@ -54,12 +53,12 @@ def write_weights(
         parameters: {node name: {parameter name: float32 array}}.
 
     Raises:
-        ValueError: The suffix is another.
+        ValueError: The suffix is none of these.
         OSError: The file cannot be written.
     """
     path = Path(path)
-    for ending, write in WEIGHTS_WRITERS.items():
-        if path.name.endswith(ending):
+    for suffix, write in WEIGHTS_WRITERS.items():
+        if path.name.endswith(suffix):
             return write(path, network, graph, parameters)
     raise ValueError(
         f"{path.name}: weights are written as .weights.h5 (Keras 3) or .h5 (every Keras); a whole model "

@@ -15,7 +15,7 @@ from . import (  # noqa: F401, importing them registers their rules
     preprocessing,
     reshaping,
 )
-from .propagation import between, gradients, reads
+from .propagation import gradients, nodes_between, required_nodes
 from .rules import backward
 
-__all__ = ["NoGradientError", "backward", "between", "gradients", "reads"]
+__all__ = ["NoGradientError", "backward", "gradients", "nodes_between", "required_nodes"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..kernels import Array, Pair
+from ..kernels import Array, Padding, Pair
 from ..layers import Conv2D, Conv2DTranspose, DepthwiseConv2D, Parameters, SeparableConv2D, pair
 from .activations import backward_epilogue
 from .rules import backward, matmul_last_axis
 
-Geometry = tuple[Pair, str, Pair]  #: (strides, padding, dilation)
+Geometry = tuple[Pair, Padding, Pair]  #: (strides, padding, dilation)
 
 
 @backward.register

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import NoGradientError
-from ..kernels import Array
+from ..kernels import Array, Interpolation
 from ..layers import Normalization, Parameters, Rescaling, Resizing
 from .rules import backward
 
@@ -29,7 +29,7 @@ def backward_resizing(layer: Resizing, parameters: Parameters, dy: Array, x: Arr
     return backward_resize(dy, x, layer.interpolation, layer.antialias)
 
 
-def backward_resize(dy: Array, x: Array, interpolation: str, antialias: bool = False) -> Array:
+def backward_resize(dy: Array, x: Array, interpolation: Interpolation, antialias: bool = False) -> Array:
     """Propagate dL/dy through `kernels.resize`: (n, oh, ow, c) -> (n, h, w, c).
 
     Resizing multiplies each spatial axis by a matrix, and its gradient by the transpose. The columns of

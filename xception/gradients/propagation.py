@@ -31,9 +31,9 @@ def gradients(
         graph: The network.
         parameters: Arrays by node name and parameter name.
         values: Activations from any forward pass, by node name, of at least the nodes that
-            `reads(graph, nodes, seeds)` returns. Batch axes and floating-point types are theirs.
-        seeds: dL/dy by node name, with the shape of the node's activation. Seeds add to what is
-            propagated to the same node from others.
+            `required_nodes(graph, nodes, seeds)` returns. Gradients have their batch axes and types.
+        seeds: dL/dy by node name, with the shape of the node's activation. A seed adds to the gradients
+            that other seeds propagate to its node.
         nodes: Names of the nodes whose gradients are returned.
 
     Returns:
@@ -58,7 +58,7 @@ def gradients(
         {'input_layer': array([[3., 5.]])}
     """
     nodes = tuple(nodes)
-    path = between(graph, nodes, seeds)
+    path = nodes_between(graph, nodes, seeds)
     relevant = {node.name for node in path} | set(nodes)
     propagated = dict(seeds)
     for node in reversed(path):
@@ -66,7 +66,7 @@ def gradients(
         dy = propagated[node.name] if node.name in nodes else propagated.pop(node.name)
         inputs = [values[source] for source in node.inputs]
         try:
-            dx = backward(node.layer, parameters.get(node.weights, {}), dy, *inputs)
+            dx = backward(node.layer, parameters.get(node.owner, {}), dy, *inputs)
         except NoGradientError as error:
             raise GraphError(f"{node.name} ({node.kind}): {error}") from None
         for source, part in zip(node.inputs, dx if isinstance(dx, tuple) else (dx,), strict=True):
@@ -78,8 +78,8 @@ def gradients(
     return {name: propagated[name] for name in nodes}
 
 
-def between(graph: Graph, start: Iterable[str], end: Iterable[str]) -> list[Node]:
-    """Return the nodes on all paths from `start` to `end`, each after the nodes that it reads.
+def nodes_between(graph: Graph, start: Iterable[str], end: Iterable[str]) -> list[Node]:
+    """Return the nodes on all paths from `start` to `end`, in topological order.
 
     The nodes of `end` that can be reached are included. A node of `start` is included only if it
     depends on another node of `start`.
@@ -98,7 +98,7 @@ def between(graph: Graph, start: Iterable[str], end: Iterable[str]) -> list[Node
     return path
 
 
-def reads(graph: Graph, nodes: Iterable[str], seeds: Iterable[str]) -> set[str]:
+def required_nodes(graph: Graph, nodes: Iterable[str], seeds: Iterable[str]) -> set[str]:
     """Return the names of the nodes whose activations `gradients` reads from `values`.
 
     They are the inputs of the layers between `nodes` and `seeds`.
@@ -108,4 +108,4 @@ def reads(graph: Graph, nodes: Iterable[str], seeds: Iterable[str]) -> set[str]:
         nodes: Names of the nodes whose gradients are requested.
         seeds: Names of the nodes where propagation begins.
     """
-    return {source for node in between(graph, nodes, seeds) for source in node.inputs}
+    return {source for node in nodes_between(graph, nodes, seeds) for source in node.inputs}

@@ -1,7 +1,8 @@
 """A network as named nodes: flat and computed (`Graph`), or nested as in Keras (`Network`)."""
 
+from .flattening import flatten
 from .graph import Graph
-from .network import Member, Network, TensorRef, flatten, of_graph
+from .network import Member, Network, TensorRef
 from .node import GraphParameters, Inputs, Node
 
 __all__ = [
@@ -13,5 +14,4 @@ __all__ = [
     "Node",
     "TensorRef",
     "flatten",
-    "of_graph",
 ]

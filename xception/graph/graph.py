@@ -16,7 +16,7 @@ from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Input, Layer, Shape
 from .names import next_automatic_name, next_shared_name
-from .node import GraphParameters, Inputs, Node
+from .node import GraphParameters, Inputs, Node, make_node
 from .order import keras_order
 
 T = TypeVar("T")
@@ -67,16 +67,16 @@ class Graph:
             layer: The layer.
             *inputs: Names of the nodes that it reads; none for an `Input`.
             name: Name of the new node. By default the one that Keras generates: conv2d, conv2d_1, …;
-                with `shares`, the owner's name and the number of the use: dense:1, dense:2, …
-            shares: Name of the node whose parameters the new node shares: the same layer used again.
+                with `shares`, that node's name and the number of the use: dense:1, dense:2, …
+            shares: Name of the node whose parameters the new node shares, for a layer that is used again.
             trainable: Whether training changes the layer's parameters. False freezes it.
 
         Returns:
             The name of the new node.
 
         Raises:
-            GraphError: The wiring or the shapes do not fit, the name is taken, or the graph is that
-                of a `Model`.
+            GraphError: The wiring or the shapes do not fit, the name is taken, or the graph belongs to
+                a `Model`.
         """
         self._check_not_frozen()
         if name is None and shares is not None:
@@ -89,7 +89,9 @@ class Graph:
                 raise GraphError(f"{name}: its input {source!r} is not a node of {self.name}")
         if shares is not None and shares not in self._nodes:
             raise GraphError(f"{name} ({layer.kind}): there is no node {shares!r} to share parameters with")
-        self._nodes[name] = self._make_node(name, layer, inputs, shares or name, trainable)
+        sources = [self._nodes[source] for source in inputs]
+        owner = None if shares is None else self._nodes[shares]
+        self._nodes[name] = make_node(name, layer, sources, owner, trainable)
         return name
 
     def set_inputs_and_outputs(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -103,13 +105,12 @@ class Graph:
             outputs: Names of any nodes.
 
         Raises:
-            GraphError: A name is not that of a node, an input is missing, or the graph is that of a
+            GraphError: There is no node of this name, an input is missing, or the graph belongs to a
                 `Model`.
         """
         self._check_not_frozen()
         for name in (*inputs, *outputs):
-            if name not in self._nodes:
-                raise GraphError(f"{name}: is not a node of {self.name}")
+            self._node(name)
         sources = [node.name for node in self._nodes.values() if not node.inputs]
         if len(inputs) != len(sources) or set(inputs) != set(sources):
             raise GraphError(f"{self.name}: its inputs are {', '.join(sources)}, not {', '.join(inputs)}")
@@ -119,17 +120,22 @@ class Graph:
         self, layer: Layer, *inputs: str, name: str | None = None, shares: str | None = None,
         trainable: bool = True,
     ) -> Graph:  # fmt: skip
-        """Return a new graph with one more layer. This graph stays as it is.
+        """Return a new graph with one more layer. This graph is unchanged.
 
-        The new node becomes the last output; outputs that it reads are outputs no longer.
+        The new node becomes the last output. Outputs that it reads are no longer outputs.
 
         Args:
             layer: The layer.
             *inputs: Names of the nodes that it reads. By default the outputs of this graph.
-            name, shares, trainable: As for `add`.
+            name: Name of the new node, as for `add`.
+            shares: Name of the node whose parameters the new node shares, as for `add`.
+            trainable: Whether training changes the layer's parameters.
 
         Returns:
-            The new graph. It can be changed, even if this one is that of a `Model`.
+            The new graph. It can be changed, even if this one belongs to a `Model`.
+
+        Raises:
+            GraphError: The wiring or the shapes do not fit, or the name is taken.
 
         Examples:
             >>> import xception
@@ -147,22 +153,22 @@ class Graph:
         return graph
 
     def with_replaced(self, name: str, layer: Layer) -> Graph:
-        """Return a new graph with another layer at a node. This graph stays as it is.
+        """Return a new graph with another layer at a node. This graph is unchanged.
 
         Args:
             name: The node.
-            layer: A layer that gives the same shape and has the same parameters.
+            layer: A layer with the same output shape and the same parameters.
 
         Returns:
-            The new graph. It can be changed, even if this one is that of a `Model`.
+            The new graph. It can be changed, even if this one belongs to a `Model`.
 
         Raises:
             GraphError: There is no such node, or the layer's output shape or parameters differ.
         """
-        if name not in self._nodes:
-            raise GraphError(f"{name}: is not a node of {self.name}")
-        former = self._nodes[name]
-        node = self._make_node(name, layer, former.inputs, former.weights, former.trainable)
+        former = self._node(name)
+        sources = [self._nodes[source] for source in former.inputs]
+        owner = None if former.owner == name else self._nodes[former.owner]
+        node = make_node(name, layer, sources, owner, former.trainable)
         if node.output_shape != former.output_shape:
             raise GraphError(
                 f"{name} ({layer.kind}): should give {former.output_shape} as {former.kind} does, gives "
@@ -183,7 +189,6 @@ class Graph:
         return graph
 
     def _copy(self) -> Graph:
-        """Return a copy that can be changed."""
         graph = Graph(self.name)
         graph._nodes = dict(self._nodes)
         graph._inputs, graph._outputs = self._inputs, self._outputs
@@ -196,28 +201,18 @@ class Graph:
                 "graph.with_layer(…), and a new Model of it"
             )
 
-    def _make_node(
-        self, name: str, layer: Layer, inputs: tuple[str, ...], owner: str, trainable: bool
-    ) -> Node:
-        """Return a node with its shapes computed. `owner` is the node that keeps its parameters."""
-        if not layer.accepts(len(inputs)):
-            expected = "two or more inputs" if layer.arity is None else f"{layer.arity} input(s)"
-            raise GraphError(f"{name} ({layer.kind}): takes {expected}, got {len(inputs)}")
-        shapes = [self._nodes[source].output_shape for source in inputs]
-        try:
-            output_shape, parameters = layer.output_shape(*shapes), layer.parameters(*shapes)
-        except ValueError as error:
-            raise GraphError(f"{name} ({layer.kind}): {error}") from None
-        if owner != name and self._nodes[owner].parameters != parameters:
-            raise GraphError(f"{name} ({layer.kind}): its input does not suit the parameters of {owner}")
-        return Node(name, layer, inputs, output_shape, parameters, owner, trainable)
-
-    # --- looking ----------------------------------------------------------------------------
+    # --- structure --------------------------------------------------------------------------
 
     @property
     def nodes(self) -> Mapping[str, Node]:
         """The nodes by name, in order of creation. Read-only; `add` adds one."""
         return MappingProxyType(self._nodes)
+
+    def _node(self, name: str) -> Node:
+        """Return a node by name; raise GraphError if there is none."""
+        if name not in self._nodes:
+            raise GraphError(f"{name}: is not a node of {self.name}")
+        return self._nodes[name]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -241,23 +236,21 @@ class Graph:
         return [self._nodes[name] for name in order]
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
-        """Return the nodes that some nodes are computed from, including these.
+        """Return the names of the nodes that some nodes depend on, themselves included.
 
         Args:
             names: Names of nodes.
 
         Raises:
-            GraphError: A name is not that of a node.
+            GraphError: There is no node of this name.
         """
         ancestors: set[str] = set()
         stack = list(names)
         while stack:
             name = stack.pop()
-            if name not in self._nodes:
-                raise GraphError(f"{name}: is not a node of {self.name}")
             if name not in ancestors:
+                stack.extend(self._node(name).inputs)
                 ancestors.add(name)
-                stack.extend(self._nodes[name].inputs)
         return ancestors
 
     def count_params(self, trainable: bool | None = None) -> int:
@@ -266,22 +259,22 @@ class Graph:
         Args:
             trainable: True counts only trainable parameters, False only the others, None all.
         """
-        return sum(node.count_params(trainable) for node in self._nodes.values() if node.weights == node.name)
+        return sum(node.count_params(trainable) for node in self._nodes.values() if node.owner == node.name)
 
     def shapes(self, input_shape: Shape | Mapping[str, Shape]) -> dict[str, Shape]:
-        """Compute every node's output shape for inputs of some shape.
+        """Compute every node's output shape for inputs of a given shape.
 
         Args:
-            input_shape: Shape of the input without the batch axis; for several inputs a shape for
-                each, by name.
+            input_shape: Shape of the input, without the batch axis. For several inputs, a mapping from
+                their names to their shapes.
 
         Returns:
             The output shapes by node, without the batch axis.
 
         Raises:
-            ValueError: The network does not take inputs of this shape.
+            ValueError: The network does not accept inputs of this shape.
         """
-        input_shapes = self.by_name(input_shape)
+        input_shapes = self.by_input_name(input_shape)
         concrete = Graph(self.name)
         for node in self._nodes.values():
             layer = node.layer
@@ -290,11 +283,11 @@ class Graph:
             concrete.add(layer, *node.inputs, name=node.name)
         return {name: node.output_shape for name, node in concrete._nodes.items()}
 
-    def by_name(self, value: T | Mapping[str, T]) -> Mapping[str, T]:
-        """Return what is given for the inputs as a mapping by input name.
+    def by_input_name(self, value: T | Mapping[str, T]) -> Mapping[str, T]:
+        """Return the values of the inputs as a mapping by input name.
 
         Args:
-            value: Such a mapping, which is returned as it is, or the value for the only input.
+            value: Such a mapping, which is returned as it is, or the value of the only input.
 
         Raises:
             ValueError: The graph has several inputs, and `value` is not a mapping.
@@ -315,20 +308,20 @@ class Graph:
         An activation is freed after its last reader has run. `engine.Plan` computes the same faster.
 
         Args:
-            parameters: The parameters of the nodes that are computed, by node and name.
-            x: The input, (n, …); for several inputs an array for each, by name. Any floating-point
-                type: the activations have the type that NumPy gives to `x` and `parameters` together.
+            parameters: Arrays by node name and parameter name, of all nodes that are computed.
+            x: The input, (n, …). For several inputs, a mapping from their names to arrays. Any
+                floating-point type: activations have the promoted type of `x` and `parameters`.
             nodes: Names of the nodes whose activations to return. By default the outputs.
 
         Returns:
             The activations by node, (n, …).
 
         Raises:
-            GraphError: `nodes` names something that is not a node.
+            GraphError: There is no node of a name in `nodes`.
         """
         requested = tuple(self.outputs if nodes is None else nodes)
         needed = self.ancestors(requested)
-        inputs = self.by_name(x)
+        inputs = self.by_input_name(x)
         readers = dict.fromkeys(needed, 0)
         for name in needed:
             for source in self._nodes[name].inputs:
@@ -340,7 +333,7 @@ class Graph:
                 continue
             if node.inputs:
                 arrays = [alive[source] for source in node.inputs]
-                alive[node.name] = node.layer.forward(parameters.get(node.weights, {}), *arrays)
+                alive[node.name] = node.layer.forward(parameters.get(node.owner, {}), *arrays)
             else:
                 alive[node.name] = np.asarray(inputs[node.name])
             for source in node.inputs:

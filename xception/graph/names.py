@@ -1,4 +1,4 @@
-"""Keras's automatic layer names: "conv2d", "conv2d_1", …"""
+"""Names of nodes: Keras's automatic ones, "conv2d", "conv2d_1", …, and those of shared layers, "dense:1"."""
 
 from __future__ import annotations
 
@@ -29,9 +29,14 @@ def next_automatic_name(kind: str, taken: Container[str]) -> str:
     return name
 
 
-def next_shared_name(owner: str, taken: Container[str]) -> str:
-    """Return the name of the next use of the layer `owner`: "dense:1", "dense:2", …"""
-    use = 1
-    while f"{owner}:{use}" in taken:
-        use += 1
-    return f"{owner}:{use}"
+def use_name(layer: str, number: int) -> str:
+    """Return the name of a layer's use, counted from 0: "dense", then "dense:1", "dense:2", …"""
+    return f"{layer}:{number}" if number else layer
+
+
+def next_shared_name(layer: str, taken: Container[str]) -> str:
+    """Return the name of the next use of a layer that is not in `taken`."""
+    number = 1
+    while use_name(layer, number) in taken:
+        number += 1
+    return use_name(layer, number)

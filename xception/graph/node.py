@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Layer, Parameter, Shape
 
@@ -23,10 +24,11 @@ class Node:
         name: Unique in the graph.
         layer: The layer and its settings.
         inputs: Names of the nodes that it reads, in order.
-        output_shape: Shape of its output, without the batch axis; None for a size that is open.
+        output_shape: Shape of its output, without the batch axis. None is a size that is unknown until
+            an input arrives.
         parameters: Shape and initializer of each parameter, by name, in Keras's order.
-        weights: Name of the node under which its parameters are kept: its own, or that of the node
-            whose parameters it shares.
+        owner: Name of the node under which its parameters are kept: its own, or that of the node whose
+            parameters it shares.
         trainable: Whether training changes its trainable parameters. False for a frozen layer.
     """
 
@@ -35,7 +37,7 @@ class Node:
     inputs: tuple[str, ...]
     output_shape: Shape
     parameters: Mapping[str, Parameter] = field(repr=False)
-    weights: str
+    owner: str
     trainable: bool = True
 
     @property
@@ -54,3 +56,33 @@ class Node:
             for parameter in self.parameters.values()
             if trainable is None or (parameter.trainable and self.trainable) == trainable
         )
+
+
+def make_node(
+    name: str, layer: Layer, inputs: Sequence[Node], owner: Node | None = None, trainable: bool = True
+) -> Node:
+    """Make a node, and compute its shapes from those of its inputs.
+
+    Args:
+        name: Name of the new node.
+        layer: The layer and its settings.
+        inputs: The nodes that it reads, in order.
+        owner: The node whose parameters it shares, or None.
+        trainable: Whether training changes its trainable parameters.
+
+    Raises:
+        GraphError: The layer does not take so many inputs, or inputs of these shapes; or its parameters
+            differ from the owner's.
+    """
+    if not layer.accepts(len(inputs)):
+        expected = "two or more inputs" if layer.arity is None else f"{layer.arity} input(s)"
+        raise GraphError(f"{name} ({layer.kind}): takes {expected}, got {len(inputs)}")
+    shapes = [node.output_shape for node in inputs]
+    try:
+        output_shape, parameters = layer.output_shape(*shapes), layer.parameters(*shapes)
+    except ValueError as error:
+        raise GraphError(f"{name} ({layer.kind}): {error}") from None
+    if owner is not None and owner.parameters != parameters:
+        raise GraphError(f"{name} ({layer.kind}): its input does not suit the parameters of {owner.name}")
+    names = tuple(node.name for node in inputs)
+    return Node(name, layer, names, output_shape, parameters, owner.name if owner else name, trainable)

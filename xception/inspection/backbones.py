@@ -16,7 +16,7 @@ from ..formats import read_weights
 from ..formats.hdf5.file import File
 from ..formats.hdf5.source import Source
 from ..formats.keras.reader import find_layout
-from ..graph import Graph, GraphParameters, Node, network
+from ..graph import Graph, GraphParameters, Network, Node
 from ..kernels import Array
 from ..models import pretrained
 
@@ -51,7 +51,7 @@ def find_in_model(graph: Graph, parameters: GraphParameters) -> list[Backbone]:
     """
     backbones = []
     for nodes in _find_nodes(graph):
-        held = {name: parameters[node.weights] for name, node in nodes.items() if node.parameters}
+        held = {name: parameters[node.owner] for name, node in nodes.items() if node.parameters}
         path = nodes["block1_conv1"].name.rpartition("/")[0]
         backbones.append(Backbone(path, *_compare_with_imagenet(held)))
     return backbones
@@ -68,7 +68,7 @@ def find_in_file(file: File, source: Source) -> list[Backbone]:
         ModelFileError: The file is damaged or hostile.
     """
     graph = reference_graph()
-    outline = network.of_graph(graph)
+    outline = Network.from_graph(graph)
     layout = find_layout(file)
     matches = [("", layout.match(outline, graph, file)), *layout.match_nested(outline, graph, file)]
     return [
@@ -89,7 +89,7 @@ def _find_nodes(graph: Graph) -> Iterator[dict[str, Node]]:
             readers[source].append(node)
     entry, first, *others = reference_graph().nodes.values()
     for start in graph.nodes.values():
-        if start.weights != start.name or not _is_same_layer(start, first):
+        if start.owner != start.name or not _is_same_layer(start, first):
             continue
         nodes = {entry.name: graph.nodes[start.inputs[0]], first.name: start}
         for expected in others:
@@ -117,7 +117,7 @@ def _is_same_layer(node: Node, expected: Node) -> bool:
 def _compare_with_imagenet(parameters: GraphParameters) -> tuple[int, int]:
     """Return the number of arrays, and how many of them differ from the shipped ImageNet weights."""
     graph = reference_graph()
-    shipped = read_weights(pretrained.shipped_base(), network.of_graph(graph), graph)
+    shipped = read_weights(pretrained.shipped_base(), Network.from_graph(graph), graph)
     pairs = [
         (array, parameters[name][key]) for name, arrays in shipped.items() for key, array in arrays.items()
     ]

@@ -31,8 +31,8 @@ from ..formats.keras.json_reader import read_json_object
 from ..formats.keras.reader import open_weights
 from ..formats.keras.stored_layers import read_keras_version, read_model_config
 from ..formats.reading import check_file
-from ..graph import Graph, network
-from ..graph.network import Network
+from ..graph import Graph, Network
+from ..graph.network import member_nodes, output_shapes
 from .backbones import find_in_file, find_in_model, reference_graph
 from .configs import as_text, describe_config, optimizer_name
 from .refusals import list_refusals
@@ -200,10 +200,10 @@ def _try_model(path: Path, config: dict[str, Any], inspection: Inspection) -> No
 
 
 def _layer_rows(graph: Graph, outline: Network) -> Iterator[LayerRow]:
-    for member in network.listed(outline):
-        shapes = [(None, *shape) for shape in network.output_shapes(graph, member, member.name)]
-        count = sum(node.count_params() for node in network.nodes(graph, member, member.name))
-        kind = "InputLayer" if network.is_input(member) else member.kind
+    for member in outline.visible_members():
+        shapes = [(None, *shape) for shape in output_shapes(graph, member, member.name)]
+        count = sum(node.count_params() for node in member_nodes(graph, member, member.name))
+        kind = "InputLayer" if member.is_input else member.kind
         yield LayerRow(member.name, kind, shapes, count)
 
 
@@ -236,7 +236,7 @@ def _fits(path: Path, graph: Graph) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            read_weights(path, network.of_graph(graph), graph)
+            read_weights(path, Network.from_graph(graph), graph)
         except ModelFileError:
             return False
     return True

@@ -1,17 +1,18 @@
 """Numerical kernels: functions from arrays to arrays, and the backends of the quick forward pass.
 
 Maps are (n, h, w, c), as in Keras; kernels are (kh, kw, c_in, c_out). The functions keep the
-floating-point type of their arguments: one code serves float32 for speed and float64 as reference.
+floating-point type of their arguments: the same code computes in float32 for speed, and in float64 as
+a reference.
 """
 
 from .backend import Backend, Call, Epilogue, Step, Target
 from .convolution import conv2d, conv2d_transpose, depthwise_conv2d, im2col
 from .elementwise import relu, sigmoid, softmax
-from .geometry import Array, Pair, fold, output_size, pad, same_padding, spread, windows
+from .geometry import Array, Padding, Pair, fold, output_size, pad, same_padding, window_extent, windows
 from .memory import aligned, whole_lines
 from .numpy_backend import NUMPY, NumPyBackend
 from .pooling import average_pool2d, max_pool2d
-from .resizing import INTERPOLATIONS, resize
+from .resizing import INTERPOLATIONS, Interpolation, resize
 
 __all__ = [
     "INTERPOLATIONS",
@@ -20,7 +21,9 @@ __all__ = [
     "Backend",
     "Call",
     "Epilogue",
+    "Interpolation",
     "NumPyBackend",
+    "Padding",
     "Pair",
     "Step",
     "Target",
@@ -39,7 +42,7 @@ __all__ = [
     "same_padding",
     "sigmoid",
     "softmax",
-    "spread",
     "whole_lines",
+    "window_extent",
     "windows",
 ]

@@ -1,7 +1,7 @@
 """Backend interface: the steps of the quick forward pass, prepared on reserved arrays.
 
 A backend method does not compute. It returns prepared calls, in the order in which they must run.
-They have fixed arguments and may run many times, each time on what the arrays hold by then. The
+They have fixed arguments and may run many times, on whatever the arrays hold at the time. The
 interface is coarse, so that a compiled backend can do a whole epilogue in one call.
 
 All maps are float32 and have no batch axis: (h, w, c), with contiguous pixels. Their rows may lie
@@ -44,10 +44,10 @@ class Epilogue:
     """What follows a product y (h, w, c): y·scale + bias + residual, and where it goes.
 
     Attributes:
-        scale: From `Backend.pack`; None: 1.
-        bias: From `Backend.pack`; None: 0.
+        scale: From `Backend.pack`. None means 1.
+        bias: From `Backend.pack`. None means 0.
         residual: A map of y's shape to be added, or None.
-        raw: Targets of the result. One that holds all channels may be the residual's own memory.
+        raw: Targets of the result. A target that holds all channels may share the residual's memory.
         active: Targets of max(result, 0).
     """
 
@@ -69,7 +69,7 @@ class Backend(Protocol):
             width: Pixels in a row of the output.
 
         Returns:
-            A new array. Packing is done once, and its result kept for all maps of this width.
+            A new array. It is packed once, and reused for all maps of this width.
         """
         ...
 
@@ -77,7 +77,7 @@ class Backend(Protocol):
         """Copy windows side by side: the left side of a product (im2col).
 
         Args:
-            x: A map from the corner of the first window on, (h', w', c). It contains all windows.
+            x: A map that begins at the corner of the first window, (h', w', c). It contains all windows.
             window: (kh, kw).
             strides: Steps between windows.
             out: (h, w, kh, kw, c). Its channels are contiguous; they may be some of a wider array.
@@ -91,7 +91,7 @@ class Backend(Protocol):
         """Convolve each channel with its own filter, with strides of 1.
 
         Args:
-            x: A map from the corner of the first window on, (h', w', c). It contains all windows.
+            x: A map that begins at the corner of the first window, (h', w', c). It contains all windows.
             kernel: From `pack`, for the width of `out`.
             window: (kh, kw).
             out: (h, w, c). Its channels are contiguous; they may be some of a wider array.
@@ -120,9 +120,9 @@ class Backend(Protocol):
         """Finish a product: scale, bias, residual, ReLU, and copies into padded maps.
 
         Args:
-            y: (h, w, c), contiguous. Holds the result afterwards, unless a target in
-                `epilogue.raw` holds all of it.
-            epilogue: What is to be done.
+            y: (h, w, c), contiguous. Overwritten with the result, unless a single target in
+                `epilogue.raw` receives all of it.
+            epilogue: The operations, and the targets of the result.
 
         Returns:
             The prepared calls.
@@ -138,9 +138,9 @@ class Backend(Protocol):
         Args:
             y: (h, w, c), contiguous.
             window: (kh, kw). Windows are cut off at the edges of `y`.
-            rows: The first row of each output row's window. Its step is the stride; it may begin
-                before 0.
-            columns: The first column of each output column's window, likewise.
+            rows: The first row of the window of each output row. The step of the range is the
+                stride; it may start below 0.
+            columns: The first column of the window of each output column, likewise.
             out: Receives the maxima, (oh, ow, c), contiguous.
             scratch: (oh, w, c), contiguous, free to use while the calls run.
             epilogue: What follows on `out`, as in `epilogue`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .geometry import Array, Pair, output_size, pad, same_padding, spread, windows
+from .geometry import Array, Padding, Pair, output_size, pad, same_padding, window_extent, windows
 
 
 def im2col(x: Array, window: Pair, strides: Pair, dilation: Pair = (1, 1)) -> Array:
@@ -30,7 +30,7 @@ def conv2d(
     x: Array,
     kernel: Array,
     strides: Pair = (1, 1),
-    padding: str = "valid",
+    padding: Padding = "valid",
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> Array:
@@ -54,7 +54,7 @@ def conv2d(
     if groups > 1:
         parts = zip(np.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
         return np.concatenate([conv2d(*part, strides, padding, dilation) for part in parts], axis=-1)
-    extent = spread((kh, kw), dilation)
+    extent = window_extent((kh, kw), dilation)
     x = pad(x, extent, strides, padding)
     n, h, w, _ = x.shape
     oh, ow = output_size(h, extent[0], strides[0], "valid"), output_size(w, extent[1], strides[1], "valid")
@@ -67,7 +67,7 @@ def conv2d(
 
 
 def depthwise_conv2d(
-    x: Array, kernel: Array, strides: Pair = (1, 1), padding: str = "valid", dilation: Pair = (1, 1)
+    x: Array, kernel: Array, strides: Pair = (1, 1), padding: Padding = "valid", dilation: Pair = (1, 1)
 ) -> Array:
     """Convolve each channel with its own filters.
 
@@ -82,7 +82,7 @@ def depthwise_conv2d(
         (n, oh, ow, c·m), of the promoted type of `x` and `kernel`.
     """
     kh, kw, c, m = kernel.shape
-    extent = spread((kh, kw), dilation)
+    extent = window_extent((kh, kw), dilation)
     x = np.ascontiguousarray(pad(x, extent, strides, padding))
     n, h, w, _ = x.shape
     oh, ow = output_size(h, extent[0], strides[0], "valid"), output_size(w, extent[1], strides[1], "valid")
@@ -110,15 +110,15 @@ def row_windows(x: Array, window: Pair, size: Pair, row_stride: int = 1, dilatio
     """Return a read-only view of the inputs of each row of outputs, tap by tap.
 
     Args:
-        x: A map from the corner of the first window on, (h, w, c). Pixels must be contiguous
-            along its rows; the rows may lie apart.
+        x: A map that begins at the corner of the first window, (h, w, c). The pixels of a row must be
+            contiguous; the rows may lie apart.
         window: Taps along each axis, (kh, kw).
         size: (oh, ow) of the output. All windows must lie on the map.
         row_stride: Vertical step between windows. The horizontal one is 1.
         dilation: Distance between neighboring taps along each axis.
 
     Returns:
-        (kh, kw, oh, ow·c), without a copy; overlapping.
+        (kh, kw, oh, ow·c), without a copy. Its elements overlap in memory.
     """
     (oh, ow), (dh, dw), c = size, dilation, x.shape[-1]
     in_row, in_pixel, in_element = x.strides
@@ -153,7 +153,7 @@ def depthwise_rows(view: Array, repeated: Array, out: Array) -> None:
 # --- transposed convolution -------------------------------------------------------------------
 
 
-def conv2d_transpose(x: Array, kernel: Array, strides: Pair, padding: str, size: Pair) -> Array:
+def conv2d_transpose(x: Array, kernel: Array, strides: Pair, padding: Padding, size: Pair) -> Array:
     """Apply the adjoint of a convolution.
 
     Each pixel adds its multiple of the kernel to the window that the convolution would have read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 Pair = tuple[int, int]  #: (vertical, horizontal)
+Padding = Literal["same", "valid"]  #: TensorFlow's two rules for windows at the edge of a map
 
 
-def output_size(size: int, window: int, stride: int, padding: str) -> int:
+def output_size(size: int, window: int, stride: int, padding: Padding) -> int:
     """Return the number of window positions along one axis, by TensorFlow's rule.
 
     Args:
@@ -58,7 +60,7 @@ def same_padding(size: int, window: int, stride: int) -> Pair:
     return total // 2, total - total // 2
 
 
-def spread(window: Pair, dilation: Pair) -> Pair:
+def window_extent(window: Pair, dilation: Pair) -> Pair:
     """Return the extent of a dilated window.
 
     Args:
@@ -71,7 +73,7 @@ def spread(window: Pair, dilation: Pair) -> Pair:
     return (window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1
 
 
-def pad(x: Array, window: Pair, strides: Pair, padding: str, value: float = 0.0) -> Array:
+def pad(x: Array, window: Pair, strides: Pair, padding: Padding, value: float = 0.0) -> Array:
     """Pad a batch of maps as `padding` requires.
 
     Args:
@@ -107,7 +109,7 @@ def windows(x: Array, window: Pair, strides: Pair, dilation: Pair = (1, 1)) -> A
     """
     n, h, w, c = x.shape
     (sh, sw), (dh, dw) = strides, dilation
-    extent = spread(window, dilation)
+    extent = window_extent(window, dilation)
     oh, ow = output_size(h, extent[0], sh, "valid"), output_size(w, extent[1], sw, "valid")
     in_n, in_h, in_w, in_c = x.strides
     return as_strided(
@@ -120,14 +122,14 @@ def fold(
     size: Pair,
     window: Pair,
     strides: Pair,
-    padding: str = "valid",
+    padding: Padding = "valid",
     dilation: Pair = (1, 1),
 ) -> Array:
     """Sum overlapping windows into a map (col2im): the adjoint of `pad` and `windows`.
 
     Args:
-        part: `part(row, column)` returns the values of all windows at one tap, (n, oh, ow, c).
-            Taking one tap at a time needs no array of all windows.
+        part: `part(row, column)` returns the values of all windows at one tap, (n, oh, ow, c). One tap
+            at a time, so that no array of all windows is needed.
         size: (h, w) of the map that the windows were taken from.
         window: Taps along each axis, (kh, kw).
         strides: Steps between windows.
@@ -138,7 +140,7 @@ def fold(
         For each pixel the sum over all windows that contain it, (n, h, w, c).
     """
     (h, w), (sh, sw), (dh, dw) = size, strides, dilation
-    extent = spread(window, dilation)
+    extent = window_extent(window, dilation)
     above = below = left = right = 0
     if padding == "same":
         (above, below), (left, right) = same_padding(h, extent[0], sh), same_padding(w, extent[1], sw)

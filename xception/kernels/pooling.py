@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import Array, Pair, output_size, pad, same_padding, windows
+from .geometry import Array, Padding, Pair, output_size, pad, same_padding, windows
 
 
-def max_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid") -> Array:
+def max_pool2d(x: Array, window: Pair, strides: Pair, padding: Padding = "valid") -> Array:
     """Take the maximum of each window. Padding is never the maximum.
 
     Args:
@@ -26,7 +26,7 @@ def max_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid") ->
     return y
 
 
-def average_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid") -> Array:
+def average_pool2d(x: Array, window: Pair, strides: Pair, padding: Padding = "valid") -> Array:
     """Take the mean of each window. Padding is excluded from the mean, as in TensorFlow.
 
     Args:
@@ -48,7 +48,7 @@ def average_pool2d(x: Array, window: Pair, strides: Pair, padding: str = "valid"
     return y
 
 
-def _counts(size: int, window: int, stride: int, padding: str) -> Array:
+def _counts(size: int, window: int, stride: int, padding: Padding) -> Array:
     """Return how many elements of each window lie on the map, along one axis: (output size,)."""
     before = same_padding(size, window, stride)[0] if padding == "same" else 0
     starts = np.arange(output_size(size, window, stride, padding)) * stride - before

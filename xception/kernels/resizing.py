@@ -1,7 +1,7 @@
 """Image resizing as in `tf.image.resize` (half-pixel centers).
 
 Resizing is separable: along each axis an output pixel is a weighted sum of a few input pixels.
-Sample positions are computed in float32, as TensorFlow does. Float64 would round some of them to
+Sample positions are computed in float32, as TensorFlow does. In float64 some of them would be rounded to
 another pixel.
 """
 
@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Array, Pair
 
+Interpolation = Literal["nearest", "area", "bilinear", "bicubic", "lanczos3", "lanczos5"]
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)  #: accepted by `resize`
+
 Taps = tuple[NDArray[np.intp], Array]  #: input pixels and their weights, both (out, taps)
 
 
-def resize(x: Array, size: Pair, interpolation: str = "bilinear", antialias: bool = False) -> Array:
+def resize(x: Array, size: Pair, interpolation: Interpolation = "bilinear", antialias: bool = False) -> Array:
     """Resize a batch of maps.
 
     Args:
@@ -46,7 +50,7 @@ def resize(x: Array, size: Pair, interpolation: str = "bilinear", antialias: boo
     return x
 
 
-def _taps(before: int, after: int, interpolation: str, antialias: bool) -> Taps:
+def _taps(before: int, after: int, interpolation: Interpolation, antialias: bool) -> Taps:
     """Return the taps that resize an axis from `before` to `after` pixels."""
     scale = np.float32(before) / np.float32(after)
     if interpolation == "nearest":
@@ -105,4 +109,3 @@ KERNELS: dict[str, tuple[Callable[[Array], Array], int]] = {
     "lanczos3": (_lanczos(3), 3),
     "lanczos5": (_lanczos(5), 5),
 }
-INTERPOLATIONS = ("nearest", "area", *KERNELS)  #: accepted by `resize`

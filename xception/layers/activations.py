@@ -156,7 +156,7 @@ class ELU(Layer):
     Clevert et al., "Fast and accurate deep network learning by exponential linear units" (ICLR 2016).
 
     Attributes:
-        alpha: Minus the limit for x → −∞.
+        alpha: Factor below 0. The output approaches −alpha as x → −∞.
     """
 
     alpha: float = 1.0

@@ -12,10 +12,11 @@ import numpy as np
 from ..kernels import Array
 from .initializers import Initializer, draw
 
-Shape = tuple[
-    int | None, ...
-]  #: of one example, without the batch axis; None: unknown until an input arrives
+#: Shape of one example, without the batch axis. None is a size that is unknown until an input arrives.
+Shape = tuple[int | None, ...]
 Parameters = Mapping[str, Array]  #: the arrays of one layer, by Keras's names
+
+KERAS_EPSILON = 1e-7  #: Keras's `backend.epsilon()`: layers divide by no smaller norm or deviation
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Parameter:
 
     Attributes:
         shape: Shape of the array.
-        initializer: Distribution of a fresh array: "glorot_uniform", "zeros" or "ones".
+        initializer: Distribution of the initial values: "glorot_uniform", "zeros" or "ones".
         trainable: Whether training changes the array. Moving statistics are not trainable.
     """
 
@@ -38,7 +39,7 @@ class Parameter:
         return math.prod(self.shape)
 
     def initial_value(self, rng: np.random.Generator) -> Array:
-        """Return a fresh float32 array, distributed as Keras's initializer of the same name.
+        """Return a float32 array of initial values, distributed as by Keras's initializer of this name.
 
         Args:
             rng: Source of random numbers.
@@ -71,7 +72,7 @@ class Layer:
         return count >= 2 if self.arity is None else count == self.arity
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        """Return the parameters that the layer needs for inputs of these shapes.
+        """Return the specifications of the layer's parameters for inputs of these shapes.
 
         Args:
             *inputs: Shape of each input, without the batch axis.
@@ -99,7 +100,7 @@ class Layer:
         """Compute the output. The inputs are not modified.
 
         Args:
-            parameters: Arrays by the names and with the shapes that `parameters` gives.
+            parameters: The arrays of the layer, with the names and shapes that `parameters()` returns.
             *inputs: Arrays with a batch axis, such as (n, h, w, c) or (n, c), all of one
                 floating-point type.
 

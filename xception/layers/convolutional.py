@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import kernels
-from ..kernels import Array, Pair
+from ..kernels import Array, Padding, Pair
 from .activations import apply_epilogue, bias_parameter, check_activation
 from .base import Layer, Parameter, Parameters, Shape
-from .shapes import Padding, as_map_shape, channel_count, pair, window_output_size
+from .shapes import as_map_shape, channel_count, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_int, check_pair
 
 

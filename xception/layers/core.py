@@ -26,13 +26,11 @@ from .validation import (
 
 @dataclass(frozen=True)
 class Input(Layer):
-    """The entry of data into a network.
-
-    Inside a network that is part of another one, an input has an input of its own and returns it.
+    """Input of a network. In a nested network, it reads a node of the outer network and returns it.
 
     Attributes:
         shape: Shape of one example, without the batch axis. None accepts any size of at least `minimum`.
-        minimum: The least size of each axis but the last, which holds the channels.
+        minimum: Minimum size of each axis except the last, which holds the channels.
     """
 
     shape: Shape
@@ -45,7 +43,7 @@ class Input(Layer):
             raise ValueError(f"the input's shape must be a list of sizes, got {reprlib.repr(self.shape)}")
         shape = tuple(size if size is None else as_int("a size", size, minimum=0) for size in self.shape)
         store_setting(self, "shape", shape)
-        bounded = shape[:-1] or shape  # a vector's only axis counts as one of size
+        bounded = shape[:-1] or shape  # a vector has no other axis
         if not shape or any(size is not None and size < self.minimum for size in bounded):
             raise ValueError(f"the input must measure at least {self.minimum} each way, got {shape}")
         if shape[-1] == 0:
@@ -142,7 +140,7 @@ BINARY: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Arithmetic(Layer):
-    """An elementwise operation, as `x / 127.5 - 1` leaves two of in a Keras model.
+    """An elementwise operation. In a Keras model, `x / 127.5 - 1` is two of them.
 
     A unary operation takes one input. A binary operation takes two inputs of one rank, or one input
     and a constant. Shapes broadcast as in NumPy.

@@ -1,4 +1,4 @@
-"""Initializers of fresh parameters: zeros, ones, and Glorot's uniform distribution."""
+"""Initializers of parameters: zeros, ones, and Glorot's uniform distribution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Initializer = Literal["glorot_uniform", "zeros", "ones"]  #: by Keras's names
 
 
 def draw(initializer: Initializer, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Return a fresh float32 array with the distribution of Keras's initializer of the same name.
+    """Return a float32 array of initial values, distributed as by Keras's initializer of this name.
 
     Args:
         initializer: "zeros", "ones" or "glorot_uniform".

@@ -11,13 +11,11 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels import Array
-from .base import Layer, Parameters, Shape
+from .base import KERAS_EPSILON, Layer, Parameters, Shape
 from .shapes import array_axis, broadcast_shapes
 from .validation import MAX_INT, check_axes, check_bool, check_int
 
 Operation = Callable[[Array, Array], Array]
-
-EPSILON = 1e-7  #: Keras's `backend.epsilon()`, the least norm that `Dot` divides by
 
 
 class Merge(Layer):
@@ -187,7 +185,7 @@ def _as_rows(x: Array) -> Array:
 def _normalized(x: Array) -> Array:
     """Scale vectors along the last axis to length 1."""
     norm = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
-    return x / np.maximum(norm, EPSILON)
+    return x / np.maximum(norm, KERAS_EPSILON)
 
 
 def _listed(shapes: tuple[Shape, ...]) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import kernels
-from ..kernels import Array, Pair
+from ..kernels import Array, Padding, Pair
 from .base import Layer, Parameters, Shape
-from .shapes import Padding, as_map_shape, pair, window_output_size
+from .shapes import as_map_shape, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_pair, store_setting
 
 

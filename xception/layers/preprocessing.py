@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import kernels
-from ..kernels import Array
-from .base import Layer, Parameter, Parameters, Shape
+from ..kernels import Array, Interpolation
+from .base import KERAS_EPSILON, Layer, Parameter, Parameters, Shape
 from .shapes import array_axes, as_map_shape, broadcasts_to, fully_known
 from .validation import (
     NestedFloats,
@@ -54,13 +54,13 @@ class Rescaling(Layer):
 class Normalization(Layer):
     """Normalization of features by fixed statistics: (x − mean) / √variance. The shape does not change.
 
-    There is one mean and one variance for each index along the axes. They are settings or, if these
-    are None, the parameters `mean` and `variance`, whose shape is the input's sizes along the axes.
-    The parameter `count` () is the number of samples that Keras computed them from; it is not used.
+    The statistics are the settings `mean` and `variance`. If these are None, they are the parameters of
+    the same names, whose shape is the input's sizes along `axis`. The parameter `count`, of shape (), is
+    the number of samples that Keras computed them from; it is not used.
 
     Attributes:
-        axis: Axis or axes with statistics of their own, counted with the batch axis as 0. None: one mean
-            and variance for all values.
+        axis: Axis or axes along which each index has its own statistics, counted with the batch axis as
+            0. None for one mean and one variance of all values.
         mean: Mean, or nested lists of means. Given if and only if `variance` is.
         variance: Variance, or nested lists of variances, each at least 0.
         invert: Whether to compute the inverse, mean + x · √variance.
@@ -110,7 +110,7 @@ class Normalization(Layer):
         """Return (mean, standard deviation), which broadcast to `x`.
 
         Args:
-            parameters: The arrays of the layer; not used where the statistics are settings.
+            parameters: The arrays of the layer. Not used if the statistics are settings.
             x: An input, with a batch axis.
         """
         axes = self._array_axes(x.shape[1:])
@@ -122,7 +122,7 @@ class Normalization(Layer):
         mean, variance = (
             np.broadcast_to(np.asarray(value, x.dtype), sizes).reshape(shape) for value in given
         )
-        return mean, np.maximum(np.sqrt(variance), 1e-7)  # Keras's `backend.epsilon()`
+        return mean, np.maximum(np.sqrt(variance), KERAS_EPSILON)
 
     def _statistics_shape(self, shape: Shape) -> tuple[int, ...]:
         """Return the sizes along the axes for an input of this shape."""
@@ -153,7 +153,7 @@ class Resizing(Layer):
 
     height: int
     width: int
-    interpolation: str = "bilinear"
+    interpolation: Interpolation = "bilinear"
     crop_to_aspect_ratio: bool = False
     pad_to_aspect_ratio: bool = False
     fill_mode: Literal["constant"] = "constant"

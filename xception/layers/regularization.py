@@ -27,8 +27,8 @@ TRAINING_ONLY = frozenset(
 class Dropout(Identity):
     """Dropout: the identity at inference. The shape does not change.
 
-    Keras scales the remaining units by 1 / (1 − rate) during training ("inverted dropout"), so nothing
-    is to be scaled here.
+    Keras scales the remaining units by 1 / (1 − rate) during training ("inverted dropout"), so inference
+    needs no scaling.
 
     Srivastava et al., "Dropout: A simple way to prevent neural networks from overfitting" (JMLR 2014).
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import kernels
-from ..kernels import Array, Pair
+from ..kernels import Array, Interpolation, Pair
 from .base import Layer, Parameters, Shape
 from .shapes import as_map_shape, fully_known, pair
 from .validation import (
@@ -184,7 +184,7 @@ class UpSampling2D(Layer):
     """
 
     size: int | Pair = 2
-    interpolation: str = "nearest"
+    interpolation: Interpolation = "nearest"
     data_format: Literal["channels_last"] | None = None
 
     def __post_init__(self) -> None:

@@ -6,13 +6,9 @@ counts it: axis 0 is the batch axis, and negative axes count from the end.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from .. import kernels
-from ..kernels import Pair
+from ..kernels import Padding, Pair
 from .base import Shape
-
-Padding = Literal["same", "valid"]  #: TensorFlow's two rules for windows at the edge of a feature map
 
 
 def pair(value: int | Pair) -> Pair:
@@ -73,7 +69,7 @@ def window_output_size(
         (150, None)
     """
     h, w, _ = as_map_shape(shape)
-    extents = kernels.spread(pair(window), pair(dilation))  # pixels that a window covers
+    extents = kernels.window_extent(pair(window), pair(dilation))
     counts: list[int | None] = []
     for size, extent, stride in zip((h, w), extents, pair(strides), strict=True):
         count = None if size is None else kernels.output_size(size, extent, stride, padding)

@@ -151,10 +151,10 @@ def as_int(name: str, value: Any, minimum: int = 1) -> int:
     Args:
         name: What the value is, for the error message.
         value: Any object.
-        minimum: The least value that is accepted; the greatest is `MAX_INT`.
+        minimum: Smallest value accepted. The largest is `MAX_INT`.
 
     Raises:
-        ValueError: The value is no integer, or out of range.
+        ValueError: The value is not an integer, or is out of range.
     """
     value = _as_python(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -167,7 +167,7 @@ def as_int(name: str, value: Any, minimum: int = 1) -> int:
 
 
 def as_ints(name: str, value: Any, minimum: int = 1) -> tuple[int, ...]:
-    """Return an integer, or a list of integers, as a tuple. Raises ValueError as `as_int` does."""
+    """Return an integer, or a list of integers, as a tuple. Each is checked as by `as_int`."""
     value = _as_python(value)
     items = value if isinstance(value, list | tuple) else [value]
     return tuple(as_int(name, item, minimum) for item in items)
@@ -176,8 +176,14 @@ def as_ints(name: str, value: Any, minimum: int = 1) -> tuple[int, ...]:
 def as_float(name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf) -> float:
     """Return `value` as a Python float. NumPy's numbers are accepted, booleans are not.
 
+    Args:
+        name: What the value is, for the error message.
+        value: Any object.
+        minimum: Smallest value accepted.
+        maximum: Largest value accepted.
+
     Raises:
-        ValueError: The value is no finite number, or out of range.
+        ValueError: The value is not a finite number, or is out of range.
     """
     value = _as_python(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -192,6 +198,11 @@ def as_float(name: str, value: Any, minimum: float = -math.inf, maximum: float =
 
 def as_nested_floats(name: str, value: Any, max_depth: int = MAX_NESTING_DEPTH) -> NestedFloats:
     """Return a number as a float, or evenly nested lists of numbers as nested tuples of floats.
+
+    Args:
+        name: What the value is, for the error message.
+        value: Any object.
+        max_depth: Depth to which lists may be nested.
 
     Raises:
         ValueError: The lists are empty, nested unevenly or too deeply, or hold anything but finite numbers.

@@ -6,7 +6,7 @@ import os
 from typing import Literal
 
 from .. import architecture
-from ..graph import of_graph
+from ..graph import Network
 from ..layers import Shape
 from .model import Model
 
@@ -18,7 +18,7 @@ def Xception(  # noqa: N802, the name is Keras's
     weights: str | os.PathLike[str] | None = "imagenet",
     input_shape: Shape | None = None,
     pooling: Literal["avg", "max"] | None = None,
-    classes: int = IMAGENET_CLASSES,
+    classes: int = 1000,
     classifier_activation: str | None = "softmax",
     *,
     seed: int | None = None,
@@ -32,10 +32,10 @@ def Xception(  # noqa: N802, the name is Keras's
             initializers draw them. "imagenet" with the classifier is the file that Keras publishes,
             from a cache or downloaded (92 MB). Without the classifier it is the base that is shipped
             with this library, rounded to float16.
-        input_shape: (height, width, channels), at least 71×71. A height or width of None stays open
-            until images come. By default (299, 299, 3) with the classifier, (None, None, 3) without.
-        pooling: What to make of the last maps (h, w, 2048) if there is no classifier: None leaves
-            them, "avg" and "max" give (2048,).
+        input_shape: (height, width, channels), at least 71×71. A height or width of None accepts any
+            size. By default (299, 299, 3) with the classifier, (None, None, 3) without.
+        pooling: Global pooling of the last maps (h, w, 2048) if there is no classifier: "avg" and "max"
+            give (2048,), None keeps the maps.
         classes: Number of classes of the classifier.
         classifier_activation: Activation of the classifier. None gives logits.
         seed: Seed of random weights.
@@ -55,8 +55,6 @@ def Xception(  # noqa: N802, the name is Keras's
         <Model xception: (None, None, None, 3) -> (None, 2048), 20,861,480 parameters>
     """
     imagenet = weights == "imagenet"
-    if pooling not in (None, *architecture.POOLINGS):
-        raise ValueError(f'pooling must be None, "avg" or "max", got {pooling!r}')
     if include_top and imagenet and classes != IMAGENET_CLASSES:
         raise ValueError(f"the ImageNet classifier has {IMAGENET_CLASSES} classes, not {classes}")
     if include_top and imagenet and classifier_activation not in (None, "linear", "softmax"):
@@ -81,15 +79,15 @@ def Xception(  # noqa: N802, the name is Keras's
 
     if imagenet:
         weights = pretrained.classifier() if include_top else pretrained.shipped_base()
-    return Model(graph, formats.read_weights(weights, of_graph(graph), graph))
+    return Model(graph, formats.read_weights(weights, Network.from_graph(graph), graph))
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Load a model that Keras or this library saved.
 
-    Any graph of the layers that are used around Xception can be loaded, as Keras 1, 2 or 3 saved it.
-    Nothing in the file is executed; a layer that is not known here is refused by name. The model
-    computes in float32, whatever precision Keras used.
+    The file may be of Keras 1, 2 or 3, and hold any graph of the layers in `xception.layers`. Nothing in
+    it is executed, and an unknown layer is refused by name. The model computes in float32, whatever
+    precision Keras used.
 
     Args:
         path: A `.keras` file, or a whole model as `.h5`.
@@ -100,8 +98,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: `path` is a folder.
-        ModelFileError: The file is damaged, malicious, or holds a model that does not run here. It is
-            a ValueError.
+        ModelFileError: The file is damaged, malicious, or holds a model that is not supported. It is a
+            ValueError.
 
     Examples:
         >>> import tempfile, xception

@@ -1,4 +1,4 @@
-"""Feature maps: which ones serve as features, and how they are pooled over space."""
+"""Feature maps: the last ones before the classifier, and their pooling over space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..graph import Graph
 from ..kernels import Array
 from ..layers import Shape
 
-#: What becomes of maps (h, w, c): (c,) for all but "none", which keeps (h·w·c,).
+#: Pooling of maps (h, w, c) over space: to (c,), or to (h·w·c,) with "none".
 Pooling = Literal["avg", "max", "min", "sum", "none"]
 
 POOLINGS: dict[Pooling, Callable[[Array], Array]] = {  # (n, h, w, c) -> (n, c) or (n, h·w·c)
@@ -56,10 +56,10 @@ def count_features(shape: Shape, pooling: Pooling) -> int:
 
 
 def last_maps(graph: Graph) -> str:
-    """Return the last node before the classifier that gives maps (h, w, c) larger than 1×1.
+    """Return the name of the last node before the classifier that gives maps larger than 1×1.
 
     Raises:
-        GraphError: There is none.
+        GraphError: There is no such node.
     """
     needed = graph.ancestors(graph.outputs)
     for node in reversed(graph.topological_order()):

@@ -18,7 +18,7 @@ DEFAULT_BATCH_SIZE = 32  #: images, as in Keras
 
 
 def check_inputs(graph: Graph, x: Any, stacklevel: int = 3) -> dict[str, Array]:
-    """Check what a model is to compute.
+    """Check the input of a model, and return it as arrays by name.
 
     Warns if images look like pixels 0…255 and the model does not scale them.
 
@@ -33,7 +33,7 @@ def check_inputs(graph: Graph, x: Any, stacklevel: int = 3) -> dict[str, Array]:
         An array for each input, by name, in its own dtype. The arrays are not copied.
 
     Raises:
-        TypeError: Something is no array: a generator, a path, a text.
+        TypeError: A value is not an array, but for example a generator or a path.
         ValueError: An array has the wrong shape or dtype, holds NaN or infinity (in float32), or
             differs from the others in length; or an input is missing.
     """
@@ -73,7 +73,7 @@ def check_batch_size(batch_size: int | None) -> int:
 
 
 def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
-    """Return what is given for an input as an array that the input takes."""
+    """Return the value of one input as an array, checked; see `check_inputs`."""
     shape = graph.nodes[name].output_shape
     is_image = len(shape) == 3
     kind = "images" if is_image else "numbers"
@@ -107,7 +107,7 @@ def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
 
 
 def scales_pixels(graph: Graph, name: str | None = None) -> bool:
-    """Return True if a model scales what enters by an input, so that it takes pixels 0…255.
+    """Return True if a model scales an input itself, so that it takes pixels 0…255.
 
     Args:
         graph: The model's graph.
@@ -117,7 +117,7 @@ def scales_pixels(graph: Graph, name: str | None = None) -> bool:
 
 
 def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
-    """Return the nodes that scale what enters by an input, before any layer with trained parameters.
+    """Return the nodes that scale an input, before any layer with trained parameters.
 
     These are `Rescaling`, `Normalization` and arithmetic with constants.
 

@@ -1,4 +1,4 @@
-"""A layer of a model, and how it is found by name."""
+"""Layers of a model, and the search for one by name."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..graph import Graph, Member, Network, Node
-from ..graph.network import listed, nodes, output_nodes, output_shapes, walk
+from ..graph.network import member_nodes, output_nodes, output_shapes
 from ..kernels import Array
 from .parameters import ParameterStore
 
 
 class ModelLayer:
-    """A layer of a model: its settings, its place and its weights. It may be a network itself.
+    """A layer of a model: its settings, shapes and weights. It may be a network itself.
 
-    `Model.layers` and `Model.get_layer` give layers.
+    `Model.layers` and `Model.get_layer` return layers.
 
     Args:
         graph: The model's graph.
@@ -60,12 +60,12 @@ class ModelLayer:
             return []
         return [
             ModelLayer(self._graph, self._store, member, f"{self._path}/{member.name}")
-            for member in listed(inner)
+            for member in inner.visible_members()
         ]
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the layers that it reads, at its first use."""
+        """Names of the layers that its first use reads."""
         return tuple(name for name, _, _ in self._member.uses[0])
 
     @property
@@ -76,7 +76,7 @@ class ModelLayer:
 
     @property
     def output_nodes(self) -> list[str]:
-        """Names of the nodes in the model's graph that give the layer's outputs, at its first use."""
+        """Names of the nodes in the model's graph that compute the outputs of its first use."""
         return output_nodes(self._member, self._path)
 
     def count_params(self) -> int:
@@ -100,7 +100,7 @@ class ModelLayer:
         self._store.set(self._nodes(), weights)
 
     def _nodes(self) -> list[Node]:
-        return nodes(self._graph, self._member, self._path)
+        return member_nodes(self._graph, self._member, self._path)
 
 
 def find_member(network: Network, name: str) -> tuple[str, Member]:
@@ -116,7 +116,7 @@ def find_member(network: Network, name: str) -> tuple[str, Member]:
     Raises:
         ValueError: No layer has this name, or several have.
     """
-    members = dict(walk(network))
+    members = dict(network.walk())
     if name in members:
         return name, members[name]
     paths = [path for path in members if path.endswith(f"/{name}")]
@@ -135,7 +135,7 @@ def as_layer_names(layers: str | Iterable[str]) -> list[str]:
     """Return one or more names of layers as a list.
 
     Args:
-        layers: The argument of a method that takes images first and layers second.
+        layers: The argument of a method whose first argument is images, which the error mentions.
 
     Raises:
         TypeError: `layers` is not a name or a list of names.

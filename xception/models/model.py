@@ -1,4 +1,4 @@
-"""A model: a graph with its parameters, behind the interface of a Keras model."""
+"""A model: a graph with its parameters, with the interface of a Keras model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..console.progress import ProgressBar, Verbose
 from ..data.class_names import ClassNames, ClassNamesLike, as_class_names
 from ..data.preprocessing import Preprocessing
 from ..engine.plan import Plan
-from ..graph import Graph, GraphParameters, Network, Node, of_graph
+from ..graph import Graph, GraphParameters, Network, Node
 from ..kernels import Array
 from .feature_maps import Pooling, check_pooling, count_features, last_maps, pool_maps
 from .inputs import check_batch_size, check_inputs
@@ -30,11 +30,11 @@ class Model(ModelStructure):
 
     Args:
         graph: The network. The model keeps a copy that cannot be changed.
-        parameters: {node: {parameter: array}}, an array for every parameter of the graph, and no
-            others. float32 arrays are not copied: they become read-only. None draws random ones.
-        network: The same network as Keras nests it. None if it has no networks within.
-        class_names: Names of the classes, see `class_names`.
-        preprocessing: How the model was trained to see photographs, see `preprocessing`.
+        parameters: {node: {parameter: array}}, with exactly the parameters of the graph. float32 arrays
+            are not copied: they become read-only. None draws random ones.
+        network: The same network as Keras nests it. None if no network is nested in it.
+        class_names: Names of the classes; see the property `class_names`.
+        preprocessing: How photographs become input; see the property `preprocessing`.
         seed: Seed of random parameters.
 
     Raises:
@@ -70,7 +70,7 @@ class Model(ModelStructure):
             raise TypeError(f"expected an xception.Graph, got a {type(graph).__name__}")
         graph = graph.frozen()
         store = ParameterStore(graph, initial_parameters(graph, seed) if parameters is None else parameters)
-        super().__init__(graph, of_graph(graph) if network is None else network, store)
+        super().__init__(graph, Network.from_graph(graph) if network is None else network, store)
         self.class_names = class_names
         self.preprocessing = preprocessing
 
@@ -78,9 +78,9 @@ class Model(ModelStructure):
     def class_names(self) -> ClassNames | None:
         """One (class id, class name) pair per class, in the order of the outputs; None if unknown.
 
-        May be set to anything that holds names: a list of names or of such pairs, a mapping of
-        indices to names or of names to indices, what `read_class_names` returns, or None. Saved by
-        `save`. Raises ValueError for anything else.
+        May be set to a list of names or of such pairs, a mapping of indices to names or of names to
+        indices, what `read_class_names` returns, or None. Anything else raises ValueError. `save`
+        stores the names.
         """
         return self._class_names
 
@@ -90,11 +90,10 @@ class Model(ModelStructure):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How the model was trained to see photographs: scaling, interpolation, and whether it gives
-        logits.
+        """How photographs became input in training: scaling, interpolation, and whether outputs are logits.
 
-        May be set to a `Preprocessing`, or to None for one in which nothing is recorded. Saved by
-        `save`. Raises TypeError for anything else.
+        May be set to a `Preprocessing`, or to None for an empty one. Anything else raises TypeError.
+        `save` stores it.
         """
         return self._preprocessing
 
@@ -113,19 +112,19 @@ class Model(ModelStructure):
         """Compute the outputs of the network.
 
         Args:
-            x: Images (n, height, width, 3) of any real dtype, scaled as the model was trained:
-                −1…1, as `preprocess_input` gives, for Xception. Pixels 0…255 raise a warning, unless
-                the model scales them itself. For several inputs a list of arrays, or a dict by name.
-            batch_size: Images per batch; None for 32. It does not change the outputs, and memory
-                little, since each thread computes one image at a time.
-            verbose: Progress bar: "auto" shows one if the call takes long, 0 none, 1 one at once.
+            x: Images (n, height, width, 3) of any real dtype, scaled as in training: for Xception to
+                −1…1, as by `preprocess_input`. Pixels 0…255 raise a warning, unless the model scales
+                them itself. For several inputs a list of arrays, or a dict by name.
+            batch_size: Images per batch; None for 32. It does not affect the outputs, and barely the
+                memory used, since each thread computes one image at a time.
+            verbose: Progress bar: "auto" shows one if the call takes long, 0 never, 1 at once.
 
         Returns:
             The outputs, float32: (n, classes) with a classifier, (n, h', w', 2048) without,
             (n, 2048) with pooling. A list or a dict of arrays if the model has several outputs.
 
         Raises:
-            TypeError: `x` is no array: a generator, a path, a text.
+            TypeError: `x` is not an array, but for example a generator or a path.
             ValueError: `x` has the wrong shape or dtype or holds NaN or infinity, or another argument
                 is invalid.
 
@@ -151,18 +150,19 @@ class Model(ModelStructure):
         batch_size: int | None = 32,
         verbose: Verbose = 0,
     ) -> dict[str, Array]:
-        """Compute what layers give, unpooled. Layers after the last of them are not computed.
+        """Compute the activations of layers. Layers after the last of them are not computed.
 
         Args:
             x: The input, as for `predict`.
             names: One or more names of layers, as for `get_layer`.
-            batch_size, verbose: As for `predict`.
+            batch_size: Images per batch; None for 32.
+            verbose: Progress bar, as for `predict`.
 
         Returns:
             {name: activation}: (n, h, w, c) or (n, c), float32.
 
         Raises:
-            TypeError: As for `predict`; or `names` are no names.
+            TypeError: As for `predict`; or `names` is not a name or a list of names.
             ValueError: As for `predict`; or there is no such layer.
         """
         nodes = {name: self.output_node(name) for name in as_layer_names(names)}
@@ -177,24 +177,25 @@ class Model(ModelStructure):
         batch_size: int | None = 8,
         verbose: Verbose = "auto",
     ) -> Array:
-        """Compute features: what layers give, pooled over space, one row per image.
+        """Compute features: activations of layers, pooled over space, one row per image.
 
-        All layers are computed in one pass, and those after the last of them not at all. Only one
-        batch of maps is in memory at a time.
+        All are computed in one pass, which ends with the last of these layers. Only one batch of maps is
+        in memory at a time.
 
         Args:
             x: The input, as for `predict`.
             layers: One or more names of layers, as for `get_layer`. By default the last layer that
-                gives maps. The features of several layers stand side by side, in this order.
-            pooling: What becomes of maps (h, w, c): "avg", "max", "min" or "sum" over space gives
-                (c,), "none" keeps (h·w·c,). Vectors (c,) stay as they are.
-            batch_size, verbose: As for `predict`.
+                gives maps. The features of several layers are concatenated in this order.
+            pooling: Pooling of maps (h, w, c): "avg", "max", "min" or "sum" over space gives (c,),
+                "none" keeps (h·w·c,). Vectors (c,) stay as they are.
+            batch_size: Images per batch; None for 32.
+            verbose: Progress bar, as for `predict`.
 
         Returns:
             (n, features), float32.
 
         Raises:
-            TypeError: As for `predict`; or `layers` are no names.
+            TypeError: As for `predict`; or `layers` is not a name or a list of names.
             ValueError: As for `predict`; or there is no such layer, or `layers` is empty.
 
         Examples:
@@ -220,7 +221,8 @@ class Model(ModelStructure):
         """Return a name for each column of `features`: "block4_pool_0", or "feature_0" by default.
 
         Args:
-            layers, pooling: As for `features`.
+            layers: As for `features`.
+            pooling: As for `features`.
             size: (height, width) of the images.
         """
         check_pooling(pooling)
@@ -231,7 +233,7 @@ class Model(ModelStructure):
         return [f"{name}_{i}" for name, count in zip(names, counts, strict=True) for i in range(count)]
 
     def _feature_nodes(self, layers: str | Iterable[str] | None) -> list[str]:
-        """Return the nodes that give the features of some layers."""
+        """Return the nodes whose activations are the features of some layers."""
         if layers is None:
             return [last_maps(self.graph)]
         nodes = [self.output_node(name) for name in as_layer_names(layers)]
@@ -245,7 +247,7 @@ class Model(ModelStructure):
         """Check the input and return an iterator over batches.
 
         Yields:
-            The part of the input that a batch is, the length of the input, and the nodes' activations.
+            The slice of the input, the length of the whole input, and the activations by node.
         """
         arrays = check_inputs(self.graph, x, stacklevel=4)
         return _run_batches(self.plan, arrays, nodes, check_batch_size(batch_size), verbose)
@@ -281,8 +283,8 @@ class Model(ModelStructure):
 
         Args:
             path: A weights file or a whole model, `.h5`, `.weights.h5` or `.keras`.
-            by_name: Load only the layers whose names are in the file, and leave the others as they are.
-            skip_mismatch: Leave layers as they are whose arrays in the file have other shapes.
+            by_name: Load only the layers whose names are in the file. The others are unchanged.
+            skip_mismatch: Skip layers whose arrays in the file have other shapes.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -299,13 +301,13 @@ class Model(ModelStructure):
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Save the weights in a file that Keras's `load_weights` reads.
 
-        An interrupted write leaves the file as it was before, if there was one.
+        An interrupted write leaves the former file unchanged.
 
         Args:
-            path: `.weights.h5` is written as Keras 3 does, any other `.h5` as Keras 2 does.
+            path: `.weights.h5` is written as by Keras 3, any other `.h5` as by Keras 2.
 
         Raises:
-            ValueError: `path` has another ending.
+            ValueError: `path` has another suffix.
             OSError: The file cannot be written.
         """
         from .. import formats  # imports h5py
@@ -315,13 +317,13 @@ class Model(ModelStructure):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the whole model, with class names and preprocessing, in a file that Keras 3 loads too.
 
-        An interrupted write leaves the file as it was before, if there was one.
+        An interrupted write leaves the former file unchanged.
 
         Args:
-            path: A path that ends in `.keras`.
+            path: A path with the suffix `.keras`.
 
         Raises:
-            ValueError: `path` has another ending, or Keras 3 has no such layer.
+            ValueError: `path` has another suffix, or Keras 3 cannot express a layer.
             OSError: The file cannot be written.
         """
         from .. import formats  # imports h5py

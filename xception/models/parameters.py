@@ -1,4 +1,4 @@
-"""The parameters of a model: a store that is checked, read-only and replaced as a whole."""
+"""The parameters of a model, in a store that checks them and replaces them all at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_NODES_SHOWN = 5  #: of those with missing or unknown parameters, in an error
 
 
 def initial_parameters(graph: Graph, seed: int | None = None) -> dict[str, dict[str, Array]]:
-    """Return the parameters with which training would begin, as Keras's initializers draw them.
+    """Return random parameters, as Keras's initializers draw them.
 
     Args:
         graph: The graph.
@@ -41,8 +41,8 @@ class ParameterStore:
 
     Args:
         graph: The graph. It must not change afterwards.
-        parameters: An array for every parameter of the graph, and no others. float32 arrays are not
-            copied: they become read-only.
+        parameters: {node: {parameter: array}}, with exactly the parameters of the graph. float32 arrays
+            are not copied: they become read-only.
 
     Attributes:
         graph: The graph.
@@ -62,7 +62,7 @@ class ParameterStore:
 
     @property
     def plan(self) -> Plan:
-        """The engine's plan for the present parameters. It keeps them when the store is changed."""
+        """The engine's plan for the present parameters. Later changes of the store do not affect it."""
         return self._plan
 
     @property
@@ -71,8 +71,12 @@ class ParameterStore:
         return self._plan.parameters
 
     def get(self, nodes: Sequence[Node]) -> list[Array]:
-        """Return copies of the arrays of some nodes, in order."""
-        parameters = self.parameters  # once: another thread may replace them
+        """Return copies of the arrays of some nodes, in order.
+
+        Args:
+            nodes: The nodes.
+        """
+        parameters = self.parameters  # read once: another thread may replace them
         return [parameters[node.name][name].copy() for node, name in _slots(nodes)]
 
     def set(self, nodes: Sequence[Node], arrays: Sequence[ArrayLike]) -> None:
@@ -110,7 +114,7 @@ class ParameterStore:
             self._plan = self._plan_for({**self.parameters, **parameters})
 
     def _plan_for(self, parameters: GraphParameters) -> Plan:
-        """Return a plan for parameters that are checked and read-only."""
+        """Check parameters, make them read-only, and return a plan for them."""
         if not isinstance(parameters, Mapping) or not all(
             isinstance(arrays, Mapping) for arrays in parameters.values()
         ):
@@ -128,7 +132,7 @@ class ParameterStore:
 
 def _owners(graph: Graph) -> Iterable[Node]:
     """Return the nodes that have parameters of their own, in order of creation."""
-    return (node for node in graph.nodes.values() if node.parameters and node.weights == node.name)
+    return (node for node in graph.nodes.values() if node.parameters and node.owner == node.name)
 
 
 def _slots(nodes: Iterable[Node]) -> list[tuple[Node, str]]:

@@ -1,11 +1,11 @@
 """The ImageNet weights: shipped, cached, or downloaded and verified.
 
 The base (everything before the classifier) is shipped with this library, rounded to float16. The
-whole network is the float32 file that Keras publishes. It is looked for in this library's cache
-folder and in Keras's, and downloaded if neither has it.
+whole network is the float32 file that Keras publishes. It is searched in this library's cache folder
+and in Keras's, and downloaded if it is in neither.
 
-Environment variables: XCEPTION_CACHE_DIR is the cache folder. XCEPTION_WEIGHTS_URL is the address of
-a mirror, of the folder or of the file itself. KERAS_HOME is where Keras's `models` folder is.
+Environment variables: XCEPTION_CACHE_DIR is the cache folder. XCEPTION_WEIGHTS_URL is the URL of a
+mirror, either of the folder or of the file itself. KERAS_HOME is the parent of Keras's `models` folder.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ BASE = WeightsFile(
 )
 
 
-# --- what users ask -------------------------------------------------------------------------
+# --- public functions -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _state_of(file: WeightsFile, candidates: list[Path]) -> WeightsState:
     return WeightsState(existing[0], "damaged") if existing else WeightsState(None, "missing")
 
 
-# --- where they are -------------------------------------------------------------------------
+# --- locations ------------------------------------------------------------------------------
 
 
 def shipped_base() -> Path:
@@ -230,7 +230,7 @@ def keras_dir() -> Path:
 
 
 def weights_url() -> str:
-    """Return the address of the whole network's weights: Keras's, or that of a mirror if one is set."""
+    """Return the URL of the whole network's weights: Keras's, or that of a mirror if one is set."""
     mirror = os.environ.get("XCEPTION_WEIGHTS_URL") or URL
     return mirror if mirror.partition("?")[0].endswith(".h5") else f"{mirror.rstrip('/')}/{CLASSIFIER.name}"
 
@@ -254,8 +254,8 @@ def cached_classifier(folder: Path | None = None) -> Path | None:
 def classifier(folder: Path | None = None) -> Path:
     """Return the whole network's weights: from a cache, or downloaded.
 
-    The file is downloaded under a temporary name, and gets its own only if its hash is right, so
-    several processes may download at once. An interrupted download starts again at the next call.
+    The file is downloaded under a temporary name and renamed once its hash is verified, so several
+    processes may download at once. An interrupted download starts again at the next call.
 
     Args:
         folder: The cache folder; by default `cache_dir()`.

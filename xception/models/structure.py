@@ -1,4 +1,4 @@
-"""What a model is, without computing anything: layers, shapes, counts, summary."""
+"""Structure of a model: layers, shapes, counts and summary. Nothing is computed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import Any
 from ..console.html import preformatted
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network
-from ..graph.network import listed
 from .layer import ModelLayer, find_member
 from .parameters import ParameterStore
 from .summary import Style, table
 
 
 class ModelStructure:
-    """A graph as Keras shows a model: layers by name, shapes, counts and a summary.
+    """Base class of `Model`: layers by name, shapes, counts and a summary.
 
     Args:
         graph: The frozen graph.
         network: The same network as Keras nests it.
-        store: The parameters, which the layers give and take.
+        store: The parameters.
 
     Raises:
         ValueError: The network is not that of the graph.
@@ -28,7 +27,7 @@ class ModelStructure:
 
     def __init__(self, graph: Graph, network: Network, store: ParameterStore) -> None:
         layers = {path for path, _ in network.leaves()}
-        owners = {node.weights for node in graph.nodes.values()}
+        owners = {node.owner for node in graph.nodes.values()}
         if layers != owners:
             raise ValueError(
                 f"{graph.name}: graph and network differ in {', '.join(sorted(layers ^ owners)[:5])}; make "
@@ -65,13 +64,15 @@ class ModelStructure:
 
     @property
     def plan(self) -> Plan:
-        """The engine's plan, which computes the activation of any node. It keeps its parameters when
-        the model is given new ones."""
+        """The engine's plan, which computes the activation of any node.
+
+        Later changes of the model's parameters do not affect it.
+        """
         return self.parameter_store.plan
 
     @property
     def parameter_store(self) -> ParameterStore:
-        """The store that keeps the parameters, and replaces them."""
+        """The store of the parameters."""
         return self._store
 
     @property
@@ -94,14 +95,17 @@ class ModelStructure:
     @property
     def layers(self) -> list[ModelLayer]:
         """The layers in Keras's order. A network within the model is one layer, with its own `layers`."""
-        return [ModelLayer(self.graph, self._store, member, member.name) for member in listed(self.network)]
+        return [
+            ModelLayer(self.graph, self._store, member, member.name)
+            for member in self.network.visible_members()
+        ]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> ModelLayer:
         """Return a layer by name or by index.
 
         Args:
-            name: The layer's name. A layer of a network within the model is found by its own name if
-                only one layer has it, and always by its path: "base/block1_conv1".
+            name: The layer's name. A layer of a nested network is found by its path,
+                "base/block1_conv1", or by its own name if no other layer has it.
             index: Its index in `layers`; negative ones count from the end.
 
         Raises:
@@ -125,7 +129,7 @@ class ModelStructure:
         return layers[index]
 
     def output_node(self, name: str) -> str:
-        """Return the name of the node in the graph that gives the output of a layer.
+        """Return the name of the node in the graph that computes the output of a layer.
 
         Args:
             name: The layer's name, as for `get_layer`.

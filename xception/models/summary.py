@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from ..console.text import align_columns
-from ..graph import Graph, Network, Node, of_graph
-from ..graph.network import listed, nodes, output_shapes
+from ..graph import Graph, Network, Node
+from ..graph.network import member_nodes, output_shapes
 from ..layers import Shape
 
 #: "keras", or "dl4j" for Deeplearning4j's.
@@ -32,7 +32,7 @@ def table(
         ValueError: `style` is neither.
     """
     if style == "keras":
-        return _keras_table(graph, of_graph(graph) if network is None else network, expand_nested)
+        return _keras_table(graph, Network.from_graph(graph) if network is None else network, expand_nested)
     if style == "dl4j":
         return _dl4j_table(graph)
     raise ValueError(f'style must be "keras" or "dl4j", got {style!r}')
@@ -57,12 +57,12 @@ def _keras_table(graph: Graph, network: Network, expand_nested: bool) -> str:
 
 def _keras_rows(graph: Graph, network: Network, path: str, indent: str, expand: bool) -> Iterator[Row]:
     """Yield a row per layer; `path` is what names in the graph begin with."""
-    for member in listed(network):
+    for member in network.visible_members():
         name = f"{path}{member.name}"
         yield (
-            f"{indent}{member.name} ({'InputLayer' if member.kind == 'Input' else member.kind})",
+            f"{indent}{member.name} ({'InputLayer' if member.is_input else member.kind})",
             ", ".join(map(_shape, output_shapes(graph, member, name))),
-            f"{sum(node.count_params() for node in nodes(graph, member, name)):,}",
+            f"{sum(node.count_params() for node in member_nodes(graph, member, name)):,}",
             ", ".join(tensor[0] for use in member.uses for tensor in use) or "-",
         )
         if expand and isinstance(member.layer, Network):

@@ -19,8 +19,7 @@ from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Preprocessing
 from ..feature_extraction.extraction import Extractor, extract_cached
 from ..feature_extraction.store import CacheStore
-from ..graph import network
-from ..graph.network import Member, Network
+from ..graph import Member, Network, flatten
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
 from ..models.model import Model
 from ..prediction.classifier import check_no_model
@@ -135,7 +134,7 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
         base: Xception without a classifier.
         regression: A classifier on its pooled features (2048).
     """
-    backbone = network.of_graph(architecture.xception((*SIZE, 3), include_top=False))
+    backbone = Network.from_graph(architecture.xception((*SIZE, 3), include_top=False))
     members = (
         ("pixels", Input((*SIZE, 3)), None),
         ("rescaling", Rescaling(1 / 127.5, -1.0), "pixels"),
@@ -157,7 +156,7 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
     # The model scales pixels itself.
     preprocessing = Preprocessing(scaling="none", interpolation="bilinear", from_logits=False)
     class_names = as_class_names(regression.class_names)
-    return Model(network.flatten(outline), parameters, outline, class_names, preprocessing)
+    return Model(flatten(outline), parameters, outline, class_names, preprocessing)
 
 
 # --- labels ---------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Safe access to HDF5 files: groups, links, and text attributes.
 
-No link is followed out of the file, no data is read that is stored elsewhere, HDF5 is kept from loading
-libraries, and names must be text.
+No link out of the file is followed, HDF5 is kept from loading plugin libraries, and names must be text.
 """
 
 from __future__ import annotations
@@ -53,7 +52,8 @@ def open_file(source: Source) -> Iterator[File]:
         The file.
 
     Raises:
-        ModelFileError: The file is no HDF5 or damaged, also where the block finds the damage.
+        ModelFileError: The file is not HDF5, or is damaged. Errors that h5py raises later, inside the
+            `with` block, become a ModelFileError too.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_without_plugins())
@@ -90,8 +90,8 @@ _open_files = 0
 def _without_plugins() -> Iterator[None]:
     """Keep HDF5 from loading filters.
 
-    For a filter that it does not know, be it one of an array or of a group's tables, HDF5 would load
-    every library in its plugin folders.
+    To find an unknown filter, of an array or of a group's tables, HDF5 would load every library in its
+    plugin folders.
     """
     global _open_files
     with _plugins_lock:
@@ -112,15 +112,15 @@ def _without_plugins() -> Iterator[None]:
 
 @dataclass
 class _Usage:
-    """What reading one file has cost so far. All groups of the file share it."""
+    """The cost of reading one file so far, shared by all groups of the file."""
 
     stream: Any  #: of the file's bytes
-    bytes_read: int = 0  #: of texts, and of what leads to them
+    bytes_read: int = 0  #: of texts, and of the headers and heaps that hold them
     links: int = 0
     heaps: Heaps = field(default_factory=dict)
 
     def read(self, address: int, size: int) -> bytes:
-        """Return `size` bytes at `address`; raise HeaderError when the file's texts are used up."""
+        """Return `size` bytes at `address`; raise HeaderError beyond MAX_TEXTS_READ_BYTES."""
         self.bytes_read += size
         if self.bytes_read > MAX_TEXTS_READ_BYTES:
             raise HeaderError("leads to too much text; refused")
@@ -140,7 +140,7 @@ def open_group(parent: Group, name: str) -> Group:
     """Return the group at `name` below `parent`.
 
     Raises:
-        ModelFileError: There is none, it is elsewhere, or it is beyond the limits.
+        ModelFileError: There is no such group, a link leads out of the file, or a limit is exceeded.
     """
     identifier = open_object(parent, name)
     if not isinstance(identifier, h5py.h5g.GroupID):
@@ -158,7 +158,7 @@ def open_object(parent: Group, name: str) -> Any:
     Every link on the way is checked: only hard links stay in the file.
 
     Raises:
-        ModelFileError: There is nothing, a link leads elsewhere, or the path is beyond the limits.
+        ModelFileError: There is no such object, a link leads out of the file, or a limit is exceeded.
     """
     parts = name.split("/")
     if len(parts) > MAX_PATH_DEPTH:
@@ -225,7 +225,7 @@ def read_names(holder: Group, attribute: str) -> list[str]:
     """Read an attribute that lists names. Keras splits long lists: name0, name1, …
 
     Raises:
-        ModelFileError: The attribute is missing, is no text, or is beyond the limits.
+        ModelFileError: The attribute is missing, is not text, or exceeds a limit.
     """
     if attribute in holder.attrs:
         return _read_attribute(holder, attribute)
@@ -243,7 +243,7 @@ def read_text(holder: Group, attribute: str) -> str:
     """Read an attribute that holds one text.
 
     Raises:
-        ModelFileError: The attribute is no text, or is beyond the limits.
+        ModelFileError: The attribute is not text, or exceeds a limit.
     """
     return "".join(_read_attribute(holder, attribute))
 

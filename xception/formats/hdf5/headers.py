@@ -1,14 +1,14 @@
 """Object headers of HDF5 files: texts of variable length, and compressed tables.
 
-HDF5 itself handles two things without bounds, so they are read here, as the HDF5 File Format
-Specification defines them.
+HDF5 handles both without limits, so they are read here, as the HDF5 File Format Specification defines
+them.
 
-Texts of variable length are stored in a heap; an attribute, in its object's header, says where each
-begins and how long it is. HDF5 believes it: it allocates gigabytes that are not in the file, or a
+Texts of variable length are stored in a heap. An attribute, in its object's header, says where each text
+begins and how long it is, and HDF5 trusts it: it allocates gigabytes that are not in the file, or a
 thousand copies of one text, and loops forever over a damaged heap.
 
-Links and attributes may be stored in tables of their own, which may be compressed. HDF5 expands them to
-any size.
+Links and attributes may be stored in separate tables, which may be compressed. HDF5 expands them to any
+size.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """`.keras` archives: zip files of `config.json`, `metadata.json` and `model.weights.h5`.
 
-Nothing is unpacked to disk. Weights that are stored without compression, as Keras stores them, are read
-where they are in the archive.
+Nothing is unpacked to disk. Uncompressed weights, which Keras writes, are read in place.
 """
 
 from __future__ import annotations
@@ -46,19 +45,19 @@ ZIP_ERRORS = (
 
 
 class NotKerasError(ModelFileError):
-    """A zip archive, but not one of Keras."""
+    """A zip archive that is not a `.keras` archive."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A `.keras` archive: its texts, checked, and where its weights are.
+    """An open `.keras` archive: its checked texts, and where its weights are.
 
     Attributes:
         path: The file.
         zip_file: The open archive.
         config: `config.json`.
         metadata: `metadata.json`.
-        record: What this library adds.
+        record: The training record, which only this library writes.
     """
 
     path: Path
@@ -68,19 +67,17 @@ class Archive:
     record: TrainingRecord
 
     def locate_weights(self, parameter_count: int) -> Source:
-        """Return where the bytes of the weights file are.
-
-        Compressed weights are unpacked into memory.
+        """Return the source of the weights file's bytes. Compressed weights are unpacked into memory.
 
         Args:
-            parameter_count: Number of parameters of the model, which bounds what is unpacked.
+            parameter_count: Number of parameters of the model, which bounds the unpacked size.
 
         Raises:
             ModelFileError: The weights are damaged, or unpack to more than the model can need.
         """
         info = self.zip_file.getinfo(WEIGHTS)
         name = f"{self.path.name}:{WEIGHTS}"
-        with _clear_errors(self.path):
+        with _converted_errors(self.path):
             if info.compress_type == zipfile.ZIP_STORED:
                 return Source(
                     name, self.path, _content_offset(self.zip_file, info, self.path), info.file_size
@@ -92,7 +89,7 @@ class Archive:
 
 
 def is_archive(path: Path) -> bool:
-    """Return True if a file is a zip archive. One with data before it must be called `.keras`."""
+    """Return True if a file is a zip archive. One that begins with other data needs the suffix `.keras`."""
     with path.open("rb") as stream:
         return stream.read(4) == b"PK\x03\x04" or (path.suffix == ".keras" and zipfile.is_zipfile(path))
 
@@ -108,12 +105,12 @@ def open_archive(path: Path) -> Iterator[Archive]:
         The archive. Its weights have not been read.
 
     Raises:
-        NotKerasError: It is another kind of archive.
-        ModelFileError: It is damaged or hostile.
+        NotKerasError: The archive is not one of Keras.
+        ModelFileError: The archive is damaged or hostile.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(_LimitedFile(path))
-        with _clear_errors(path):
+        with _converted_errors(path):
             zip_file = stack.enter_context(zipfile.ZipFile(stream))
             stream.max_read_bytes = sys.maxsize
             _check_members(zip_file, path)
@@ -136,10 +133,10 @@ def create_archive(
         path: The file to write.
         config: `config.json`.
         metadata: `metadata.json`.
-        record: What this library adds; nothing is written of an empty one.
+        record: The training record. An empty one is not written.
 
     Yields:
-        The HDF5 file of the weights, to be filled.
+        An empty HDF5 file, which the caller fills with the weights.
 
     Raises:
         OSError: The file cannot be written.
@@ -160,8 +157,8 @@ def create_archive(
 
 
 @contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    """Turn whatever zipfile raises into one clear error."""
+def _converted_errors(path: Path) -> Iterator[None]:
+    """Turn every exception of zipfile into a ModelFileError."""
     try:
         yield
     except ModelFileError:
@@ -173,7 +170,7 @@ def _clear_errors(path: Path) -> Iterator[None]:
 
 
 class _LimitedFile(io.FileIO):
-    """A file of which a limited number of bytes is read at once: zipfile reads the whole directory."""
+    """A file that limits the size of a single read: zipfile reads the whole directory at once."""
 
     max_read_bytes = MAX_ARCHIVE_DIRECTORY_BYTES
 
@@ -189,7 +186,7 @@ def _check_members(zip_file: zipfile.ZipFile, path: Path) -> None:
     if len(members) > MAX_ARCHIVE_MEMBERS:
         raise ModelFileError(f"{path.name}: holds {len(members):,} files; a .keras archive holds a few")
     names = [info.filename for info in members]
-    if len(set(names)) != len(names):  # programs disagree about which of the two counts
+    if len(set(names)) != len(names):  # programs disagree about which of the two to read
         raise ModelFileError(f"{path.name}: holds two files of one name; refused")
     for info in members:
         parts = info.filename.replace("\\", "/").split("/")
@@ -226,7 +223,7 @@ def _read_json(zip_file: zipfile.ZipFile, name: str, path: Path) -> dict[str, An
 def _unpack(zip_file: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int, location: str) -> bytes:
     """Return a member's content, of at most `max_bytes`."""
     content = b""
-    if info.file_size <= max_bytes:  # as the directory says, which may lie
+    if info.file_size <= max_bytes:  # the size in the directory, which may be wrong
         with zip_file.open(info) as stream:
             content = stream.read(max_bytes + 1)
     if info.file_size > max_bytes or len(content) > max_bytes:

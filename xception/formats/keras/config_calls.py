@@ -1,4 +1,4 @@
-"""The calls of a layer in a Keras config: the tensors and constants that each use of it reads.
+"""Calls of a layer in a Keras config: the tensors and constants that each use of the layer reads.
 
 Keras has written them in three ways: nested lists (`inbound_nodes` of Keras 1 and 2), `args` and
 `kwargs` with tensors as objects (Keras 3), and the `input_layers` and `output_layers` of a model.
@@ -12,37 +12,41 @@ from typing import Any
 
 from ..limits import MAX_TENSOR_DEPTH
 
-#: Keyword arguments that hold no operand.
+#: Keyword arguments that are not operands.
 IGNORED_ARGUMENTS = ("training", "mask", "name", "dtype")
 
 
 class Reference(tuple[str, int, int]):
-    """A tensor that a layer reads: (name of its layer, which use of it, which of its outputs)."""
+    """A tensor: (name of the layer that computes it, number of the layer's use, number of the output)."""
 
 
 def read_calls(described: Mapping[str, Any]) -> list[list[Any]]:
-    """Return the operands of each use of a layer: References and constants, in order."""
+    """Return the operands of each use of a layer: references and constants, in order."""
     return [list(_operands(call)) for call in _split_calls(described.get("inbound_nodes") or [])]
 
 
-def read_references(listed: Any, depth: int = 0) -> Iterator[Reference]:
-    """Yield the tensors of `input_layers` or `output_layers`: one, a list, or a dict.
+def read_references(tensors: Any, depth: int = 0) -> Iterator[Reference]:
+    """Yield the tensors of `input_layers` or `output_layers`.
+
+    Args:
+        tensors: One tensor, a list of tensors, or a dict of them.
+        depth: Number of lists and dicts around `tensors`.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: `tensors` is none of these.
     """
     _check_depth(depth)
-    if not isinstance(listed, list | dict):
-        raise ValueError(f"a tensor should be a list of its layer and numbers, got {reprlib.repr(listed)}")
-    if _is_reference(listed):
-        yield Reference((listed[0], *map(_index, listed[1:3])))
+    if not isinstance(tensors, list | dict):
+        raise ValueError(f"a tensor should be a list of its layer and numbers, got {reprlib.repr(tensors)}")
+    if _is_reference(tensors):
+        yield Reference((tensors[0], *map(_index, tensors[1:3])))
         return
-    for tensor in _sorted_values(listed) if isinstance(listed, dict) else listed:
+    for tensor in _sorted_values(tensors) if isinstance(tensors, dict) else tensors:
         yield from read_references(tensor, depth + 1)
 
 
 def is_called_in_training(calls: Any) -> bool:
-    """Return True if a layer is called with training=True, wherever that stands in `inbound_nodes`."""
+    """Return True if `inbound_nodes` calls a layer with training=True, in any of the three forms."""
     if isinstance(calls, list):
         return any(map(is_called_in_training, calls))
     if isinstance(calls, dict):
@@ -53,20 +57,21 @@ def is_called_in_training(calls: Any) -> bool:
 def rank_uses(
     references: Iterable[Reference], use_counts: Mapping[str, int], first_uses: Mapping[str, int]
 ) -> dict[tuple[str, int], int]:
-    """Return which use of a layer each number in a config means, counted from 0.
+    """Renumber the uses of layers, so that the first use of each layer in this network is use 0.
 
-    Keras numbers the uses that a layer had anywhere, also outside this network; and some versions count
-    the building of a nested network as its first use. If as many numbers occur as there are uses, their
-    order tells. Otherwise the numbers count from `first_uses`; or from the other of 0 and 1, if they
-    are out of range so.
+    The numbers in a config may have gaps, because Keras counts uses outside this network too. They may
+    also start at 1, because some versions count the building of a nested network as its first use.
+
+    If a layer has as many uses as different numbers, the numbers are ranked. Otherwise they start at
+    `first_uses`, or at the other of 0 and 1 if one of them would be out of range.
 
     Args:
         references: All references to be resolved.
         use_counts: Number of uses of each layer.
-        first_uses: The number that the first use of each layer probably has, 0 or 1.
+        first_uses: Probable number of the first use of each layer, 0 or 1. By default 0.
 
     Returns:
-        {(layer, number in the config): use}.
+        {(layer, number in the config): number of the use, from 0}.
     """
     numbers: dict[str, set[int]] = {}
     for name, number, _ in references:

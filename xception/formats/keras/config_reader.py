@@ -1,6 +1,6 @@
-"""Model configs of Keras, the JSON of a `.keras` or `.h5` file, read into a `Network`.
+"""Reader of Keras configs: from the JSON of a `.keras` or `.h5` file to a `Network`.
 
-Text in, data out: no class, function or module is looked up by a name in the file.
+No class, function or module is looked up by a name in the file, except in tables of this library.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import GraphError, ModelFileError
-from ...graph.network import Member, Network, TensorRef
-from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, TrainingOnly
-from ..limits import MAX_AXES, MAX_AXIS_SIZE, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
+from ...graph import Member, Network, TensorRef
+from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, Shape, TrainingOnly
+from ...layers.validation import as_int
+from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
@@ -21,19 +22,17 @@ from .operations import is_operation, read_operation
 
 NETWORKS = ("Functional", "Model", "Sequential")  #: the classes of models that are read
 
-#: What reading a config of the wrong shape raises: it is JSON of any form.
+#: What reading a malformed config raises: it can be any JSON.
 CONFIG_ERRORS = (LookupError, TypeError, AttributeError, ValueError, OverflowError)
-
-InputShape = tuple[int | None, ...]
 
 
 class _ConfigError(Exception):
-    """Why a layer is refused. The name of each network around it is prepended as the error passes."""
+    """The reason why a layer is refused. Each network around it prepends its name."""
 
 
 @dataclass
 class _ReadLayer:
-    """A layer of a functional model, and what each of its uses reads."""
+    """A layer of a functional model, and the tensors that each of its uses reads."""
 
     layer: Layer | Network
     uses: list[list[Reference]]
@@ -63,7 +62,7 @@ def read_network(config: Mapping[str, Any], keras: int, location: str) -> Networ
 
 
 def major_version(version: object) -> int:
-    """Return 1, 2 or 3 for a version of Keras such as "2.12.0"; 3 if it says nothing."""
+    """Return 1, 2 or 3 for a version of Keras such as "2.12.0"; 3 for anything else."""
     first = str(version or "").partition(".")[0]
     return int(first) if first in ("1", "2", "3") else 3
 
@@ -115,7 +114,7 @@ def _layer_error(name: str, described: Mapping[str, Any], reason: str) -> _Confi
     return _ConfigError(f"{name} ({described.get('class_name')}): {reason}")
 
 
-def _read_input_shape(config: Mapping[str, Any]) -> InputShape:
+def _read_input_shape(config: Mapping[str, Any]) -> Shape:
     check_dtype(config.get("dtype"))
     if config.get("sparse") or config.get("ragged"):
         raise ValueError("takes sparse or ragged tensors; supported are arrays")
@@ -127,20 +126,19 @@ def _read_input_shape(config: Mapping[str, Any]) -> InputShape:
     raise ValueError("has no shape")
 
 
-def _read_shape(shape: Any) -> InputShape:
+def _read_shape(shape: Any) -> Shape:
     """Return a shape without its batch axis."""
     if not isinstance(shape, list | tuple) or not 1 <= len(shape) - 1 <= MAX_AXES:
         raise ValueError(
             f"its shape should list the batch size and from 1 to {MAX_AXES} more sizes, got "
             f"{reprlib.repr(shape)}"
         )
-    sizes = tuple(shape[1:])
-    for size in sizes:
-        if size is not None and (
-            isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_AXIS_SIZE
-        ):
-            raise ValueError(f"its shape should list positive integers or null, got {reprlib.repr(shape)}")
-    return sizes
+    try:
+        return tuple(None if size is None else as_int("a size", size) for size in shape[1:])
+    except ValueError:
+        raise ValueError(
+            f"its shape should list positive integers or null, got {reprlib.repr(shape)}"
+        ) from None
 
 
 def _read_name(described: Mapping[str, Any]) -> str:
@@ -182,7 +180,7 @@ def _read_sequential(name: str, config: Any, keras: int, depth: int) -> Network:
                 raise ValueError(
                     "was saved before it had seen an input: the shape of its input is not in the file"
                 )
-            # Within another network, the input has the shape of whatever it is applied to.
+            # A nested network without a shape accepts any input: the identity checks none.
             members[entry] = Member(entry, Identity() if shape is None else Input(shape), ((),))
         reads: tuple[TensorRef, ...] = ((next(reversed(members)), 0, 0),) if members else ()
         members[layer_name] = Member(layer_name, layer, (reads,), _is_trainable(described))
@@ -196,10 +194,8 @@ def _read_network_name(described: Mapping[str, Any]) -> str:
     return _check_name(described.get("name") or "sequential")
 
 
-def _first_input_shape(
-    layer: Layer | Network, described: Mapping[str, Any], config: Any
-) -> InputShape | None:
-    """Return the input shape of a sequential model without an input layer, if the file says it."""
+def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], config: Any) -> Shape | None:
+    """Return the input shape of a sequential model without an input layer, or None if not recorded."""
     if isinstance(layer, Network):
         first = layer.members[layer.inputs[0]].layer
         return first.shape if isinstance(first, Input) else None
@@ -267,8 +263,8 @@ def _resolve_uses(
     functional = [
         name for name, r in layers.items() if isinstance(r.layer, Network) and not r.layer.sequential
     ]
-    # Of nested functional models, Keras 1 and 2 count the building as a use, and Keras 3 does so only
-    # where the outputs of a model are listed.
+    # Keras 1 and 2 count the building of a nested functional model as its first use. Keras 3 does so
+    # only in the list of a model's outputs.
     inner = rank_uses(
         [tensor for read in layers.values() for use in read.uses for tensor in use],
         use_counts,

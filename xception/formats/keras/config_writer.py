@@ -1,4 +1,4 @@
-"""Configs of `.keras` files, as Keras 3 writes them, for a `Network`."""
+"""Writer of Keras 3 configs: from a `Network` to the JSON of a `.keras` file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...graph import Graph
+from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Arithmetic, Input, Layer, Shape, TrainingOnly
 from ...version import __version__
 
-#: The Keras whose form this is.
+#: The version of Keras whose configs these are.
 KERAS_VERSION = "3.3.3"
 
 #: Settings of Keras 2 that training-only layers of Keras 3 do not take.
@@ -22,7 +23,7 @@ KERAS_2_SETTINGS = frozenset(
      "auto_vectorize"}
 )  # fmt: skip
 
-#: Classes that Keras 3 no longer has, and what does the same at inference.
+#: Classes that Keras 3 no longer has, and layers that do the same at inference.
 REMOVED_CLASSES = {"RandomHeight": "Identity", "RandomWidth": "Identity"}
 
 
@@ -90,7 +91,7 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
         }  # fmt: skip
     described = _describe_layer(layer)
     described["config"] = {"name": keras_name(member.name), "dtype": "float32"} | described["config"]
-    if graph.nodes[f"{path}{member.name}"].parameters:  # some layers without parameters do not take it
+    if graph.nodes[f"{path}{member.name}"].parameters:  # some layers without parameters have no such setting
         described["config"]["trainable"] = member.trainable
     return described
 
@@ -120,7 +121,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _describe_calls(network: Network, member: Member, graph: Graph, path: str) -> Iterator[dict[str, Any]]:
-    """Yield what each use of a member reads, as Keras 3 writes it in `inbound_nodes`."""
+    """Yield the operands of each use of a member, as Keras 3 writes them in `inbound_nodes`."""
     for use in member.uses:
         if not use:
             return
@@ -153,12 +154,11 @@ def _describe_tensor(network: Network, tensor: TensorRef, graph: Graph, path: st
 
 def _tensor_shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph, path: str) -> Shape:
     name, use, output = tensor
-    node = f"{path}{name}:{use}" if use else f"{path}{name}"
-    return output_shapes(graph, members[name], node)[output]
+    return output_shapes(graph, members[name], f"{path}{use_name(name, use)}")[output]
 
 
 def _describe_output(network: Network, tensor: TensorRef) -> list[Any]:
-    """Return an output as Keras numbers it: of a nested functional model, its building is use 0."""
+    """Return an output with Keras's number of the use: use 0 of a nested functional model is its building."""
     name, use, output = tensor
     layer = network.members[name].layer
     first_use = 1 if isinstance(layer, Network) and not layer.sequential else 0

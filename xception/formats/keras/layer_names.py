@@ -1,8 +1,8 @@
-"""Automatic layer names: "conv2d", "conv2d_1", …, and the order of creation that they tell.
+"""Automatic layer names, "conv2d", "conv2d_1", …, and the order of creation that follows from them.
 
-Keras names a layer without a name of its own after its class, and numbers it in the order in which
-layers of the class are created. The counters go on from model to model within a session: the same layer
-is "conv2d_1" in one file and "conv2d_5" in another. Only the order of the numbers has a meaning.
+Keras names a layer that the user did not name after its class, and numbers the layers of a class in the
+order in which they are created. The counters continue from model to model within a session: the same
+layer is "conv2d_1" in one file and "conv2d_5" in another. Only the order of the numbers has a meaning.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 
 from ... import architecture
+from ...graph import Member, Network
 from ...graph.names import automatic_stem, is_automatic
-from ...graph.network import Member, Network
 
 #: Class names in the layer names of Keras 1, and those of Keras 2.
 OLD_STEMS = {
@@ -22,7 +22,7 @@ OLD_STEMS = {
     "batchnormalization": "batch_normalization",
 }
 NETWORK_STEMS = ("functional", "model", "sequential")
-NETWORK = "network"  #: the kind of all networks, which change their class from version to version
+NETWORK = "network"  #: the kind of all networks, whose class names differ between versions of Keras
 
 
 def stem_of(name: str) -> str:
@@ -38,12 +38,12 @@ def number_of(name: str) -> int:
 
 
 def kind_of_member(member: Member) -> str:
-    """Return the kind by which members and stored layers are compared: the stem of their numbers."""
+    """Return the kind of a member, which a stored layer must have too: the stem of its automatic name."""
     return NETWORK if isinstance(member.layer, Network) else automatic_stem(member.kind)
 
 
 def kind_of_name(name: str) -> str:
-    """Return the same for an automatic name."""
+    """Return the kind of a stored layer with an automatic name; see `kind_of_member`."""
     stem = stem_of(name)
     return NETWORK if stem in NETWORK_STEMS else stem
 
@@ -58,15 +58,15 @@ def has_automatic_name(member: Member) -> bool:
 def creation_order(members: Mapping[str, Member]) -> list[str]:
     """Sort members of one kind in the order in which Keras created them.
 
-    If all have automatic names, their numbers tell. Otherwise they must be layers of Xception, whose
-    order of creation is that of Keras's script: named layers are found in it by name, and automatic
-    names stand for its unnamed layers, the four projections and their normalizations.
+    If all have automatic names, the numbers give the order. Otherwise they must be layers of Xception,
+    and the order is that of Keras's script: named layers are found in it by name, and automatic names
+    stand for its unnamed layers, the four projections and their normalizations.
 
     Args:
-        members: The members by their paths.
+        members: The members by their paths in the graph.
 
     Returns:
-        The paths in order; none if the order cannot be told.
+        The paths in order; an empty list if the order cannot be determined.
     """
     by_number = sorted(
         (path for path, member in members.items() if has_automatic_name(member)),

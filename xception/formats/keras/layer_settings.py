@@ -1,7 +1,7 @@
 """Layer classes and settings of Keras 1, 2 and 3, read into layers of this library.
 
-Only the classes in `known_layers` are read, and only plain values are taken from a file: nothing is
-imported, looked up or called by a name in it.
+Only the classes in `known_layers` are read, and only plain values are taken from a file. Nothing is
+imported or called by a name in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..limits import MAX_AXES
 
 @functools.cache
 def known_layers() -> dict[str, type[Layer]]:
-    """Return the layers that are read by class name: what models around Xception consist of."""
+    """Return the layer classes that are read by their Keras name."""
     public = {name: getattr(layers, name) for name in layers.__all__}
     read_otherwise = (Layer, TrainingOnly, Arithmetic, layers.Input)
     return {
@@ -56,7 +56,7 @@ OLD_SETTINGS = {
     "alpha": "negative_slope",  # only of LeakyReLU: see _rename_settings
 }
 
-#: Settings that matter only to training, to naming, or to how arrays are laid out. Any value will do.
+#: Settings that do not change what is computed, whatever their value: for training, naming or storage.
 IRRELEVANT = frozenset(
     {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
@@ -65,7 +65,7 @@ IRRELEVANT = frozenset(
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
-#: Values of settings that some of our layers do not have, and that change nothing.
+#: Defaults of settings that some layers of this library do not have. They change nothing.
 WITHOUT_EFFECT = (("groups", 1), ("dilation_rate", [1, 1]), ("dilation_rate", 1), ("depth_multiplier", 1))
 
 KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras",
@@ -111,9 +111,8 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
             raise ValueError("is a dense layer with a LoRA adapter; merge it into the kernel, and save again")
         elif value and (key, value) not in WITHOUT_EFFECT:
             raise ValueError(f"its setting {key} = {value!r} is not supported")
-    for key in ("activation", "recurrent_activation"):
-        if key in settings:
-            settings[key] = read_activation(settings[key], keras)
+    if "activation" in settings:
+        settings["activation"] = read_activation(settings["activation"], keras)
     return layer_class(**settings)
 
 
@@ -121,7 +120,7 @@ def read_activation(value: Any, keras: int) -> str | Layer:
     """Return the name of an activation, or the layer that computes it.
 
     Args:
-        value: The activation in any of the forms in which Keras writes one.
+        value: The activation in any form that Keras writes: a name, null, or the config of a layer.
         keras: The major version of the Keras that wrote it: 1, 2 or 3.
 
     Raises:

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layers import Activation, Arithmetic, Identity, Layer
+from ...layers.core import UNARY
 from .config_calls import Reference
 from .layer_settings import check_origin, known_layers, read_activation, unwrap_array
 
-#: Operations by all of their names, in lower case without underscores.
+#: Operations of `layers.Arithmetic` by all of their names, in lower case without underscores.
 ARITHMETIC = {
     "add": "add", "addv2": "add", "sub": "subtract", "subtract": "subtract", "mul": "multiply",
     "multiply": "multiply", "div": "divide", "divide": "divide", "truediv": "divide", "truedivide": "divide",
@@ -23,7 +24,6 @@ ARITHMETIC = {
     "neg": "negative", "negative": "negative", "abs": "absolute", "absolute": "absolute",
     "square": "square", "sqrt": "sqrt", "exp": "exp", "log": "log", "biasadd": "add",
 }  # fmt: skip
-UNARY = frozenset({"negative", "absolute", "square", "sqrt", "exp", "log"})
 ACTIVATIONS = frozenset(
     {"relu", "relu6", "elu", "selu", "silu", "swish", "gelu", "sigmoid", "softmax", "softplus", "softsign",
      "tanh", "log_softmax", "leaky_relu", "hard_sigmoid", "hard_silu", "log_sigmoid"}
@@ -33,9 +33,10 @@ NO_OPERATION = frozenset({"cast", "identity", "stopgradient"})
 
 
 def is_operation(described: Mapping[str, Any], calls: Sequence[Sequence[Any]]) -> bool:
-    """Return True if a member of a config is arithmetic and no layer.
+    """Return True if a member of a config is an operation, not a layer.
 
-    Keras 3 says so by the module, but not in `.h5`: there, an "Add" that reads a number is no layer.
+    Keras 3 marks operations by their module, but not in `.h5`. There, an "Add" that reads a number is an
+    operation.
 
     Args:
         described: The member, as parsed JSON.
@@ -102,7 +103,7 @@ def _read_binary(operation: str, name: str, operands: Sequence[Any]) -> tuple[La
 
 
 def _name_and_operands(described: Mapping[str, Any], operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
-    """Return the operation's name and all operands, from whichever form it is stored in."""
+    """Return the operation's name and all operands, from any of the three forms."""
     class_name, config = described["class_name"], described["config"]
     if class_name == "TFOpLambda":
         return str(config.get("function")), operands

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import ModelFileError, printable
-from ...graph import Graph
-from ...graph.network import Network
+from ...graph import Graph, Network
 from ...kernels import Array
 from ..building import build_graph
 from ..hdf5.file import File, list_entries, open_file
@@ -25,7 +24,7 @@ from .stored_layers import read_keras_version, read_model_config
 
 
 class WeightsLayout(Protocol):
-    """What `weights_by_name` and `weights_by_position` provide; see there."""
+    """What the modules `weights_by_name` and `weights_by_position` provide, and document."""
 
     def recognizes(self, file: File) -> bool: ...
 
@@ -60,13 +59,13 @@ def read_model(path: Path) -> StoredModel:
 def read_weights(
     path: Path, network: Network, graph: Graph, by_name: bool, skip_mismatch: bool
 ) -> dict[str, dict[str, Array]]:
-    """Read the parameters of a model that exists already; see `formats.read_weights`."""
+    """Read parameters for an existing model; see `formats.read_weights`."""
     with open_weights(path, graph.count_params()) as (file, source):
         layout = find_layout(file)
         match = layout.match(network, graph, file, by_name)
         if not match.is_complete:
             match = _match_only_nested(layout, network, graph, file) or match
-        match.check(path.name, by_name, skip_mismatch, stacklevel=4)  # who called Model.load_weights
+        match.check(path.name, by_name, skip_mismatch, stacklevel=4)  # the caller of Model.load_weights
         return match.load(source)
 
 
@@ -78,14 +77,14 @@ def count_classes(path: Path) -> int | None:
 
 @contextmanager
 def open_weights(path: Path, parameter_count: int = 0) -> Iterator[tuple[File, Source]]:
-    """Open the HDF5 file that holds the weights, be it by itself or in an archive.
+    """Open the HDF5 file that holds the weights, alone or in an archive.
 
     Args:
         path: A file of Keras.
-        parameter_count: Number of parameters of the model, as far as it is known.
+        parameter_count: Number of parameters of the model that is to be loaded; 0 if unknown.
 
     Yields:
-        The open file, and where its bytes are.
+        The open file, and the source of its bytes.
 
     Raises:
         ModelFileError: The file is damaged or hostile.
@@ -96,7 +95,6 @@ def open_weights(path: Path, parameter_count: int = 0) -> Iterator[tuple[File, S
             yield file, source
         return
     with open_archive(path) as archive:
-        # The archive may hold a larger model than the one that is to be loaded.
         source = archive.locate_weights(max(MAX_ASSUMED_PARAMETERS, parameter_count))
         with open_file(source) as file:
             yield file, source
@@ -130,7 +128,7 @@ def _read_all(network: Network, graph: Graph, file: File, source: Source) -> dic
 
 
 def _match_only_nested(layout: WeightsLayout, network: Network, graph: Graph, file: File) -> Match | None:
-    """Return the match with a network inside the file's model, if exactly one fits; warn of the rest."""
+    """Match a network nested in the file's model, if exactly one fits. Warn about layers not loaded."""
     fitting = [
         (path, match) for path, match in layout.match_nested(network, graph, file) if match.is_complete
     ]
@@ -144,5 +142,5 @@ def _match_only_nested(layout: WeightsLayout, network: Network, graph: Graph, fi
             f"{file_name}: {graph.name} was loaded from {path!r} in a larger model; not loaded: "
             f"{join_some(others)}"
         )
-        warnings.warn(printable(message), stacklevel=5)  # who called Model.load_weights
+        warnings.warn(printable(message), stacklevel=5)  # the caller of Model.load_weights
     return match

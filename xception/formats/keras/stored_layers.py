@@ -52,7 +52,7 @@ class StoredLayer:
         return arrays
 
     def inner_layers(self) -> list[StoredLayer]:
-        """Return the layers of a network that is stored as one layer, by the folders of its arrays."""
+        """Split a network that is stored as one layer into its layers, by the folders of the arrays."""
         folders: dict[str, dict[str, StoredArray]] = {}
         for path, array in self.arrays.items():
             folder, _, last = path.rpartition("/")
@@ -62,7 +62,7 @@ class StoredLayer:
 
 
 def parameter_name(path: str) -> str:
-    """Return the parameter of an array, by its path.
+    """Return the name of the parameter that an array holds, from the array's path.
 
     Examples:
         >>> parameter_name("block1_conv1/kernel:0"), parameter_name("convolution2d_1_W:0")
@@ -76,12 +76,12 @@ def parameter_name(path: str) -> str:
 
 
 def has_stored_layers(file: File) -> bool:
-    """Return True if a file has this layout."""
+    """Return True if a file has this layout: it, or its group `model_weights`, lists `layer_names`."""
     return has_names(_layers_group(file), "layer_names")
 
 
 def read_stored_layers(file: File) -> list[StoredLayer]:
-    """Return the layers in a file that have weights, in its order. Reads no array.
+    """Return the layers in a file that have weights, in the order of the file. No array is read.
 
     Raises:
         ModelFileError: The lists and the groups do not agree, or an array is damaged or hostile.

@@ -1,6 +1,6 @@
 """The training record in a `.keras` archive: `xception.json`.
 
-It holds what Keras has no place for, and needs to use a model rightly:
+It holds what is needed to use a model correctly, and has no place in Keras's own members:
 
     {
         "version": 1,
@@ -8,9 +8,9 @@ It holds what Keras has no place for, and needs to use a model rightly:
         "preprocessing": {"scaling": "tf", "interpolation": "bilinear", "from_logits": false}
     }
 
-All keys but the version are optional, and keys that are not known are ignored, so that files of later
-versions can hold more. The version rises only when older readers would misread a file. Keras ignores
-the member. Version 0.1 of this library wrote `labels.json` instead, with class names alone.
+All keys but the version are optional, and unknown keys are ignored, so that files of later versions can
+hold more. The version rises only when older readers would misread a file. Keras ignores the member.
+Version 0.1 of this library wrote `labels.json` instead, with class names only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a file records of how a model was trained.
+    """The class names and the preprocessing that a model was trained with.
 
     Attributes:
         class_names: (class id, class name) of each class; None if not recorded.

@@ -1,13 +1,17 @@
-"""Weights that are stored by layer name: `.h5` files of Keras 1 and 2, and whole models of Keras 3.
+"""Weights stored by layer name: `.h5` files of Keras 1 and 2, and whole models of Keras 3 in `.h5`.
 
-The file holds a list of stored layers (`stored_layers`), which must be assigned to the members of a
-network. A name decides where somebody chose it: "block1_conv1" is "block1_conv1". An automatic name
-("conv2d_5") does not, because its number depends on what else was created in the session. Members and
-stored layers that remain are therefore assigned kind by kind in the order of creation: the lowest
-number in the file belongs to the member that Keras creates first (`layer_names.creation_order`). This
-covers the four unnamed projections of Xception, whose numbers may start anywhere. It also covers the
-weights of 2016 that Keras publishes, in which every layer is numbered ("convolution2d_1",
-"batchnormalization_36", "dense_2"), without a table of names.
+The file holds a list of stored layers (`stored_layers`), which are assigned to the members of a network
+in two steps:
+
+1. By name, where the user chose it: "block1_conv1" is "block1_conv1". An automatic name ("conv2d_5")
+   identifies no layer, because its number depends on what else was created in the session.
+2. By creation. The remaining members and stored layers of each kind are paired in the order in which
+   Keras creates them: the lowest number in the file belongs to the first member
+   (`layer_names.creation_order`).
+
+The second step covers the four unnamed projections of Xception, whose numbers may start anywhere. It also
+covers the weights of 2016 that Keras publishes, in which every layer is numbered ("convolution2d_1",
+"batchnormalization_36", "dense_2").
 
 A network used as a layer is one stored layer with the arrays of all its layers: see `_match_nested`.
 """
@@ -18,8 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ...graph import Graph, GraphParameters
-from ...graph.network import Member, Network
+from ...graph import Graph, GraphParameters, Member, Network
 from ..hdf5.file import File
 from ..matching import Match
 from .layer_names import (
@@ -54,7 +57,10 @@ def match(network: Network, graph: Graph, file: File, by_name: bool = False) -> 
         network: The model as Keras nests it.
         graph: The same model, flat.
         file: The weights.
-        by_name: Assign layers of the same name only, and what has automatic names in every Xception.
+        by_name: Assign only layers of the same name, and those with automatic names in every Xception.
+
+    Returns:
+        What fits and what does not.
 
     Raises:
         ModelFileError: The file is damaged or hostile.
@@ -85,7 +91,7 @@ def list_layers(file: File) -> list[str]:
 
 
 def count_classes(file: File) -> int | None:
-    """Return the number of units of the first dense layer in a file; None if there is none."""
+    """Return the number of outputs of the first dense layer in a file; None if there is none."""
     for layer in read_stored_layers(file):
         if layer.is_dense:
             return next(array.shape[-1] for array in layer.arrays.values() if len(array.shape) == 2)
@@ -102,12 +108,12 @@ def _match_members(
 
     `members` are the layers of one network by their paths in the graph.
     """
-    # The state of random generators, of dropout for example, is stored but is no parameter here.
-    stateless = {
+    # Keras also stores the state of random generators, for example of dropout. It is not a parameter.
+    without_parameters = {
         member.name for path, member in members.items() if not _nodes_with_parameters(path, member, graph)
     }
-    members = {path: member for path, member in members.items() if member.name not in stateless}
-    remaining = {layer.name: layer for layer in stored_layers if layer.name not in stateless}
+    members = {path: member for path, member in members.items() if member.name not in without_parameters}
+    remaining = {layer.name: layer for layer in stored_layers if layer.name not in without_parameters}
 
     pairs = _pair_by_name(members, remaining, by_name)
     for layer in pairs.values():
@@ -132,10 +138,9 @@ def _match_members(
 def _pair_by_name(
     members: Mapping[str, Member], stored: Mapping[str, StoredLayer], by_name: bool
 ) -> dict[str, StoredLayer]:
-    """Return the stored layers for members of the same name, by path.
+    """Pair members with stored layers of the same name: {path: stored layer}.
 
-    Automatic names decide as well if the file has the very names of the network, or if the caller asks
-    for names.
+    Automatic names count only if all names agree, or if the caller asks for `by_name`.
     """
     same_names = {member.name for member in members.values()} == set(stored)
     return {
@@ -148,9 +153,9 @@ def _pair_by_name(
 def _pair_by_creation(
     members: Mapping[str, Member], stored: Mapping[str, StoredLayer], by_name: bool
 ) -> dict[str, StoredLayer]:
-    """Return the stored layers for members of the same kind, by path, both in the order of creation.
+    """Pair members with stored layers of the same kind, in the order of creation: {path: stored layer}.
 
-    A kind is left alone unless there are as many members as stored layers.
+    A kind is skipped if the numbers of members and stored layers differ.
     """
     is_layout_of_2016 = any(stem in name for name in stored for stem in OLD_STEMS)
     pairs: dict[str, StoredLayer] = {}
@@ -162,12 +167,12 @@ def _pair_by_creation(
         if by_name and not is_layout_of_2016 and kind not in PROJECTION_KINDS:
             continue
         layers.sort(key=lambda layer: number_of(layer.name))
-        pairs |= zip(creation_order(of_kind), layers, strict=False)  # no pairs if the order is not known
+        pairs |= zip(creation_order(of_kind), layers, strict=False)  # none if the order is unknown
     return pairs
 
 
 def _nodes_with_parameters(path: str, member: Member, graph: Graph) -> list[str]:
-    """Return the nodes of a member that have parameters. Of a network, these are its layers."""
+    """Return the names of the nodes with parameters of a layer, or of all layers of a network."""
     leaves = member.layer.leaves(f"{path}/") if isinstance(member.layer, Network) else [(path, member)]
     return [name for name, _ in leaves if graph.nodes[name].parameters]
 
@@ -179,10 +184,10 @@ def _match_nested(network: Network, prefix: str, stored: StoredLayer, graph: Gra
     """Assign the arrays of one stored layer to all layers of a network.
 
     The folders of the arrays name the inner layers. If these names are unique, they are matched as in
-    any network. If this does not assign every array, or the names are not unique, arrays are taken in
-    the order in which Keras writes them, as long as no shape and no parameter name contradicts.
+    any network. If they are not unique, or some array remains, the arrays are assigned in the order in
+    which Keras writes them, provided that every shape and parameter name agrees.
 
-    `prefix` begins the names of the network's nodes.
+    `prefix` is that of the names of the network's nodes.
     """
     leaves = dict(network.leaves(prefix))
     inner_layers = stored.inner_layers()
@@ -199,7 +204,7 @@ def _match_nested(network: Network, prefix: str, stored: StoredLayer, graph: Gra
 
 
 def _match_in_order(network: Network, prefix: str, stored: StoredLayer, graph: Graph) -> Match | None:
-    """Assign arrays by their position; None if they do not agree with the network."""
+    """Assign arrays by position. Return None if a shape or a parameter name does not agree."""
     expected = list(training_order(network, graph, prefix))
     if len(expected) != len(stored.arrays):
         return None
@@ -207,8 +212,8 @@ def _match_in_order(network: Network, prefix: str, stored: StoredLayer, graph: G
     for (node_name, parameter), (path, array) in zip(expected, stored.arrays.items(), strict=True):
         name = parameter_name(path)
         # A parameter "kernel" may be called "depthwise_kernel".
-        contradicts = name in PARAMETER_NAMES and parameter not in name
-        if contradicts or array.shape != graph.nodes[node_name].parameters[parameter].shape:
+        is_other_parameter = name in PARAMETER_NAMES and parameter not in name
+        if is_other_parameter or array.shape != graph.nodes[node_name].parameters[parameter].shape:
             return None
         result.arrays[node_name, parameter] = array
     return result
@@ -217,13 +222,13 @@ def _match_in_order(network: Network, prefix: str, stored: StoredLayer, graph: G
 def training_order(network: Network, graph: Graph, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield the parameters of a network in the order in which Keras stores it as one layer.
 
-    First comes what training changes, then everything else: moving means and variances, and all
-    parameters of frozen layers.
+    Trainable parameters come first, then the others: moving means and variances, and all parameters of
+    frozen layers.
 
     Args:
         network: The network.
         graph: The graph that contains its nodes.
-        prefix: Begins the names of its nodes.
+        prefix: Prefix of the names of its nodes.
 
     Yields:
         (node name, parameter name).
@@ -233,12 +238,12 @@ def training_order(network: Network, graph: Graph, prefix: str = "") -> Iterator
         for name, trainable in _leaves_with_trainable(network, prefix, True)
         for parameter in graph.nodes[name].parameters
     ]
-    for half in (True, False):
-        yield from ((name, parameter) for name, parameter, trainable in parameters if trainable == half)
+    yield from ((name, parameter) for name, parameter, is_trainable in parameters if is_trainable)
+    yield from ((name, parameter) for name, parameter, is_trainable in parameters if not is_trainable)
 
 
 def _leaves_with_trainable(network: Network, prefix: str, trainable: bool) -> Iterator[tuple[str, bool]]:
-    """Yield every layer at any depth, and whether neither it nor a network around it is frozen."""
+    """Yield every layer's path, and whether it is trainable: not frozen, nor any network around it."""
     for member in network.in_order():
         is_trainable = trainable and member.trainable
         if isinstance(member.layer, Network):
@@ -257,7 +262,7 @@ def _are_unique(names: list[str]) -> bool:
 def write(
     file: File, network: Network, graph: Graph, parameters: GraphParameters, float16_kernels: bool = False
 ) -> None:
-    """Write weights as Keras 2 does in `save_weights("x.h5")`.
+    """Write weights in the layout of Keras 2, as its `save_weights("x.h5")` does.
 
     Args:
         file: An empty HDF5 file.
@@ -266,7 +271,7 @@ def write(
         parameters: {node name: {parameter name: float32 array}}.
         float16_kernels: Round kernels to float16, which halves the file. Vectors stay exact: they take
             half a per cent of the space, and some variances are too small for float16. Compression
-            would make the file an eighth smaller, and a start with it a fifth longer.
+            would make the file an eighth smaller, and start-up a fifth slower.
     """
     members = network.in_order()
     file.attrs["layer_names"] = np.array([member.name.encode() for member in members])

@@ -1,4 +1,4 @@
-"""Weights that are stored by class and position: `.weights.h5` of Keras 3, alone or in `.keras`.
+"""Weights stored by class and position: `.weights.h5` of Keras 3, alone or in a `.keras` archive.
 
 A layer is the group `layers/<class>[_N]`, where N counts the layers of the class in the order of
 `model.layers`; layer names do not occur. Its arrays are `vars/0`, `vars/1`, … A network used as a layer
@@ -11,16 +11,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...errors import ModelFileError
-from ...graph import Graph, GraphParameters
+from ...graph import Graph, GraphParameters, Member, Network
 from ...graph.names import automatic_stem
-from ...graph.network import Member, Network, is_input
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, list_entries, open_group
 from ..limits import MAX_SEARCH_DEPTH
 from ..matching import Match
 from .layer_names import NETWORK_STEMS, number_of, stem_of
 
-#: The group of the layers; and its name in TensorFlow 2.12, which counts layers with weights by twos.
+#: The group of the layers, and its name in TensorFlow 2.12, which numbers layers with weights 0, 2, 4, …
 LAYERS, OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
 
 
@@ -36,14 +35,17 @@ def match(network: Network, graph: Graph, file: File, by_name: bool = False) -> 
         network: The model as Keras nests it.
         graph: The same model, flat.
         file: The weights.
-        by_name: Must be False: the file has no names of layers.
+        by_name: Must be False: the file has no layer names.
+
+    Returns:
+        What fits and what does not.
 
     Raises:
-        ModelFileError: The file is damaged or hostile, or names are asked for.
+        ModelFileError: The file is damaged or hostile, or `by_name` is True.
     """
     if by_name:
         file_name = Path(file.filename).name
-        raise ModelFileError(f"{file_name}: holds no layer names, so that nothing can be loaded by name")
+        raise ModelFileError(f"{file_name}: holds no layer names, so nothing can be loaded by name")
     result = Match(graph)
     _match_network(network, "", file, result)
     _fill_shared_layers(result)
@@ -81,7 +83,7 @@ def list_layers(file: File) -> list[str]:
 
 
 def count_classes(file: File) -> int | None:
-    """Return the number of units of the layer "dense" in a file; None if there is none."""
+    """Return the number of outputs of the layer "dense" in a file; None if there is none."""
     root = _layers_group(file)
     if root is None or "dense" not in root.keys():  # noqa: SIM118, `in root` would follow a link
         return None
@@ -93,9 +95,9 @@ def count_classes(file: File) -> int | None:
 
 
 def _match_network(network: Network, prefix: str, holder: Group, result: Match) -> None:
-    """Add to `result` the arrays of a network, which is stored in `holder`.
+    """Add the arrays of a network, which is stored in `holder`, to `result`.
 
-    `prefix` begins the names of the network's nodes.
+    `prefix` is that of the names of the network's nodes.
     """
     root = _layers_group(holder)
     unused = dict.fromkeys(list_entries(root))
@@ -129,11 +131,11 @@ def member_groups(network: Network, by_twos: Collection[str] = ()) -> Iterator[t
 
     Args:
         network: The network.
-        by_twos: The stems of which numbers grow by 2.
+        by_twos: Stems whose numbers are 0, 2, 4, …
     """
     numbers: dict[str, int] = {}
     for member in network.in_order():
-        if not is_input(member):
+        if not member.is_input:
             stem = automatic_stem(member.kind)
             step = 2 if stem in by_twos else 1
             number = numbers[stem] = numbers.get(stem, -step) + step
@@ -149,10 +151,9 @@ def _kinds_by_twos(root: Group | None) -> set[str]:
 
 
 def _fill_shared_layers(result: Match) -> None:
-    """Take the weights of missing layers from layers of the same name in other networks.
+    """Take the arrays of missing layers from layers of the same name in other networks.
 
-    A layer in two networks is one object to Keras, which writes it where it occurs first and leaves it
-    out where it occurs again.
+    A layer that is shared by two networks is stored only in the first.
     """
     for name in list(result.missing):
         node = result.graph.nodes[name]
@@ -201,7 +202,7 @@ def _find_variables(layer: Group) -> dict[str, StoredArray]:
 
 
 def write(file: File, network: Network, graph: Graph, parameters: GraphParameters) -> None:
-    """Write weights as Keras 3 does in `save_weights("x.weights.h5")`.
+    """Write weights in the layout of Keras 3, as its `save_weights("x.weights.h5")` does.
 
     Args:
         file: An empty HDF5 file.
@@ -215,7 +216,7 @@ def write(file: File, network: Network, graph: Graph, parameters: GraphParameter
 def _write_network(
     holder: Group, network: Network, prefix: str, graph: Graph, parameters: GraphParameters
 ) -> None:
-    holder.create_group("vars")  # of the network itself: empty, but Keras 2 looks for it
+    holder.create_group("vars")  # the network's own variables: none, but Keras 2 expects the group
     for key, member in member_groups(network):
         node_name = f"{prefix}{member.name}"
         if isinstance(member.layer, Network):

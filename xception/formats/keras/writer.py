@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...data.atomic import replace_file
-from ...graph import Graph, GraphParameters
-from ...graph.network import Network
+from ...graph import Graph, GraphParameters, Network
 from ..hdf5.file import create_file
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
