@@ -1,4 +1,4 @@
-"""Every exception of the library.
+"""Exceptions of the library, all of them.
 
     XceptionError
     ├ ModelFileError    (ValueError)  a model or weights file that cannot be read, or does not fit

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from xception.cli.parser import COMMANDS
-from xception.models import factory
+from xception.prediction import classifier
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_an_internal_error_is_no_traceback(run, examples, monkeypatch):
         raise KeyError("oops")
 
     monkeypatch.delenv("XCEPTION_DEBUG", raising=False)
-    monkeypatch.setattr(factory, "Xception", broken)
+    monkeypatch.setattr(classifier, "imagenet_model", broken)
     status, _, err = run("predict", examples)
     assert status == 1
     assert "internal error, KeyError: 'oops'" in err
@@ -40,7 +40,7 @@ def test_an_interruption_is_no_traceback(run, examples, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(factory, "Xception", interrupted)
+    monkeypatch.setattr(classifier, "imagenet_model", interrupted)
     assert run("predict", examples) == (130, "", "xception: interrupted\n")
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import small_models
 
@@ -83,6 +84,17 @@ def test_softmax_and_scaling_on_demand(run, own, examples):
     assert sum(found("--from-logits", "yes").values()) == pytest.approx(1, abs=1e-4)
 
 
+def test_scores_that_are_not_finite_are_null_in_json(run, examples, tmp_path):
+    model = small_models.model(small_models.nested())
+    model.set_weights([array * np.nan for array in model.get_weights()])
+    model.save(tmp_path / "nan.keras")
+    status, out, _ = run(
+        "predict", examples / "coffee.jpg", "--model", tmp_path / "nan.keras", "--format", "json"
+    )
+    (answer,) = json.loads(out, parse_constant=pytest.fail)
+    assert (status, answer["predictions"][0]["score"]) == (0, None)
+
+
 def test_pixels_as_they_are_draw_no_warning_where_they_are_asked_for(run, weights_file, examples):
     arguments = ("predict", examples / "coffee.jpg", "--weights", weights_file, "--scaling", "none")
     status, _, err = run(*arguments)
@@ -104,7 +116,7 @@ def test_labels_of_another_number_are_refused_before_a_photograph_is_read(run, o
     assert run(*arguments) == (1, "", message)
     (tmp_path / "class_names.txt").write_text("")
     status, _, err = run(*arguments)
-    assert (status, err) == (1, "xception: class_names.txt: there are no class names in it\n")
+    assert (status, err) == (1, "xception: class_names.txt: no class names, expected at least one\n")
     (tmp_path / "class_names.txt").unlink()
     status, _, err = run(*arguments)
     assert status == 1

@@ -24,15 +24,15 @@ def test_similar(run, small_classifier, two_folders):
     status, out, err = run(*arguments, "--format", "json")
     (answer,) = json.loads(out)
     assert answer["path"] == str(query)
-    assert answer["similar"][0]["path"].endswith("copy.jpg")
-    assert answer["similar"][0]["index"] == 2
-    assert answer["similar"][0]["cosine"] == pytest.approx(1, abs=1e-4)
-    assert "5 of 5 photographs are there already" in err
+    assert answer["neighbors"][0]["path"].endswith("copy.jpg")
+    assert answer["neighbors"][0]["index"] == 2
+    assert answer["neighbors"][0]["cosine"] == pytest.approx(1, abs=1e-4)
+    assert "features of 5 of 5 photographs were cached already" in err
     _, out, _ = run(*arguments, "--format", "csv")
     rows = list(csv.DictReader(out.splitlines()))
-    assert list(rows[0]) == ["path", "rank", "similar", "cosine"]
+    assert list(rows[0]) == ["path", "rank", "neighbor", "cosine"]
     assert [(row["path"], row["rank"]) for row in rows] == [(str(query), "1"), (str(query), "2")]
-    assert rows[0]["similar"] == path
+    assert rows[0]["neighbor"] == path
 
 
 def test_a_broken_query_is_named_once(run, small_classifier, two_folders):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import xception
-from xception.data.class_names import as_class_names
+from xception.data.class_names import as_class_names, find_by_name
 
 ANIMALS = (("0", "cat"), ("1", "dog"), ("2", "Meerkatze, große"))
 
@@ -101,3 +101,13 @@ def test_class_names_as_python_objects(names):
 def test_objects_that_are_not_class_names(names):
     with pytest.raises(ValueError, match=r"class names|should have a name"):
         as_class_names(names)
+
+
+def test_a_class_is_found_by_its_name_before_its_id_and_in_any_spelling_last():
+    names = (("n1", "Crane"), ("n2", "crane"), ("n3", "n1"), ("3", "red_fox"))
+    assert find_by_name("crane", names) == [1]
+    assert find_by_name("CRANE", names) == [0, 1]
+    assert find_by_name("n1", names) == [2]
+    assert find_by_name("n2", names) == [1]
+    assert find_by_name("Red  Fox", names) == [3]
+    assert find_by_name("3", names) == []  # only an index

@@ -37,8 +37,18 @@ def test_invalid_sizes_and_sources(examples):
     for size in (299, (299,), (299, 299, 3)):
         with pytest.raises(ValueError, match=r"target_size must be \(height, width\), got"):
             xception.load_image(examples / "chelsea.jpg", target_size=size)
+    for size in ((0, 5), (5.0, 5), (5, None), (True, 5)):
+        with pytest.raises(ValueError, match=r"target_size must be (a positive integer|at least 1), got"):
+            xception.load_image(examples / "chelsea.jpg", target_size=size)
     with pytest.raises(TypeError, match=r"an image is a path, .*; got NoneType"):
         xception.load_image(None)
+    with pytest.raises(TypeError, match=r"an image is a path, .*; got bytearray"):
+        xception.load_image(bytearray(b"jpeg"))
+
+
+def test_a_file_that_was_opened_as_text_is_told_the_mode(examples):
+    with (examples / "chelsea.jpg").open() as stream, pytest.raises(TypeError, match='use mode "rb"'):
+        xception.load_image(stream)
 
 
 def test_unknown_interpolation(examples):

@@ -102,7 +102,7 @@ def test_a_generator_is_read_one_image_at_a_time(folder):
     assert next(iter(photographs)).index == 0
 
 
-@pytest.mark.parametrize("images", [None, 3, {"a": 1}, object()])
+@pytest.mark.parametrize("images", [None, 3, {"a": 1}, object(), bytearray(b"jpeg"), memoryview(b"jpeg")])
 def test_what_is_not_an_image_is_told_what_is_expected(images):
     with pytest.raises(TypeError, match=f"images must be a path, .*; got {type(images).__name__}"):
         listed(images)

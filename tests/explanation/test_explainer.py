@@ -150,7 +150,7 @@ def test_a_classifier_has_decided_the_options(model):
 
 def test_the_model_comes_after_the_photographs(model, photos):
     for swapped in (model, Classifier(model)):
-        with pytest.raises(TypeError, match=r"explain\(images, model\): expected photographs as the first"):
+        with pytest.raises(TypeError, match=r"explain\(images, model\): expected photographs for images"):
             xception.explain(swapped, photos[0])
 
 
@@ -249,7 +249,11 @@ def test_several_classes_have_an_axis_one_class_has_none(model, inputs):
     [
         ({"method": "gradcam"}, "method must be one of grad-cam, score-cam, occlusion"),
         ({"channels": 0}, "channels must be at least 1"),
+        ({"channels": 2.5}, "channels must be a positive integer"),
         ({"patch": 1.5}, "patch must be above 0 and at most 1"),
+        ({"patch": "half"}, "patch must be a number, got 'half'"),
+        ({"top": 1.5}, r"top must be a positive integer, got 1\.5"),
+        ({"scaling": None}, "scaling must be one of auto, tf, unit, none, got None"),
         ({"top": 6}, "top must be from 1 to 5"),
         ({"top": 2, "target": 1}, "either target or top"),
         ({"class_names": ["one", "two"]}, "2 class names, but small has 5 classes"),
@@ -263,6 +267,11 @@ def test_several_classes_have_an_axis_one_class_has_none(model, inputs):
 def test_wrong_options_are_refused(model, options, message):
     with pytest.raises(ValueError, match=message):
         xception.explain(RNG.integers(0, 256, (3, 12, 12, 3), np.uint8), model, **options)
+
+
+def test_one_layer_is_explained(model):
+    with pytest.raises(TypeError, match="layer must be the name of one layer, got list"):
+        xception.explain([], model, layer=["maps"])
 
 
 def two_outputs():

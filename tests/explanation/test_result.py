@@ -85,3 +85,4 @@ def test_a_figure_has_axes_and_a_scale_for_each_map(explanation):
     figure = explanation.figure()
     assert len(figure.axes) == 2 * 2 * 3
     figure.savefig(io.BytesIO(), format="png")
+    assert explanation[:0].figure().axes == []

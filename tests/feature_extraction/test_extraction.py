@@ -274,12 +274,14 @@ def test_values_on_disk_are_found_after_a_change_of_folder(model, examples, tmp_
 
 def test_wrong_arguments(model, examples, tmp_path):
     photo = examples / "coffee.jpg"
-    with pytest.raises(TypeError, match="expected photographs as the first argument, got a Model"):
+    with pytest.raises(TypeError, match=r"features\(images, model\): expected photographs .* got a Model"):
         xception.features(model, photo)
     with pytest.raises(TypeError, match="model must be a Model, a Classifier, or the path"):
         xception.features(photo, 3)
     with pytest.raises(ValueError, match="has no layer 'block9'"):
         xception.features(photo, model, layers="block9")
+    with pytest.raises(TypeError, match="expected the name of a layer or a list of names, got int"):
+        xception.features(photo, model, layers=5)
     with pytest.raises(ValueError, match="pooling must be one of avg, max, min, sum, none"):
         xception.features(photo, model, pooling="median")
     with pytest.raises(ValueError, match="on_error must be"):

@@ -96,9 +96,9 @@ def test_a_moved_photograph_is_still_cached(model, two_folders):
 def test_to_dicts(model, two_folders):
     query = str(two_folders / "things" / "coffee.jpg")
     (answer,) = xception.similar(query, two_folders, model, top=1).to_dicts()
-    assert set(answer) == {"path", "similar"}
+    assert set(answer) == {"path", "neighbors"}
     assert answer["path"] == query
-    assert set(answer["similar"][0]) == {"path", "index", "cosine"}
+    assert set(answer["neighbors"][0]) == {"path", "index", "cosine"}
 
 
 def test_photographs_that_cannot_be_read_are_skipped(model, two_folders):

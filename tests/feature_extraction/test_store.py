@@ -81,7 +81,10 @@ def test_one_process_at_a_time(tmp_path, photos):
     pytest.importorskip("fcntl")
     with FeatureStore(tmp_path / "store", "a") as store:
         fill(store, photos[:2])
-        with pytest.raises(OSError, match="another process is at work here"), FeatureStore(store.folder, "a"):
+        with (
+            pytest.raises(OSError, match="another process is writing to this folder"),
+            FeatureStore(store.folder, "a"),
+        ):
             pass
     with FeatureStore(tmp_path / "store", "a") as store:
         check(store, photos[:2])
@@ -190,7 +193,7 @@ def test_the_cache_is_not_touched_for_images_in_memory(cache):
 def test_without_a_cache_folder_rows_are_in_memory(cache, photos):
     cache.write_text("a file where the folder should be")
     with CacheStore("made by", 3) as store:
-        with pytest.warns(UserWarning, match="features are not kept for the next time"):
+        with pytest.warns(UserWarning, match="features are not cached"):
             assert store.find(photos[0]) is None
         numbers = store.add([photos[0]], row(photos[0])[np.newaxis])
         np.testing.assert_array_equal(store.take(numbers), [row(photos[0])])
@@ -200,5 +203,8 @@ def test_the_cache_is_for_one_process_at_a_time(cache, photos):
     pytest.importorskip("fcntl")
     with CacheStore("made by", 3) as store:
         store.find(photos[0])
-        with pytest.raises(OSError, match="another process is at work here"), CacheStore("made by", 3) as two:
+        with (
+            pytest.raises(OSError, match="another process is writing to this folder"),
+            CacheStore("made by", 3) as two,
+        ):
             two.find(photos[0])

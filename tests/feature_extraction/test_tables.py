@@ -1,6 +1,7 @@
 """Features as files that other programs read."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_npy(tmp_path, table):
     np.testing.assert_array_equal(np.load(tmp_path / "f.npy"), expected(table))
     rows = list(csv.reader((tmp_path / "f.paths.csv").read_text().splitlines()))
     assert rows == [["path", "label"], *map(list, zip(table.paths, table.labels, strict=True))]
+
+
+def test_npy_and_its_paths_are_written_together(tmp_path, table, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    tables.write_table(tmp_path / "f.npy", table)
+    monkeypatch.setattr(tables.csv, "writer", interrupted)
+    other = replace(table, order=table.order[::-1])
+    with pytest.raises(KeyboardInterrupt):
+        tables.write_table(tmp_path / "f.npy", other)
+    np.testing.assert_array_equal(np.load(tmp_path / "f.npy"), expected(table))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npy", "f.paths.csv"]
 
 
 def test_csv(tmp_path, table):
@@ -80,7 +94,7 @@ def test_values_are_read_again_to_the_last_bit(tmp_path, table, suffix, labels):
         pytest.importorskip("pyarrow")
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(7, 3)).astype(np.float32) * np.float32(10) ** rng.integers(-30, 30, (7, 3))
-    paths = ["it's.jpg", "a, b.jpg", 'c "d"\n\r\\.jpg', "plain.jpg"]
+    paths = ["it's.jpg", "a, b.jpg", 'c "d"\n\r\\.jpg', "odd byte \udcff.jpg"]
     odd = Table(paths, labels, table.names, rows.astype(np.float32), table.order)
     tables.write_table(tmp_path / f"f{suffix}", odd)
     values = tables.read_values(tmp_path / f"f{suffix}", 3, odd.is_labelled)

@@ -95,6 +95,52 @@ def test_swapped_and_wrong_arguments_are_told_what_is_expected():
         xception.predict(None, model())
     with pytest.raises(ValueError, match="top must be at least 1, got 0"):
         xception.predict(RED, model(), top=0)
+    with pytest.raises(ValueError, match=r"top must be a positive integer, got 1\.5"):
+        xception.predict(RED, model(), top=1.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scaling": None}, "scaling must be one of auto, tf, unit, none, got None"),
+        ({"interpolation": "cubic"}, "interpolation must be one of nearest, bilinear"),
+        ({"from_logits": "yes"}, "from_logits must be True, False or None, got 'yes'"),
+    ],
+)
+def test_an_option_that_is_unknown_is_refused_before_a_photograph_is_read(options, message):
+    with pytest.raises(ValueError, match=message):
+        Classifier(model(), **options)
+
+
+def test_a_classifier_may_be_built_from_a_file(tmp_path):
+    model().save(tmp_path / "colors.keras")
+    assert names(xception.predict(GREEN, Classifier(tmp_path / "colors.keras", class_names=NAMES))) == [
+        "green"
+    ]
+
+
+@pytest.mark.parametrize("wrong", [5, RED])
+def test_a_classifier_of_something_else(wrong):
+    with pytest.raises(TypeError, match=f"model must be a Model.* got {type(wrong).__name__}"):
+        Classifier(wrong)
+
+
+def test_a_classifier_is_not_made_of_another():
+    with pytest.raises(
+        TypeError, match="model must be a Model or the path of a model file, got a Classifier"
+    ):
+        Classifier(Classifier(model()))
+
+
+def test_pixels_that_are_no_array():
+    classifier = Classifier(model())
+    np.testing.assert_allclose(
+        classifier.probabilities([RED.tolist()]), classifier.probabilities(np.stack([RED])), rtol=1e-6
+    )
+    with pytest.raises(TypeError, match=r"expected pixels of shape \(n, 8, 8, 3\), got a generator"):
+        classifier.probabilities(image for image in [RED])
+    with pytest.raises(TypeError, match=r"expected pixels of shape \(n, 8, 8, 3\), got 'a\.jpg'"):
+        classifier.probabilities("a.jpg")
 
 
 def test_the_imagenet_classifier_is_loaded_once(monkeypatch):

@@ -1,6 +1,7 @@
 """How often a classifier is right."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -86,9 +87,8 @@ def test_photographs_with_labels(classifier, labels):
 def test_labels_may_be_ids():
     named = Classifier(model(), class_names=[("n1", "crane"), ("n2", "crane"), ("n3", "tench")])
     assert evaluate([RED, GREEN], ["n1", "n2"], named).accuracy == 1
-    with pytest.raises(
-        ValueError, match="several classes are called 'crane': use the id of one of them, n1, n2"
-    ):
+    message = "several classes are named 'crane'; give the id or the index of one: 'n1' or 0, 'n2' or 1"
+    with pytest.raises(ValueError, match=message):
         evaluate([RED], ["crane"], named)
 
 
@@ -111,13 +111,15 @@ def test_unknown_folders_are_refused_and_listed(classifier, folder):
             [RED],
             "red",
             TypeError,
-            "labels must be a list with the class of each photograph, got the text 'red'",
+            "labels must be a list with the class of each photograph; got the text 'red'",
         ),
         ([RED], ["red", "green"], ValueError, "a label for each photograph, got 2 labels for 1"),
         ([RED], [3], ValueError, "class indices go from 0 to 2, got 3"),
         ([RED], [-1], ValueError, "class indices go from 0 to 2, got -1"),
-        ([RED], [0.5], TypeError, "a label is a class's name, its id, or its index; got 0.5"),
-        ([RED], [None], TypeError, "a label is a class's name"),
+        ([RED], 5, TypeError, "labels must be a list with the class of each photograph; got int"),
+        ([RED], [0.5], TypeError, "a label is a text or an integer, got 0.5"),
+        ([RED], [None], TypeError, "a label is a text or an integer, got None"),
+        ([RED], [["red"]], TypeError, r"a label is a text or an integer, got \['red'\]"),
         ([RED], ["yellow"], ValueError, "not classes of the model: 'yellow'"),
         ([], [], ValueError, "there are no photographs to evaluate"),
     ],
@@ -125,6 +127,35 @@ def test_unknown_folders_are_refused_and_listed(classifier, folder):
 def test_labels_that_cannot_be_used(classifier, images, labels, error, message):
     with pytest.raises(error, match=message):
         evaluate(images, labels, classifier)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [(["red"], "got 1 labels for more"), (["red"] * 3, "got 3 labels for 2")]
+)
+def test_labels_that_do_not_fit_a_generator(classifier, labels, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(iter([RED, GREEN]), labels, classifier)
+
+
+def test_a_generator_is_evaluated_without_keeping_its_images(classifier):
+    alive = []
+
+    def images():
+        for number in range(40):
+            image = RED.copy()
+            alive.append(weakref.ref(image))
+            yield image
+            # Two batches at most are in memory.
+            assert number < 32 or alive[number - 32]() is None
+            del image
+
+    evaluation = evaluate(images(), ["red"] * 40, classifier)
+    assert (len(evaluation), evaluation.accuracy) == (40, 1)
+
+
+def test_a_single_file_or_a_pattern_takes_labels(classifier, folder):
+    assert evaluate(folder / "blue" / "1.png", ["blue"], classifier).accuracy == 1
+    assert len(evaluate(str(folder / "red" / "*.png"), ["red"] * 3, classifier)) == 3
 
 
 def test_labels_do_not_go_with_a_folder(classifier, folder):
@@ -137,7 +168,8 @@ def test_swapped_arguments(classifier):
         TypeError, match=r"evaluate\(images, labels, model\): expected labels, got a Classifier"
     ):
         evaluate([RED], classifier)
-    with pytest.raises(TypeError, match=r"evaluate\(images, model\): expected photographs"):
+    message = r"evaluate\(images, labels, model\): expected photographs for images, got a Classifier"
+    with pytest.raises(TypeError, match=message):
         evaluate(classifier, [RED])
 
 
@@ -212,7 +244,7 @@ def test_as_json_and_as_text(classifier, folder):
     values = json.loads(json.dumps(evaluation.to_dict()))
     assert values["photographs"] == 5
     assert values["accuracy"] == 0.8
-    assert values["classes"][0] == {
+    assert values["per_class"][0] == {
         "class_id": "0", "class_name": "red", "support": 3, "predicted": 2, "correct": 2,
         "precision": 1.0, "recall": pytest.approx(2 / 3),
     }  # fmt: skip

@@ -151,16 +151,27 @@ def test_labels_that_do_not_fit_a_generator(photos, labels, message):
         xception.fit(iter(photos), labels)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("d\x1bog", r"should be printable text, got 'd\\x1bog'"), ("", "should have a name")],
+)
+def test_a_class_name_that_cannot_be_saved_is_refused_before_features_are_computed(name, message):
+    with pytest.raises(ValueError, match=message):
+        xception.fit(["no.jpg"] * 4, ["cat", "cat", name, name])
+
+
 def test_wrong_arguments(base, two_folders, photos):
     with pytest.raises(TypeError, match=r"labels must be a list .* got the text 'animals'"):
         xception.fit(photos, "animals")
     with pytest.raises(TypeError, match=r"labels must be a list .* got int"):
         xception.fit(photos, 3)
-    with pytest.raises(TypeError, match="a label is the name of a class, a text or an integer; got None"):
+    with pytest.raises(TypeError, match="a label is a text or an integer, got None"):
         xception.fit(photos, [None] * 4)
-    with pytest.raises(TypeError, match="expected photographs as the first argument, got a Model"):
+    with pytest.raises(
+        TypeError, match=r"fit\(images, labels\): expected photographs for images, got a Model"
+    ):
         xception.fit(base, LABELS)
-    with pytest.raises(TypeError, match=r"labels must be a list .* got Model"):
+    with pytest.raises(TypeError, match=r"fit\(images, labels\): expected labels, got a Model"):
         xception.fit(photos, base)
     with pytest.raises(ValueError, match="those of a folder are the names of its sub-folders"):
         xception.fit(two_folders, LABELS)

@@ -1,10 +1,12 @@
-"""What the commands share: arguments, models, and messages on stderr."""
+"""Shared parts of the commands: arguments, classifiers, output, and messages on stderr."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import json
+import math
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from ..data.failures import Failure
 from ..data.preprocessing import SCALINGS
 
 if TYPE_CHECKING:
-    from ..models.model import Model
+    from ..prediction.classifier import Classifier
 
 TABLE_FORMATS = ("table", "json", "csv")
 
@@ -27,7 +29,12 @@ def add_photographs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
-    """Add --model, --weights and --scaling. weights: what --weights takes, for its help."""
+    """Add --model, --weights and --scaling.
+
+    Args:
+        parser: The command's parser.
+        weights: What --weights takes, for its help.
+    """
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--model", metavar="FILE", help="a model of your own (.keras, or a whole one as .h5)")
     group.add_argument("--weights", metavar="FILE", help=f"{weights} (.h5)")
@@ -37,14 +44,15 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
     )  # fmt: skip
 
 
-def add_class_names(parser: argparse.ArgumentParser) -> None:
-    """Add --class-names and --from-logits."""
+def add_classifier(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `build_classifier`."""
+    add_model(parser, "weights of an Xception of your own instead of ImageNet's")
     parser.add_argument(
         "--class-names", metavar="FILE", help="names of the classes: a text file with one per line, or JSON"
     )
     parser.add_argument(
         "--from-logits", type=optional_bool, default=None, metavar="{auto,yes,no}",
-        help="whether the model's scores are logits, to be made probabilities (auto)",
+        help="whether the model's scores are logits, which are converted to probabilities (auto)",
     )  # fmt: skip
 
 
@@ -86,29 +94,39 @@ def unique(photos: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(photos))
 
 
+def check_folder(folder: str) -> None:
+    """Raise NotADirectoryError unless `folder` is a folder, which should have one for each class."""
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"{folder}: is not a folder; expected one with a sub-folder for each class")
+
+
 # --- models ---------------------------------------------------------------------------------
 
 
-def load_classifier_model(arguments: argparse.Namespace) -> Model:
-    """Load the model that --model or --weights names; by default the ImageNet classifier.
+def build_classifier(arguments: argparse.Namespace) -> Classifier:
+    """Build the classifier of --model or --weights; by default the ImageNet classifier.
 
     Raises:
         ValueError: The weights hold no classifier.
     """
-    from ..formats import count_classes
-    from ..models.factory import Xception, load_model
+    from ..prediction.classifier import Classifier
 
-    if arguments.model:
-        return load_model(arguments.model)
-    if not arguments.weights:
-        return Xception()
-    classes = count_classes(arguments.weights)
-    if classes is None:
-        raise ValueError(
-            f"{arguments.weights}: holds no classifier, so it cannot name what a photograph shows; "
-            "'xception features --weights' takes it"
-        )
-    return Xception(weights=arguments.weights, classes=classes)
+    model = arguments.model
+    if arguments.weights:
+        from ..formats import count_classes
+        from ..models.factory import Xception
+
+        classes = count_classes(arguments.weights)
+        if classes is None:
+            raise ValueError(
+                f"{arguments.weights}: holds no classifier, so it cannot name what a photograph shows; "
+                "'xception features --weights' takes it"
+            )
+        model = Xception(weights=arguments.weights, classes=classes)
+    return Classifier(
+        model, class_names=arguments.class_names, scaling=arguments.scaling,
+        from_logits=arguments.from_logits,
+    )  # fmt: skip
 
 
 # --- output ---------------------------------------------------------------------------------
@@ -138,8 +156,16 @@ def finish(failures: Sequence[Failure]) -> int:
 
 
 def show_json(value: Any) -> None:
-    """Print a value as JSON."""
-    print(json.dumps(value, indent=2))
+    """Print a value as JSON, with null for NaN and infinity, which JSON lacks."""
+    print(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show_csv(rows: Iterable[Sequence[object]]) -> None:

@@ -13,7 +13,6 @@ from ..explanation.explainer import Explainer
 from ..explanation.methods import METHODS
 from ..explanation.output import PictureOutput
 from ..explanation.result import Explanation
-from ..prediction.classifier import Classifier
 from . import common
 
 
@@ -33,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", required=True, metavar="PATH",
         help="a picture file; for several photographs a folder, with a picture of each",
     )  # fmt: skip
-    common.add_model(parser, "weights of an Xception of your own instead of ImageNet's")
-    common.add_class_names(parser)
+    common.add_classifier(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,10 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"{output.path}: the pictures of {len(photographs)} photographs go into a folder; name a folder"
         )
-    classifier = Classifier(
-        common.load_classifier_model(arguments), class_names=arguments.class_names,
-        scaling=arguments.scaling, from_logits=arguments.from_logits,
-    )  # fmt: skip
+    classifier = common.build_classifier(arguments)
     explainer = Explainer(
         classifier, method=arguments.method, target=arguments.target, layer=arguments.layer,
         top=arguments.top,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -28,10 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(output)
     if output.suffix != ".keras":
         raise ValueError(f"{output.name}: expected a name that ends in .keras, as a model is written")
-    if not os.path.isdir(arguments.folder):
-        raise NotADirectoryError(
-            f"{arguments.folder}: is not a folder; expected one with a sub-folder for each class"
-        )
+    common.check_folder(arguments.folder)
     report = fit_with_report(arguments.folder, balanced=arguments.balanced, on_error=common.complain_of)
     common.show(str(report))
     report.model.save(output)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The arguments are wrong, or help was asked for.
     """
-    # A program without a console has no streams; nothing can be said there.
+    # Both streams are None in a program without a console.
     sys.stdout, sys.stderr = sys.stdout or open(os.devnull, "w"), sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a file name may hold any bytes
         if hasattr(stream, "reconfigure"):
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             status: int = arguments.run(arguments)
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        except BrokenPipeError:  # the reader closed the pipe, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except KeyboardInterrupt:

@@ -19,7 +19,7 @@ COMMANDS = {
     "fit": "make a model for your own classes, from folders of photographs",
     "summary": "print the table of a network's layers",
     "inspect": "say what a file is, what is in it, and whether it runs here",
-    "weights": "where the ImageNet weights are",
+    "weights": "locate, download or verify the ImageNet weights",
 }
 
 

@@ -7,7 +7,6 @@ import sys
 
 from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
-from ..prediction.classifier import Classifier
 from ..prediction.results import Predictions
 from . import common
 
@@ -15,18 +14,14 @@ from . import common
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser)
-    common.add_model(parser, "weights of an Xception of your own instead of ImageNet's")
-    common.add_class_names(parser)
+    common.add_classifier(parser)
     parser.add_argument("--top", type=common.positive_int, default=5, metavar="N", help="classes a photo (5)")
     parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the best classes of each photograph, as they are computed; JSON at the end."""
-    classifier = Classifier(
-        common.load_classifier_model(arguments), class_names=arguments.class_names,
-        scaling=arguments.scaling, from_logits=arguments.from_logits,
-    )  # fmt: skip
+    classifier = common.build_classifier(arguments)
     log = FailureLog(common.complain_of)
     predictions = Predictions()
     if arguments.format == "csv":

@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
         on_error=common.complain_of,
     )  # fmt: skip
     if result.cached:
-        common.complain(f"{result.cached} of {result.searched} photographs are there already")
+        common.complain(f"features of {result.cached} of {result.searched} photographs were cached already")
     if arguments.format == "json":
         common.show_json(result.to_dicts())
     elif arguments.format == "csv":
-        common.show_csv([("path", "rank", "similar", "cosine")])
+        common.show_csv([("path", "rank", "neighbor", "cosine")])
         for path, neighbors in zip(result.paths, result, strict=True):
             common.show_csv(
                 (path, rank, neighbor.path, f"{neighbor.cosine:.6g}")

@@ -1,4 +1,4 @@
-"""`xception weights`: where the ImageNet weights are, fetching them, checking them."""
+"""`xception weights`: locate, download or verify the ImageNet weights."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is shown: progress, plain text that is safe on a terminal, and HTML for notebooks."""
+"""Console and notebook output: progress bars, text that is safe on a terminal, HTML fragments."""

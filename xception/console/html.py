@@ -14,7 +14,7 @@ BAR_PIXELS = 120  #: the width of a bar of length 1
 
 
 def preformatted(text: str) -> str:
-    """Return text in a fixed-width font, as it is."""
+    """Return text in a fixed-width font, with its line breaks."""
     return f'<pre style="line-height:1.2">{html.escape(text)}</pre>'
 
 
@@ -29,7 +29,7 @@ def score_bar(name: str, score: float) -> str:
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> str:
-    """Return pixels (h, w, 3) as a small `<img>`, by taking every so many pixels."""
+    """Return pixels (h, w, 3) as a small `<img>`, subsampled without interpolation."""
     from PIL import Image
 
     step = max(1, -(-max(pixels.shape[:2]) // MAX_THUMBNAIL_PIXELS))

@@ -1,4 +1,4 @@
-"""A progress bar on stderr for work that takes long."""
+"""Progress bar on stderr, for work that takes long."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ DELAY_SECONDS = 2.0  #: before an "auto" bar appears: shorter work needs none
 
 
 class ProgressBar:
-    """A bar that appears only if there is something to wait for. Use it as a context manager.
+    """A progress bar that by default appears only when the work takes long. Use it as a context manager.
 
     Args:
-        total: Steps to be done; None if unknown.
-        unit: What a step is: "image".
+        total: Number of steps; None if unknown.
+        unit: What a step is, shown behind the count: "image".
         verbose: "auto" for a bar that appears after two seconds, 0 for none, 1 or 2 for one at once.
 
     Raises:
@@ -50,7 +50,7 @@ class ProgressBar:
             self._bar.close()
 
     def advance(self, steps: int) -> None:
-        """Note that so many more steps are done."""
+        """Add to the number of finished steps."""
         self._done += steps
         if self._bar is not None:
             self._bar.update(steps)
@@ -62,5 +62,5 @@ class ProgressBar:
             self._bar.update(self._done)
 
     def paused(self) -> AbstractContextManager[object]:
-        """Take the bar off the screen while something else is printed."""
+        """Clear the bar from the screen within a `with` block, which may print something else."""
         return nullcontext() if self._bar is None else self._bar.external_write_mode()

@@ -8,9 +8,9 @@ from ..errors import escape_controls
 
 
 def terminal_safe(text: str) -> str:
-    """Return lines of text in which every control character but the newline is escaped.
+    """Return text with every control character escaped, except the newline.
 
-    Text may quote a file, and must not move the cursor or clear the window.
+    Text that quotes a file could otherwise move the cursor or clear the window.
     """
     return escape_controls(text, keep="\n")
 

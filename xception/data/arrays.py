@@ -1,4 +1,4 @@
-"""Checked conversion of what a caller gives to an array of real numbers."""
+"""Checked conversion of arguments to arrays of real numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs read and computed in batches, with an error per photograph."""
+"""Batches of photographs: read one by one, computed together, with unreadable ones recorded."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Result = TypeVar("Result")
 
 
 class Progress(Protocol):
-    """What shows how far a loop has come."""
+    """An object that shows the progress of a loop."""
 
     def advance(self, steps: int) -> None:
-        """Note that so many more items are done."""
+        """Add to the number of finished items."""
 
     def paused(self) -> AbstractContextManager[object]:
-        """Leave the screen to other output for the length of a block."""
+        """Clear the screen for other output within a `with` block."""
 
 
 def compute_batches(
@@ -41,13 +41,13 @@ def compute_batches(
     progress: Progress,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[list[Photograph], Result]]:
-    """Read photographs and compute something of their pixels, batch by batch.
+    """Read photographs and apply a function to their pixels, batch by batch.
 
     Args:
         photographs: The photographs.
         load: Reads one as pixels (height, width, 3).
         compute: Takes pixels (n, height, width, 3).
-        log: Takes the photographs that cannot be read.
+        log: Records the photographs that cannot be read.
         progress: Advanced by each batch.
         batch_size: Photographs per batch.
 

@@ -1,9 +1,10 @@
-"""Class names: the files and objects in which people keep them."""
+"""Class names: read from files, converted from Python objects, and looked up."""
 
 from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def as_class_names(names: ClassNamesLike) -> ClassNames:
         raise ValueError(f"expected a list of class names, got {names!r}")
     listed = _in_order(names) if isinstance(names, Mapping) else list(names)
     if not listed:
-        raise ValueError("there are no class names in it")
+        raise ValueError("no class names, expected at least one")
     pairs = []
     for index, name in enumerate(listed):
         pair = tuple(name) if isinstance(name, list | tuple) else (str(index), name)
@@ -82,6 +83,49 @@ def as_class_names(names: ClassNamesLike) -> ClassNames:
             raise ValueError(f"class {index} should have a name, got {name!r}")
         pairs.append(pair)
     return tuple(pairs)
+
+
+def check_printable(class_names: ClassNames) -> None:
+    """Raise ValueError if a name or id has control characters, which no saved model may have.
+
+    Such a name in a stranger's file could move the cursor of a terminal.
+    """
+    for pair in class_names:
+        for text in pair:
+            if not text.isprintable():
+                raise ValueError(f"a class name should be printable text, got {text!r}")
+
+
+def find_by_name(name: str, class_names: ClassNames) -> list[int]:
+    """Return the indices of the classes that a name or id stands for.
+
+    Classes with exactly this name come before one with this id, and that before classes whose name
+    differs in case, blanks or underscores only. Several classes may share a name.
+
+    Args:
+        name: A name, or an id that was given to a class. An id that is only the class's index in digits
+            does not count: folders named "0", "1", … would match by position.
+        class_names: (class id, class name) of each class.
+
+    Examples:
+        >>> find_by_name("egyptian cat", (("n02123045", "tabby"), ("n02124075", "Egyptian_cat")))
+        [1]
+    """
+    exact = [i for i, (_, class_name) in enumerate(class_names) if class_name == name]
+    exact = exact or [i for i, (class_id, _) in enumerate(class_names) if class_id == name != str(i)]
+    folded = fold_name(name)
+    return exact or [i for i, (_, class_name) in enumerate(class_names) if fold_name(class_name) == folded]
+
+
+def fold_name(name: str) -> str:
+    """Return a name as it is compared: without case, "_" as a blank, blanks collapsed."""
+    return " ".join(name.replace("_", " ").casefold().split())
+
+
+def ambiguity(name: str, indices: Iterable[int], class_names: ClassNames) -> str:
+    """Return the error message for a name that several classes share."""
+    options = ", ".join(f"{class_names[index][0]!r} or {index}" for index in indices)
+    return f"several classes are named {name!r}; give the id or the index of one: {options}"
 
 
 def _parse(content: bytes) -> Any:
@@ -106,5 +150,8 @@ def _in_order(names: Mapping[Any, Any]) -> list[Any]:
     by_index = {str(index): name for index, name in items}
     expected = [str(index) for index in range(len(items))]
     if set(by_index) != set(expected):
-        raise ValueError(f"its classes should be numbered from 0 to {len(items) - 1}, each once")
+        raise ValueError(
+            f"expected the classes to be numbered from 0 to {len(items) - 1}, each once; got "
+            f"{reprlib.repr(sorted(by_index))}"
+        )
     return [by_index[index] for index in expected]

@@ -1,4 +1,4 @@
-"""What happens to photographs that cannot be read: raise, or skip and keep a record."""
+"""Failures: the photographs that cannot be read, raised or skipped and recorded."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import Array
+from ..layers.validation import as_int
 from .arrays import as_real_array
 from .class_names import ClassNames
 
@@ -67,21 +68,20 @@ def decode_predictions(y: ArrayLike, top: int = 5) -> list[list[Prediction]]:
         for the class, with underscores for spaces.
 
     Raises:
-        ValueError: `y` has another shape: only the ImageNet classifier has these classes.
+        TypeError: `y` is a generator, a path, or another object that is no array.
+        ValueError: `y` has another shape: only the ImageNet classifier has these classes. Or `top` is
+            not a positive integer.
     """
-    scores = as_real_array(y, f"ImageNet scores of shape (n, {len(imagenet_classes())})")
+    expected = f"ImageNet scores of shape (n, {len(imagenet_classes())})"
+    scores = as_real_array(y, expected)
     if scores.ndim != 2 or scores.shape[1] != len(imagenet_classes()):
-        raise ValueError(
-            f"expected ImageNet scores of shape (n, {len(imagenet_classes())}), got {scores.shape}"
-        )
+        raise ValueError(f"expected {expected}, got {scores.shape}")
     return [best_classes(row, imagenet_classes(), top) for row in scores]
 
 
 def best_classes(scores: Array, class_names: Sequence[tuple[str, str]], top: int) -> list[Prediction]:
-    """Return the `top` highest of `scores` (classes,), best first; of equal ones the first class first."""
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
-    order = np.argsort(-scores, kind="stable")[:top]
+    """Return the `top` highest of `scores` (classes,), best first; ties in the order of the classes."""
+    order = np.argsort(-scores, kind="stable")[: as_int("top", top)]
     return [Prediction(class_names[i][0], class_names[i][1], float(scores[i])) for i in order]
 
 

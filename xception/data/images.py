@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..layers.validation import as_int
 from .arrays import as_real_array
-from .preprocessing import INTERPOLATIONS, Interpolation
+from .preprocessing import INTERPOLATIONS, Interpolation, check_option
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,8 +51,8 @@ def load_image(
         FileNotFoundError: There is no such file.
         ImageError: The file is not an image, is damaged, or is too large to be a photograph.
         TypeError: `source` is none of the above.
-        ValueError: An array does not hold pixels, `target_size` is not a pair, or the interpolation is
-            unknown.
+        ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers, or
+            the interpolation is unknown.
 
     Examples:
         >>> load_image("examples/chelsea.jpg", target_size=None).shape
@@ -59,20 +60,19 @@ def load_image(
     """
     from PIL import Image
 
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}")
-    if target_size is not None and not (isinstance(target_size, list | tuple) and len(target_size) == 2):
-        raise ValueError(f"target_size must be (height, width), got {target_size!r}")
+    check_option("interpolation", interpolation, INTERPOLATIONS)
+    if target_size is not None:
+        if not (isinstance(target_size, list | tuple) and len(target_size) == 2):
+            raise ValueError(f"target_size must be (height, width), got {target_size!r}")
+        height, width = (as_int("target_size", size) for size in target_size)
     if isinstance(source, np.ndarray):
         image = _to_rgb(_from_array(source))
     elif isinstance(source, Image.Image):
         image = _decode(source, "image")
     else:
         image = _open(source)
-    if target_size is not None:
-        height, width = target_size
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling[interpolation.upper()])
+    if target_size is not None and image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling[interpolation.upper()])
     return np.array(image)
 
 
@@ -92,6 +92,8 @@ def _open(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
             "an image is a path, the bytes of a file, an open binary file, a PIL image or an array of "
             f"pixels; got {type(source).__name__}"
         )
+    elif isinstance(source, io.TextIOBase):
+        raise TypeError(f'{name}: expected a binary file, got one that was opened as text; use mode "rb"')
     try:
         with Image.open(source) as image:
             return _decode(image, str(name))
@@ -141,7 +143,7 @@ def _from_array(pixels: NDArray[Any]) -> Image.Image:
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))) or not pixels.size:
-        raise ValueError(f"an image has shape (h, w), (h, w, 3) or (h, w, 4); got {pixels.shape}")
+        raise ValueError(f"an image has shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4); got {pixels.shape}")
     if pixels.dtype != np.uint8:
         pixels = as_real_array(pixels, "pixels 0…255")
         low, high = pixels.min(), pixels.max()

@@ -21,19 +21,8 @@ if TYPE_CHECKING:
 
 #: File names that count as photographs inside a folder. A file that is named itself may have any.
 SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-    ".jp2",
-    ".avif",
-)
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,17 +45,17 @@ class Photograph:
 def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph] | Iterator[Photograph]:
     """List the photographs that `images` stands for.
 
-    A folder stands for all photographs below it, sorted by path, without hidden files. A file found by
-    a folder or pattern is listed once; one that is named itself, as often as it is named. An array
-    (n, h, w, 3) is n photographs.
+    A folder stands for all photographs below it, sorted by path, without hidden files. A file that
+    folders or patterns list several times is taken once; a file that is named itself is taken each
+    time. An array (n, h, w, 3) is n photographs.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable
             of these.
-        log: Takes folders and patterns without photographs.
+        log: Records folders and patterns without photographs.
 
     Returns:
-        The photographs; lazily, one at a time, if `images` is a generator.
+        A list of the photographs; of a generator an iterator, which takes one image at a time.
 
     Raises:
         TypeError: `images` is none of these.
@@ -82,7 +71,7 @@ def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
     is_single = isinstance(images, str | bytes) or hasattr(images, "__fspath__") or hasattr(images, "read")
     if is_single or hasattr(images, "convert"):  # `convert`: a PIL image
         return [images]  # type: ignore[list-item]
-    if isinstance(images, Iterable) and not isinstance(images, dict):
+    if isinstance(images, Iterable) and not isinstance(images, dict | bytearray | memoryview):
         return images  # type: ignore[return-value]  # not bytes, see above
     raise TypeError(
         "images must be a path, a folder, a pattern, bytes, an open file, a PIL image, an array of pixels, "
@@ -124,7 +113,7 @@ def list_files(location: str) -> list[str]:
 
     Args:
         location: A file (it need not exist), a folder (searched at any depth, without hidden files), or
-            a pattern as `glob` has it, "**" included.
+            a pattern of `glob`'s, which may contain "**".
 
     Returns:
         Their paths.

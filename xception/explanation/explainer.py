@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,11 +15,11 @@ from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.images import load_image
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Scaling
+from ..data.preprocessing import Scaling, ScalingArgument
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs
 from ..models.model import Model
-from ..prediction.classifier import Classifier, ClassNamesArgument, as_classifier, check_images_first
+from ..prediction.classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from ..prediction.preprocessing import GREY
 from .methods import MethodName, MethodResult, build_method
 from .output import PictureOutput
@@ -37,13 +37,13 @@ TO_PIXELS: dict[Scaling, tuple[float, float]] = {"tf": (127.5, 127.5), "unit": (
 
 
 class Explainer:
-    """A classifier, and how it is explained, decided once.
+    """A classifier with a method that explains its scores.
 
-    The classifier's own preprocessing, class names and probabilities are used, so that an explanation
-    always agrees with what `predict` says.
+    The classifier's own preprocessing, class names and probabilities are used, so that explanations
+    agree with `predict`.
 
     Args:
-        classifier: A Classifier; or what `predict` takes as model.
+        classifier: A Classifier, a Model, the path of a model file, or None for the ImageNet classifier.
         method: "grad-cam", "score-cam" or "occlusion"; see `explain`.
         target: The classes to explain; see `explain`.
         layer: The layer whose maps are explained; see `explain`.
@@ -70,7 +70,7 @@ class Explainer:
 
     def __init__(
         self,
-        classifier: Classifier | Model | str | os.PathLike[str] | None = None,
+        classifier: ModelArgument = None,
         *,
         method: MethodName = "grad-cam",
         target: Target = None,
@@ -96,7 +96,7 @@ class Explainer:
 
         Args:
             images: Photographs, as `explain` takes them.
-            log: Takes the photographs that cannot be read.
+            log: Records the photographs that cannot be read.
             verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
         Yields:
@@ -107,7 +107,7 @@ class Explainer:
     def stream_photographs(
         self, photographs: Iterable[Photograph], log: FailureLog, verbose: Verbose = "auto"
     ) -> Iterator[Explanation]:
-        """Do what `stream` does, for photographs that have been listed."""
+        """Compute what `stream` does, for photographs that have been listed."""
         preprocessor = self.classifier.preprocessor
         shape = (*self.classifier.size, 3)
         pictures: list[Pixels] = []  # of the photographs of a batch that could be read
@@ -223,10 +223,13 @@ def find_map_node(model: Model, layer: str | None) -> str:
             before the classifier that gives maps.
 
     Raises:
+        TypeError: `layer` is not a name.
         ValueError: There is no such layer, it does not give maps, or the output does not depend on it.
     """
     if layer is None:
         return last_maps(model.graph)
+    if not isinstance(layer, str):
+        raise TypeError(f"layer must be the name of one layer, got {type(layer).__name__}")
     name = layer if layer in model.graph.nodes else model.output_node(layer)
     node = model.graph.nodes[name]
     if len(node.output_shape) != 3:
@@ -241,14 +244,14 @@ def find_map_node(model: Model, layer: str | None) -> str:
 
 def explain(
     images: ImagesLike,
-    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    model: ModelArgument = None,
     *,
     method: MethodName = "grad-cam",
     target: Target = None,
     layer: str | None = None,
     top: int | None = None,
     class_names: ClassNamesArgument = None,
-    scaling: Scaling | Literal["auto"] = "auto",
+    scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
     channels: int = 64,
     patch: float = 0.25,
@@ -258,9 +261,9 @@ def explain(
 ) -> Explanation:
     """Show what in photographs speaks for a class, as a map of each.
 
-    Scores are logits where the model ends in softmax or sigmoid, else what the model gives. Explaining
-    probabilities would not do: close to 1 they hardly change, so that the most certain predictions would
-    have the smallest gradients; and those of softmax depend on the other classes as much as on this one.
+    Where the model ends in softmax or sigmoid, the logits before it are explained, else the model's own
+    outputs. Probabilities are unsuitable: close to 1 they hardly change, so that the most certain
+    predictions would have the smallest gradients, and softmax makes each depend on all other classes.
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
@@ -269,10 +272,10 @@ def explain(
         model: A Model, a Classifier, or the path of a model file. By default Xception with the ImageNet
             classifier.
         method: "grad-cam" uses the gradient of the class's score, and takes little longer than a
-            prediction; "score-cam" computes the score of what each channel shows; "occlusion" covers one
-            place after the other.
-        target: The class: its index, its name, or its id. A list of these, or a pattern such as `*cat*`,
-            stands for several. None is each photograph's best class.
+            prediction; "score-cam" computes the score of the image masked by each channel; "occlusion"
+            computes the score with one part after the other covered.
+        target: The class: its index, its name, or its id; a list of these, or a pattern such as `*cat*`,
+            for several classes. None is each photograph's best class.
         layer: The name of the layer whose maps are explained, as `model.get_layer` finds it. By default
             the last that gives maps: "block14_sepconv2_act" in Xception. Occlusion uses its resolution.
         top: Explain this many best classes of each photograph, instead of `target`.
@@ -281,7 +284,8 @@ def explain(
         from_logits: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
             time of a prediction.
-        patch: The side of the square with which occlusion covers a place, as a fraction of the image's.
+        patch: Side of the square that occlusion covers, as a fraction of the image's, above 0 and at
+            most 1.
         output: Where to write pictures: a file that ends in .png, .jpg or the like, for one picture of
             all photographs (the first 16); or a folder, for a picture of each. A name without a suffix
             is a folder, which is created. No photograph is overwritten.
@@ -294,7 +298,7 @@ def explain(
         (n, classes, h, w) for several.
 
     Raises:
-        TypeError: `images` or `model` is of another type.
+        TypeError: `images`, `model` or `layer` is of another type.
         ValueError: There is no such class or layer, an option is unknown or out of range, or `output` is
             one of the photographs; and what `predict` raises.
         GraphError: A layer behind the maps has no gradient rule (Grad-CAM).
@@ -309,7 +313,7 @@ def explain(
         >>> explanation.overlay(0).size
         (451, 300)
     """
-    check_images_first("explain", images)
+    check_no_model("explain(images, model)", images=images)
     classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch
@@ -319,6 +323,7 @@ def explain(
     pictures = None
     if output is not None:
         pictures = PictureOutput(output, photographs if isinstance(photographs, Sequence) else None)
+    # Without a photograph that can be read, the empty part has the right shapes.
     parts = [explainer.explain_inputs(np.empty((0, *classifier.size, 3), np.float32))]
     for part in explainer.stream_photographs(photographs, log, verbose):
         parts.append(part)

@@ -77,19 +77,19 @@ def _weights(centers: Array, pixels: int) -> Array:
 def locate_cells(graph: Graph, shapes: Mapping[str, Shape], name: str) -> Grid:
     """Compute the grid of a node's maps.
 
-    If a layer on the way to the node does something else than windows, borders, resizing and operations
-    element by element, the cells are taken to divide the image evenly.
+    The cells are assumed to divide the image evenly if a layer before the node is not a window, a
+    border, a resizing, or an elementwise operation.
 
     Args:
         graph: The network.
         shapes: Every node's output shape, for images of one size.
         name: The node.
     """
-    node = graph.nodes[name]
-    while node.inputs:
-        node = graph.nodes[node.inputs[0]]
+    image = graph.nodes[name]
+    while image.inputs:
+        image = graph.nodes[image.inputs[0]]
     fields = [_receptive_field(graph, shapes, name, axis) for axis in (0, 1)]
-    cells, pixels = (tuple(int(size or 0) for size in shapes[at][:2]) for at in (name, node.name))
+    cells, pixels = (tuple(int(size or 0) for size in shapes[node][:2]) for node in (name, image.name))
     centers = [
         ((field.first + field.last) / 2 + field.step * np.arange(count) + 0.5) / size
         for field, count, size in zip(fields, cells, pixels, strict=True)

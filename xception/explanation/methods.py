@@ -1,7 +1,6 @@
 """Explanation methods: Grad-CAM, Score-CAM, and occlusion.
 
-Each computes a map (h, w) per image and class. What speaks against the class is left out: all maps are
-rectified.
+Each computes a map (h, w) per image and class. Maps are rectified: evidence against a class is left out.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 
 from ..gradients import gradients, required_nodes
 from ..kernels import Array, relu, softmax
+from ..layers.validation import as_float, as_int
 from .grid import Grid
 from .scores import Scores
 from .targets import Indices
@@ -48,7 +48,7 @@ class MethodResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A way to explain scores, for one model and one layer.
+    """An explanation method for one model and one layer.
 
     Attributes:
         scores: The model's scores.
@@ -103,8 +103,7 @@ def build_method(
     """
     if name not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {name!r}")
-    if channels < 1:
-        raise ValueError(f"channels must be at least 1, got {channels}")
+    channels, patch = as_int("channels", channels), as_float("patch", patch)
     if not 0 < patch <= 1:
         raise ValueError(f"patch must be above 0 and at most 1, got {patch}")
     if name == "grad-cam":
@@ -157,7 +156,7 @@ class GradCam(Method):
 
 @dataclass(frozen=True)
 class ScoreCam(Method):
-    """Score-CAM: the sum of the channels, each weighted with the score of what it shows by itself.
+    """Score-CAM: the sum of the channels, each weighted with the score of the image masked by it.
 
     Each map Aₖ is upsampled to the image, stretched to 0…1, and multiplied with the image as a mask.
     With yₖ the class's score for the masked image,

@@ -48,8 +48,8 @@ class PictureOutput:
     def write(self, explanation: Explanation) -> list[Path]:
         """Write the picture of each photograph into the folder, or one of all of them to the file.
 
-        In a folder, the picture of `tabby.jpg` is `tabby.why.png`; if another photograph of this name
-        has been there, `tabby.why.1.png`. The third photograph is `image_2` if it has no path.
+        In a folder, the picture of `tabby.jpg` is `tabby.why.png`; if that name is taken,
+        `tabby.why.1.png`. A photograph without a path is `image_2.why.png`, by its index.
 
         Args:
             explanation: The explanation. Folders may be given one part after the other.

@@ -17,6 +17,7 @@ from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from ..kernels import Array
 from .grid import Grid
+from .methods import MethodName
 from .pictures import (
     MAX_TILE_PIXELS,
     Pixels,
@@ -40,9 +41,8 @@ Values = TypeVar("Values", Array, Indices)
 class Explanation:
     """What `xception.explain` returns: maps of what speaks for a class, for each of n photographs.
 
-    Where several classes were asked for, arrays have an axis `t` for them behind that of the
-    photographs. As a sequence, an explanation holds that of each photograph. In a notebook it shows its
-    picture.
+    For several classes, arrays have a second axis of length t. Indexing and iteration give the
+    explanation of each photograph. A notebook shows the picture.
 
     Attributes:
         maps: (n, h, w) or (n, t, h, w) float32, at the layer's resolution; 0 and above.
@@ -62,7 +62,7 @@ class Explanation:
     targets: Indices
     scores: Array
     class_names: ClassNames = field(repr=False)
-    method: str
+    method: MethodName
     layer: str
     grid: Grid = field(repr=False)
     images: tuple[Pixels, ...] = field(repr=False)
@@ -156,7 +156,8 @@ class Explanation:
         """Draw a matplotlib figure: the maps over the photographs, each with a scale of its values.
 
         Returns:
-            A `matplotlib.figure.Figure` with a row for each photograph and a column for each class.
+            A `matplotlib.figure.Figure` with a row for each photograph and a column for each class;
+            an empty one if there are no photographs.
 
         Raises:
             ImportError: matplotlib is not installed: `pip install "xception[plots]"`.
@@ -164,6 +165,8 @@ class Explanation:
         from matplotlib.figure import Figure
 
         n, t = self._by_target(self.targets).shape
+        if not n:
+            return Figure()
         figure = Figure(figsize=(4 * t, 3.5 * n), layout="constrained")
         for axes, (i, k) in zip(figure.subplots(n, t, squeeze=False).flat, np.ndindex(n, t), strict=True):
             heat = self._heat(i, k)

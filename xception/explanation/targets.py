@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.class_names import ClassNames
+from ..data.class_names import ClassNames, ambiguity, find_by_name, fold_name
 from ..kernels import Array
+from ..layers.validation import as_int
 
 #: A class's index, id or name, or a pattern such as "*cat*"; or several of these. None: the best class.
 Target = int | str | Sequence[int | str] | None
@@ -28,17 +29,17 @@ class TargetSelector:
 
     Attributes:
         count: Classes per photograph, t.
-        is_single: Whether one class was asked for, rather than a list or pattern that may hold one.
+        is_single: Whether one class was requested, rather than a list or pattern, even of one.
 
     Raises:
-        ValueError: No class, or more than one, is meant by a name; or `top` is out of range or given
+        ValueError: A name stands for no class, or for several; or `top` is out of range, or given
             together with `target`.
     """
 
     def __init__(self, target: Target, top: int | None, class_names: ClassNames) -> None:
         if top is not None and target is not None:
             raise ValueError(f"give either target or top, not both; got target={target!r} and top={top}")
-        if top is not None and not 1 <= top <= len(class_names):
+        if top is not None and as_int("top", top) > len(class_names):
             raise ValueError(f"top must be from 1 to {len(class_names)}, got {top}")
         fixed = [] if target is None else find_classes(target, class_names)
         self._fixed: Indices = np.array(fixed, np.intp)
@@ -56,8 +57,7 @@ class TargetSelector:
 def find_classes(target: int | str | Sequence[int | str], class_names: ClassNames) -> list[int]:
     """Return the indices of the classes that a target stands for, each once.
 
-    An id comes before a name, a name before a pattern, and a pattern before an index in digits. Names
-    are compared without regard to case, and "_" equals a space.
+    A text is a name or an id, as `find_by_name` looks it up; else a pattern; else an index in digits.
 
     Args:
         target: An index, an id, a name or a pattern, or several of these.
@@ -70,7 +70,7 @@ def find_classes(target: int | str | Sequence[int | str], class_names: ClassName
         >>> find_classes("*cat", (("n1", "tabby"), ("n2", "Egyptian_cat"), ("n3", "tiger_cat")))
         [1, 2]
     """
-    targets = [target] if isinstance(target, int | np.integer | str) else list(target)
+    targets = [target] if isinstance(target, str) or not isinstance(target, Iterable) else list(target)
     if not targets:
         raise ValueError("target is empty, expected at least one class")
     return list(dict.fromkeys(index for item in targets for index in _find(item, class_names)))
@@ -83,44 +83,27 @@ def _find(target: object, class_names: ClassNames) -> list[int]:
         return [int(target)]
     if not isinstance(target, str):
         raise ValueError(f"a class is an index, an id, a name or a pattern; got {target!r}")
-    matches = _find_by_name(target, class_names)
+    matches = find_by_name(target, class_names)
     if len(matches) > 1:
-        ids = ", ".join(class_names[index][0] for index in matches)
-        raise ValueError(f"several classes are named {target!r}; give the id of one: {ids}")
+        raise ValueError(ambiguity(target, matches, class_names))
+    names = [fold_name(name) for _, name in class_names]
     if not matches and _is_pattern(target):
-        pattern = _normalize(target)
-        matches = [
-            i for i, (_, name) in enumerate(class_names) if fnmatch.fnmatchcase(_normalize(name), pattern)
-        ]
+        pattern = fold_name(target)
+        matches = [index for index, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
     elif not matches and target.isdecimal():
         matches = _find(int(target), class_names)
     if matches:
         return matches
-    similar = difflib.get_close_matches(
-        _normalize(target), [_normalize(name) for _, name in class_names], n=3
-    )
-    hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+    near = difflib.get_close_matches(fold_name(target), names, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"there is no class {target!r} among the {len(class_names)}{hint}")
-
-
-def _find_by_name(target: str, class_names: ClassNames) -> list[int]:
-    """Return the classes with this id, or else with this name."""
-    # An id that is only the index in digits was not given by anybody; a name "1" comes before it.
-    by_id = [index for index, (class_id, _) in enumerate(class_names) if class_id == target != str(index)]
-    name = _normalize(target)
-    return by_id or [index for index, pair in enumerate(class_names) if _normalize(pair[1]) == name]
 
 
 def _is_single(target: object, class_names: ClassNames) -> bool:
     if isinstance(target, str):
-        return not _is_pattern(target) or bool(_find_by_name(target, class_names))
+        return not _is_pattern(target) or bool(find_by_name(target, class_names))
     return isinstance(target, int | np.integer)
 
 
 def _is_pattern(target: str) -> bool:
     return any(character in target for character in "*?[")
-
-
-def _normalize(name: str) -> str:
-    """Return a name as it is compared; ImageNet's have "_" for a space."""
-    return name.replace("_", " ").casefold()

@@ -1,1 +1,1 @@
-"""Features of photographs: rows of numbers from any layers, tables of them, and similar photographs."""
+"""Feature extraction: activations of any layers as rows of numbers, tables of them, similar photographs."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -16,13 +16,14 @@ from ..data.atomic import check_writable
 from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Scaling
+from ..data.preprocessing import ScalingArgument
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
-from ..models.feature_maps import POOLINGS, Pooling
+from ..models.feature_maps import Pooling, check_pooling
+from ..models.layer import as_layer_names
 from ..models.model import Model
-from ..prediction.classifier import Classifier, as_model, check_images_first
+from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model
 from ..prediction.preprocessing import Preprocessor
 from . import tables
 from .result import Features
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Extractor:
-    """A model and how features are taken from it, decided once.
+    """A model with its preprocessing and the layers that features are taken from.
 
     Args:
         model: A Model, a Classifier, the path of a model file, or None for the ImageNet base.
@@ -48,19 +49,18 @@ class Extractor:
         names: (d,) the names of the features.
 
     Raises:
-        TypeError: `model` is none of these.
+        TypeError: `model` is none of these, or `layers` are no names.
         ValueError: The model does not take a photograph, has no such layer, or an option is unknown.
     """
 
     def __init__(
         self,
-        model: Model | Classifier | str | os.PathLike[str] | None = None,
+        model: ModelArgument = None,
         layers: str | Sequence[str] | None = None,
         pooling: Pooling = "avg",
-        scaling: Scaling | Literal["auto"] = "auto",
+        scaling: ScalingArgument = "auto",
     ) -> None:
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        check_pooling(pooling)  # before a model is loaded
         self.model = imagenet_base() if model is None else as_model(model)
         if isinstance(model, Classifier):
             if scaling != "auto":
@@ -68,7 +68,7 @@ class Extractor:
             self.preprocessor = model.preprocessor
         else:
             self.preprocessor = Preprocessor(self.model, scaling)
-        self._layers = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
+        self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
         self.names = self.model.feature_names(self._layers, pooling, self.preprocessor.size)
 
@@ -81,7 +81,7 @@ class Extractor:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A text that is the same for extractors that compute the same features."""
+        """A digest that is the same for extractors that compute the same features."""
         settings = (self.preprocessor.scaling, self.preprocessor.size, self.preprocessor.interpolation)
         return fingerprint(self.model, self._layers, self._pooling, *settings)
 
@@ -93,10 +93,10 @@ def imagenet_base() -> Model:
 
 
 def base_model(weights: str | os.PathLike[str]) -> Model:
-    """Return Xception without a classifier, but with its `avg_pool`: (n, 2048).
+    """Return Xception without its classifier, up to `avg_pool`: (n, 2048).
 
     Args:
-        weights: "imagenet" for those that are shipped with the library, or the path of a weights file.
+        weights: "imagenet" for the weights shipped with the library, or the path of a weights file.
 
     Raises:
         OSError: There is no such file.
@@ -112,7 +112,7 @@ class StoredRows:
 
     Attributes:
         photographs: (n,) the photographs, without pixels.
-        numbers: (n,) the number of each one's row in the store.
+        numbers: (n,) the row number of each in the store.
         reused: How many of them an earlier run had computed.
     """
 
@@ -134,7 +134,7 @@ def collect(
         extractor: Computes the features.
         photographs: The photographs; a generator is read a batch at a time.
         store: Where rows are looked up and added.
-        log: Takes the photographs that cannot be read.
+        log: Records the photographs that cannot be read.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
     Returns:
@@ -195,16 +195,16 @@ def extract_cached(
 
 def features(
     images: ImagesLike,
-    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    model: ModelArgument = None,
     *,
     layers: str | Sequence[str] | None = None,
     pooling: Pooling = "avg",
-    scaling: Scaling | Literal["auto"] = "auto",
+    scaling: ScalingArgument = "auto",
     output: str | os.PathLike[str] | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Features:
-    """Compute features of photographs: what layers of a network make of them, as rows of numbers.
+    """Compute features of photographs: the activations of layers, as a row of numbers for each.
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
@@ -213,14 +213,14 @@ def features(
             default the ImageNet base that is shipped with the library, which is loaded once and kept.
         layers: Names of the layers to take features from; their features stand side by side. By default
             the last layer that gives feature maps (h, w, c).
-        pooling: What becomes of feature maps: "avg", "max", "min" or "sum" over space leaves c
-            features, "none" all h·w·c.
+        pooling: How feature maps (h, w, c) are pooled: "avg", "max", "min" or "sum" over space gives c
+            features, "none" keeps all h·w·c.
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
-            finds it out (see `Classifier`).
+            infers it from the model (see `Classifier`).
         output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
-            Rows are then kept on disk, and memory use does not grow with the number of features. Until
-            the file is complete, they are in the hidden folder `.NAME.progress` beside it, from which
-            the same call goes on after an interruption. Images that did not come from a file are then
+            Rows are then kept on disk, so that memory use does not grow with their number. Until the
+            file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
+            interruption the same call resumes there; only images that did not come from a file are
             computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
@@ -231,7 +231,7 @@ def features(
         none, nothing is written to `output`.
 
     Raises:
-        TypeError: `images` or `model` is of another type.
+        TypeError: `images`, `model` or `layers` is of another type.
         ValueError: The model does not take a photograph or has no such layer, or an option is unknown.
         OSError: A photograph or model file cannot be read, or `output` cannot be written.
         ModelFileError: The model file is damaged or not supported.
@@ -244,7 +244,7 @@ def features(
         >>> np.asarray(result).shape, result.paths[0]
         ((4, 2048), 'examples/astronaut.jpg')
     """
-    check_images_first("features", images)
+    check_no_model("features(images, model)", images=images)
     path = None if output is None else Path(output)
     if path is not None:
         check_writable(path)
@@ -272,7 +272,7 @@ def _extract_to_file(
                 paths = [photograph.path or "" for photograph in photographs]
                 tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
         except BaseException:
-            if not len(store):  # nothing to go on from
+            if not len(store):  # nothing to resume from
                 store.remove()
             raise
         store.remove()

@@ -20,7 +20,7 @@ from .tables import Table
 class Features:
     """What `xception.features` returns: n photographs, d features each.
 
-    NumPy takes it as an array: `np.asarray(features)` is `features.values`.
+    NumPy functions accept it as an array: `np.asarray(features)` is `features.values`.
 
     Args:
         values: (n, d) float32, or a function that returns them at the first use of `values`.
@@ -57,9 +57,9 @@ class Features:
 
     @property
     def values(self) -> Array:
-        """(n, d) float32. Where they were written to a file, they are read from it at the first use.
+        """(n, d) float32. If they were written to a file, they are read from it at the first use.
 
-        Those of `.npz` and `.npy` are mapped: they take no memory until they are looked at.
+        Those of `.npz` and `.npy` are memory-mapped: only the rows that are used take memory.
         """
         if callable(self._values):
             self._values = self._values()

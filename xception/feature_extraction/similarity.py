@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -12,11 +11,11 @@ from ..console.progress import Verbose
 from ..console.text import count_of
 from ..data.failures import Failure, FailureLog, OnError
 from ..data.photographs import find_photographs
-from ..data.preprocessing import Scaling
+from ..data.preprocessing import ScalingArgument
 from ..kernels import Array
+from ..layers.validation import as_int
 from ..models.feature_maps import Pooling
-from ..models.model import Model
-from ..prediction.classifier import Classifier
+from ..prediction.classifier import ModelArgument, check_no_model
 from .extraction import Extractor, extract_cached
 from .store import CacheStore
 
@@ -86,9 +85,9 @@ class SimilarPhotographs(Sequence[list[Neighbor]]):
         return f"<SimilarPhotographs: of {count_of(len(self), 'photograph')}, among {self.searched:,}>"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one dict per query photograph, as JSON can hold it: its path and its neighbors."""
+        """Return a dict for each query photograph that JSON can hold: its path and its neighbors."""
         return [
-            {"path": path, "similar": [neighbor._asdict() for neighbor in neighbors]}
+            {"path": path, "neighbors": [neighbor._asdict() for neighbor in neighbors]}
             for path, neighbors in zip(self.paths, self._neighbors, strict=True)
         ]
 
@@ -96,27 +95,27 @@ class SimilarPhotographs(Sequence[list[Neighbor]]):
 def similar(
     query: ImagesLike,
     images: ImagesLike,
-    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    model: ModelArgument = None,
     *,
     top: int = 10,
     layers: str | Sequence[str] | None = None,
     pooling: Pooling = "avg",
-    scaling: Scaling | Literal["auto"] = "auto",
+    scaling: ScalingArgument = "auto",
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> SimilarPhotographs:
     """Find the photographs that are most similar to others, by the cosine between their features.
 
-    Features of files are kept in the library's cache folder, by the content of the file, so that another
-    query computes only what is new.
+    Features of files are cached on disk, by the content of the file, so that the next query computes
+    only what is new.
 
     Args:
         query: The photographs to find similar ones of, as for `predict`.
         images: The photographs to search, as for `predict`. A query photograph that is also here, by
             the same path, is not its own neighbor.
         model: As for `features`.
-        top: How many neighbors per query photograph, at least 1.
-        layers: As for `features`. Late layers find the same things, early ones the same textures.
+        top: Neighbors per query photograph, at least 1.
+        layers: As for `features`. Late layers find similar things, early ones similar textures.
         pooling: As for `features`.
         scaling: As for `features`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
@@ -137,36 +136,34 @@ def similar(
         >>> [neighbor.path for neighbor in result[0]]
         ['examples/rocket.jpg', 'examples/astronaut.jpg']
     """
-    for name, value in (("query", query), ("images", images)):
-        if isinstance(value, Model | Classifier):
-            raise TypeError(
-                f"similar(query, images, model): expected photographs for {name}, got a "
-                f"{type(value).__name__}; the model is the third argument"
-            )
-    _check_top(top)
+    check_no_model("similar(query, images, model)", query=query, images=images)
+    top = as_int("top", top)
     log = FailureLog(on_error)
     queries = find_photographs(query, log)
     candidates = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling)
     with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
-        asked = extract_cached(extractor, queries, store, log, verbose)
+        query_features = extract_cached(extractor, queries, store, log, verbose)
         # A query that could not be read is often among the candidates, and has been reported.
         unreadable = {failure.path for failure in log.failures if failure.path is not None}
         if unreadable:
             candidates = (candidate for candidate in candidates if candidate.path not in unreadable)
         searched = extract_cached(extractor, candidates, store, log, verbose)
-    neighbors = []
-    for path, row in zip(asked.paths, asked.values, strict=True):
-        itself = [i for i, other in enumerate(searched.paths) if path is not None and other == path]
-        neighbors.append(
-            [
-                Neighbor(searched.paths[i], searched.indices[i], cosine)
-                for i, cosine in nearest(row, searched.values, top, itself)
-            ]
-        )
+    rows_by_path: dict[str | None, list[int]] = {None: []}
+    for row, path in enumerate(searched.paths):
+        if path is not None:
+            rows_by_path.setdefault(path, []).append(row)
+    neighbors = [
+        [
+            Neighbor(searched.paths[row], searched.indices[row], cosine)
+            for row, cosine in nearest(values, searched.values, top, rows_by_path.get(path, ()))
+        ]
+        for path, values in zip(query_features.paths, query_features.values, strict=True)
+    ]
     return SimilarPhotographs(
-        neighbors, asked.paths, asked.indices, log.failures, len(searched), searched.resumed
-    )
+        neighbors, query_features.paths, query_features.indices, log.failures, len(searched),
+        searched.resumed,
+    )  # fmt: skip
 
 
 def nearest(query: Array, rows: Array, top: int = 10, exclude: Sequence[int] = ()) -> list[tuple[int, float]]:
@@ -182,9 +179,9 @@ def nearest(query: Array, rows: Array, top: int = 10, exclude: Sequence[int] = (
         (row, cosine −1…1), best first; of equal cosines the first row first. Rows of zeros have 0.
 
     Raises:
-        ValueError: `top` is below 1.
+        ValueError: `top` is not a positive integer.
     """
-    _check_top(top)
+    top = as_int("top", top)
     length = np.linalg.norm(query) or 1.0
     cosines = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), CHUNK_ROWS):
@@ -195,8 +192,3 @@ def nearest(query: Array, rows: Array, top: int = 10, exclude: Sequence[int] = (
     order = np.argsort(-cosines, kind="stable")
     best = order[~np.isin(order, exclude)][:top]
     return [(int(row), float(cosines[row])) for row in best]
-
-
-def _check_top(top: int) -> None:
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")

@@ -27,12 +27,12 @@ from ..models.pretrained import cache_dir
 
 SETTINGS, ROWS, PHOTOGRAPHS, LOCK = "settings.json", "rows.f32", "photos.jsonl", "lock"
 
-#: From a path to a text that names the photograph and changes with it; None if there is no such file.
+#: Returns a text that identifies the photograph at a path and its content; None if there is no such file.
 Identify = Callable[[str], str | None]
 
 
 def fingerprint(model: Model, *settings: object) -> str:
-    """Return a text that is the same for equal layers, weights and settings, and differs otherwise."""
+    """Return a digest of a model's layers, wiring and weights, and of settings."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([str(setting) for setting in settings]).encode())
     for node in model.graph.nodes.values():
@@ -115,8 +115,7 @@ class FeatureStore:
 
     Args:
         folder: The folder, which is made if needed. One process at a time can use it.
-        made_by: What computes the rows (see `fingerprint`). Rows that something else computed are
-            thrown away.
+        made_by: The `fingerprint` of what computes the rows. Rows with another one are deleted.
         identify: Returns what identifies the photograph at a path.
 
     Attributes:
@@ -238,7 +237,7 @@ class CacheStore:
     Where it cannot be written, a warning says so, and all rows are in memory.
 
     Args:
-        made_by: What computes the rows (see `fingerprint`).
+        made_by: The `fingerprint` of what computes the rows.
         columns: Features per row.
     """
 
@@ -300,7 +299,7 @@ class CacheStore:
             except BlockingIOError:
                 raise
             except OSError as error:
-                warnings.warn(f"features are not kept for the next time: {error}", stacklevel=2)
+                warnings.warn(f"features are not cached: {error}", stacklevel=2)
         return self._disk
 
 
@@ -314,7 +313,9 @@ def _lock_exclusively(stream: IO[Any], folder: Path) -> None:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         stream.close()
-        raise BlockingIOError(f"{folder}: another process is at work here; wait until it is done") from None
+        raise BlockingIOError(
+            f"{folder}: another process is writing to this folder; wait until it has finished"
+        ) from None
 
 
 def _flush_to_disk(stream: IO[Any]) -> None:

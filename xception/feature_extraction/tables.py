@@ -1,6 +1,6 @@
-"""Tables of features as files that other programs read: .npz, .npy, .csv, .parquet, .arff.
+"""Files of features that other programs read: .npz, .npy, .csv, .parquet, .arff.
 
-Each is written a chunk of rows at a time, and gets its name when it is complete.
+A file is written a chunk of rows at a time, and gets its name when it is complete.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from ..data.atomic import replace_file
 from ..kernels import Array
 
 CHUNK_ROWS = 256  #: rows in memory at a time: 2 MB of 2048 features
+
+ESCAPES = "backslashreplace"  #: how bytes of a path that are not UTF-8 are written
 
 #: Offset of the lengths of name and extra field in a zip member's local header, which has 30 bytes.
 ZIP_LENGTHS_OFFSET = 26
@@ -51,7 +54,7 @@ class Table:
         return any(self.labels)
 
     def chunks(self) -> Iterator[tuple[Sequence[str], Sequence[str], Array]]:
-        """Yield the paths, labels, and features (m, d) of the next m ≤ CHUNK_ROWS photographs."""
+        """Yield the paths, labels and features (m, d) of m ≤ CHUNK_ROWS photographs at a time."""
         for start in range(0, len(self.paths), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
             yield self.paths[part], self.labels[part], np.asarray(self.rows[list(self.order[part])])
@@ -71,12 +74,10 @@ def write_table(path: Path, table: Table) -> None:
         OSError: The file cannot be written.
     """
     check_format(path)
-    with replace_file(path) as temporary:
-        FORMATS[path.suffix].write(temporary, table)
-    if path.suffix == ".npy":
-        with replace_file(path.with_suffix(".paths.csv")) as temporary, _open_text(temporary) as stream:
-            rows = zip(table.paths, table.labels, strict=True)
-            csv.writer(stream, lineterminator="\n").writerows([("path", "label"), *rows])
+    with ExitStack() as files:  # all are complete before one gets its name
+        FORMATS[path.suffix].write(files.enter_context(replace_file(path)), table)
+        if path.suffix == ".npy":
+            _write_paths(files.enter_context(replace_file(path.with_suffix(".paths.csv"))), table)
 
 
 def read_values(path: Path, columns: int, is_labelled: bool) -> Array:
@@ -107,6 +108,12 @@ def check_format(path: Path) -> None:
 def _write_npy(path: Path, table: Table) -> None:
     with path.open("wb") as stream:
         _write_array(stream, table)
+
+
+def _write_paths(path: Path, table: Table) -> None:
+    with _open_text(path) as stream:
+        rows = zip(table.paths, table.labels, strict=True)
+        csv.writer(stream, lineterminator="\n").writerows([("path", "label"), *rows])
 
 
 def _read_npy(path: Path, _columns: int, _is_labelled: bool) -> Array:
@@ -214,7 +221,7 @@ def _write_parquet(path: Path, table: Table) -> None:
     schema = arrow.schema([*fields, *((name, arrow.float32()) for name in table.names)])
     with parquet.ParquetWriter(path, schema) as writer:
         for paths, labels, rows in table.chunks():
-            texts = [list(paths), list(labels)][: len(text_columns)]
+            texts = [list(map(_escape, column)) for column in (paths, labels)][: len(text_columns)]
             writer.write_table(arrow.table([*texts, *rows.T], schema=schema))
 
 
@@ -237,7 +244,12 @@ def _import_pyarrow() -> tuple[Any, Any]:
 
 
 def _open_text(path: Path) -> io.TextIOWrapper:
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+    return path.open("w", newline="", encoding="utf-8", errors=ESCAPES)
+
+
+def _escape(text: str) -> str:
+    """Return a text as `_open_text` writes it."""
+    return text.encode("utf-8", ESCAPES).decode("utf-8")
 
 
 class Format(NamedTuple):

@@ -1,1 +1,1 @@
-"""What is in a model file: its kind, its layers, its backbone, and why it does not run."""
+"""Inspection of model files: the kind, the layers, the backbone, and the reasons why a file does not run."""

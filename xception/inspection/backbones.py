@@ -1,6 +1,6 @@
-"""Xception backbones, all of the network but its classifier, in other models.
+"""Xception backbones in other models: where they are, and whether they have the ImageNet weights.
 
-Where they are, and whether they have the weights of ImageNet.
+A backbone is the whole network but its classifier.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _is_same_layer(node: Node, expected: Node) -> bool:
 
 
 def _compare_with_imagenet(parameters: GraphParameters) -> tuple[int, int]:
-    """Return the number of arrays, and how many differ from the shipped ImageNet weights."""
+    """Return the number of arrays, and how many of them differ from the shipped ImageNet weights."""
     graph = reference_graph()
     shipped = read_weights(pretrained.shipped_base(), Network.from_graph(graph), graph)
     pairs = [

@@ -1,4 +1,4 @@
-"""What the config of a model says, also of one that is not supported."""
+"""Config of a model: its names, classes and shapes, also where the model is not supported."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def describe_config(config: Mapping[str, Any], inspection: Inspection) -> None:
     with _ignore_odd_json():
         inspection.layers = [LayerRow(layer_name(row), str(row["class_name"])) for row in list_layers(config)]
     with _ignore_odd_json():
-        first, *_ = layers = list_layers(config)
-        inputs = [layer for layer in layers if layer["class_name"] == "InputLayer"] or [first]
+        layers = list_layers(config)
+        inputs = [layer for layer in layers if layer["class_name"] == "InputLayer"] or layers[:1]
         inspection.inputs = {layer_name(layer): _input_shape(layer, config["config"]) for layer in inputs}
     with _ignore_odd_json():
         outputs = config["config"].get("output_layers") if isinstance(config["config"], dict) else None

@@ -1,4 +1,4 @@
-"""What a model file is, also if it is not supported, damaged, or something else.
+"""Inspection of a model file, also of one that is not supported, damaged, or something else.
 
 A file that loads is described as a model. Of one that does not, the config and the arrays are examined
 as data: the classes of its layers, all reasons why it is refused, and whether it contains an Xception
@@ -44,17 +44,17 @@ MAX_ARRAYS = 100_000  #: that are counted: a file of a megabyte can list million
 
 
 class _OtherFormatError(Exception):
-    """The file is intact, but is no file of Keras."""
+    """The file is intact, but not in a format of Keras."""
 
 
 def inspect(path: str | os.PathLike[str]) -> Inspection:
-    """Find out what a model or weights file is, and whether it runs here.
+    """Report what a model or weights file is, what is in it, and whether it runs here.
 
     Args:
         path: Any file.
 
     Returns:
-        What was found out; `print` it for a report.
+        The report; `print` shows it as text.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -180,7 +180,7 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
 
 
 def _try_model(path: Path, config: dict[str, Any], inspection: Inspection) -> None:
-    """Load a whole model; if that fails, find out why, and look for a backbone in it."""
+    """Load a whole model; if that fails, list the reasons, and look for a backbone in it."""
     try:
         stored = read_model(path)
     except ModelFileError as error:

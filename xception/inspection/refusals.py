@@ -1,4 +1,4 @@
-"""Every layer of a config that is refused, where `read_network` stops at the first."""
+"""Refused layers of a config, all of them, where `read_network` stops at the first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Position = tuple[int, ...]
 def list_refusals(config: dict[str, Any], keras: int) -> list[str]:
     """Return the reason for each layer that is refused.
 
-    Layers are replaced by ones that do nothing. Which of them are to blame is found by bisection.
+    Layers are replaced by ones that do nothing; bisection finds those that cause a refusal.
 
     Args:
         config: The config of a model, as parsed JSON.

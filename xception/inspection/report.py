@@ -1,4 +1,4 @@
-"""The report on a model file: what is known of it, and the text that `xception inspect` prints."""
+"""Report on a model file: the facts, and the text that `xception inspect` prints."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ class LayerRow:
 
 @dataclass
 class Inspection:
-    """What was found out about a file. `str()` gives a report.
+    """What `xception.inspect` returns: the facts about a file. `str()` gives a report.
 
     Attributes:
         file: Name of the file.
         size: In bytes.
         format: What kind of file it is, in words.
-        keras_version: The Keras that wrote it, or whose form it has.
-        written_by: The program that wrote it in the form of Keras; None if it does not say.
+        keras_version: The version of Keras that wrote it, or whose format it has.
+        written_by: The program that wrote it, if that is not Keras; None if it does not say.
         saved: When it was saved, as the file says.
         kind: Class of the model; None for weights alone.
         name: Name of the model.
-        inputs: Shape of each input, by name; None if it is not known.
-        outputs: Shape of each output, by name; None if it is not known.
+        inputs: Shape of each input, by name; None if unknown.
+        outputs: Shape of each output, by name; None if unknown.
         layers: The layers of the outermost network.
         parameters: Number of parameters, without the optimizer's.
         trainable: How many of them training would change; None if the model does not load.
@@ -90,7 +90,7 @@ class Inspection:
     damage: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes as JSON can hold them. `preprocessing` is a dict of what is recorded."""
+        """Return the attributes as a dict that JSON can hold; `preprocessing` is its `to_dict()`."""
         preprocessing = self.preprocessing.to_dict() if self.preprocessing else None
         return asdict(self) | {"preprocessing": preprocessing}
 
@@ -139,7 +139,7 @@ def _layer_table(inspection: Inspection) -> list[str]:
 def _describe_author(inspection: Inspection) -> str | None:
     keras = inspection.keras_version and f"Keras {inspection.keras_version}"
     if inspection.written_by and keras:
-        return f"{inspection.written_by}, in the form of {keras}"
+        return f"{inspection.written_by}, in the format of {keras}"
     return keras
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -15,8 +15,9 @@ from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog, OnError
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Interpolation, Scaling
+from ..data.preprocessing import Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
+from ..layers.validation import as_int
 from ..models.factory import Xception, load_model
 from ..models.model import Model
 from .decoding import Decoder
@@ -26,33 +27,40 @@ from .results import Predictions
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
 
+#: Class names, or the path of a file that holds them; None for the model's own.
 ClassNamesArgument = ClassNamesLike | str | os.PathLike[str] | None
 
 
 class Classifier:
-    """A model and how it is used. `predict`, `explain` and `evaluate` all go by it, so they agree.
+    """A model with its class names and preprocessing.
+
+    `predict`, `explain` and `evaluate` all use a classifier, so that they agree.
 
     Args:
-        model: A model that takes one photograph and gives the scores of its classes.
+        model: A model that takes one photograph and gives the scores of its classes, or the path of its
+            file. By default Xception with the ImageNet classifier.
         class_names: Names of the classes in the order of the model's outputs, or a file that holds them
             (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
             class_0, class_1, …
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto":
-            what the model's record says, else "none" where the model begins with layers that scale
-            pixels ("unit" where these would enlarge them), else "tf".
-        interpolation: Pillow's filter with which photographs are resized. None: what the model's record
-            says, else "bilinear".
-        from_logits: Whether the scores are logits, to be made probabilities. None: what the model's
-            record says, else what its last layers say.
+            as the model's `preprocessing` records; else "none" if the model begins with layers that
+            scale pixels ("unit" if these would enlarge them); else "tf".
+        interpolation: Pillow's filter with which photographs are resized: "nearest", "bilinear",
+            "bicubic", "hamming", "box" or "lanczos". None: as recorded, else "bilinear".
+        from_logits: Whether the scores are logits, which are converted to probabilities. None: as
+            recorded, else as the model's last layers say.
 
     Attributes:
         model: The model.
         preprocessor: Reads, resizes and scales photographs.
-        decoder: Makes probabilities and names the classes.
+        decoder: Converts outputs to probabilities, and names the classes.
 
     Raises:
+        TypeError: `model` is neither a model nor a path.
         ValueError: The model does not take a photograph or has no classifier, the number of class names
             is wrong, or an option is unknown.
+        OSError: There is no such file, or the ImageNet weights are not available.
+        ModelFileError: The model file is damaged or not supported.
 
     Examples:
         >>> import xception
@@ -64,15 +72,19 @@ class Classifier:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | str | os.PathLike[str] | None = None,
         *,
         class_names: ClassNamesArgument = None,
-        scaling: Scaling | Literal["auto"] = "auto",
+        scaling: ScalingArgument = "auto",
         interpolation: Interpolation | None = None,
         from_logits: bool | None = None,
     ) -> None:
-        self.model = model
-        self.preprocessor = Preprocessor(model, scaling, interpolation)
+        if isinstance(model, Classifier):
+            raise TypeError(
+                "model must be a Model or the path of a model file, got a Classifier: use its .model"
+            )
+        self.model = as_model(model)
+        self.preprocessor = Preprocessor(self.model, scaling, interpolation)
         self.decoder = Decoder(self.preprocessor, class_names, from_logits)
 
     def __repr__(self) -> str:
@@ -100,10 +112,14 @@ class Classifier:
         """Compute the scores of photographs that have been read.
 
         Args:
-            pixels: (n, height, width, 3), 0…255, of the classifier's size.
+            pixels: (n, height, width, 3), 0…255, of the classifier's `size`.
 
         Returns:
-            (n, classes) float32: probabilities, unless `from_logits=False` left other scores.
+            (n, classes) float32: probabilities; or the model's own scores where `from_logits=False`.
+
+        Raises:
+            TypeError: `pixels` is a generator, a path, or another object that is no array.
+            ValueError: `pixels` has another shape, or holds something other than finite real numbers.
         """
         outputs = self.preprocessor.compute(pixels, functools.partial(self.model.predict, verbose=0))
         return self.decoder.probabilities(outputs)
@@ -115,7 +131,7 @@ class Classifier:
 
         Args:
             images: Photographs, as `predict` takes them.
-            log: Takes the photographs that cannot be read.
+            log: Records the photographs that cannot be read.
             verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
         Yields:
@@ -128,7 +144,7 @@ class Classifier:
     def stream_photographs(
         self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
     ) -> Iterator[tuple[list[Photograph], Array]]:
-        """Do what `stream` does, for photographs that have been listed; `total` is their number."""
+        """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
         with ProgressBar(total, "photo", verbose) as bar:
             yield from compute_batches(photographs, self.preprocessor.load, self.probabilities, log, bar)
 
@@ -137,46 +153,51 @@ class Classifier:
         return self.decoder.decode(probabilities, top)
 
 
+#: None is the ImageNet model.
+ModelArgument = Model | Classifier | str | os.PathLike[str] | None
+
+
 def predict(
     images: ImagesLike,
-    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    model: ModelArgument = None,
     *,
     top: int = 5,
     class_names: ClassNamesArgument = None,
-    scaling: Scaling | Literal["auto"] = "auto",
+    scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Predictions:
-    """Name what photographs show.
+    """Name what photographs show: the best classes of each, with their scores.
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
             pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these.
         model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
             default Xception with the ImageNet classifier, which is loaded once and kept.
-        top: How many classes per photograph, at least 1.
+        top: Classes per photograph, at least 1.
         class_names: Names of the classes in the order of the model's outputs, or a file that holds them
             (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
             class_0, class_1, …
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
-            finds it out (see `Classifier`).
-        from_logits: Whether the model's scores are logits, to be made probabilities; None finds it out.
+            infers it from the model (see `Classifier`).
+        from_logits: Whether the model's scores are logits, which are converted to probabilities; None
+            infers it from the model.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
     Returns:
         For each photograph that could be read, a list of its `top` best classes, best first. A single
-        score is the probability of the second of two classes if it comes out of a sigmoid, or if there
-        are two class names.
+        output of the model is the probability of the second of two classes if it is a sigmoid's, or if
+        there are two class names.
 
     Raises:
         TypeError: `images` or `model` is of another type.
         ValueError: The model does not take a photograph or has no classifier, the number of class names
             is wrong, or an option is unknown.
-        OSError: A photograph or model file cannot be read, or the ImageNet weights cannot be had
-            (ImageError, DownloadError, FileNotFoundError).
+        OSError: A photograph or model file cannot be read, or the ImageNet weights are not available
+            (ImageError, FileNotFoundError, DownloadError).
         ModelFileError: The model file is damaged or not supported.
 
     Examples:
@@ -188,9 +209,8 @@ def predict(
         >>> predictions[0][0].class_name in ("cat", "cup", "rocket")
         True
     """
-    check_images_first("predict", images)
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
+    check_no_model("predict(images, model)", images=images)
+    top = as_int("top", top)
     classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
     log = FailureLog(on_error)
     predictions = Predictions()
@@ -202,10 +222,10 @@ def predict(
 
 
 def as_classifier(
-    model: Model | Classifier | str | os.PathLike[str] | None,
+    model: ModelArgument,
     *,
     class_names: ClassNamesArgument = None,
-    scaling: Scaling | Literal["auto"] = "auto",
+    scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
 ) -> Classifier:
     """Return the classifier that a model and options stand for.
@@ -229,8 +249,14 @@ def as_classifier(
     return Classifier(as_model(model), class_names=class_names, scaling=scaling, from_logits=from_logits)
 
 
-def as_model(model: Model | Classifier | str | os.PathLike[str] | None) -> Model:
-    """Return the model that an argument stands for; None is Xception with the ImageNet classifier."""
+def as_model(model: ModelArgument) -> Model:
+    """Return the model that an argument stands for; None is Xception with the ImageNet classifier.
+
+    Raises:
+        TypeError: `model` is none of these.
+        OSError: There is no such file, or the ImageNet weights are not available.
+        ModelFileError: The model file is damaged or not supported.
+    """
     if model is None:
         return imagenet_model()
     if isinstance(model, Classifier):
@@ -244,13 +270,20 @@ def as_model(model: Model | Classifier | str | os.PathLike[str] | None) -> Model
     return model
 
 
-def check_images_first(function: str, images: object) -> None:
-    """Raise TypeError if a model was given where photographs are due."""
-    if isinstance(images, Model | Classifier):
-        raise TypeError(
-            f"{function}(images, model): expected photographs as the first argument, got a "
-            f"{type(images).__name__}; the model is the second"
-        )
+def check_no_model(call: str, **arguments: object) -> None:
+    """Check that arguments are not swapped with the model.
+
+    Args:
+        call: The call with its arguments in order, for the error message: "predict(images, model)".
+        arguments: Those that are no models, by name.
+
+    Raises:
+        TypeError: One of them is a model.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, Model | Classifier):
+            expected = "labels" if name == "labels" else f"photographs for {name}"
+            raise TypeError(f"{call}: expected {expected}, got a {type(value).__name__}")
 
 
 @functools.cache

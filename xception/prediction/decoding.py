@@ -20,13 +20,13 @@ KEEPS_PROBABILITIES = ("Average", "Flatten", "GlobalAveragePooling2D", "Reshape"
 
 
 class Decoder:
-    """Makes probabilities of a model's outputs, and names the classes.
+    """Converts a model's outputs to probabilities, and names the classes.
 
     A single output is the probability of the second of two classes if it comes out of a sigmoid, if two
     class names are given, or if `from_logits` is True.
 
     Args:
-        preprocessor: The model, and how it takes photographs.
+        preprocessor: The model and its preprocessing.
         class_names: Names of the classes in the order of the outputs, or a file that holds them. By
             default the model's own, ImageNet's for 1000 classes, else class_0, class_1, …
         from_logits: Whether the outputs are logits. None: what the model's record says, else what its
@@ -35,7 +35,7 @@ class Decoder:
     Attributes:
         class_names: (class id, class name) of each class.
         activation: What is applied to the outputs: "softmax", "sigmoid", or "none".
-        is_binary: Whether the single output stands for two classes.
+        is_binary: Whether a single output stands for two classes.
 
     Raises:
         ValueError: The model has no classifier, or one for another number of classes.
@@ -79,10 +79,10 @@ class Decoder:
 
 
 def gives_probabilities(preprocessor: Preprocessor) -> bool:
-    """Find out whether a model's outputs are probabilities, rather than logits.
+    """Return True if a model's outputs are probabilities, rather than logits.
 
-    The model's last activation tells. Where the model ends in a layer without one (a product, a
-    normalization), a grey photograph is predicted: probabilities add up to 1.
+    The model's last activation decides. If there is none, because the model ends in a product or a
+    normalization, the outputs for a grey photograph decide: probabilities add up to 1.
     """
     model = preprocessor.model
     last = last_activation(model)
@@ -94,7 +94,7 @@ def gives_probabilities(preprocessor: Preprocessor) -> bool:
 
 
 def last_activation(model: Model) -> str | None:
-    """Return the name of the activation that a model's outputs come out of; None if there is none."""
+    """Return the name of the activation at the end of a model; None if there is none."""
     node = model.graph.nodes[model.graph.outputs[0]]
     while node.inputs and (node.layer.identity or node.kind in KEEPS_PROBABILITIES):
         node = model.graph.nodes[node.inputs[0]]

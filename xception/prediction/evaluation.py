@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,11 @@ from ..console.progress import Verbose
 from ..console.text import align_columns
 from ..data.class_names import ClassNames
 from ..data.failures import Failure, FailureLog, OnError
-from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Scaling
-from ..models.model import Model
-from .classifier import Classifier, ClassNamesArgument, as_classifier, check_images_first
-from .labels import as_indices
-from .report import class_table, confusion_table, mistake_table, optional
+from ..data.photographs import Photograph
+from ..data.preprocessing import ScalingArgument
+from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
+from .labels import label_photographs
+from .report import class_table, confusion_table, count_confusions, mistake_table, optional
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -32,7 +30,7 @@ Indices = NDArray[np.intp]
 
 
 class ClassMetrics(NamedTuple):
-    """How one class fared.
+    """Counts and rates of one class.
 
     Attributes:
         class_id: Its id.
@@ -119,7 +117,8 @@ class Evaluation:
         lines = align_columns(figures)
         lines += ["", *class_table((row.class_name, row.support, row.predicted, row.correct) for row in rows)]
         names = [row.class_name for row in rows]
-        lines += ["", *confusion_table(names, self.confusion[np.ix_(occurring, occurring)].tolist())]
+        counts = self.confusion[np.ix_(occurring, occurring)].tolist()
+        lines += ["", *confusion_table(names, counts, "the JSON")]
         mistakes = [
             (m.score, m.path or f"photograph {m.index}", m.label, m.class_name) for m in self.mistakes()
         ]
@@ -188,9 +187,7 @@ class Evaluation:
     @property
     def confusion(self) -> Indices:
         """(c, c): how many photographs of the row's class were taken for the column's."""
-        counts = np.zeros((len(self.class_names),) * 2, np.intp)
-        np.add.at(counts, (self.labels, self.predicted), 1)
-        return counts
+        return count_confusions(self.labels, self.predicted, len(self.class_names))
 
     @property
     def per_class(self) -> list[ClassMetrics]:
@@ -219,9 +216,9 @@ class Evaluation:
         ]  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it; undefined values are None.
+        """Return all figures as a dict that JSON can hold; undefined ones are None.
 
-        The confusion matrix has the classes that occur, as labels or predictions.
+        The confusion matrix has only the classes that occur as labels or predictions.
         """
         occurring = np.union1d(self.labels, self.predicted)
         return {
@@ -233,7 +230,7 @@ class Evaluation:
             "balanced_accuracy": self.balanced_accuracy,
             "top_5_accuracy": self.top_5_accuracy,
             "auc": self.auc,
-            "classes": [metrics._asdict() for metrics in self.per_class],
+            "per_class": [metrics._asdict() for metrics in self.per_class],
             "confusion": {
                 "class_names": [self.class_names[index][1] for index in occurring],
                 "counts": self.confusion[np.ix_(occurring, occurring)].tolist(),
@@ -246,10 +243,10 @@ class Evaluation:
 def evaluate(
     images: ImagesLike,
     labels: Iterable[str | int] | None = None,
-    model: Model | Classifier | str | os.PathLike[str] | None = None,
+    model: ModelArgument = None,
     *,
     class_names: ClassNamesArgument = None,
-    scaling: Scaling | Literal["auto"] = "auto",
+    scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
@@ -288,31 +285,28 @@ def evaluate(
         >>> len(evaluation), evaluation.accuracy in (0.0, 0.5, 1.0)
         (2, True)
     """
-    check_images_first("evaluate", images)
-    if isinstance(labels, Model | Classifier):
-        raise TypeError(f"evaluate(images, labels, model): expected labels, got a {type(labels).__name__}")
+    check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
     classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
     log = FailureLog(on_error)
-    photographs = list(find_photographs(images, log))
-    truth = as_indices(photographs, labels, classifier.class_names, images)
-    kept: list[Photograph] = []
+    photographs, truth = label_photographs(images, labels, classifier.class_names, log)
+    paths: list[str | None] = []  # of the photographs that could be read
+    indices: list[int] = []
     parts: list[tuple[NDArray[Any], ...]] = []
-    labelled = (photograph for photograph in photographs if photograph.index in truth)
-    for batch, scores in _stream(classifier, labelled, len(truth), log, verbose):
+    for batch, scores in _stream(classifier, photographs, len(truth), log, verbose):
         expected = np.array([truth[photograph.index] for photograph in batch], np.intp)
         order = np.argsort(-scores, axis=1, kind="stable")  # (n, classes)
         in_top = (order[:, :TOP] == expected[:, None]).any(axis=1)
         best = scores[np.arange(len(batch)), order[:, 0]]
         parts.append((expected, order[:, 0], best, in_top, scores[:, -1]))
-        kept += batch
-    if not kept:
+        paths += [photograph.path for photograph in batch]
+        indices += [photograph.index for photograph in batch]
+    if not parts:
         raise ValueError("there are no photographs to evaluate: none could be read")
     expected, predicted, best, in_top, last = map(np.concatenate, zip(*parts, strict=True))
     count = len(classifier.class_names)
     return Evaluation(
         classifier.class_names, expected, predicted, best,
-        in_top if count > TOP else None, last if count == 2 else None,
-        [photograph.path for photograph in kept], [photograph.index for photograph in kept], log.failures,
+        in_top if count > TOP else None, last if count == 2 else None, paths, indices, log.failures,
     )  # fmt: skip
 
 

@@ -1,64 +1,49 @@
-"""Labels of photographs, matched to a model's classes by name, never by position."""
+"""Labels of photographs: one for each, matched to a model's classes by name, never by position."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..console.text import count_of
-from ..data.class_names import ClassNames
-from ..data.photographs import Photograph
+from ..data.class_names import ClassNames, ambiguity, find_by_name
+from ..data.failures import FailureLog
+from ..data.photographs import Photograph, find_photographs
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
 
-MAX_LISTED = 10  #: unknown labels that an error message lists
+MAX_LISTED = 10  #: labels or classes that an error message lists
 
 
-def as_indices(
-    photographs: Sequence[Photograph],
-    labels: Iterable[str | int] | None,
-    class_names: ClassNames,
-    images: ImagesLike,
-) -> dict[int, int]:
-    """Find the class of each photograph.
+def label_photographs(
+    images: ImagesLike, labels: Iterable[str | int] | None, class_names: ClassNames, log: FailureLog
+) -> tuple[Iterable[Photograph], dict[int, int]]:
+    """List photographs, and find the class of each.
 
     Args:
-        photographs: The photographs.
+        images: The photographs, as `evaluate` takes them.
         labels: The class of each, as a name, an id, or an index; None for the names of their folders.
         class_names: (class id, class name) of each class.
-        images: What the photographs were found by.
+        log: Records folders and patterns without photographs.
 
     Returns:
-        {photograph's index: class's index}, without photographs that lie in no sub-folder.
+        The photographs, without those that lie in no sub-folder if the folders are the labels; and
+        {photograph's index: class's index}.
 
     Raises:
-        TypeError: `labels` is a single text, or a label is neither text nor an integer.
-        ValueError: A label is not a class, or labels are missing.
+        TypeError: `labels` is a single text or no iterable, or a label is neither text nor an integer.
+        ValueError: A label is not a class, or there are no labels, too few, or too many.
     """
-    if labels is None:
-        return _by_folder(photographs, class_names)
-    if isinstance(labels, str | bytes):
-        raise TypeError(f"labels must be a list with the class of each photograph, got the text {labels!r}")
-    if isinstance(images, str | os.PathLike):
-        raise ValueError(
-            f"{os.fspath(images)}: labels go with a list of photographs; those of a folder are the names of "
-            "its sub-folders"
-        )
-    listed = list(labels)
-    count = 1 + max((photograph.index for photograph in photographs), default=-1)
-    if len(listed) != count:
-        raise ValueError(f"expected a label for each photograph, got {len(listed)} labels for {count}")
-    indices = match_labels(listed, class_names)
-    return {photograph.index: indices[photograph.index] for photograph in photographs}
-
-
-def _by_folder(photographs: Sequence[Photograph], class_names: ClassNames) -> dict[int, int]:
+    if labels is not None:
+        truth = match_labels(list_labels(labels, images), class_names)
+        return check_count(find_photographs(images, log), len(truth)), dict(enumerate(truth))
+    photographs = list(find_photographs(images, log))
     labelled = [photograph for photograph in photographs if photograph.label]
     if photographs and not labelled:
         raise ValueError(
@@ -66,47 +51,100 @@ def _by_folder(photographs: Sequence[Photograph], class_names: ClassNames) -> di
         )
     outside = len(photographs) - len(labelled)
     if outside:
-        warnings.warn(f"{count_of(outside, 'photograph')} outside any sub-folder left out", stacklevel=4)
-    indices = match_labels([photograph.label for photograph in labelled], class_names)
-    return {photograph.index: index for photograph, index in zip(labelled, indices, strict=True)}
+        warnings.warn(f"{count_of(outside, 'photograph')} outside any sub-folder left out", stacklevel=3)
+    truth = match_labels([photograph.label for photograph in labelled], class_names)
+    return labelled, {photograph.index: index for photograph, index in zip(labelled, truth, strict=True)}
+
+
+def list_labels(labels: Iterable[str | int], images: ImagesLike) -> list[str | int]:
+    """Return the labels of photographs as a list.
+
+    Args:
+        labels: The class of each photograph, in order.
+        images: The photographs, as the caller was given them.
+
+    Raises:
+        TypeError: `labels` is a single text or no iterable, or a label is neither text nor an integer.
+        ValueError: `images` is a folder, whose sub-folders are the labels.
+    """
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        kind = f"the text {labels!r:.80}" if isinstance(labels, str | bytes) else type(labels).__name__
+        raise TypeError(f"labels must be a list with the class of each photograph; got {kind}")
+    if isinstance(images, str | os.PathLike) and os.path.isdir(images):
+        raise ValueError(
+            f"{os.fspath(images)}: labels go with a list of photographs; those of a folder are the names of "
+            "its sub-folders"
+        )
+    listed = list(labels)
+    for label in listed:
+        if isinstance(label, bool) or not isinstance(label, str | int | np.integer):
+            raise TypeError(f"a label is a text or an integer, got {label!r:.80}")
+    return listed
+
+
+def check_count(
+    photographs: Sequence[Photograph] | Iterator[Photograph], labels: int
+) -> Sequence[Photograph] | Iterator[Photograph]:
+    """Check that there are as many photographs as labels.
+
+    Args:
+        photographs: The photographs.
+        labels: The number of labels.
+
+    Returns:
+        The photographs. Of an iterator another iterator, which raises the error when it gets there.
+
+    Raises:
+        ValueError: The numbers differ.
+    """
+    if isinstance(photographs, Sequence):
+        if len(photographs) != labels:
+            raise ValueError(_disagreement(labels, str(len(photographs))))
+        return photographs
+    return _count_each(photographs, labels)
+
+
+def _count_each(photographs: Iterator[Photograph], labels: int) -> Iterator[Photograph]:
+    count = 0
+    for photograph in photographs:
+        if count == labels:
+            raise ValueError(_disagreement(labels, "more"))
+        count += 1
+        yield photograph
+    if count < labels:
+        raise ValueError(_disagreement(labels, str(count)))
+
+
+def _disagreement(labels: int, photographs: str) -> str:
+    return f"expected a label for each photograph, got {labels} labels for {photographs}"
 
 
 def match_labels(labels: Sequence[str | int], class_names: ClassNames) -> list[int]:
-    """Return the index of the class that each label names.
+    """Return the index of the class that each label stands for.
 
-    A text is a class's name or its id; upper and lower case, "_" and blanks do not matter where no name
-    is exactly the same. An integer is an index.
+    Args:
+        labels: Names or ids, as `find_by_name` looks them up, or indices.
+        class_names: (class id, class name) of each class.
 
     Raises:
-        TypeError: A label is neither.
-        ValueError: Labels name no class, or several; the message lists them.
+        ValueError: Labels stand for no class, or for several; the message lists them.
     """
-    by_label = {label: _candidates(label, class_names) for label in dict.fromkeys(labels)}
+    by_label = {label: _find(label, class_names) for label in dict.fromkeys(labels)}
     unknown = [str(label) for label, indices in by_label.items() if not indices]
     if unknown:
         raise ValueError(_unknown(unknown, class_names))
     for label, indices in by_label.items():
         if len(indices) > 1:
-            ids = ", ".join(class_names[index][0] for index in indices)
-            raise ValueError(f"several classes are called {label!r}: use the id of one of them, {ids}")
+            raise ValueError(ambiguity(str(label), indices, class_names))
     return [by_label[label][0] for label in labels]
 
 
-def _candidates(label: object, class_names: ClassNames) -> list[int]:
-    if isinstance(label, int | np.integer) and not isinstance(label, bool):
-        if not 0 <= label < len(class_names):
-            raise ValueError(f"class indices go from 0 to {len(class_names) - 1}, got {label}")
-        return [int(label)]
-    if not isinstance(label, str):
-        raise TypeError(f"a label is a class's name, its id, or its index; got {label!r}")
-    exact = [i for i, (_, name) in enumerate(class_names) if name == label]
-    # An id that is only an index would match folders by position.
-    exact = exact or [i for i, (class_id, _) in enumerate(class_names) if class_id == label != str(i)]
-    return exact or [i for i, (_, name) in enumerate(class_names) if _plain(name) == _plain(label)]
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").casefold().split())
+def _find(label: str | int, class_names: ClassNames) -> list[int]:
+    if isinstance(label, str):
+        return find_by_name(label, class_names)
+    if not 0 <= label < len(class_names):
+        raise ValueError(f"class indices go from 0 to {len(class_names) - 1}, got {label}")
+    return [int(label)]
 
 
 def _unknown(labels: Sequence[str], class_names: ClassNames) -> str:

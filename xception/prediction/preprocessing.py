@@ -1,18 +1,26 @@
-"""Preprocessing: from a photograph to what a model takes, decided once per model."""
+"""Preprocessing of photographs: read, resized and scaled as a model was trained."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.arrays import as_real_array
 from ..data.imagenet import preprocess_input
 from ..data.images import load_image
-from ..data.preprocessing import SCALINGS, Interpolation, Scaling, check_option
+from ..data.preprocessing import (
+    INTERPOLATIONS,
+    SCALINGS,
+    Interpolation,
+    Scaling,
+    ScalingArgument,
+    check_option,
+)
 from ..kernels import Array
 from ..models.inputs import image_input, own_scaling
 from ..models.model import Model
@@ -30,14 +38,14 @@ GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
 class Preprocessor:
     """Reads, resizes, and scales photographs as a model takes them.
 
-    What is not given is taken from the model's own record (`Model.preprocessing`); what is not recorded
-    either, from the model's layers.
+    An argument that is given comes before the model's own record (`Model.preprocessing`), and the record
+    before what the model's layers say.
 
     Args:
         model: A model with one input for photographs.
-        scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto" finds it out: see
-            `infer_scaling`.
-        interpolation: Pillow's filter for resizing.
+        scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto": as recorded, else as
+            `infer_scaling` says.
+        interpolation: Pillow's filter for resizing. None: as recorded, else "bilinear".
 
     Attributes:
         model: The model.
@@ -52,10 +60,12 @@ class Preprocessor:
     def __init__(
         self,
         model: Model,
-        scaling: Scaling | Literal["auto"] = "auto",
+        scaling: ScalingArgument = "auto",
         interpolation: Interpolation | None = None,
     ) -> None:
         check_option("scaling", scaling, ("auto", *SCALINGS))
+        if interpolation is not None:
+            check_option("interpolation", interpolation, INTERPOLATIONS)
         self.model = model
         self.size = image_size(model)
         if scaling == "auto":
@@ -75,13 +85,20 @@ class Preprocessor:
         return x / np.float32(255) if self.scaling == "unit" else x
 
     def compute(self, pixels: NDArray[Any], function: Callable[[Array], Any]) -> Any:
-        """Return `function(x)`, x being scaled pixels (n, height, width, 3).
+        """Scale pixels and apply a method of the model to them.
 
         Args:
             pixels: (n, height, width, 3), 0…255.
-            function: The model's `predict`, `features`, …
+            function: The model's `predict` or `features`, of one argument.
+
+        Returns:
+            What `function` returns.
+
+        Raises:
+            TypeError: `pixels` is a generator, a path, or another object that is no array.
+            ValueError: `pixels` has another shape, or holds something other than finite real numbers.
         """
-        x = self.scale(pixels)
+        x = self.scale(as_real_array(pixels, f"pixels of shape (n, {self.size[0]}, {self.size[1]}, 3)"))
         # The caller opted out of scaling, so do not warn.
         with warnings.catch_warnings() if self.scaling == "none" else nullcontext():
             if self.scaling == "none":
@@ -106,11 +123,11 @@ def image_size(model: Model) -> tuple[int, int]:
 
 
 def infer_scaling(model: Model) -> Scaling:
-    """Find out which range of pixels a model takes.
+    """Infer the range of pixels that a model takes from its first layers.
 
-    A model without scaling layers takes what Xception takes: −1…1. A model that begins with layers such
-    as `Rescaling` takes pixels as they are, unless these layers would make them larger still: those of
-    (x − 0.5) / 0.2, for example, are made for 0…1.
+    A model without scaling layers takes −1…1, as Xception does. A model that begins with layers such as
+    `Rescaling` takes 0…255, unless these layers make a white pixel larger than 255: (x − 0.5) / 0.2, for
+    example, is meant for 0…1.
     """
     scaling_nodes = own_scaling(model.graph)
     if not scaling_nodes:

@@ -1,12 +1,15 @@
-"""Tables of an evaluation: shares with their counts, the confusion matrix, the worst mistakes."""
+"""Tables of an evaluation: rates with their counts, the confusion matrix, the worst mistakes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..console.text import align_columns
 
-MAX_CONFUSION_CLASSES = 20  #: a wider matrix does not fit a terminal; the JSON has it whole
+MAX_CONFUSION_CLASSES = 20  #: a wider matrix does not fit a terminal
 UNDEFINED = "–"
 
 
@@ -29,10 +32,25 @@ def class_table(rows: Iterable[tuple[str, int, int, int]]) -> list[str]:
     return align_columns([("class", "precision", "recall", "support"), *cells])
 
 
-def confusion_table(names: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]:
-    """Return the matrix of counts, with a row per label and a column per prediction."""
+def count_confusions(
+    labels: NDArray[np.signedinteger], predicted: NDArray[np.signedinteger], classes: int
+) -> NDArray[np.intp]:
+    """Return the confusion matrix (classes, classes) of class indices (n,): a row per label."""
+    counts = np.zeros((classes, classes), np.intp)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def confusion_table(names: Sequence[str], counts: Sequence[Sequence[int]], source: str) -> list[str]:
+    """Return the lines of a confusion matrix.
+
+    Args:
+        names: Names of the classes.
+        counts: How many photographs of the row's class were taken for the column's.
+        source: Where to find a matrix that is too wide to be shown: "the JSON".
+    """
     if len(names) > MAX_CONFUSION_CLASSES:
-        return [f"confusion matrix of {len(names)} classes: too wide for a table, see the JSON"]
+        return [f"confusion matrix of {len(names)} classes: too wide for a table, see {source}"]
     width = max((len(str(count)) for row in counts for count in row), default=1)
     width = max(width, len(str(len(names) - 1)))
     longest = max(map(len, names))

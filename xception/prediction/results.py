@@ -1,4 +1,4 @@
-"""Results of predictions, as sequences that show themselves in notebooks."""
+"""Results of predictions: sequences with a display for notebooks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Predictions(Sequence[PhotographPredictions]):
 
     def append(self, photograph: Photograph, predictions: Iterable[Prediction]) -> None:
         """Add the predictions of one more photograph."""
-        # A path costs nothing to keep. Of pixels, those that a notebook shows are kept alive.
+        # Paths are small. Pixels are kept only for the photographs that a notebook shows.
         is_kept = photograph.source is photograph.path or len(self) < MAX_SHOWN_PHOTOGRAPHS
         source = photograph.source if is_kept else None
         self._entries.append(PhotographPredictions(predictions, source))
@@ -100,7 +100,7 @@ class Predictions(Sequence[PhotographPredictions]):
         return f"<table>{rows}</table>{more}"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one dict per photograph, as JSON can hold it: its path and its predictions."""
+        """Return a dict for each photograph that JSON can hold: its path and its predictions."""
         return [
             {"path": path, "predictions": [prediction._asdict() for prediction in entry]}
             for path, entry in zip(self.paths, self._entries, strict=True)

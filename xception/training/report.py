@@ -1,4 +1,4 @@
-"""Report of a fit: the model, and how well cross-validation says it will do."""
+"""Report of a fit: the model and its cross-validation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ..console.html import preformatted
 from ..data.failures import Failure
 from ..models.model import Model
-from ..prediction.report import MAX_CONFUSION_CLASSES, confusion_table
+from ..prediction.report import confusion_table
 from .softmax_regression import SoftmaxRegression
 
-LEAST_SURE_SHOWN = 5
+MAX_LEAST_SURE = 5  #: photographs that the text lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class FitReport:
         indices: (n,) the position of each among the photographs that were given, from 0.
         labels: (n,) the name of each one's class.
         failures: What could not be read, where `on_error="skip"`.
-        notes: What is odd about the folders, in words; warnings said it, too.
+        notes: What was left out of the folders, as the warnings said.
     """
 
     model: Model
@@ -43,11 +43,11 @@ class FitReport:
         lines = [
             f"{accuracy}: {correct} of {count} photographs right, {how}",
             "",
-            *self._confusion(),
+            *confusion_table(regression.class_names, regression.confusion.tolist(), "regression.confusion"),
             "",
             "least sure",
         ]
-        for i in regression.least_sure(LEAST_SURE_SHOWN):
+        for i in regression.least_sure(MAX_LEAST_SURE):
             own = regression.probabilities[i, regression.labels[i]]
             name = regression.class_names[regression.predicted[i]]
             mistake = "" if name == self.labels[i] else f", taken for {name}"
@@ -57,9 +57,3 @@ class FitReport:
 
     def _repr_html_(self) -> str:
         return preformatted(str(self))
-
-    def _confusion(self) -> list[str]:
-        names = self.regression.class_names
-        if len(names) > MAX_CONFUSION_CLASSES:
-            return [f"confusion matrix of {len(names)} classes: too wide, see regression.confusion"]
-        return confusion_table(names, self.regression.confusion.tolist())

@@ -1,7 +1,8 @@
 """Softmax regression: multinomial logistic regression with an L2 penalty, chosen by cross-validation.
 
-The solver sees features that are centered and divided by one common number. They are not standardized
-one by one: which of them vary much is information. The result takes features as they are.
+The solver works on features that are centered and divided by one common number. They are not
+standardized one by one, since how much each varies is information. The result is converted back, so that
+it takes features as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..kernels import Array, softmax
+from ..prediction.report import count_confusions
 
 Indices = NDArray[np.signedinteger]
 
@@ -37,8 +39,7 @@ class SoftmaxRegression:
         class_names: (c,) the names of the classes, sorted.
         l2: The L2 penalty that was chosen.
         folds: The number of folds; n for leave-one-out.
-        probabilities: (n, c) what a classifier gave for each photograph that was fitted without its
-            fold.
+        probabilities: (n, c) of each photograph, by a classifier that was fitted without its fold.
         labels: (n,) the index of each photograph's class.
     """
 
@@ -58,7 +59,7 @@ class SoftmaxRegression:
 
     @property
     def predicted(self) -> Indices:
-        """(n,) the index of the class that cross-validation gave each photograph."""
+        """(n,) the index of the most probable class of each photograph, by cross-validation."""
         return self.probabilities.argmax(axis=1)
 
     @property
@@ -68,10 +69,8 @@ class SoftmaxRegression:
 
     @property
     def confusion(self) -> Indices:
-        """(c, c): how many photographs of the row's class were taken for the column's."""
-        counts = np.zeros((len(self.class_names),) * 2, int)
-        np.add.at(counts, (self.labels, self.predicted), 1)
-        return counts
+        """(c, c) how many photographs of the row's class were taken for the column's."""
+        return count_confusions(self.labels, self.predicted, len(self.class_names))
 
     def least_sure(self, count: int = 5) -> list[int]:
         """Return the `count` photographs whose own class got the lowest probability, lowest first."""
@@ -193,7 +192,7 @@ def _folds(truth: Indices, counts: Indices, seed: int) -> Iterator[NDArray[np.bo
 
 
 def _solve(x: Array, truth: Indices, weights: Array, classes: int, l2: float, start: Array | None) -> Array:
-    """Minimize the penalized loss with L-BFGS.
+    """Minimize the penalized loss of a softmax classifier with L-BFGS.
 
     Args:
         x: (n, d).

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import architecture
 from ..console.progress import Verbose
 from ..console.text import count_of
-from ..data.class_names import as_class_names
+from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Preprocessing
@@ -24,7 +22,8 @@ from ..feature_extraction.store import CacheStore
 from ..graph import Member, Network, flatten
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
 from ..models.model import Model
-from ..prediction.classifier import Classifier
+from ..prediction.classifier import check_no_model
+from ..prediction.labels import check_count, list_labels
 from .report import FitReport
 from .softmax_regression import SoftmaxRegression, fit_softmax_regression
 
@@ -66,7 +65,8 @@ def fit(
     Raises:
         TypeError: An argument is of another type.
         ValueError: There are no labels, labels and photographs differ in number, there are fewer than
-            two classes or fewer than two photographs of a class, or two folders differ only in spelling.
+            two classes or fewer than two photographs of a class, two folders differ only in spelling, or
+            a label is empty or has control characters.
         OSError: A photograph cannot be read.
 
     Examples:
@@ -87,7 +87,7 @@ def fit_with_report(
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> FitReport:
-    """Do what `fit` does, and return the model together with its cross-validation.
+    """Fit a model as `fit` does, and return it together with its cross-validation.
 
     Args:
         images: As for `fit`.
@@ -104,10 +104,7 @@ def fit_with_report(
         ValueError: As for `fit`.
         OSError: As for `fit`.
     """
-    if isinstance(images, Model | Classifier):
-        raise TypeError(
-            f"fit(images, labels): expected photographs as the first argument, got a {type(images).__name__}"
-        )
+    check_no_model("fit(images, labels)", images=images, labels=labels)
     log = FailureLog(on_error)
     notes: list[str] = []
     if labels is None:
@@ -167,42 +164,11 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
 
 def _labelled(images: ImagesLike, labels: Iterable[str | int], log: FailureLog) -> Iterable[Photograph]:
     """Give photographs their labels; those of a generator one at a time, as they come."""
-    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
-        kind = f"the text {labels!r}" if isinstance(labels, str | bytes) else type(labels).__name__
-        raise TypeError(f"labels must be a list with the class of each photograph; got {kind}")
-    if isinstance(images, str | os.PathLike) and os.path.isdir(images):
-        raise ValueError(
-            f"{os.fspath(images)}: labels go with a list of photographs; those of a folder are the names of "
-            "its sub-folders"
-        )
-    names = [_label_name(label) for label in labels]
-    photographs = find_photographs(images, log)
-    if isinstance(photographs, Sequence):
-        if len(photographs) != len(names):
-            raise ValueError(_disagreement(len(names), str(len(photographs))))
-        return [replace(photograph, label=names[photograph.index]) for photograph in photographs]
-    return _label_each(photographs, names)
-
-
-def _label_each(photographs: Iterator[Photograph], names: Sequence[str]) -> Iterator[Photograph]:
-    count = 0
-    for photograph in photographs:
-        if count == len(names):
-            raise ValueError(_disagreement(len(names), "more"))
-        count += 1
-        yield replace(photograph, label=names[photograph.index])
-    if count < len(names):
-        raise ValueError(_disagreement(len(names), str(count)))
-
-
-def _disagreement(labels: int, photographs: str) -> str:
-    return f"expected a label for each photograph, got {labels} labels for {photographs}"
-
-
-def _label_name(label: object) -> str:
-    if isinstance(label, bool) or not isinstance(label, str | int | np.integer):
-        raise TypeError(f"a label is the name of a class, a text or an integer; got {label!r}")
-    return str(label)
+    names = [str(label) for label in list_labels(labels, images)]
+    _check_names(names)
+    photographs = check_count(find_photographs(images, log), len(names))
+    labelled = (replace(photograph, label=names[photograph.index]) for photograph in photographs)
+    return list(labelled) if isinstance(photographs, Sequence) else labelled
 
 
 def _labelled_by_folder(images: ImagesLike, log: FailureLog, notes: list[str]) -> list[Photograph]:
@@ -215,7 +181,16 @@ def _labelled_by_folder(images: ImagesLike, log: FailureLog, notes: list[str]) -
         if skipped:
             notes.append(f"skipped {', '.join(skipped)}")
     notes += check_folders([photograph.label for photograph in kept], empty)
-    return [photograph for photograph in kept if photograph.label]
+    labelled = [photograph for photograph in kept if photograph.label]
+    _check_names(photograph.label for photograph in labelled)
+    return labelled
+
+
+def _check_names(labels: Iterable[str]) -> None:
+    """Raise ValueError, before features are computed, for labels that cannot be saved as class names."""
+    names = set(labels)
+    if names:
+        check_printable(as_class_names(sorted(names)))
 
 
 def _unused_folders(
@@ -236,7 +211,7 @@ def check_folders(labels: Sequence[str], folders: Iterable[str] = ()) -> list[st
         folders: Names of sub-folders, those without photographs included.
 
     Returns:
-        What is odd about them, in words.
+        Notes on what is left out, as sentences for a warning.
 
     Raises:
         ValueError: There are fewer than two classes or fewer than two photographs of a class, or two
@@ -246,7 +221,7 @@ def check_folders(labels: Sequence[str], folders: Iterable[str] = ()) -> list[st
     outside = counts.pop("", 0)
     spellings: dict[str, list[str]] = {}
     for label in sorted({*counts, *folders}):
-        spellings.setdefault(" ".join(label.casefold().replace("_", " ").split()), []).append(label)
+        spellings.setdefault(fold_name(label), []).append(label)
     alike = [" and ".join(map(repr, names)) for names in spellings.values() if len(names) > 1]
     if alike:
         raise ValueError(f"folders that differ only in spelling: {'; '.join(alike)}. Merge each pair")

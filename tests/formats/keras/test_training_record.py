@@ -58,6 +58,13 @@ def test_preprocessing_is_saved(built, tmp_path, preprocessing, names):
     )
 
 
+def test_class_names_that_could_not_be_loaded_are_not_saved(built, tmp_path):
+    built.class_names = ["cup", "fork", "gl\x1bass", "knife"]
+    with pytest.raises(ValueError, match=r"a class name should be printable text, got 'gl\\x1bass'"):
+        built.save(tmp_path / "model.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_record_is_plain_json(built, tmp_path):
     built.class_names, built.preprocessing = NAMES, Preprocessing("tf", from_logits=False)
     built.save(tmp_path / "model.keras")

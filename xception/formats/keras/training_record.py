@@ -15,13 +15,12 @@ Version 0.1 of this library wrote `labels.json` instead, with class names only.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...data.class_names import ClassNames, as_class_names
+from ...data.class_names import ClassNames, as_class_names, check_printable
 from ...data.preprocessing import Preprocessing
 from ...errors import ModelFileError
 
@@ -43,9 +42,14 @@ class TrainingRecord:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     def to_json(self) -> str | None:
-        """Return the content of `xception.json`; None if there is nothing to record."""
+        """Return the content of `xception.json`; None if there is nothing to record.
+
+        Raises:
+            ValueError: A class name has control characters, with which the file could not be loaded.
+        """
         values: dict[str, Any] = {}
         if self.class_names is not None:
+            check_printable(self.class_names)
             values["class_names"] = self.class_names
         if self.preprocessing != Preprocessing():
             values["preprocessing"] = self.preprocessing.to_dict()
@@ -94,9 +98,7 @@ def _read_class_names(values: Mapping[str, Any], key: str) -> ClassNames | None:
     if not isinstance(listed, list):
         raise ValueError(f"{key!r} should be a list, found {type(listed).__name__}")
     class_names = as_class_names(listed)
-    for text in itertools.chain.from_iterable(class_names):
-        if not text.isprintable():  # it could move the cursor of a terminal
-            raise ValueError(f"a class name should be printable text, found {text!r}")
+    check_printable(class_names)
     return class_names
 
 
