@@ -97,7 +97,7 @@ def test_class_names_as_python_objects(names):
     assert as_class_names(names) == (("0", "cat"), ("1", "dog"))
 
 
-@pytest.mark.parametrize("names", ["cat", b"cat", 3, None, [], [""], [["cat"]], [("n1", 2)]])
+@pytest.mark.parametrize("names", ["cat", b"cat", 3, None, {"cat", "dog"}, [], [""], [["cat"]], [("n1", 2)]])
 def test_objects_that_are_not_class_names(names):
     with pytest.raises(ValueError, match=r"class names|should have a name"):
         as_class_names(names)

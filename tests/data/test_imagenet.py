@@ -98,3 +98,13 @@ def test_predict_needs_a_classifier(base, examples):
     no_pool = xception.Xception(include_top=False, weights=None)
     with pytest.raises(ValueError, match="the model has no classifier"):
         xception.predict([examples / "chelsea.jpg"], no_pool)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float16, bool])
+def test_scores_of_any_type(dtype):
+    scores = np.zeros((1, 1000), dtype)
+    scores[0, 281] = 1
+    if np.issubdtype(dtype, np.signedinteger):
+        scores[0, 7] = -128
+    (entry,) = xception.decode_predictions(scores, top=1)
+    assert entry[0].class_name == "tabby"

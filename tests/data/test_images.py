@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 
 import numpy as np
 import pytest
@@ -146,6 +147,10 @@ def test_files_that_are_no_photographs(examples, tmp_path):
         xception.load_image(tmp_path / "nothing.jpg")
     with pytest.raises(xception.ImageError, match="is a folder"):
         xception.load_image(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.jpg")
+        with pytest.raises(xception.ImageError, match=r"pipe\.jpg: is not a regular file"):
+            xception.load_image(tmp_path / "pipe.jpg")
     text = tmp_path / "text.jpg"
     text.write_text("no image")
     with pytest.raises(xception.ImageError, match=r"text\.jpg: is not an image"):

@@ -44,12 +44,26 @@ def test_photographs_of_a_folder_or_pattern(tmp_path):
         list_files(str(tmp_path / "empty"))
 
 
-def test_the_folder_of_a_photograph_is_its_label(folder):
+def test_the_sub_folder_of_a_photograph_is_its_label(folder):
     photographs = listed(folder)
-    assert [photograph.label for photograph in photographs] == ["", "cats", "dogs", "deep"]
+    assert [photograph.label for photograph in photographs] == ["", "cats", "dogs", "dogs"]
     assert [photograph.index for photograph in photographs] == [0, 1, 2, 3]
     assert photographs[1].path == photographs[1].source == str(folder / "cats" / "a.jpg")
     assert listed(folder / "cats")[0].label == ""
+
+
+def test_links_to_folders_are_followed_once(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "e.jpg").touch()
+    (folder / "birds").symlink_to(elsewhere)
+    (folder / "dogs" / "circle").symlink_to(folder)
+    assert [photograph.label for photograph in listed(folder)] == ["birds", "", "cats", "dogs", "dogs"]
+
+
+def test_paths_in_an_array(folder):
+    paths = np.array([str(folder / "c.jpg"), str(folder / "cats" / "a.jpg")])
+    assert [photograph.path for photograph in listed(paths)] == paths.tolist()
+    assert len(listed(paths.astype(object))) == 2
 
 
 def test_a_folder_leaves_out_what_was_listed_before(folder):

@@ -161,11 +161,12 @@ def test_a_classifier_has_decided_the_preprocessing(model, small_classifier, exa
 
 def test_the_fingerprint_tells_features_apart(model):
     extractors = [
-        Extractor(model), Extractor(model, "maps"), Extractor(model, pooling="max"),
+        Extractor(model), Extractor(model, "pooled"), Extractor(model, pooling="max"),
         Extractor(model, scaling="tf"), Extractor(xception.Classifier(model, interpolation="nearest")),
     ]  # fmt: skip
     assert len({extractor.fingerprint for extractor in extractors}) == 5
-    assert Extractor(model, ["maps"]).fingerprint == extractors[1].fingerprint
+    assert Extractor(model, ["pooled"]).fingerprint == extractors[1].fingerprint
+    assert Extractor(model, "maps").fingerprint == extractors[0].fingerprint  # the last maps
     assert Extractor(model, scaling="none").fingerprint == extractors[0].fingerprint
 
 
@@ -270,6 +271,15 @@ def test_values_on_disk_are_found_after_a_change_of_folder(model, examples, tmp_
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
     np.testing.assert_array_equal(result, xception.features(examples / "coffee.jpg", model))
+
+
+def test_values_of_a_file_that_was_replaced_are_refused(model, examples, tmp_path):
+    output = tmp_path / "f.npz"
+    first = xception.features(examples / "coffee.jpg", model, output=output)
+    second = xception.features(examples / "chelsea.jpg", model, output=output)
+    np.testing.assert_array_equal(second, xception.features(examples / "chelsea.jpg", model))
+    with pytest.raises(OSError, match=r"f\.npz: has changed since these features were written"):
+        _ = first.values
 
 
 def test_wrong_arguments(model, examples, tmp_path):

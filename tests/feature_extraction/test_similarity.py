@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import xception
+from xception.feature_extraction.extraction import Extractor
 from xception.feature_extraction.similarity import nearest
+from xception.layers import Activation, Conv2D, Input
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -85,6 +87,24 @@ def test_features_of_files_are_cached_and_those_of_images_are_not(model, two_fol
     assert (second.paths, second.searched, second.cached) == ([None], 2, 1)
     (store,) = (cache / "features").iterdir()
     assert len((store / "photos.jsonl").read_text().splitlines()) == 1
+
+
+def test_models_that_differ_in_their_output_do_not_share_features(two_folders):
+    net = xception.Graph("net")
+    maps = net.add(Conv2D(3, 3), net.add(Input((16, 16, 3))), name="maps")
+    net.add(Activation("relu"), maps, name="rectified")
+    models = []
+    for output in ("maps", "rectified"):
+        net.set_inputs_and_outputs(net.inputs, [output])
+        models.append(xception.Model(net, seed=0))
+    fingerprints = {Extractor(model).fingerprint for model in models}
+    assert len(fingerprints) == 2
+    for model in models:
+        xception.similar(two_folders, two_folders, model)
+        values = xception.features(two_folders, model).values
+        unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+        best = xception.similar(two_folders, two_folders, model)[0][0]
+        assert best.cosine == pytest.approx(unit[0] @ unit[best.index], abs=1e-5)
 
 
 def test_a_moved_photograph_is_still_cached(model, two_folders):

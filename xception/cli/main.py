@@ -29,6 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        print("xception: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
     import warnings
 
     from .common import complain
@@ -36,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = build_parser(argv).parse_args(argv)
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         warnings.filterwarnings("ignore", module="PIL")  # about metadata, which pixels do not depend on
         warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment]
         try:
@@ -45,8 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # the reader closed the pipe, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        except KeyboardInterrupt:
-            return complain("interrupted", status=130)
         except (OSError, ValueError) as error:
             return complain(str(error))
         except Exception as error:

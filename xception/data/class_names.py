@@ -15,6 +15,9 @@ ClassNames = tuple[tuple[str, str], ...]
 #: Names or (class id, class name) pairs in order; or a mapping of either to or from their indices.
 ClassNamesLike = Iterable[Any] | Mapping[Any, Any]
 
+#: Not printable to Python, but part of names in some scripts: zero-width joiners, no-break spaces.
+HARMLESS = "\u200c\u200d\u00a0\u202f"
+
 #: A larger file holds something else; reading it would only fill memory.
 MAX_FILE_BYTES = 16 << 20
 
@@ -71,7 +74,7 @@ def as_class_names(names: ClassNamesLike) -> ClassNames:
         ValueError: `names` is empty, holds something other than names, or does not number the classes
             from 0.
     """
-    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+    if isinstance(names, str | bytes | set | frozenset) or not isinstance(names, Iterable):
         raise ValueError(f"expected a list of class names, got {names!r}")
     listed = _in_order(names) if isinstance(names, Mapping) else list(names)
     if not listed:
@@ -92,7 +95,7 @@ def check_printable(class_names: ClassNames) -> None:
     """
     for pair in class_names:
         for text in pair:
-            if not text.isprintable():
+            if not all(character.isprintable() or character in HARMLESS for character in text):
                 raise ValueError(f"a class name should be printable text, got {text!r}")
 
 

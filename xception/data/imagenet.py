@@ -81,7 +81,8 @@ def decode_predictions(y: ArrayLike, top: int = 5) -> list[list[Prediction]]:
 
 def best_classes(scores: Array, class_names: Sequence[tuple[str, str]], top: int) -> list[Prediction]:
     """Return the `top` highest of `scores` (classes,), best first; ties in the order of the classes."""
-    order = np.argsort(-scores, kind="stable")[: as_int("top", top)]
+    descending = -scores.astype(np.float64)  # not of unsigned integers, which would wrap
+    order = np.argsort(descending, kind="stable")[: as_int("top", top)]
     return [Prediction(class_names[i][0], class_names[i][1], float(scores[i])) for i in order]
 
 

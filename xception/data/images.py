@@ -87,6 +87,8 @@ def _open(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
             raise ImageError(f"{name}: is a folder, expected a photograph")
         if not os.path.exists(source):
             raise FileNotFoundError(f"{name}: there is no such file")
+        if not os.path.isfile(source):  # opening a named pipe would wait for ever
+            raise ImageError(f"{name}: is not a regular file")
     elif not hasattr(source, "read"):
         raise TypeError(
             "an image is a path, the bytes of a file, an open binary file, a PIL image or an array of "

@@ -6,7 +6,6 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +32,7 @@ class Photograph:
         index: Its position among all photographs that were given, from 0.
         source: What `load_image` reads: a path, an array, …
         path: Its path, or the name of an open file; None for other sources.
-        label: The name of its folder, if that lies below the folder that was given; otherwise "".
+        label: The sub-folder of the folder that was given in which it lies, at any depth; otherwise "".
     """
 
     index: int
@@ -67,6 +66,8 @@ def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph
 
 def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
     if isinstance(images, np.ndarray):
+        if images.ndim == 1 and images.dtype.kind in "OU":  # paths, as a column of a table gives them
+            return list(images.tolist())
         return images if images.ndim == 4 else [images]
     is_single = isinstance(images, str | bytes) or hasattr(images, "__fspath__") or hasattr(images, "read")
     if is_single or hasattr(images, "convert"):  # `convert`: a PIL image
@@ -102,10 +103,14 @@ def _expand(images: Iterable[ImageLike], log: FailureLog) -> Iterator[Photograph
             seen.add(path)
             if not is_named:
                 searched.add(path)
-            folder = Path(path).parent
-            label = folder.name if is_folder and folder != Path(location) else ""
-            yield Photograph(index, path, path, label)
+            yield Photograph(index, path, path, _top_folder(path, location) if is_folder else "")
             index += 1
+
+
+def _top_folder(path: str, location: str) -> str:
+    """Return the sub-folder of a folder that a file is in, at any depth; "" if it is in none."""
+    name, separator, _ = os.path.relpath(path, location).partition(os.sep)
+    return name if separator else ""
 
 
 def list_files(location: str) -> list[str]:
@@ -120,10 +125,19 @@ def list_files(location: str) -> list[str]:
 
     Raises:
         FileNotFoundError: A folder holds no photographs, or no file matches the pattern.
+        PermissionError: A folder cannot be read.
     """
     if os.path.isdir(location):
         paths = []
-        for folder, folders, names in os.walk(location):
+        if not os.access(location, os.R_OK | os.X_OK):
+            raise PermissionError(f"{location}: no permission to read this folder")
+        visited: set[str] = set()  # links may lead in circles
+        for folder, folders, names in os.walk(location, followlinks=True):
+            resolved = os.path.realpath(folder)
+            if resolved in visited:
+                folders[:] = []
+                continue
+            visited.add(resolved)
             folders[:] = [name for name in folders if not name.startswith(".")]
             shown = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
             paths += [os.path.join(folder, name) for name in shown]

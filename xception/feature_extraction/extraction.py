@@ -83,7 +83,8 @@ class Extractor:
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
         settings = (self.preprocessor.scaling, self.preprocessor.size, self.preprocessor.interpolation)
-        return fingerprint(self.model, self._layers, self._pooling, *settings)
+        nodes = self.model.feature_nodes(self._layers)
+        return fingerprint(self.model, nodes, self._pooling, *settings)
 
 
 @functools.cache
@@ -278,5 +279,21 @@ def _extract_to_file(
         store.remove()
     if not photographs:
         return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
-    values = functools.partial(tables.read_values, path.absolute(), len(names), any(labels))
-    return Features(values, names, photographs, log.failures, stored.reused)
+    path = path.absolute()
+    written = _identity(path)
+
+    def read_values() -> Array:
+        if _identity(path) != written:
+            raise OSError(f"{path}: has changed since these features were written; compute them again")
+        return tables.read_values(path, len(names), any(labels))
+
+    return Features(read_values, names, photographs, log.failures, stored.reused)
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from another that replaced it; None if it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

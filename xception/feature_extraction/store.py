@@ -234,7 +234,8 @@ class CacheStore:
     """Rows of files in the cache folder, by their content; rows of all other images in memory.
 
     Use it as a context manager. The folder is not touched before the first photograph that is a file.
-    Where it cannot be written, a warning says so, and all rows are in memory.
+    Where it cannot be written, or another call is writing to it, a warning says so, and all rows are in
+    memory.
 
     Args:
         made_by: The `fingerprint` of what computes the rows.
@@ -296,9 +297,7 @@ class CacheStore:
             try:
                 folder = cache_dir() / "features" / self._made_by
                 self._disk = FeatureStore(folder, self._made_by, identify_by_content).__enter__()
-            except BlockingIOError:
-                raise
-            except OSError as error:
+            except OSError as error:  # it cannot be written, or another process is writing to it
                 warnings.warn(f"features are not cached: {error}", stacklevel=2)
         return self._disk
 
@@ -313,9 +312,7 @@ def _lock_exclusively(stream: IO[Any], folder: Path) -> None:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         stream.close()
-        raise BlockingIOError(
-            f"{folder}: another process is writing to this folder; wait until it has finished"
-        ) from None
+        raise BlockingIOError(f"{folder}: another process or call is writing to this folder") from None
 
 
 def _flush_to_disk(stream: IO[Any]) -> None:

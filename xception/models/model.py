@@ -208,7 +208,7 @@ class Model(ModelStructure):
             (1, 1752)
         """
         check_pooling(pooling)
-        nodes = self._feature_nodes(layers)
+        nodes = self.feature_nodes(layers)
         rows = [
             np.concatenate([pool_maps(values[node], pooling) for node in nodes], axis=1)
             for _, _, values in self._run(x, tuple(dict.fromkeys(nodes)), batch_size, verbose)
@@ -229,11 +229,18 @@ class Model(ModelStructure):
         names = ["feature"] if layers is None else as_layer_names(layers)
         channels = self.graph.nodes[self.graph.inputs[0]].output_shape[-1] or 3
         shapes = self.plan.shapes((*size, channels))
-        counts = [count_features(shapes[node], pooling) for node in self._feature_nodes(layers)]
+        counts = [count_features(shapes[node], pooling) for node in self.feature_nodes(layers)]
         return [f"{name}_{i}" for name, count in zip(names, counts, strict=True) for i in range(count)]
 
-    def _feature_nodes(self, layers: str | Iterable[str] | None) -> list[str]:
-        """Return the nodes whose activations are the features of some layers."""
+    def feature_nodes(self, layers: str | Iterable[str] | None) -> list[str]:
+        """Return the nodes of the graph whose activations are the features of some layers.
+
+        Args:
+            layers: One or more names of layers; None for the last layer that gives maps.
+
+        Raises:
+            ValueError: There is no such layer, `layers` is empty, or no layer gives maps.
+        """
         if layers is None:
             return [last_maps(self.graph)]
         nodes = [self.output_node(name) for name in as_layer_names(layers)]

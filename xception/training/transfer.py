@@ -109,17 +109,18 @@ def fit_with_report(
     notes: list[str] = []
     if labels is None:
         photographs: Iterable[Photograph] = _labelled_by_folder(images, log, notes)
+        names = [photograph.label for photograph in photographs]
     else:
-        photographs = _labelled(images, labels, log)
+        names = [str(label) for label in list_labels(labels, images)]
+        photographs = _labelled(images, names, log)
     for note in notes:
         warnings.warn(note, stacklevel=3)
     extractor = Extractor()
     with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
-    if isinstance(photographs, list):
-        unread = sorted({photograph.label for photograph in photographs} - set(features.labels))
-        if unread:
-            raise ValueError(f"no photograph of {', '.join(unread)} could be read")
+    unread = sorted(set(names) - set(features.labels))
+    if unread:
+        raise ValueError(f"no photograph of {', '.join(unread)} could be read")
     regression = fit_softmax_regression(features.values, features.labels, balanced=balanced)
     model = build_model(extractor.model, regression)
     return FitReport(
@@ -162,9 +163,8 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
 # --- labels ---------------------------------------------------------------------------------
 
 
-def _labelled(images: ImagesLike, labels: Iterable[str | int], log: FailureLog) -> Iterable[Photograph]:
+def _labelled(images: ImagesLike, names: Sequence[str], log: FailureLog) -> Iterable[Photograph]:
     """Give photographs their labels; those of a generator one at a time, as they come."""
-    names = [str(label) for label in list_labels(labels, images)]
     _check_names(names)
     photographs = check_count(find_photographs(images, log), len(names))
     labelled = (replace(photograph, label=names[photograph.index]) for photograph in photographs)
