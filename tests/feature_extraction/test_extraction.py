@@ -161,11 +161,11 @@ def test_a_classifier_has_decided_the_preprocessing(model, small_classifier, exa
 
 def test_the_fingerprint_tells_features_apart(model):
     extractors = [
-        Extractor(model), Extractor(model, "pooled"), Extractor(model, pooling="max"),
+        Extractor(model), Extractor(model, "pool"), Extractor(model, pooling="max"),
         Extractor(model, scaling="tf"), Extractor(xception.Classifier(model, interpolation="nearest")),
     ]  # fmt: skip
     assert len({extractor.fingerprint for extractor in extractors}) == 5
-    assert Extractor(model, ["pooled"]).fingerprint == extractors[1].fingerprint
+    assert Extractor(model, ["pool"]).fingerprint == extractors[1].fingerprint
     assert Extractor(model, "maps").fingerprint == extractors[0].fingerprint  # the last maps
     assert Extractor(model, scaling="none").fingerprint == extractors[0].fingerprint
 
