@@ -1,4 +1,4 @@
-"""`xception explain`: show what in a photograph speaks for a class."""
+"""`xception explain`: show which parts of a photograph support a class."""
 
 from __future__ import annotations
 

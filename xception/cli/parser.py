@@ -11,14 +11,14 @@ from ..version import __version__
 
 #: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`.
 COMMANDS = {
-    "predict": "name what photographs show",
-    "features": "write features of each photograph; needs no download",
-    "similar": "find the photographs that are most like one",
-    "explain": "show what in a photograph speaks for a class",
-    "evaluate": "measure how often a model is right, with photographs in folders by class",
-    "fit": "make a model for your own classes, from folders of photographs",
+    "predict": "predict what photographs show",
+    "features": "write the features of each photograph to a file",
+    "similar": "find the most similar photographs",
+    "explain": "show which parts of a photograph support a class",
+    "evaluate": "measure how often a model is right",
+    "fit": "train a model on your own classes",
     "summary": "print the table of a network's layers",
-    "inspect": "say what a file is, what is in it, and whether it runs here",
+    "inspect": "show what a model file contains, and whether it runs here",
     "weights": "locate, download or verify the ImageNet weights",
 }
 
@@ -31,7 +31,7 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
             command that is named is imported: that keeps the start quick.
     """
     parser = argparse.ArgumentParser(
-        prog="xception", description="Xception in pure Python on NumPy: what photographs show, and features."
+        prog="xception", description="The complete Xception network in pure Python on NumPy."
     )
     parser.add_argument("--version", action="version", version=f"xception {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

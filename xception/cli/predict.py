@@ -1,4 +1,4 @@
-"""`xception predict`: name what photographs show."""
+"""`xception predict`: predict what photographs show."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Visual explanations: maps of what in a photograph speaks for a class."""
+"""Visual explanations: maps of the parts of a photograph that support a class."""

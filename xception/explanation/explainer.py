@@ -1,4 +1,4 @@
-"""Explanation of a classifier's scores: what in a photograph speaks for a class."""
+"""Explanation of a classifier's scores: which parts of a photograph support a class."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def explain(
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Explanation:
-    """Show what in photographs speaks for a class, as a map of each.
+    """Show which parts of photographs support a class, as a map of each.
 
     Where the model ends in softmax or sigmoid, the logits before it are explained, else the model's own
     outputs. Probabilities are unsuitable: close to 1 they hardly change, so that the most certain

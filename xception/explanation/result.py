@@ -39,7 +39,7 @@ Values = TypeVar("Values", Array, Indices)
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What `xception.explain` returns: maps of what speaks for a class, for each of n photographs.
+    """What `xception.explain` returns: maps of what supports a class, for each of n photographs.
 
     For several classes, arrays have a second axis of length t. Indexing and iteration give the
     explanation of each photograph. A notebook shows the picture.
