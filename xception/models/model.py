@@ -15,7 +15,7 @@ from ..data.preprocessing import Preprocessing
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network, Node
 from ..kernels import Array
-from .feature_maps import Pooling, check_pooling, count_features, last_maps, pool_maps
+from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
 from .parameters import ParameterStore, initial_parameters
@@ -231,22 +231,6 @@ class Model(ModelStructure):
         shapes = self.plan.shapes((*size, channels))
         counts = [count_features(shapes[node], pooling) for node in self.feature_nodes(layers)]
         return [f"{name}_{i}" for name, count in zip(names, counts, strict=True) for i in range(count)]
-
-    def feature_nodes(self, layers: str | Iterable[str] | None) -> list[str]:
-        """Return the nodes of the graph whose activations are the features of some layers.
-
-        Args:
-            layers: One or more names of layers; None for the last layer that gives maps.
-
-        Raises:
-            ValueError: There is no such layer, `layers` is empty, or no layer gives maps.
-        """
-        if layers is None:
-            return [last_maps(self.graph)]
-        nodes = [self.output_node(name) for name in as_layer_names(layers)]
-        if not nodes:
-            raise ValueError("name at least one layer to take features from")
-        return nodes
 
     def _run(
         self, x: Any, nodes: tuple[str, ...], batch_size: int | None, verbose: Verbose

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..console.html import preformatted
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network
-from .layer import ModelLayer, find_member
+from .feature_maps import last_maps
+from .layer import ModelLayer, as_layer_names, find_member
 from .parameters import ParameterStore
 from .summary import Style, table
 
@@ -141,6 +142,22 @@ class ModelStructure:
         if len(nodes) > 1:
             raise ValueError(f"{name} has several outputs: {', '.join(nodes)}; name one of them")
         return nodes[0]
+
+    def feature_nodes(self, layers: str | Iterable[str] | None) -> list[str]:
+        """Return the nodes of the graph whose activations are the features of some layers.
+
+        Args:
+            layers: One or more names of layers; None for the last layer that gives maps.
+
+        Raises:
+            ValueError: There is no such layer, `layers` is empty, or no layer gives maps.
+        """
+        if layers is None:
+            return [last_maps(self.graph)]
+        nodes = [self.output_node(name) for name in as_layer_names(layers)]
+        if not nodes:
+            raise ValueError("name at least one layer to take features from")
+        return nodes
 
     def count_params(self) -> int:
         """Return the number of elements of all parameters."""
