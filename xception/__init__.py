@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .graph import Graph
     from .inspection.inspector import inspect
     from .models.factory import Xception, load_model
+    from .models.local_weights import download_weights, verify_weights, weights_path
     from .models.model import Model
-    from .models.pretrained import download_weights, verify_weights, weights_path
     from .prediction.classifier import Classifier, predict
     from .prediction.evaluation import Evaluation, evaluate
     from .prediction.results import Predictions
@@ -64,7 +64,7 @@ _HOMES = {
     "Xception": "models.factory",
     "XceptionError": "errors",
     "decode_predictions": "data.imagenet",
-    "download_weights": "models.pretrained",
+    "download_weights": "models.local_weights",
     "evaluate": "prediction.evaluation",
     "explain": "explanation.explainer",
     "features": "feature_extraction.extraction",
@@ -79,8 +79,8 @@ _HOMES = {
     "read_class_names": "data.class_names",
     "set_num_threads": "engine.cpus",
     "similar": "feature_extraction.similarity",
-    "verify_weights": "models.pretrained",
-    "weights_path": "models.pretrained",
+    "verify_weights": "models.local_weights",
+    "weights_path": "models.local_weights",
 }
 _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "layers", "training")
 

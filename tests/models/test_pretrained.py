@@ -13,7 +13,7 @@ from keras1 import write as write_2016_layout
 
 import xception
 from xception.errors import DownloadError
-from xception.models import pretrained
+from xception.models import local_weights, pretrained
 from xception.models.pretrained import CLASSIFIER, WeightsFile
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -247,6 +247,6 @@ def test_a_damaged_base_is_reported(cache, monkeypatch):
     report = xception.verify_weights()
     assert (report.base.path, report.base.state) == (pretrained.shipped_base(), "damaged")
     monkeypatch.setattr(pretrained, "BASE", WeightsFile("nowhere.h5", "0" * 64, 1))
-    assert xception.verify_weights().base == pretrained.WeightsState(None, "missing")
+    assert xception.verify_weights().base == local_weights.WeightsState(None, "missing")
     with pytest.raises(FileNotFoundError, match="install the package again"):
         xception.weights_path()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..models import pretrained
+from ..models import local_weights
 from . import common
 
 
@@ -27,19 +27,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _path(cache_dir: Path | None) -> int:
-    paths = pretrained.weights_path(cache_dir)
+    paths = local_weights.weights_path(cache_dir)
     common.show(f"base        {paths.base}")
     common.show(f"classifier  {paths.classifier or f'{paths.destination} (not there yet)'}")
     return 0
 
 
 def _download(cache_dir: Path | None) -> int:
-    common.show(str(pretrained.download_weights(cache_dir)))
+    common.show(str(local_weights.download_weights(cache_dir)))
     return 0
 
 
 def _verify(cache_dir: Path | None) -> int:
-    report = pretrained.verify_weights(cache_dir)
+    report = local_weights.verify_weights(cache_dir)
     advice = {"base": "install the package again", "classifier": "'xception weights download' fetches it"}
     for name, file in (("base", report.base), ("classifier", report.classifier)):
         path = "" if file.path is None else f"  {file.path}"

@@ -25,10 +25,10 @@ from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.file import SIGNATURE, File, list_entries, open_file, open_object, read_text
 from ..formats.hdf5.source import Source
 from ..formats.keras import weights_by_name, weights_by_position
-from ..formats.keras.archive import NotKerasError, is_archive, open_archive
+from ..formats.keras.archive import NotKerasError, open_archive
 from ..formats.keras.config_reader import major_version
 from ..formats.keras.json_reader import read_json_object
-from ..formats.keras.reader import open_weights
+from ..formats.keras.reader import is_archive, open_weights
 from ..formats.keras.stored_layers import read_keras_version, read_model_config
 from ..formats.reading import check_file
 from ..graph import Graph, Network

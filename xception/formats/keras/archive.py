@@ -88,12 +88,6 @@ class Archive:
             return Source(name, self.path, content=_unpack(self.zip_file, info, max_bytes, name))
 
 
-def is_archive(path: Path) -> bool:
-    """Return True if a file is a zip archive. One that begins with other data needs the suffix `.keras`."""
-    with path.open("rb") as stream:
-        return stream.read(4) == b"PK\x03\x04" or (path.suffix == ".keras" and zipfile.is_zipfile(path))
-
-
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
     """Open a `.keras` archive for reading.

@@ -18,8 +18,6 @@ from ..limits import MAX_ASSUMED_PARAMETERS
 from ..matching import Match, join_some
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
-from .archive import is_archive, open_archive
-from .config_reader import major_version, read_network
 from .stored_layers import read_keras_version, read_model_config
 
 
@@ -37,8 +35,24 @@ class WeightsLayout(Protocol):
     def count_classes(self, file: File) -> int | None: ...
 
 
+def is_archive(path: Path) -> bool:
+    """Return True if a file is a zip archive. One that begins with other data needs the suffix `.keras`."""
+    with path.open("rb") as stream:
+        if stream.read(4) == b"PK\x03\x04":
+            return True
+    if path.suffix != ".keras":
+        return False
+    import zipfile
+
+    return zipfile.is_zipfile(path)
+
+
 def read_model(path: Path) -> StoredModel:
     """Read a `.keras` archive, or a whole model in `.h5`; see `formats.read_model`."""
+    # Imported here: reading weights, with which most programs start, needs neither archive nor config.
+    from .archive import open_archive
+    from .config_reader import major_version
+
     if is_archive(path):
         with open_archive(path) as archive:
             keras = major_version(archive.metadata.get("keras_version"))
@@ -94,6 +108,8 @@ def open_weights(path: Path, parameter_count: int = 0) -> Iterator[tuple[File, S
         with open_file(source) as file:
             yield file, source
         return
+    from .archive import open_archive
+
     with open_archive(path) as archive:
         source = archive.locate_weights(max(MAX_ASSUMED_PARAMETERS, parameter_count))
         with open_file(source) as file:
@@ -117,6 +133,8 @@ def find_layout(file: File) -> WeightsLayout:
 
 
 def _read_network(config: Mapping[str, Any], keras: int, path: Path) -> tuple[Network, Graph]:
+    from .config_reader import read_network
+
     network = read_network(config, keras, path.name)
     return network, build_graph(network, path.name)
 
