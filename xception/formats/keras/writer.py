@@ -9,13 +9,15 @@ from ...graph import Graph, GraphParameters, Network
 from ..hdf5.file import create_file
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
-from .archive import create_archive
-from .config_writer import describe_network, describe_origin
-from .training_record import TrainingRecord
 
 
 def write_model(path: Path, stored: StoredModel) -> None:
     """Write a `.keras` archive, which Keras 3 and this library load."""
+    # Imported here, as in `reader`: a start with a weights file needs none of them.
+    from .archive import create_archive
+    from .config_writer import describe_network, describe_origin
+    from .training_record import TrainingRecord
+
     config = describe_network(stored.network, stored.graph)
     record = TrainingRecord(stored.class_names, stored.preprocessing)
     with create_archive(path, config, describe_origin(), record) as file:
