@@ -18,6 +18,12 @@ def no_late_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xception.console.progress.DELAY_SECONDS", float("inf"))
 
 
+@pytest.fixture(autouse=True)
+def default_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that a test sets holds for that test alone."""
+    monkeypatch.setattr("xception.limits._requested", {})
+
+
 @pytest.fixture(scope="session")
 def examples() -> Path:
     return ROOT / "examples"

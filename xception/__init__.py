@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         DownloadError,
         GraphError,
         ImageError,
+        LimitError,
         ModelFileError,
         NoGradientError,
         XceptionError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .feature_extraction.similarity import SimilarPhotographs, similar
     from .graph import Graph
     from .inspection.inspector import inspect
+    from .limits import Limits, get_limits, set_limits
     from .models.factory import Xception, load_model
     from .models.local_weights import download_weights, verify_weights, weights_path
     from .models.model import Model
@@ -54,6 +56,8 @@ _HOMES = {
     "Graph": "graph",
     "GraphError": "errors",
     "ImageError": "errors",
+    "LimitError": "errors",
+    "Limits": "limits",
     "Model": "models.model",
     "ModelFileError": "errors",
     "NoGradientError": "errors",
@@ -70,6 +74,7 @@ _HOMES = {
     "features": "feature_extraction.extraction",
     "fit": "training.transfer",
     "fit_with_report": "training.transfer",
+    "get_limits": "limits",
     "get_num_threads": "engine.cpus",
     "inspect": "inspection.inspector",
     "load_image": "data.images",
@@ -77,6 +82,7 @@ _HOMES = {
     "predict": "prediction.classifier",
     "preprocess_input": "data.imagenet",
     "read_class_names": "data.class_names",
+    "set_limits": "limits",
     "set_num_threads": "engine.cpus",
     "similar": "feature_extraction.similarity",
     "verify_weights": "models.local_weights",
@@ -87,12 +93,12 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "FitReport", "Graph",
-    "GraphError", "ImageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
-    "Preprocessing", "SimilarPhotographs", "Xception", "XceptionError", "architecture",
-    "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit",
-    "fit_with_report", "get_num_threads", "gradients", "graph", "inspect", "kernels", "layers",
-    "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_num_threads",
-    "similar", "training", "verify_weights", "weights_path",
+    "GraphError", "ImageError", "LimitError", "Limits", "Model", "ModelFileError", "NoGradientError",
+    "Prediction", "Predictions", "Preprocessing", "SimilarPhotographs", "Xception", "XceptionError",
+    "architecture", "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain",
+    "features", "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
+    "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input", "read_class_names",
+    "set_limits", "set_num_threads", "similar", "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

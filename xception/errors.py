@@ -4,6 +4,7 @@
     ├ ModelFileError    (ValueError)  a model or weights file that cannot be read, or does not fit
     ├ GraphError        (ValueError)  a node that does not fit where it was put
     │ └ NoGradientError               a layer without a gradient rule
+    ├ LimitError        (ValueError)  more memory or work than the limits allow
     ├ ImageError        (OSError)     a photograph that cannot be read
     └ DownloadError     (OSError)     weights that are neither on this machine nor available
 
@@ -37,6 +38,10 @@ class GraphError(XceptionError, ValueError):
 
 class NoGradientError(GraphError):
     """A layer has no gradient rule."""
+
+
+class LimitError(XceptionError, ValueError):
+    """A model needs more memory or work than the limits allow. The message says which limit would do."""
 
 
 class ImageError(XceptionError, OSError):
