@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     import warnings
 
-    from .common import complain
+    from .common import apply_limits, complain
     from .parser import build_parser
 
     arguments = build_parser(argv).parse_args(argv)
@@ -48,6 +48,7 @@ def _run(argv: Sequence[str] | None) -> int:
         warnings.filterwarnings("ignore", module="PIL")  # about metadata, which pixels do not depend on
         warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment]
         try:
+            apply_limits(arguments)
             status: int = arguments.run(arguments)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader closed the pipe, as `head` does

@@ -155,7 +155,12 @@ def collect(
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for batch, values in compute_batches(
-            missing(), extractor.preprocessor.load, extractor.compute, log, bar
+            missing(),
+            extractor.preprocessor.load,
+            extractor.compute,
+            log,
+            bar,
+            extractor.preprocessor.batch_size,
         ):
             for photograph, number in zip(batch, store.add(batch, values), strict=True):
                 rows[photograph.index] = _without_pixels(photograph), number

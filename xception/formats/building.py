@@ -6,9 +6,7 @@ import math
 
 from ..errors import ModelFileError
 from ..graph import Graph, Network, flatten
-from ..graph.limits import MAX_ACTIVATION_ELEMENTS
-from ..layers import pair
-from .limits import MAX_WINDOW_PIXELS
+from ..limits import format_bytes, get_limits
 
 
 def build_graph(network: Network, file_name: str) -> Graph:
@@ -29,16 +27,14 @@ def build_graph(network: Network, file_name: str) -> Graph:
         graph = flatten(network)
     except ValueError as error:
         raise ModelFileError(f"{file_name}: {error}") from None
+    limit = get_limits().max_memory_bytes
     for node in graph.nodes.values():
-        for setting in ("kernel_size", "pool_size", "dilation_rate"):
-            if max(pair(getattr(node.layer, setting, 1))) > MAX_WINDOW_PIXELS:
-                raise ModelFileError(
-                    f"{file_name}: {node.name} has a {setting} beyond {MAX_WINDOW_PIXELS:,}; refused"
-                )
-        # An unknown size counts as 1. The engine checks the real one when an image arrives.
-        if math.prod(size or 1 for size in node.output_shape) > MAX_ACTIVATION_ELEMENTS:
+        # An unknown size counts as 1. The engine checks all maps together when an image arrives.
+        size = 4 * math.prod(size or 1 for size in node.output_shape)
+        if size > limit:
             raise ModelFileError(
-                f"{file_name}: the output of {node.name} has more than {MAX_ACTIVATION_ELEMENTS:,} elements "
-                "per image; refused"
+                f"{file_name}: the output of {node.name} takes {format_bytes(size)} per image; the limit is "
+                f"{format_bytes(limit)}. If you trust the file, raise it: "
+                f"set_limits(max_memory_bytes={size}), --max-memory {format_bytes(size)} or XCEPTION_MAX_MEMORY"
             )
     return graph

@@ -1,8 +1,9 @@
 """Limits on what a model file may make this library do.
 
 Files come from strangers. Each limit bounds the memory, the time or the recursion that a small file
-could otherwise cause, and lies far above what real files need. The limits on nodes and activations are
-in `graph.limits`, that on the integers in settings in `layers.validation`.
+could otherwise cause, and lies far above what real files need. The limits on nodes are in
+`graph.limits`, those on memory and work in `xception.limits`, that on the integers in settings in
+`layers.validation`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,6 @@ MAX_TENSOR_DEPTH = 16
 MAX_AXES = 31
 #: The reason of a refusal, which may quote a hostile config.
 MAX_REASON_CHARACTERS = 1200
-
-# --- networks -------------------------------------------------------------------------------
-
-#: Kernel size, pool size or dilation, per axis. The padding around an image grows with it, and alone
-#: fills the memory.
-MAX_WINDOW_PIXELS = 1 << 12
 
 # --- zip archives ---------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ from ..layers.costs import count, known
 from ..limits import format_bytes, get_limits
 from .node import GraphParameters, Node
 
+#: A name such as "class_123456" in a list, with its number and its place in a dict.
+BYTES_PER_NAME = 250
+
 
 @dataclass(frozen=True)
 class NodeCost:
@@ -89,6 +92,19 @@ def check_memory(name: str, needed: int) -> None:
             f"{format_bytes(limit)}. If you trust the model, raise it: set_limits(max_memory_bytes="
             f"{needed}), --max-memory {format_bytes(needed)} or XCEPTION_MAX_MEMORY"
         )
+
+
+def check_names(name: str, number: int) -> None:
+    """Check the memory for names that are made, of classes or features, against the limit.
+
+    Args:
+        name: Name of the network, for the message.
+        number: How many names.
+
+    Raises:
+        LimitError: It is too much.
+    """
+    check_memory(name, number * BYTES_PER_NAME)
 
 
 def check_evaluation(
