@@ -147,5 +147,6 @@ def format_bytes(size: int) -> str:
     """
     for unit, bytes_per_unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_per_unit:
-            return f"{-(-size * 10 // bytes_per_unit) / 10:.10g}{unit}"
+            tenths = -(-size * 10 // bytes_per_unit)
+            return f"{tenths / 10:.1f}".removesuffix(".0") + unit
     return f"{size}B"

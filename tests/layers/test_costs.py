@@ -9,6 +9,7 @@ from xception import layers
 from xception.layers.costs import count
 
 MAP = (90, 80, 16)
+MERGES = layers.Add, layers.Average, layers.Multiply, layers.Maximum, layers.Minimum
 #: Python objects, index arrays, and buffers of NumPy's iterators.
 OVERHEAD_BYTES = 200_000
 
@@ -40,7 +41,7 @@ CASES = [
     (layers.Arithmetic("add"), (MAP, MAP)), (layers.Arithmetic("power", 2.0), MAP),
     (layers.Arithmetic("floor_divide", 2.0), MAP),
     (layers.Arithmetic("exp"), MAP),
-    *((merge(), (MAP, MAP, MAP)) for merge in (layers.Add, layers.Average, layers.Multiply, layers.Maximum, layers.Minimum)),
+    *((merge(), (MAP, MAP, MAP)) for merge in MERGES),
     (layers.Subtract(), (MAP, (1, 1, 16))), (layers.Add(), ((90, 1, 16), (1, 80, 16))),
     (layers.Concatenate(), (MAP, MAP)),
     (layers.Dot(3, normalize=True), ((20, 20, 16), (20, 20, 16))), (layers.Dot(1), ((50,), (50,))),

@@ -20,6 +20,12 @@ from .node import GraphParameters, Node
 BYTES_PER_NAME = 250
 
 
+#: Elements of one activation beyond which no limit can be meant.
+MAX_ELEMENTS = 1 << 50
+#: What a message says of larger figures. Their digits would fill it.
+HOPELESS = 10**18
+
+
 @dataclass(frozen=True)
 class NodeCost:
     """A node with what its layer takes for one example.
@@ -50,6 +56,8 @@ def node_costs(nodes: Iterable[Node], input_shapes: Mapping[str, Sizes]) -> list
     for node in nodes:
         sources = [shapes[source] for source in node.inputs]
         shape = known(node.layer.output_shape(*sources)) if sources else input_shapes[node.name]
+        if count(shape) > MAX_ELEMENTS:  # numbers that grow from node to node would become too long
+            check_memory(node.name, 4 * count(shape))
         shapes[node.name] = shape
         costs.append(NodeCost(node, shape, node.layer.cost(*sources)))
     return costs
@@ -67,6 +75,7 @@ def check_work(name: str, costs: Sequence[NodeCost]) -> None:
     """
     total, limit = sum(each.cost.operations for each in costs), get_limits().max_operations
     if total > limit:
+        total = min(total, HOPELESS)
         most = max(costs, key=lambda each: each.cost.operations).node
         raise LimitError(
             f"{name}: takes {total:.2e} operations for one example, most of them in {most.name} "
@@ -87,8 +96,9 @@ def check_memory(name: str, needed: int) -> None:
     """
     limit = get_limits().max_memory_bytes
     if needed > limit:
+        needed = min(needed, HOPELESS)
         raise LimitError(
-            f"{name}: takes {format_bytes(needed)} of memory for weights and activations; the limit is "
+            f"{name}: takes {format_bytes(needed)} of memory, weights included; the limit is "
             f"{format_bytes(limit)}. If you trust the model, raise it: set_limits(max_memory_bytes="
             f"{needed}), --max-memory {format_bytes(needed)} or XCEPTION_MAX_MEMORY"
         )
