@@ -38,6 +38,8 @@ BATCH_SHARE = 4
 InputArrays = dict[str, Array]  #: (n, ...), by the name of the input
 InputShapes = tuple[tuple[int, ...], ...]  #: without the batch axis, for each input
 
+ScheduleKey = tuple[tuple[str, ...], InputShapes, int]  #: outputs, input shapes, number of threads
+
 
 @dataclass
 class _CachedSchedules:
@@ -73,7 +75,7 @@ class Plan:
         self.graph, self.parameters, self.backend = graph, parameters, backend
         self._last_shapes: tuple[InputShapes, dict[str, Shape]] | None = None
         self._stages: OrderedDict[tuple[str, ...], list[Stage]] = OrderedDict()
-        self._schedules: OrderedDict[tuple[object, ...], _CachedSchedules] = OrderedDict()
+        self._schedules: OrderedDict[ScheduleKey, _CachedSchedules] = OrderedDict()
         #: The limit that the work was checked against, and the bytes that fusion copies of weights.
         self._checked: dict[tuple[object, ...], tuple[int, int]] = {}
         self._parameter_bytes = parameter_bytes(parameters)
@@ -219,6 +221,7 @@ class Plan:
             schedules = self._schedules_for(outputs, input_shapes, 1, threads, available)
             if len(schedules) > 1 or len(schedules) == threads:
                 return schedules
+            del schedules  # it would keep the memory of one that is dropped
         for sharing in dict.fromkeys((threads, 1)):
             schedules = self._schedules_for(outputs, input_shapes, sharing, 1, available)
             if schedules:
@@ -232,33 +235,52 @@ class Plan:
     ) -> list[Schedule]:
         """Return up to `count` schedules with separate memory, as many as fit into `available` bytes.
 
-        They are taken from the cache, or built now.
+        They are taken from the cache, or built now. Others are dropped if there is no room beside them.
         """
+        key = outputs, input_shapes, threads
         if outputs not in self._stages:
             self._stages[outputs] = fuse(self.graph, self.parameters, outputs)
-        cached = self._schedules.setdefault((outputs, input_shapes, threads), _CachedSchedules())
+        cached = self._schedules.setdefault(key, _CachedSchedules())
         self._stages.move_to_end(outputs)
-        self._schedules.move_to_end((outputs, input_shapes, threads))
+        self._schedules.move_to_end(key)
         self._evict()
-        shapes, fitting = self.shapes(*input_shapes), 0
-        while fitting < count:
-            if fitting == len(cached.schedules):
-                if available <= cached.too_little:
-                    break
-                try:
-                    schedule = build_schedule(
-                        self._stages[outputs], shapes, outputs, threads, self.backend, Buffers(available)
-                    )
-                except OverBudget:
-                    cached.too_little = available
+        fitting = 0
+        for position in range(count):
+            if position == len(cached.schedules):
+                schedule = self._build(key, available)
+                if schedule is None:
                     break
                 cached.schedules.append(schedule)
-            available -= cached.schedules[fitting].bytes
+            available -= cached.schedules[position].bytes
             if available < 0:
+                del cached.schedules[position:]
                 break
             fitting += 1
         self._evict()
         return cached.schedules[:fitting]
+
+    def _build(self, key: ScheduleKey, available: float) -> Schedule | None:
+        """Build another schedule in `available` bytes. Return None if they do not suffice."""
+        outputs, input_shapes, threads = key
+        if available <= self._schedules[key].too_little:
+            return None
+        others = sum(
+            schedule.bytes
+            for other, cached in self._schedules.items()
+            for schedule in cached.schedules
+            if other != key
+        )
+        shapes = self.shapes(*input_shapes)
+        for room in (available - others, available):
+            try:
+                return build_schedule(
+                    self._stages[outputs], shapes, outputs, threads, self.backend, Buffers(room)
+                )
+            except OverBudget:
+                for other in [other for other in self._schedules if other != key]:
+                    del self._schedules[other]
+        self._schedules[key].too_little = available
+        return None
 
     def _evict(self) -> None:
         """Drop the least recently used stages and schedules while there are too many."""

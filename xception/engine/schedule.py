@@ -102,9 +102,12 @@ def build_schedule(
         OverBudget: The buffers may not reserve so much.
     """
     scheduler = _Scheduler(stages, shapes, outputs, threads, backend, buffers or Buffers())
-    for position in range(len(stages)):
-        scheduler.add(position)
-    scheduler.finish()
+    try:
+        for position in range(len(stages)):
+            scheduler.add(position)
+        scheduler.finish()
+    finally:
+        scheduler.releases.clear()  # they refer to the scheduler, which would keep its memory
     return scheduler.schedule
 
 
