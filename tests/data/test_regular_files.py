@@ -29,13 +29,6 @@ def test_a_regular_file_is_opened_under_its_name(tmp_path):
                 assert os.get_blocking(stream.fileno())
 
 
-def test_buffering_is_as_of_open(tmp_path):
-    (tmp_path / "file").write_bytes(b"content")
-    with open_regular_file(tmp_path / "file", buffering=0) as stream:
-        assert stream.read(3) == b"con"
-        assert os.lseek(stream.fileno(), 0, os.SEEK_CUR) == 3  # nothing was read ahead
-
-
 def test_an_empty_file_is_an_empty_stream(tmp_path):
     (tmp_path / "file").touch()
     with open_regular_file(tmp_path / "file") as stream:

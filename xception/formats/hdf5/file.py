@@ -17,25 +17,16 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 
-from ...errors import ModelFileError
-from ..limits import MAX_LINKS, MAX_LOCATION_CHARACTERS, MAX_PATH_DEPTH, MAX_TEXTS_READ_BYTES
-from .headers import (
-    ATTRIBUTE_TABLE,
-    LINK_TABLE,
-    HeaderError,
-    Heaps,
-    has_compressed_tables,
-    read_texts,
-)
+from ...errors import ModelFileError, XceptionError
+from ..limits import MAX_CHUNKS, MAX_LINKS, MAX_LOCATION_CHARACTERS, MAX_PATH_DEPTH, MAX_TEXTS_READ_BYTES
+from . import headers
+from .headers import HeaderError
 from .source import Source
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-#: What h5py raises for a broken file.
-H5PY_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError)
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -55,22 +46,24 @@ def open_file(source: Source) -> Iterator[File]:
         ModelFileError: The file is not HDF5, or is damaged. Errors that h5py raises later, inside the
             `with` block, become a ModelFileError too.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_without_plugins())
-        stream = stack.enter_context(source.open())
-        start = stream.read(64) or b""
-        if not start.startswith(SIGNATURE):
-            raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe_content(start)}")
+    with _without_plugins(), source.open() as stream:
         try:
-            file = stack.enter_context(h5py.File(source.path if source.is_whole_file else stream, "r"))
-            file.usage = _Usage(stream)
-            _check_tables(file)
-            yield file
-        except ModelFileError:
+            start = stream.read(headers.SUPERBLOCK_BYTES) or b""
+            if not start.startswith(SIGNATURE):
+                raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe_content(start)}")
+            headers.check_superblock(start)
+            with h5py.File(source.path if source.is_whole_file else stream, "r") as file:
+                file.usage = _Usage(stream)
+                _check_tables(file)
+                yield file
+        except (XceptionError, Warning):
             raise
-        except H5PY_ERRORS as error:
+        except HeaderError as error:
+            raise ModelFileError(f"{source.name}: {error}") from None
+        except Exception as error:  # h5py raises whatever its parts raise, AssertionError among them
             raise ModelFileError(
-                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({error})"
+                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again "
+                f"({str(error) or type(error).__name__})"
             ) from error
 
 
@@ -117,7 +110,9 @@ class _Usage:
     stream: Any  #: of the file's bytes
     bytes_read: int = 0  #: of texts, and of the headers and heaps that hold them
     links: int = 0
-    heaps: Heaps = field(default_factory=dict)
+    chunks: int = 0
+    heaps: headers.Heaps = field(default_factory=dict)
+    checked: set[int] = field(default_factory=set)  #: addresses of groups whose tables were checked
 
     def read(self, address: int, size: int) -> bytes:
         """Return `size` bytes at `address`; raise HeaderError beyond MAX_TEXTS_READ_BYTES."""
@@ -173,6 +168,8 @@ def open_object(parent: Group, name: str) -> Any:
             raise ModelFileError(f"{location(parent, name)}: is listed, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
             raise ModelFileError(f"{location(parent, name)}: is a soft or external link; refused")
+        if path != name:  # a group on the way
+            _check_tables(parent, path, link.u)
     return h5py.h5o.open(parent.id, _encode(name))
 
 
@@ -200,17 +197,59 @@ def location(holder: Group, name: str = "") -> str:
     return f"{file_name}, {path!r}" if path else file_name
 
 
-def _check_tables(holder: Group) -> None:
+def _check_tables(holder: Group, name: str = ".", address: int | None = None) -> None:
     """Raise ModelFileError if HDF5 would have to expand tables of links or attributes."""
-    info, usage = h5py.h5o.get_info(holder.id), _usage(holder)
-    if usage is None or not info.hdr.mesg.present & (1 << LINK_TABLE | 1 << ATTRIBUTE_TABLE):
+    usage = _usage(holder)
+    if usage is None or address in usage.checked:
+        return
+    info = h5py.h5o.get_info(holder.id, _encode(name))
+    usage.checked.add(info.addr)
+    if not info.hdr.mesg.present & (1 << headers.LINK_TABLE | 1 << headers.ATTRIBUTE_TABLE):
         return
     try:
-        compressed = has_compressed_tables(usage.read, info.addr)
+        compressed = headers.has_compressed_tables(usage.read, info.addr)
     except HeaderError as error:
         raise ModelFileError(f"{location(holder)}: {error}") from None
     if compressed:
         raise ModelFileError(f"{location(holder)}: its tables of entries are compressed; refused")
+
+
+# --- arrays ---------------------------------------------------------------------------------
+
+
+def read_filters(parent: Group, name: str, dataset: Any) -> tuple[int, tuple[int, ...]]:
+    """Read the filters of an array, without h5py, which trusts the file.
+
+    Args:
+        parent: The group that `name` starts from.
+        name: Path of the array, for messages.
+        dataset: h5py's low-level DatasetID.
+
+    Returns:
+        The address of its header, and the numbers of its filters as they were applied.
+
+    Raises:
+        ModelFileError: The array's header is damaged, or a filter has too many values.
+    """
+    info, usage = h5py.h5o.get_info(dataset), _usage(parent)
+    filters: tuple[int, ...] = ()
+    if usage is not None and info.hdr.mesg.present & 1 << headers.FILTERS:
+        try:
+            filters = headers.read_filters(usage.read, info.addr)
+        except HeaderError as error:
+            raise ModelFileError(f"{location(parent, name)}: {error}") from None
+    if dataset.get_create_plist().get_nfilters() != len(filters):
+        raise ModelFileError(f"{location(parent, name)}: has filters that are not in its header; refused")
+    return info.addr, filters
+
+
+def count_chunks(holder: Group, chunks: int) -> None:
+    """Add to the number of chunks of the file's arrays; raise ModelFileError beyond MAX_CHUNKS."""
+    usage = _usage(holder)
+    if usage is not None:
+        usage.chunks += chunks
+        if usage.chunks > MAX_CHUNKS:
+            raise ModelFileError(f"{location(holder)}: has more than {MAX_CHUNKS:,} chunks; refused")
 
 
 # --- text attributes ------------------------------------------------------------------------
@@ -259,7 +298,7 @@ def _read_attribute(holder: Group, attribute: str) -> list[str]:
             values = []
         elif is_text and kind.is_variable_str() and usage is not None:
             address = h5py.h5o.get_info(holder.id).addr
-            values = read_texts(usage.read, usage.heaps, address, attribute, math.prod(shape))
+            values = headers.read_texts(usage.read, usage.heaps, address, attribute, math.prod(shape))
         else:
             values = np.atleast_1d(holder.attrs[attribute]).tolist()
         return [(value if isinstance(value, bytes) else _encode(value)).decode() for value in values]

@@ -1,7 +1,9 @@
-"""Object headers of HDF5 files: texts of variable length, and compressed tables.
+"""Headers of HDF5 files: the superblock, filters, texts of variable length, and compressed tables.
 
-HDF5 handles both without limits, so they are read here, as the HDF5 File Format Specification defines
-them.
+HDF5 and h5py handle these without limits, so they are read here, as the HDF5 File Format Specification
+defines them.
+
+A filter has a list of values, and h5py before 3.16 writes beyond an array of its own if there are many.
 
 Texts of variable length are stored in a heap. An attribute, in its object's header, says where each text
 begins and how long it is, and HDF5 trusts it: it allocates gigabytes that are not in the file, or a
@@ -15,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..limits import MAX_HEADER_BLOCK_BYTES, MAX_HEADER_BLOCKS, MAX_TEXT_BYTES
+from ..limits import MAX_FILTER_VALUES, MAX_HEADER_BLOCK_BYTES, MAX_HEADER_BLOCKS, MAX_TEXT_BYTES
 
 #: Types of header messages.
-LINK_TABLE, ATTRIBUTE, CONTINUATION, ATTRIBUTE_TABLE = 0x02, 0x0C, 0x10, 0x15
+LINK_TABLE, FILTERS, ATTRIBUTE, CONTINUATION, ATTRIBUTE_TABLE = 0x02, 0x0B, 0x0C, 0x10, 0x15
+SUPERBLOCK_BYTES = 96  #: of the oldest version, with the entry of the root group
+MIN_NAMED_FILTER = 256  #: the smaller numbers have no names in version 2 of the message
 UNDEFINED_ADDRESS = (1 << 64) - 1
 SHARED = 2  #: the flag of a message that is stored elsewhere
 
@@ -28,6 +32,69 @@ Heaps = dict[int, dict[int, bytes]]  #: {address of a heap collection: {index: o
 
 class HeaderError(ValueError):
     """A header, or what it points to, is damaged or beyond the limits."""
+
+
+def check_superblock(start: bytes) -> None:
+    """Check that a file uses only the parts of HDF5 that Keras's files use.
+
+    An extension of the superblock can replace the content of headers, move them to other files, or list
+    free space: much of HDF5's code that is seldom run, and none of it limited.
+
+    Args:
+        start: The first SUPERBLOCK_BYTES of the file.
+
+    Raises:
+        HeaderError: The file has an extension, or addresses of another form than all other files.
+    """
+    version = start[8] if len(start) >= SUPERBLOCK_BYTES // 2 else -1
+    if version not in range(4):
+        raise HeaderError("is damaged: it ends in its superblock, or that has an unknown version")
+    if version < 2:
+        at = 24 if version == 0 else 28
+        widths, base, extension = start[13:15], start[at : at + 8], start[at + 24 : at + 32]
+    else:
+        widths, base, extension = start[9:11], start[12:20], start[20:28]
+    if list(widths) != [8, 8] or _integer(base):
+        raise HeaderError("has addresses that are not those of Keras's files, 8 bytes from the file's start")
+    if _integer(extension) != UNDEFINED_ADDRESS:
+        raise HeaderError("has an extension of its superblock, which Keras does not write; refused")
+
+
+def read_filters(read: Read, address: int) -> tuple[int, ...]:
+    """Read the filters of an array.
+
+    Args:
+        read: Returns the bytes at an address.
+        address: Address of the array's header.
+
+    Returns:
+        The numbers of the filters, as they were applied.
+
+    Raises:
+        HeaderError: The header is damaged, or a filter has more than MAX_FILTER_VALUES values.
+    """
+    messages = [(flags, body) for kind, flags, body in _messages(read, address) if kind == FILTERS]
+    if not messages:
+        return ()
+    flags, body = messages[0]
+    if len(messages) > 1 or flags & SHARED:
+        raise HeaderError("has filters listed twice, or elsewhere; refused")
+    is_version_1 = body[:1] == b"\1"
+    filters, at = [], 8 if is_version_1 else 2
+    for _ in range(_integer(body[1:2])):
+        number, name_bytes = _integer(body[at : at + 2]), 0
+        at += 2
+        if is_version_1 or number >= MIN_NAMED_FILTER:
+            name_bytes = _integer(body[at : at + 2])
+            at += 2
+        values = _integer(body[at + 2 : at + 4])  # after the flags
+        if values > MAX_FILTER_VALUES:
+            raise HeaderError(f"has a filter with {values:,} values; at most {MAX_FILTER_VALUES} are read")
+        at += 4 + name_bytes + 4 * (values + (is_version_1 and values % 2))
+        filters.append(number)
+    if at > len(body):
+        raise HeaderError("is damaged: it has more filters than its header holds")
+    return tuple(filters)
 
 
 def read_texts(read: Read, heaps: Heaps, address: int, attribute: str, count: int) -> list[bytes]:
@@ -46,10 +113,6 @@ def read_texts(read: Read, heaps: Heaps, address: int, attribute: str, count: in
     Raises:
         HeaderError: The file is damaged, or the texts have more than MAX_TEXT_BYTES together.
     """
-    superblock = read(0, 16)
-    widths = superblock[13:15] if superblock[8] < 2 else superblock[9:11]  # of addresses, of lengths
-    if list(widths) != [8, 8]:
-        raise HeaderError("is in a file whose addresses do not have 8 bytes")
     content = _attribute_content(read, address, attribute)
     if len(content) < 16 * count:
         raise HeaderError("is damaged")
