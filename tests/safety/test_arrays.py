@@ -1,7 +1,5 @@
 """Hostile arrays in HDF5 files: stored elsewhere, of odd types, or declared larger than they are."""
 
-import zlib
-
 import h5py
 import numpy as np
 import pytest

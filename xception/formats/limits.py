@@ -62,6 +62,14 @@ MAX_PATH_DEPTH = 32
 MAX_TEXTS_READ_BYTES = 64 << 20
 #: Blocks of one object header, which may point to each other in a circle.
 MAX_HEADER_BLOCKS = 1000
+#: Nodes of the tree in which a group's links or an array's chunks are listed: each is read on its own.
+MAX_TREE_NODES = 20_000
+#: Trees of the newer kind may refer to themselves once for each level: a group of MAX_LINKS links has
+#: three levels below the first, of nodes of 512 bytes.
+MAX_TABLE_DEPTH = 3
+MAX_TABLE_NODE_BYTES = 2048
+#: Names of all entries of one group.
+MAX_HEAP_BYTES = 16 << 20
 #: One block of an object header. The file states its size, and the reader allocates it.
 MAX_HEADER_BLOCK_BYTES = 1 << 20
 #: Location of an object in a message: paths may be megabytes long.

@@ -93,7 +93,8 @@ def find_array(parent: Group, name: str) -> StoredArray:
     dataset = open_object(parent, name)
     if not isinstance(dataset, h5py.h5d.DatasetID) or not _holds_numbers(dataset):
         raise ModelFileError(f"{location(parent, name)}: expected an array of numbers")
-    address, filters = read_filters(parent, name, dataset)
+    properties = dataset.get_create_plist()
+    address, filters = read_filters(parent, name, dataset, properties.get_nfilters())
     if filters not in SUPPORTED_FILTERS:
         named = ", ".join(FILTER_NAMES.get(number, str(number)) for number in filters)
         raise ModelFileError(
@@ -101,7 +102,6 @@ def find_array(parent: Group, name: str) -> StoredArray:
             "(gzip) and fletcher32, in this order. Load the file with Keras and save it again, or copy the "
             "array with h5py and compression='gzip'"
         )
-    properties = dataset.get_create_plist()
     layout = properties.get_layout()
     if properties.get_external_count() or layout == h5py.h5d.VIRTUAL:
         raise ModelFileError(f"{location(parent, name)}: its numbers are kept in another file; refused")
@@ -143,7 +143,11 @@ def _holds_numbers(dataset: Any) -> bool:
         return bool(dataset.dtype == BFLOAT16)
     # By HDF5's class of type: NumPy takes an enumeration for integers.
     is_number = isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
-    return is_number and _fits_its_size(kind) and dataset.dtype.kind in "fiu"
+    return (
+        is_number
+        and (kind.equal(h5py.h5t.IEEE_F32LE) or _fits_its_size(kind))
+        and dataset.dtype.kind in "fiu"
+    )
 
 
 def _fits_its_size(kind: Any) -> bool:

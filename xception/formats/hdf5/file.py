@@ -22,11 +22,14 @@ from ..limits import MAX_CHUNKS, MAX_LINKS, MAX_LOCATION_CHARACTERS, MAX_PATH_DE
 from . import headers
 from .headers import HeaderError
 from .source import Source
+from .tables import check_object
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+PAGE_BYTES = 1 << 12  #: headers lie close together: several are read at once
+MIN_READ_BYTES = 64  #: that reading a few bytes counts for
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -51,19 +54,20 @@ def open_file(source: Source) -> Iterator[File]:
             start = stream.read(headers.SUPERBLOCK_BYTES) or b""
             if not start.startswith(SIGNATURE):
                 raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe_content(start)}")
-            headers.check_superblock(start)
+            usage = _Usage(stream)
+            root = headers.check_superblock(start)
+            usage.filters[root] = check_object(usage.read, root)  # before HDF5 opens it
             with h5py.File(source.path if source.is_whole_file else stream, "r") as file:
-                file.usage = _Usage(stream)
-                _check_tables(file)
+                file.usage = usage
                 yield file
         except (XceptionError, Warning):
             raise
-        except HeaderError as error:
-            raise ModelFileError(f"{source.name}: {error}") from None
         except Exception as error:  # h5py raises whatever its parts raise, AssertionError among them
+            reason = str(error) or type(error).__name__
+            if isinstance(error, HeaderError) and reason.endswith("refused"):
+                raise ModelFileError(f"{source.name}: {reason}") from None
             raise ModelFileError(
-                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again "
-                f"({str(error) or type(error).__name__})"
+                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({reason})"
             ) from error
 
 
@@ -111,16 +115,32 @@ class _Usage:
     bytes_read: int = 0  #: of texts, and of the headers and heaps that hold them
     links: int = 0
     chunks: int = 0
+    pages: dict[int, bytes] = field(default_factory=dict)
     heaps: headers.Heaps = field(default_factory=dict)
-    checked: set[int] = field(default_factory=set)  #: addresses of groups whose tables were checked
+    #: of each array, by the address of its header; () for a group. All objects here have been checked.
+    filters: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, address: int, size: int) -> bytes:
         """Return `size` bytes at `address`; raise HeaderError beyond MAX_TEXTS_READ_BYTES."""
+        number, start = divmod(address, PAGE_BYTES)
+        if start + size > PAGE_BYTES:
+            return self._read(address, size)
+        page = self.pages.get(number)
+        if page is None:
+            page = self.pages[number] = self._read(number * PAGE_BYTES, PAGE_BYTES)
+        self._count(MIN_READ_BYTES)
+        return page[start : start + size]
+
+    def _read(self, address: int, size: int) -> bytes:
+        self._count(size)
+        self.stream.seek(address)
+        content: bytes = self.stream.read(size)
+        return content
+
+    def _count(self, size: int) -> None:
         self.bytes_read += size
         if self.bytes_read > MAX_TEXTS_READ_BYTES:
             raise HeaderError("leads to too much text; refused")
-        self.stream.seek(address)
-        return self.stream.read(size)
 
 
 def _usage(holder: Group) -> _Usage | None:
@@ -142,7 +162,6 @@ def open_group(parent: Group, name: str) -> Group:
         raise ModelFileError(f"{location(parent, name)}: expected a group")
     group = h5py.Group(identifier)
     group.usage = _usage(parent)
-    _check_tables(group)
     count_links(group, identifier.get_num_objs())
     return group
 
@@ -168,8 +187,7 @@ def open_object(parent: Group, name: str) -> Any:
             raise ModelFileError(f"{location(parent, name)}: is listed, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
             raise ModelFileError(f"{location(parent, name)}: is a soft or external link; refused")
-        if path != name:  # a group on the way
-            _check_tables(parent, path, link.u)
+        _check_object(parent, path, link.u)
     return h5py.h5o.open(parent.id, _encode(name))
 
 
@@ -197,50 +215,36 @@ def location(holder: Group, name: str = "") -> str:
     return f"{file_name}, {path!r}" if path else file_name
 
 
-def _check_tables(holder: Group, name: str = ".", address: int | None = None) -> None:
-    """Raise ModelFileError if HDF5 would have to expand tables of links or attributes."""
-    usage = _usage(holder)
-    if usage is None or address in usage.checked:
-        return
-    info = h5py.h5o.get_info(holder.id, _encode(name))
-    usage.checked.add(info.addr)
-    if not info.hdr.mesg.present & (1 << headers.LINK_TABLE | 1 << headers.ATTRIBUTE_TABLE):
+def _check_object(parent: Group, name: str, address: int) -> None:
+    """Raise ModelFileError if HDF5 cannot open the group or array at `address` safely."""
+    usage = _usage(parent)
+    if usage is None or address in usage.filters:
         return
     try:
-        compressed = headers.has_compressed_tables(usage.read, info.addr)
+        usage.filters[address] = check_object(usage.read, address)
     except HeaderError as error:
-        raise ModelFileError(f"{location(holder)}: {error}") from None
-    if compressed:
-        raise ModelFileError(f"{location(holder)}: its tables of entries are compressed; refused")
+        raise ModelFileError(f"{location(parent, name)}: {error}") from None
 
 
-# --- arrays ---------------------------------------------------------------------------------
+def read_filters(parent: Group, name: str, dataset: Any, count: int) -> tuple[int, tuple[int, ...]]:
+    """Return the address of an array's header, and the numbers of its filters as they were applied.
 
-
-def read_filters(parent: Group, name: str, dataset: Any) -> tuple[int, tuple[int, ...]]:
-    """Read the filters of an array, without h5py, which trusts the file.
+    h5py is not asked for the filters: it trusts the file.
 
     Args:
         parent: The group that `name` starts from.
         name: Path of the array, for messages.
-        dataset: h5py's low-level DatasetID.
-
-    Returns:
-        The address of its header, and the numbers of its filters as they were applied.
+        dataset: h5py's low-level DatasetID, from `open_object`.
+        count: The number of filters that HDF5 finds.
 
     Raises:
-        ModelFileError: The array's header is damaged, or a filter has too many values.
+        ModelFileError: HDF5 finds other filters than the array's header has.
     """
-    info, usage = h5py.h5o.get_info(dataset), _usage(parent)
-    filters: tuple[int, ...] = ()
-    if usage is not None and info.hdr.mesg.present & 1 << headers.FILTERS:
-        try:
-            filters = headers.read_filters(usage.read, info.addr)
-        except HeaderError as error:
-            raise ModelFileError(f"{location(parent, name)}: {error}") from None
-    if dataset.get_create_plist().get_nfilters() != len(filters):
+    address, usage = h5py.h5o.get_info(dataset).addr, _usage(parent)
+    filters = usage.filters.get(address, ()) if usage else ()
+    if count != len(filters):
         raise ModelFileError(f"{location(parent, name)}: has filters that are not in its header; refused")
-    return info.addr, filters
+    return address, filters
 
 
 def count_chunks(holder: Group, chunks: int) -> None:
