@@ -21,8 +21,9 @@ from hostile import (
     functional,
     hdf5_bytes,
     layer,
+    raw_dataset,
+    replace_kernel,
 )  # fmt: skip
-from test_arrays import raw_dataset, replace_kernel
 
 import xception
 from xception.formats.hdf5 import headers
@@ -123,7 +124,7 @@ for path in sys.argv[1:]:
 def test_filters_with_thousands_of_values(tmp_path):
     """h5py before 3.16 crashes when it is asked for them, and later ones raise AssertionError."""
     paths = []
-    for number in (32000, 32015, DEFLATE, SHUFFLE):
+    for number in (32000, 32015, DEFLATE):  # of shuffle, HDF5 does not survive writing it
         for count in (33, 2000, 8000):
             for libver in ("earliest", "latest"):
 
@@ -211,7 +212,7 @@ def test_filters_are_counted_wherever_they_stand_in_the_header():
 
 
 @every_form
-@pytest.mark.parametrize("content", [b"", b"abc", KERNEL.tobytes(), KERNEL.tobytes() + b"\1\2\3\4"], ids=len)
+@pytest.mark.parametrize("content", [b"a", b"abc", KERNEL.tobytes(), KERNEL.tobytes() + b"\1\2\3\4"], ids=len)
 def test_checksums_that_differ(tmp_path, form, content):
     """HDF5 computes the checksum of a chunk of less than 4 bytes over all memory."""
     for filters in ([(FLETCHER32, ())], [(SHUFFLE, (4,)), (FLETCHER32, ())]):

@@ -6,8 +6,17 @@ import sys
 
 import h5py
 import pytest
-from hostile import FILTER, FORMS, assert_refused, assert_same, fill_by_position, hdf5_bytes, load_all
-from test_arrays import replace_kernel
+from hostile import (
+    FILTER,
+    FORMS,
+    assert_refused,
+    assert_same,
+    fill_by_name,
+    fill_by_position,
+    hdf5_bytes,
+    load_all,
+    replace_kernel,
+)
 
 LOAD = """
 import sys, pathlib, xception
@@ -115,9 +124,10 @@ def test_large_tables_are_read(tmp_path, libver):
 
 def test_compressed_tables_of_groups_on_the_way(tmp_path):
     def hide(file, kernel):
-        parent, name = kernel.rsplit("/", 1)
+        parent = kernel.rsplit("/", 1)[0]
         properties = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
-        h5py.h5p.PropDCID(properties.id).set_deflate(9)
+        filters = h5py.h5p.PropDCID(properties.id)  # the same property list
+        filters.set_deflate(9)
         del file[parent]
         group = h5py.Group(h5py.h5g.create(file[parent.rsplit("/", 1)[0]].id, b"dense", gcpl=properties))
         for number in range(100):
@@ -125,8 +135,6 @@ def test_compressed_tables_of_groups_on_the_way(tmp_path):
 
     form = FORMS["weights of Keras 2"]
     path = tmp_path / "x.h5"
-    from hostile import fill_by_name
-
     path.write_bytes(hdf5_bytes(fill_by_name, lambda file: hide(file, form.kernel), libver="latest"))
     assert_refused(path, "its tables of entries are compressed; refused", whole=False)
 
