@@ -8,7 +8,7 @@ import pytest
 from hostile import BIAS, FORMS, KERNEL, every_form, load_all, replace_kernel, small_model
 
 import xception
-from xception.cli import main
+from xception.cli.main import main
 
 BAD = KERNEL.copy()
 BAD[2, 1] = np.nan

@@ -124,8 +124,8 @@ for path in sys.argv[1:]:
 def test_filters_with_thousands_of_values(tmp_path):
     """h5py before 3.16 crashes when it is asked for them, and later ones raise AssertionError."""
     paths = []
-    for number in (32000, 32015, DEFLATE):  # of shuffle, HDF5 does not survive writing it
-        for count in (33, 2000, 8000):
+    for number in (32000, 32015, DEFLATE):
+        for count in (33, 500, 4000):
             for libver in ("earliest", "latest"):
 
                 def put(file, kernel, number=number, count=count):

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import os, sys, xception
-from xception.cli import main
+from xception.cli.main import main
 from xception.models.pretrained import CLASSIFIER
 folder = sys.argv[1]
 for name in ("pipe", "pipe.keras", "pipe.h5"):
@@ -30,7 +30,7 @@ for path in (f"{folder}/pipe", f"{folder}/pipe.keras", f"{folder}/pipe.h5", "/de
         except OSError as error:
             if "is not a regular file" not in str(error):
                 print(name, error)
-    if main(["inspect", path]) != 2:
+    if main(["inspect", path]) == 0:
         print("inspect", path)
 os.mkfifo(f"{folder}/{CLASSIFIER.name}")
 if xception.verify_weights(folder).classifier.state == "ok":
