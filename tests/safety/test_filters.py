@@ -124,7 +124,7 @@ for path in sys.argv[1:]:
 def test_filters_with_thousands_of_values(tmp_path):
     """h5py before 3.16 crashes when it is asked for them, and later ones raise AssertionError."""
     paths = []
-    for number in (32000, 32015, DEFLATE):
+    for number in (32001, 32015, DEFLATE):  # for lzf, h5py crashes when it writes
         for count in (33, 500, 4000):
             for libver in ("earliest", "latest"):
 
