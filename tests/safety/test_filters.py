@@ -12,6 +12,7 @@ import pytest
 from hostile import (
     BIAS,
     FILTER,
+    FORMS,
     KERNEL,
     archive,
     assert_refused,
@@ -21,6 +22,7 @@ from hostile import (
     functional,
     hdf5_bytes,
     layer,
+    load_all,
     raw_dataset,
     replace_kernel,
 )  # fmt: skip
@@ -258,3 +260,32 @@ def test_compressed_doubles_are_converted_chunk_by_chunk(tmp_path):
     tracemalloc.stop()
     assert_same(model.get_weights(), [expected.astype(np.float32)])
     assert peak < expected.nbytes // 2 + (6 << 20)
+
+
+def test_memory_for_weights_is_what_the_user_allows(tmp_path, monkeypatch):
+    """The message names the figure that is enough."""
+    config = functional(entry(shape=(None, 512)), layer("Dense", "d", "pixels", units=512, use_bias=False))
+    numbers = np.random.default_rng(0).random((512, 512), np.float32)
+
+    def fill(file):
+        file["layers/dense/vars/0"] = numbers
+
+    for packed in (False, True):
+        path = archive(tmp_path / "x.keras", config, hdf5_bytes(fill), packed=packed)
+        monkeypatch.setenv("XCEPTION_MAX_MEMORY", "1MB")
+        for _ in range(1 + packed):  # first what is unpacked, then what is read of it
+            with pytest.raises(xception.ModelFileError, match="and the limit is") as caught:
+                xception.load_model(path)
+            monkeypatch.setenv("XCEPTION_MAX_MEMORY", str(caught.value).rpartition("XCEPTION_MAX_MEMORY=")[2])
+        assert_same(xception.load_model(path).get_weights(), [numbers])
+
+
+def test_chunks_are_counted_over_the_whole_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("xception.formats.hdf5.file.MAX_CHUNKS", 8)
+    spoil = replace_kernel(
+        lambda file, kernel: file.create_dataset(kernel, data=KERNEL, chunks=(1, 1), compression="gzip")
+    )
+    path = FORMS["keras"].write(tmp_path, spoil)
+    load_all(path)
+    monkeypatch.setattr("xception.formats.hdf5.file.MAX_CHUNKS", 7)
+    assert_refused(path, "has more than 7 chunks; refused")

@@ -20,6 +20,7 @@ from typing import Any
 from ...data.atomic import replace_file
 from ...data.regular_files import open_descriptor, open_regular_file
 from ...errors import ModelFileError
+from ...limits import format_bytes, get_limits
 from ..hdf5.file import File, create_file
 from ..hdf5.source import Source
 from ..limits import (
@@ -86,6 +87,14 @@ class Archive:
             max_bytes = MAX_HDF5_OVERHEAD_BYTES + min(
                 MAX_BYTES_PER_PARAMETER * parameter_count, MAX_WEIGHTS_COMPRESSION_RATIO * info.compress_size
             )
+            limit = get_limits().max_memory_bytes
+            if limit < min(info.file_size, max_bytes):
+                figure = format_bytes(info.file_size)
+                raise ModelFileError(
+                    f"{name}: unpacks to {figure}, and the limit is {format_bytes(limit)}; store it "
+                    f"uncompressed, call xception.set_limits(max_memory_bytes={info.file_size}), give "
+                    f"--max-memory {figure}, or set XCEPTION_MAX_MEMORY={figure}"
+                )
             return Source(name, self.path, content=_unpack(self.zip_file, info, max_bytes, name))
 
 
