@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.regular_files import open_regular_file
 from ..errors import DownloadError
 
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
@@ -43,7 +44,7 @@ class WeightsFile:
         try:
             if not path.is_file() or path.stat().st_size != self.size:
                 return False
-            with path.open("rb") as stream:
+            with open_regular_file(path) as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
         except OSError:
             return False
