@@ -89,6 +89,13 @@ def set_limits(
     _requested.update(values)
 
 
+def memory_advice(needed: int) -> str:
+    """Return how to raise the limit of memory to a number of bytes, for an error message."""
+    return (
+        f"set_limits(max_memory_bytes={needed}), --max-memory {format_bytes(needed)} or XCEPTION_MAX_MEMORY"
+    )
+
+
 def parse_bytes(text: str, name: str = "a size") -> int:
     """Parse a number of bytes, such as "2GB", "1.5 GiB" or "1000000".
 

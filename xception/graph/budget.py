@@ -13,7 +13,7 @@ from ..errors import LimitError
 from ..kernels import Array
 from ..layers import Cost, Sizes
 from ..layers.costs import count, known
-from ..limits import format_bytes, get_limits
+from ..limits import format_bytes, get_limits, memory_advice
 from .node import GraphParameters, Node
 
 #: A name such as "class_123456" in a list, with its number and its place in a dict.
@@ -99,8 +99,7 @@ def check_memory(name: str, needed: int) -> None:
         needed = min(needed, HOPELESS)
         raise LimitError(
             f"{name}: takes {format_bytes(needed)} of memory, weights included; the limit is "
-            f"{format_bytes(limit)}. If you trust the model, raise it: set_limits(max_memory_bytes="
-            f"{needed}), --max-memory {format_bytes(needed)} or XCEPTION_MAX_MEMORY"
+            f"{format_bytes(limit)}. If you trust the model, raise it: {memory_advice(needed)}"
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels import Array, elementwise
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import count, elementwise_cost
+from .costs import count, elementwise_cost, reduction_cost
 from .shapes import array_axes, fully_known
 from .validation import as_ints, check_axes, check_number, store_setting
 
@@ -75,7 +75,7 @@ class Activation(Layer):
         check_activation(self)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return activation_cost(self.activation, count(inputs[0]))
+        return activation_cost(self.activation, inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return activate(self.activation, inputs[0])
@@ -230,7 +230,7 @@ class Softmax(Layer):
         return inputs[0]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), TEMPORARIES, OPERATIONS_OF_OTHERS)
+        return activation_cost("softmax", inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.softmax(inputs[0], array_axes(self.axis, inputs[0].shape[1:]))
@@ -265,17 +265,19 @@ def activate(activation: str | Layer, y: Array) -> Array:
     return ACTIVATIONS[activation](y)
 
 
-def activation_cost(activation: str | Layer, elements: int) -> Cost:
-    """Return the cost of an activation that `check_activation` has accepted, for so many elements."""
+def activation_cost(activation: str | Layer, shape: Sizes) -> Cost:
+    """Return the cost of an activation that `check_activation` has accepted, for an array of this shape."""
     if isinstance(activation, Layer):
-        return activation.cost((elements,))
-    return elementwise_cost(elements, TEMPORARIES, OPERATIONS.get(activation, OPERATIONS_OF_OTHERS))
+        return activation.cost(shape)
+    work = OPERATIONS.get(activation, OPERATIONS_OF_OTHERS)
+    cost = elementwise_cost(count(shape), TEMPORARIES, work)
+    return cost + reduction_cost(shape, 2) if activation in ("softmax", "log_softmax") else cost
 
 
-def epilogue_cost(activation: str | Layer, elements: int) -> Cost:
-    """Return the cost of `apply_epilogue` for so many elements, beyond the array that it is given."""
-    bias = elementwise_cost(elements, -1)
-    return bias if activation == "linear" else bias + activation_cost(activation, elements)
+def epilogue_cost(activation: str | Layer, shape: Sizes) -> Cost:
+    """Return the cost of `apply_epilogue`, beyond the array of this shape that it is given."""
+    bias = elementwise_cost(count(shape), -1)
+    return bias if activation == "linear" else bias + activation_cost(activation, shape)
 
 
 def apply_epilogue(y: Array, parameters: Parameters, activation: str | Layer) -> Array:

@@ -74,7 +74,7 @@ class Conv2D(Layer):
         return (*_output_size(self, inputs[0]), self.filters)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        out, c = self.output_shape(*inputs), inputs[0][-1]
+        out, c = known(self.output_shape(*inputs)), inputs[0][-1]
         pixels, taps, padded = (
             count(out[:2]),
             math.prod(pair(self.kernel_size)),
@@ -89,7 +89,7 @@ class Conv2D(Layer):
             work += 2 * (gathered // self.groups) * self.filters
             copies = 1 if self.groups == 1 else 2  # the groups' outputs are concatenated
             convolution = Cost(work, padded + gathered // self.groups + copies * count(out))
-        return convolution + epilogue_cost(self.activation, count(out))
+        return convolution + epilogue_cost(self.activation, out)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         y = kernels.conv2d(inputs[0], parameters["kernel"], *_geometry(self), self.groups)
@@ -145,11 +145,11 @@ class SeparableConv2D(Layer):
         return (*_output_size(self, inputs[0]), self.filters)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        out, depth = self.output_shape(*inputs), inputs[0][-1] * self.depth_multiplier
+        out, depth = known(self.output_shape(*inputs)), inputs[0][-1] * self.depth_multiplier
         gathered = count(out[:2]) * depth
         pointwise = Cost(2 * gathered * self.filters, gathered + count(out))
         depthwise = _depthwise_cost(self, inputs[0], self.depth_multiplier)
-        return depthwise + pointwise + epilogue_cost(self.activation, count(out))
+        return depthwise + pointwise + epilogue_cost(self.activation, out)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         x = kernels.depthwise_conv2d(inputs[0], parameters["depthwise_kernel"], *_geometry(self))
@@ -199,7 +199,7 @@ class DepthwiseConv2D(Layer):
 
     def cost(self, *inputs: Sizes) -> Cost:
         depthwise = _depthwise_cost(self, inputs[0], self.depth_multiplier)
-        return depthwise + epilogue_cost(self.activation, count(self.output_shape(*inputs)))
+        return depthwise + epilogue_cost(self.activation, known(self.output_shape(*inputs)))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         y = kernels.depthwise_conv2d(inputs[0], parameters["kernel"], *_geometry(self))
@@ -278,7 +278,7 @@ class Conv2DTranspose(Layer):
         per_tap = OPERATIONS_PER_TAP + product * (2 * c + 3 * OPERATIONS_PER_ELEMENT)
         work = OPERATIONS_PER_CALL + kh * kw * per_tap + whole * OPERATIONS_PER_ELEMENT
         size = oh * ow * self.filters
-        return Cost(work, whole + product + size) + epilogue_cost(self.activation, size)
+        return Cost(work, whole + product + size) + epilogue_cost(self.activation, (oh, ow, self.filters))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         _, h, w, _ = inputs[0].shape

@@ -12,7 +12,7 @@ import numpy as np
 from ..kernels import Array
 from .activations import apply_epilogue, bias_parameter, check_activation, epilogue_cost
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, count, elementwise_cost
+from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, count, elementwise_cost, known
 from .shapes import broadcast_shapes, channel_count
 from .validation import (
     NestedFloats,
@@ -102,9 +102,9 @@ class Dense(Layer):
         return (*inputs[0][:-1], self.units)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        size = count(self.output_shape(*inputs))
-        product = Cost(OPERATIONS_PER_CALL + 2 * size * inputs[0][-1], size)
-        return product + epilogue_cost(self.activation, size)
+        out = known(self.output_shape(*inputs))
+        product = Cost(OPERATIONS_PER_CALL + 2 * count(out) * inputs[0][-1], count(out))
+        return product + epilogue_cost(self.activation, out)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return apply_epilogue(inputs[0] @ parameters["kernel"], parameters, self.activation)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels import Array
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, count, elementwise_cost
+from .costs import OPERATIONS_PER_ELEMENT, count, elementwise_cost, reduction_cost
 from .shapes import array_axes, check_channel_axis
 from .validation import check_axes, check_bool, check_int, check_last_axis, check_number
 
@@ -101,7 +101,9 @@ class LayerNormalization(Layer):
         return _gamma_and_beta(self, check_channel_axis(self.axis, inputs[0]))
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT) + reduction_cost(
+            inputs[0], 2
+        )
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return _scale_and_shift(_standardize(inputs[0], -1, self.epsilon), parameters)
@@ -144,7 +146,9 @@ class GroupNormalization(Layer):
         return _gamma_and_beta(self, c)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT) + reduction_cost(
+            inputs[0], 2
+        )
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
@@ -180,7 +184,7 @@ class UnitNormalization(Layer):
         return inputs[0]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 4 * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(count(inputs[0]), 2, 4 * OPERATIONS_PER_ELEMENT) + reduction_cost(inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0] / self.norm(inputs[0])

@@ -13,6 +13,7 @@ from .costs import (
     OPERATIONS_PER_CALL,
     OPERATIONS_PER_ELEMENT,
     OPERATIONS_PER_POOLED_ELEMENT,
+    OPERATIONS_PER_REDUCTION,
     OPERATIONS_PER_TAP,
     count,
 )
@@ -105,8 +106,9 @@ class GlobalPooling2D(Layer):
         return (1, 1, c) if self.keepdims else (c,)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        work = OPERATIONS_PER_CALL + count(inputs[0]) * OPERATIONS_PER_ELEMENT
-        return Cost(work, 2 * count(inputs[0][-1:]))
+        h, w, c = inputs[0]
+        work = OPERATIONS_PER_CALL + h * w * (c * OPERATIONS_PER_ELEMENT + OPERATIONS_PER_REDUCTION)
+        return Cost(work, 2 * c)
 
 
 @dataclass(frozen=True)
