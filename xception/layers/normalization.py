@@ -101,9 +101,8 @@ class LayerNormalization(Layer):
         return _gamma_and_beta(self, check_channel_axis(self.axis, inputs[0]))
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT) + reduction_cost(
-            inputs[0], 2
-        )
+        cost = elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        return cost + reduction_cost(inputs[0], 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return _scale_and_shift(_standardize(inputs[0], -1, self.epsilon), parameters)
@@ -146,9 +145,9 @@ class GroupNormalization(Layer):
         return _gamma_and_beta(self, c)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT) + reduction_cost(
-            inputs[0], 2
-        )
+        *pixels, c = inputs[0]
+        cost = elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        return cost + reduction_cost((*pixels, c if self.groups == -1 else self.groups, 1), 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelFileError
 from ...kernels import Array, aligned, whole_lines
-from ...limits import format_bytes, get_limits
+from ...limits import format_bytes, get_limits, memory_advice
 from .arrays import BFLOAT16, DEFLATE, FLETCHER32, SHUFFLE, StoredArray, is_numpy_type
 from .source import Source
 
@@ -99,11 +99,9 @@ def check_memory(arrays: Sequence[StoredArray], source: Source) -> None:
     needed += len(source.content or b"")
     limit = get_limits().max_memory_bytes
     if needed > limit:
-        figure = format_bytes(needed)
         raise ModelFileError(
-            f"{source.name}: reading its weights takes {figure} of memory, and the limit is "
-            f"{format_bytes(limit)}; to allow it, call xception.set_limits(max_memory_bytes={needed}), give "
-            f"--max-memory {figure}, or set XCEPTION_MAX_MEMORY={figure}"
+            f"{source.name}: reading its weights takes {format_bytes(needed)} of memory; the limit is "
+            f"{format_bytes(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
         )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from ...data.atomic import replace_file
 from ...data.regular_files import open_descriptor, open_regular_file
 from ...errors import ModelFileError
-from ...limits import format_bytes, get_limits
+from ...limits import format_bytes, get_limits, memory_advice
 from ..hdf5.file import File, create_file
 from ..hdf5.source import Source
 from ..limits import (
@@ -89,11 +89,10 @@ class Archive:
             )
             limit = get_limits().max_memory_bytes
             if limit < min(info.file_size, max_bytes):
-                figure = format_bytes(info.file_size)
                 raise ModelFileError(
-                    f"{name}: unpacks to {figure}, and the limit is {format_bytes(limit)}; store it "
-                    f"uncompressed, call xception.set_limits(max_memory_bytes={info.file_size}), give "
-                    f"--max-memory {figure}, or set XCEPTION_MAX_MEMORY={figure}"
+                    f"{name}: unpacks to {format_bytes(info.file_size)}; the limit is {format_bytes(limit)}. "
+                    f"If you trust the file, store it uncompressed, or raise the limit: "
+                    f"{memory_advice(info.file_size)}"
                 )
             return Source(name, self.path, content=_unpack(self.zip_file, info, max_bytes, name))
 
