@@ -230,5 +230,5 @@ def test_one_array_listed_by_many_layers(tmp_path, monkeypatch):
                 group["kernel"] = first
 
     path = whole_h5(tmp_path / "x.h5", functional(entry("vector", (None, 512)), *layers), share)
-    with pytest.raises(xception.ModelFileError, match=r"takes 629.2MB of memory, and the limit is 600MB"):
+    with pytest.raises(xception.ModelFileError, match=r"takes 629.2MB of memory; the limit is 600MB"):
         xception.load_model(path)
