@@ -9,13 +9,8 @@ import small_models
 
 from xception.data.failures import FailureLog
 from xception.data.photographs import Photograph, find_photographs
-from xception.feature_extraction.store import (
-    CacheStore,
-    FeatureStore,
-    MemoryStore,
-    fingerprint,
-    identify_by_content,
-)
+from xception.feature_extraction.identity import fingerprint, identify_by_content
+from xception.feature_extraction.store import CacheStore, FeatureStore, MemoryStore
 
 
 @pytest.fixture

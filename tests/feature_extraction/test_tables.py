@@ -42,7 +42,7 @@ def test_npy_and_its_paths_are_written_together(tmp_path, table, monkeypatch):
         raise KeyboardInterrupt
 
     tables.write_table(tmp_path / "f.npy", table)
-    monkeypatch.setattr(tables.csv, "writer", interrupted)
+    monkeypatch.setattr(tables, "path_cell", interrupted)
     other = replace(table, order=table.order[::-1])
     with pytest.raises(KeyboardInterrupt):
         tables.write_table(tmp_path / "f.npy", other)
