@@ -6,6 +6,7 @@ import hashlib
 import sys
 import time
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 if TYPE_CHECKING:
     import requests
@@ -61,21 +62,27 @@ def download(url: str, stream: IO[bytes], size: int) -> str:
 
 def _open(session: requests.Session, url: str) -> requests.Response:
     """Return the response at the end of redirects, whose own contents are not read: they may have no end."""
+    find_target = session.get_redirect_target
+    session.get_redirect_target = lambda _: None  # requests would read a redirect's content, whole
     for _ in range(MAX_REDIRECTS):
         response = session.get(
-            url, stream=True, allow_redirects=False, timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
-            headers={"Accept-Encoding": "identity"},  # a packed megabyte can be a gigabyte
+            url, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+            headers={"Accept-Encoding": "identity"},
         )  # fmt: skip
-        if response.next is None or response.next.url is None:
+        target = find_target(response)
+        if target is None:
             response.raise_for_status()
             return response
         response.close()
-        url = response.next.url
+        url = urljoin(url, target)
     raise OSError(f"more than {MAX_REDIRECTS} redirects")
 
 
 def _read(raw: Any) -> bytes:
-    """Return what has arrived of a response, at most CHUNK_BYTES, as it was sent; b"" at its end."""
+    """Return what has arrived of a response, at most CHUNK_BYTES, as it was sent; b"" at its end.
+
+    It is never unpacked: a packed megabyte can be a gigabyte.
+    """
     from urllib3.exceptions import HTTPError
 
     try:
