@@ -200,16 +200,18 @@ def low_limit(monkeypatch):
 @pytest.mark.usefixtures("low_limit")
 def test_one_long_name_among_many_is_refused_before_the_work(tmp_path):
     many = photographs(1000, "d/" * 1500 + "b.jpg")
-    with pytest.raises(ValueError, match=r"f\.npz: the names .* take 11 MiB.*3,005 characters; write \.csv"):
+    with pytest.raises(
+        ValueError, match=r"f\.npz: the names .* take 11 MiB.*3,005 characters: d/d/.*; write \.csv"
+    ):
         tables.checked_texts(tmp_path / "f.npz", many)
     taken = []
     with pytest.raises(ValueError, match="3,005 characters"):
         taken.extend(tables.checked_texts(tmp_path / "f.npz", iter(many[::-1])))
-    assert taken == []  # those of a generator are known by and by
+    assert len(taken) < 100  # as soon as it is known
     assert tables.checked_texts(tmp_path / "f.csv", many) is many
     labelled = [replace(photo, label="ab"[i % 2]) for i, photo in enumerate(photographs(2000))]
     labelled[7] = replace(labelled[7], label="c" * 255)
-    with pytest.raises(ValueError, match="255 characters"):
+    with pytest.raises(ValueError, match="255 characters: ccc"):
         tables.checked_texts(tmp_path / "f.npz", labelled)
 
 

@@ -142,16 +142,18 @@ def checked_texts(path: Path, photographs: Iterable[Photograph]) -> Iterable[Pho
 
 
 def _checked(path: Path, photographs: Iterable[Photograph]) -> Iterator[Photograph]:
-    longest, totals = [0, 0], [0, 0]  # characters of the longest and of all: of paths, of labels
+    longest, totals = ["", ""], [0, 0]  # the longest text and the characters of all: of paths, of labels
     for count, photograph in enumerate(photographs, start=1):
         for i, text in enumerate((photograph.path or "", photograph.label)):
-            longest[i], totals[i] = max(longest[i], len(text)), totals[i] + len(text)
-            array_bytes = 4 * count * longest[i]
+            totals[i] += len(text)
+            if len(text) > len(longest[i]):
+                longest[i] = text
+            array_bytes = 4 * count * len(longest[i])
             if array_bytes > max(MAX_TEXT_ARRAY_BYTES, MAX_PADDING * 4 * totals[i]):
                 raise ValueError(
                     f"{path.name}: the names of photographs would take {array_bytes >> 20:,} MiB in memory, "
-                    f"as a .npz file gives each the length of the longest, {longest[i]:,} characters; write "
-                    ".csv, .npy or .parquet, or shorten that name"
+                    f"as a .npz file gives each the length of the longest, {len(longest[i]):,} characters: "
+                    f"{longest[i][:100]}…; write .csv, .npy or .parquet, or shorten that name"
                 )
         yield photograph
 
