@@ -63,7 +63,8 @@ def download(url: str, stream: IO[bytes], size: int) -> str:
 def _open(session: requests.Session, url: str) -> requests.Response:
     """Return the response at the end of redirects, whose own contents are not read: they may have no end."""
     find_target = session.get_redirect_target
-    session.get_redirect_target = lambda _: None  # requests would read a redirect's content, whole
+    untyped: Any = session
+    untyped.get_redirect_target = lambda _: None  # requests would read a redirect's content, whole
     for _ in range(MAX_REDIRECTS):
         response = session.get(
             url, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
