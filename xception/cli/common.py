@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..console.csv_text import format_row
 from ..console.text import terminal_safe
 from ..data.failures import Failure
 from ..data.preprocessing import SCALINGS
@@ -205,6 +205,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def show_csv(rows: Iterable[Sequence[object]]) -> None:
-    """Print rows as CSV."""
-    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+def show_csv(rows: Iterable[Sequence[object]], path_columns: Container[int] = (0,)) -> None:
+    """Print rows as CSV.
+
+    Args:
+        rows: Their cells: numbers, text, or None.
+        path_columns: The columns that hold paths.
+    """
+    for row in rows:
+        sys.stdout.write(format_row(row, path_columns))
