@@ -34,10 +34,10 @@ def _end_when_interrupted() -> None:
 
 _end_when_interrupted()
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
-from .version import __version__
+from .version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from . import architecture, engine, errors, gradients, graph, kernels, layers, training

@@ -19,7 +19,7 @@ from typing import Any
 STATUS = 130  #: of an interrupted program: 128 + SIGINT
 #: How long an interrupt waits for an import, and another interrupt for the removal of half-written files.
 PATIENCE_SECONDS = 3.0
-REPEAT_SECONDS = 0.02  #: before an interrupt is raised again
+REPEAT_SECONDS = 0.005  #: before an interrupt is raised again
 
 #: Whether a command works. Before and after there is nothing to remove, and an interrupt ends the process.
 working = False
@@ -80,7 +80,7 @@ def _is_handled() -> bool:
 
 
 def _is_import(frame: FrameType | None) -> bool:
-    """Whether the interrupted code runs inside an import. It can wait: nothing but the import is done there."""
+    """Whether the interrupted code runs inside an import, which is short enough to wait for."""
     if not hasattr(signal, "setitimer"):
         return False  # nothing would raise the exception afterwards
     while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):

@@ -32,10 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
 
     try:
-        status = _run(argv)
-        if interrupts.arrived():  # but was lost
-            raise KeyboardInterrupt
-        return status
+        try:
+            return _run(argv)
+        finally:
+            if interrupts.arrived():  # and nobody has heard it yet
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         print("xception: interrupted", file=sys.stderr)
         return interrupts.STATUS

@@ -54,7 +54,9 @@ class ParameterStore:
 
     def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
         self.graph = graph
-        self._lock = OwnedLock("a change of parameters")  # held while new parameters are made of the present ones
+        self._lock = OwnedLock(
+            "a change of parameters"
+        )  # held while new parameters are made of the present ones
         self._plan = self._plan_for(parameters)
 
     def __reduce__(self) -> tuple[object, ...]:
