@@ -21,6 +21,7 @@ import os
 import random
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,6 @@ import traceback
 import warnings
 import zlib
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,12 @@ class Cases:
     def write(self, number: int) -> Path:
         """Write the file of a case."""
         suffix, content = self.change(random.Random(f"{self.kind} {self.seed} {number}"), self.seeds)
+        return self.write_content(suffix, content)
+
+    def write_content(self, suffix: str, content: bytes) -> Path:
+        """Write a file in place of that of the case before."""
+        for old in self.folder.glob("case*"):
+            old.unlink()
         path = self.folder / f"case{suffix}"
         path.write_bytes(content)
         return path
@@ -128,47 +134,47 @@ def run_picture(path: Path) -> str:
     return "answer"
 
 
-def work(kind: str, seed: int, memory: int) -> None:
-    """Run the cases whose numbers come on stdin; answer each with a line of JSON on stdout."""
+def work(kind: str, seed: int, memory: int, folder: Path) -> None:
+    """Run the cases whose numbers come on stdin; answer each with a line of JSON on stdout.
+
+    The file of a case stays in the folder until the next one comes.
+    """
     import xception
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the decoders in C print to stdout
     faulthandler.enable()
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory(prefix="fuzz") as name:
-        cases = Cases(kind, seed, Path(name))
-        for attribute in xception.__all__:
-            getattr(xception, attribute)
-        for suffix, content in cases.seeds:  # everything is imported, and a valid file is never refused
-            path = cases.folder / f"valid{suffix}"
-            path.write_bytes(content)
-            cases.run(path)
-        gc.collect()
-        resident = status_bytes("VmRSS")
-        # Beyond `memory` the case is a finding; far beyond it the machine must not suffer.
-        limit = status_bytes("VmSize") + 3 * memory
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        print(json.dumps({"ready": os.getpid(), "seeds": len(cases.seeds)}), file=answers, flush=True)
-        for line in sys.stdin:
-            answer: dict[str, Any] = {"case": int(line)}
-            path = cases.write(int(line))
-            Path("/proc/self/clear_refs").write_text("5")  # the peak of this case alone
-            faulthandler.dump_traceback_later(MAX_SECONDS - 1)
-            try:
-                answer["outcome"] = cases.run(path)
-            except BaseException as error:
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                answer["outcome"] = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
-                answer["details"] = "".join(traceback.format_exception(error))[-3000:]
-            faulthandler.cancel_dump_traceback_later()
-            answer["peak"] = max(0, status_bytes("VmHWM") - resident)
-            answer["growth"] = max(0, status_bytes("VmRSS") - resident)
-            if answer["peak"] > memory:
-                answer["outcome"] = f"memory: {answer['peak'] / 2**30:.1f} GiB ({answer['outcome']})"
-            print(json.dumps(answer), file=answers, flush=True)
-            if answer["peak"] > 64 << 20:
-                gc.collect()
+    cases = Cases(kind, seed, folder)
+    for attribute in xception.__all__:
+        getattr(xception, attribute)
+    for suffix, content in cases.seeds:  # everything is imported, and a valid file is never refused
+        cases.run(cases.write_content(suffix, content))
+    gc.collect()
+    resident = status_bytes("VmRSS")
+    # Beyond `memory` the case is a finding; far beyond it the machine must not suffer.
+    limit = status_bytes("VmSize") + 3 * memory
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    print(json.dumps({"ready": os.getpid(), "seeds": len(cases.seeds)}), file=answers, flush=True)
+    for line in sys.stdin:
+        answer: dict[str, Any] = {"case": int(line)}
+        path = cases.write(int(line))
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of this case alone
+        faulthandler.dump_traceback_later(MAX_SECONDS - 1)
+        try:
+            answer["outcome"] = cases.run(path)
+        except BaseException as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            answer["outcome"] = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
+            answer["details"] = "".join(traceback.format_exception(error))[-3000:]
+        faulthandler.cancel_dump_traceback_later()
+        answer["peak"] = max(0, status_bytes("VmHWM") - resident)
+        answer["growth"] = max(0, status_bytes("VmRSS") - resident)
+        if answer["peak"] > memory:
+            answer["outcome"] = f"memory: {answer['peak'] / 2**30:.1f} GiB ({answer['outcome']})"
+        print(json.dumps(answer), file=answers, flush=True)
+        if answer["peak"] > 64 << 20:
+            gc.collect()
 
 
 def status_bytes(field: str) -> int:
@@ -182,7 +188,10 @@ class Worker:
 
     def __init__(self, kind: str, seed: int, memory: int) -> None:
         self.log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-        command = [sys.executable, __file__, kind, f"--seed={seed}", f"--memory={memory}", "--worker"]
+        self.folder = Path(tempfile.mkdtemp(prefix="fuzz"))
+        command = [
+            sys.executable, __file__, kind, f"--seed={seed}", f"--memory={memory}", f"--worker={self.folder}",
+        ]  # fmt: skip
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                        "XCEPTION_NUM_THREADS": "1"}  # fmt: skip
         self.process = subprocess.Popen(
@@ -214,6 +223,10 @@ class Worker:
         name = signal.Signals(-status).name if status < 0 else f"status {status}"
         return {"case": self.case, "outcome": f"crash: {name}", "details": self.messages()}
 
+    def file(self) -> Path:
+        """Return the file of the case."""
+        return next(self.folder.glob("case*"))
+
     def messages(self) -> str:
         self.log.seek(0)
         return self.log.read()[-3000:]
@@ -225,16 +238,18 @@ class Worker:
         self.process.stdin.close()  # type: ignore[union-attr]
         self.process.stdout.close()  # type: ignore[union-attr]
         self.log.close()
+        shutil.rmtree(self.folder)
 
 
 # --- the run --------------------------------------------------------------------------------
 
 
-def answers(kind: str, seed: int, memory: int, end: float, jobs: int, first: int) -> Any:
+def answers(kind: str, seed: int, memory: int, seconds: float, jobs: int, first: int) -> Any:
     """Run cases on several workers until the time is over; yield their answers."""
     workers = [Worker(kind, seed, memory) for _ in range(jobs)]
     number = first
     valid = [worker.wait_until_ready() for worker in workers]
+    end = time.monotonic() + seconds
     print(f"{kind}, seed {seed}: {valid[0]} valid files, {jobs} workers", flush=True)
     try:
         for worker in workers:
@@ -250,7 +265,7 @@ def answers(kind: str, seed: int, memory: int, end: float, jobs: int, first: int
                 else:
                     answer = {"case": worker.case, "outcome": f"more than {MAX_SECONDS} s",
                               "details": worker.messages()}  # fmt: skip
-                yield answer
+                yield answer, worker.file()
                 alive = "peak" in answer and worker.count < MAX_CASES_PER_WORKER
                 if not alive or time.monotonic() > end:
                     worker.end()
@@ -267,19 +282,12 @@ def answers(kind: str, seed: int, memory: int, end: float, jobs: int, first: int
             worker.end()
 
 
-def run_once(kind: str, seed: int, memory: int, case: int) -> dict[str, Any]:
-    """Run one case in a process of its own."""
-    for answer in answers(kind, seed, memory, 0.0, 1, case):
-        return answer
-    raise AssertionError
-
-
 def fuzz(options: argparse.Namespace) -> int:
     start = time.monotonic()
     outcomes: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     peak = growth = 0
-    for answer in answers(options.kind, options.seed, options.memory, start + options.seconds,
+    for answer, path in answers(options.kind, options.seed, options.memory, options.seconds,
                           options.jobs, options.first):  # fmt: skip
         outcome = answer["outcome"]
         peak, growth = max(peak, answer.get("peak", 0)), max(growth, answer.get("growth", 0))
@@ -287,7 +295,7 @@ def fuzz(options: argparse.Namespace) -> int:
         outcomes[signature] += 1
         if outcome not in ("answer", "refused") and kept[signature] < MAX_KEPT_PER_SIGNATURE:
             kept[signature] += 1
-            keep(options, answer)
+            keep(options, answer, path)
     seconds = time.monotonic() - start
     count = sum(outcomes.values())
     print(
@@ -298,20 +306,14 @@ def fuzz(options: argparse.Namespace) -> int:
     return 1 if kept else 0
 
 
-@cache
-def case_files(kind: str, seed: int) -> Cases:
-    return Cases(kind, seed, Path(tempfile.mkdtemp(prefix="fuzz")))
-
-
-def keep(options: argparse.Namespace, answer: dict[str, Any]) -> None:
+def keep(options: argparse.Namespace, answer: dict[str, Any], path: Path) -> None:
     """Write the file of a finding and what is known of it to the folder, and print its number."""
     options.save.mkdir(parents=True, exist_ok=True)
     name = f"{options.kind}-{options.seed}-{answer['case']}"
-    path = case_files(options.kind, options.seed).write(answer["case"])
     kept = options.save / f"{name}{path.suffix}"
-    kept.write_bytes(path.read_bytes())
+    shutil.copy(path, kept)
     (options.save / f"{name}.txt").write_text(f"{answer['outcome']}\n{answer.get('details', '')}")
-    print(f"FINDING {kept}: {answer['outcome']} (--seed {options.seed} --only {answer['case']})", flush=True)
+    print(f"{kept}: {answer['outcome']} (--seed {options.seed} --only {answer['case']})", flush=True)
 
 
 def main() -> int:
@@ -328,19 +330,19 @@ def main() -> int:
     parser.add_argument(
         "--save", type=Path, default=Path("fuzz-cases"), help="folder of findings (fuzz-cases)"
     )
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     from xception.limits import parse_bytes
 
     options.memory = parse_bytes(options.memory, "--memory")
     if options.worker:
-        work(options.kind, options.seed, options.memory)
+        work(options.kind, options.seed, options.memory, options.worker)
         return 0
     if options.only is not None:
-        answer = run_once(options.kind, options.seed, options.memory, options.only)
-        keep(options, answer)
-        print(answer.get("details", ""), answer)
-        return 0 if answer["outcome"] in ("answer", "refused") else 1
+        for answer, path in answers(options.kind, options.seed, options.memory, 0.0, 1, options.only):
+            keep(options, answer, path)
+            print(answer.get("details", ""))
+            return 0 if answer["outcome"] in ("answer", "refused") else 1
     return fuzz(options)
 
 
