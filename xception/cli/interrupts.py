@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 STATUS = 130  #: of an interrupted program: 128 + SIGINT
@@ -33,6 +33,7 @@ def install() -> None:
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, _handle)
     sys.unraisablehook = _handle_unraisable
+    sys.excepthook = _handle_uncaught
     atexit.register(_ignore)  # first, and so called last
     signal.signal(signal.SIGINT, _handle)
 
@@ -89,8 +90,12 @@ def _is_import(frame: FrameType | None) -> bool:
 
 
 def _handle_unraisable(unraisable: Any) -> None:
-    """Raise a KeyboardInterrupt again that came in a finalizer. Report other exceptions as Python does."""
-    if working and issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _repeat()
-    else:
+    """Report an exception in a finalizer as Python does, except those that an interrupt has caused."""
+    if not arrived():  # after an interrupt, finalizers also find objects that are half made
         sys.__unraisablehook__(unraisable)
+
+
+def _handle_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Do the same for uncaught exceptions: Cython reports those in its finalizers so."""
+    if not arrived():
+        sys.__excepthook__(kind, error, trace)

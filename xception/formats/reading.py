@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ..graph import Graph, Network
 from ..kernels import Array
+from .hdf5.exiting import using_file
 from .keras import reader
 from .stored import StoredModel
 
@@ -60,7 +61,8 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
             supported.
     """
     path = Path(path)
-    return find_reader(path).read_model(path)
+    with using_file():
+        return find_reader(path).read_model(path)
 
 
 def read_weights(
@@ -97,7 +99,8 @@ def read_weights(
             the file holds a larger model.
     """
     path = Path(path)
-    return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
+    with using_file():
+        return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
 
 
 def count_classes(path: str | os.PathLike[str]) -> int | None:
@@ -115,7 +118,8 @@ def count_classes(path: str | os.PathLike[str]) -> int | None:
         ModelFileError: The file holds no weights, or is damaged or hostile.
     """
     path = Path(path)
-    return find_reader(path).count_classes(path)
+    with using_file():
+        return find_reader(path).count_classes(path)
 
 
 def check_file(path: Path) -> None:

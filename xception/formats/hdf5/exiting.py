@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import h5py  # noqa: F401  # before `_finish` is registered: h5py's own handler at exit then runs after it
+
 #: How long the process waits for a file. Reading a hundred megabytes takes a tenth of a second.
 MAX_SECONDS = 10.0
 POLL_SECONDS = 0.002
@@ -23,9 +25,10 @@ _exiting = False
 
 @contextmanager
 def using_file() -> Iterator[None]:
-    """Keep the process alive within a `with` block that uses an HDF5 file.
+    """Keep the process alive within a `with` block or a decorated function that uses an HDF5 file.
 
-    A thread that enters it while the process ends is stopped there.
+    h5py's objects, which take HDF5's lock when they are freed, must not outlive it. A thread that enters
+    it while the process ends is stopped there.
 
     Raises:
         RuntimeError: The process is ending, and has waited for this thread.
@@ -35,14 +38,14 @@ def using_file() -> Iterator[None]:
     try:
         # Not what a handler of `atexit` does: it runs on the main thread, or in new threads that it joins.
         if _exiting and thread.daemon and _busy[thread] == 1:
-            del _busy[thread]
+            _busy[thread] = 0
             time.sleep(MAX_SECONDS)  # Python ends the thread before this time is over
             raise RuntimeError("the program is ending")
         yield
     finally:
-        count = _busy.pop(thread, 0) - 1
-        if count > 0:
-            _busy[thread] = count
+        _busy[thread] -= 1
+        if _busy[thread] <= 0:
+            del _busy[thread]
 
 
 def _finish() -> None:
@@ -51,7 +54,8 @@ def _finish() -> None:
     _exiting = True
     end = time.monotonic() + MAX_SECONDS
     while time.monotonic() < end and any(
-        thread.is_alive() and thread is not threading.current_thread() for thread in list(_busy)
+        count > 0 and thread.is_alive() and thread is not threading.current_thread()
+        for thread, count in list(_busy.items())
     ):
         time.sleep(POLL_SECONDS)
 
