@@ -18,7 +18,7 @@ def run() -> int:
         interrupts.working = True
         status = main()
     except KeyboardInterrupt:  # just before or after the command
-        status = interrupts.STATUS
+        status = interrupts.report()
     finally:
         interrupts.working = False
     return status

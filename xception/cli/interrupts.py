@@ -50,6 +50,12 @@ def arrived() -> bool:
     return _first is not None
 
 
+def report() -> int:
+    """Print that the command was interrupted; return the exit status."""
+    print("xception: interrupted", file=sys.stderr)
+    return STATUS
+
+
 def _handle(number: int, frame: FrameType | None) -> None:
     global _first
     if not working:

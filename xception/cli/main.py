@@ -38,8 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if interrupts.arrived():  # and nobody has heard it yet
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
-        print("xception: interrupted", file=sys.stderr)
-        return interrupts.STATUS
+        return interrupts.report()
 
 
 def _run(argv: Sequence[str] | None) -> int:
