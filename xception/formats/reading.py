@@ -13,6 +13,7 @@ from typing import Protocol
 from ..data.regular_files import check_regular_file
 from ..graph import Graph, Network
 from ..kernels import Array
+from .hdf5.exiting import using_file
 from .keras import reader
 from .stored import StoredModel
 
@@ -66,7 +67,8 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
         UserWarning: Arrays hold NaN or infinity.
     """
     path = Path(path)
-    return find_reader(path).read_model(path)
+    with using_file():
+        return find_reader(path).read_model(path)
 
 
 def read_weights(
@@ -104,7 +106,8 @@ def read_weights(
             `skip_mismatch` allow it or because the file holds a larger model.
     """
     path = Path(path)
-    return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
+    with using_file():
+        return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
 
 
 def count_classes(path: str | os.PathLike[str]) -> int | None:
@@ -123,7 +126,8 @@ def count_classes(path: str | os.PathLike[str]) -> int | None:
         ModelFileError: The file holds no weights, or is damaged or hostile.
     """
     path = Path(path)
-    return find_reader(path).count_classes(path)
+    with using_file():
+        return find_reader(path).count_classes(path)
 
 
 def check_file(path: Path) -> None:

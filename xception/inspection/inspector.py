@@ -24,6 +24,7 @@ from ..data.regular_files import open_regular_file
 from ..errors import ModelFileError, XceptionError
 from ..formats import count_classes, read_model, read_weights
 from ..formats.hdf5.arrays import BFLOAT16
+from ..formats.hdf5.exiting import using_file
 from ..formats.hdf5.file import SIGNATURE, File, list_entries, open_file, open_group, open_object, read_text
 from ..formats.hdf5.source import Source
 from ..formats.keras import weights_by_name, weights_by_position
@@ -49,6 +50,7 @@ class _OtherFormatError(XceptionError):
     """The file is intact, but not in a format of Keras."""
 
 
+@using_file()
 def inspect(path: str | os.PathLike[str]) -> Inspection:
     """Report what a model or weights file is, what is in it, and whether it runs here.
 

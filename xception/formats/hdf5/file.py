@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -18,8 +17,10 @@ import h5py
 import numpy as np
 
 from ...errors import ModelFileError, XceptionError
+from ...locks import OwnedLock
 from ..limits import MAX_CHUNKS, MAX_LINKS, MAX_LOCATION_CHARACTERS, MAX_PATH_DEPTH, MAX_TEXTS_READ_BYTES
 from . import headers
+from .exiting import using_file
 from .headers import HeaderError
 from .source import Source
 from .tables import check_object
@@ -49,7 +50,7 @@ def open_file(source: Source) -> Iterator[File]:
         ModelFileError: The file is not HDF5, or is damaged. Errors that h5py raises later, inside the
             `with` block, become a ModelFileError too.
     """
-    with _without_plugins(), source.open() as stream:
+    with using_file(), _without_plugins(), source.open() as stream:
         try:
             start = stream.read(headers.SUPERBLOCK_BYTES) or b""
             if not start.startswith(SIGNATURE):
@@ -74,11 +75,11 @@ def open_file(source: Source) -> Iterator[File]:
 @contextlib.contextmanager
 def create_file(path: Path) -> Iterator[File]:
     """Open a new HDF5 file for writing."""
-    with h5py.File(path, "w") as file:
+    with using_file(), h5py.File(path, "w") as file:
         yield file
 
 
-_plugins_lock = threading.Lock()
+_plugins_lock = OwnedLock("opening an HDF5 file")
 _plugin_folders: list[bytes] = []  #: removed from HDF5's search path while files are open
 _open_files = 0
 
@@ -91,7 +92,7 @@ def _without_plugins() -> Iterator[None]:
     plugin folders.
     """
     global _open_files
-    with _plugins_lock:
+    with _plugins_lock.hold():
         if not _open_files:
             _plugin_folders[:] = [h5py.h5pl.get(i) for i in range(h5py.h5pl.size())]
             for _ in _plugin_folders:
@@ -100,7 +101,7 @@ def _without_plugins() -> Iterator[None]:
     try:
         yield
     finally:
-        with _plugins_lock:
+        with _plugins_lock.hold():
             _open_files -= 1
             if not _open_files:
                 for folder in _plugin_folders:
