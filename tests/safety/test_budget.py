@@ -1,6 +1,7 @@
 """Small files whose predictions would take gigabytes or hours."""
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -173,3 +174,39 @@ def test_the_command_says_which_limit_would_do(
     status, _, err = run("predict", photograph, "--model", path, "--max-memory", "much")
     assert status == 2
     assert "must be a number of bytes such as 2GB" in err
+
+
+def many_outputs(path: Path, size: int) -> Path:
+    rows = [layer("AveragePooling2D", "half", "pixels", pool_size=2), layer("Flatten", "f", "half")]
+    described = functional(entry(shape=(None, size, size, 3)), *rows)
+    return archive(path, described, hdf5_bytes(no_weights))
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "score-cam", "occlusion"])
+def test_more_classes_than_an_explanation_or_evaluation_has_room_for(tmp_path: Path, method: str) -> None:
+    """Both have a table of all classes against all classes."""
+    model = xception.load_model(many_outputs(tmp_path / "x.keras", 200))  # 30,000 classes
+    photograph = Image.new("RGB", (200, 200))
+    with pytest.raises(xception.LimitError, match=r"--max-memory 3\.6GB"):
+        xception.explain(photograph, model, method=method)
+    with pytest.raises(xception.LimitError, match=r"the confusion matrix: takes 7\.2GB"):
+        xception.evaluate([photograph], ["class_7"], model)
+
+
+def test_an_explanation_of_millions_of_predictions(tmp_path: Path) -> None:
+    model = xception.load_model(large_input(tmp_path / "x.keras", 3000))
+    photograph = Image.new("RGB", (40, 40))
+    with pytest.raises(xception.LimitError, match=r"2,250,000 passes, of which the limit counts 1 in 20"):
+        xception.explain(photograph, model, method="occlusion")
+
+
+def test_a_photograph_that_a_model_enlarges_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    model = xception.load_model(large_input(tmp_path / "x.keras", 9000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(xception.LimitError, match=r"--max-memory 3\.5GB"):
+            xception.predict(Image.new("RGB", (40, 40)), model)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000

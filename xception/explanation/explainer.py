@@ -161,7 +161,9 @@ class Explainer:
         return self._explanation(result, shape, pictures, [None] * len(x), list(range(len(x))))
 
     def _progress_bar(self, total: int | None, shape: tuple[int, ...], verbose: Verbose) -> PassProgress:
-        return PassProgress(total, self._method.count_passes(shape), verbose)
+        passes = self._method.count_passes(shape)
+        self._method.scores.check_passes(shape, passes)
+        return PassProgress(total, passes, verbose)
 
     def _explanation(
         self,

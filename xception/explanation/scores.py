@@ -11,6 +11,7 @@ import numpy as np
 
 from ..gradients import nodes_between
 from ..graph import Graph, Node
+from ..graph.budget import check_memory, check_work, node_costs
 from ..kernels import Array
 from ..layers import Flatten, Identity, Layer, Reshape, Softmax
 from ..prediction.classifier import Classifier
@@ -59,6 +60,7 @@ class Scores:
             self._tail = [self.graph.nodes[changed], *nodes_between(self.graph, [changed], [self.output])]
         tail = {node.name for node in self._tail}
         self._tail_inputs = {source for node in self._tail for source in node.inputs} - tail
+        check_memory(self.graph.name, 4 * len(classifier.class_names) ** 2)  # before `signs` is made
         binary = np.array([[-1], [1]], np.float32)
         self.signs = (
             binary if self._decoder.is_binary else np.eye(len(classifier.class_names), dtype=np.float32)
@@ -91,6 +93,14 @@ class Scores:
     def images_at_once(self, input_shape: tuple[int, ...], requested: int) -> int:
         """Return how many images of this shape are computed together: `requested`, or fewer large ones."""
         return self._plan.examples_at_once((), (input_shape,), requested)
+
+    def check_passes(self, input_shape: tuple[int, ...], passes: int) -> None:
+        """Raise LimitError if so many forward passes of an image of this shape take too much work."""
+        check_work(
+            self.graph.name,
+            node_costs(self.graph.nodes.values(), {self.graph.inputs[0]: input_shape}),
+            passes,
+        )
 
     def map_shape(self, node: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Return the shape (h, w, c) of a node's maps, for images of this shape."""

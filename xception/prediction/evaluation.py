@@ -16,6 +16,7 @@ from ..data.class_names import ClassNames
 from ..data.failures import Failure, FailureLog, OnError
 from ..data.photographs import Photograph
 from ..data.preprocessing import ScalingArgument
+from ..graph.budget import check_memory
 from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from .labels import label_photographs
 from .report import class_table, confusion_table, count_confusions, mistake_table, optional
@@ -287,6 +288,7 @@ def evaluate(
     """
     check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
     classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     log = FailureLog(on_error)
     photographs, truth = label_photographs(images, labels, classifier.class_names, log)
     paths: list[str | None] = []  # of the photographs that could be read

@@ -22,6 +22,7 @@ from ..data.preprocessing import (
     ScalingArgument,
     check_option,
 )
+from ..graph.budget import check_memory
 from ..kernels import Array
 from ..limits import get_limits
 from ..models.inputs import image_input, own_scaling
@@ -62,6 +63,7 @@ class Preprocessor:
 
     Raises:
         ValueError: The model does not take photographs, or an option is unknown.
+        LimitError: A single photograph of the model's size takes more memory than the limits allow.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Preprocessor:
             check_option("interpolation", interpolation, INTERPOLATIONS)
         self.model = model
         self.size = image_size(model)
+        check_memory(model.name, self.size[0] * self.size[1] * 3 * BYTES_PER_VALUE)
         if scaling == "auto":
             scaling = model.preprocessing.scaling or infer_scaling(model)
         self.scaling: Scaling = scaling
