@@ -13,8 +13,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ImageError
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
-from .image_formats import FORMAT_NAMES, FORMATS, ImageFormat, decoder_bytes_per_pixel
-from .metadata import MAX_SCANNED_PIXELS, check_tags, read_jpeg_structure
+from .image_formats import BYTES_PER_PIXEL, FORMAT_NAMES, FORMATS, ImageFormat, decoder_bytes
+from .metadata import (
+    MAX_SCANNED_PIXELS,
+    JpegStructure,
+    check_png_chunks,
+    check_ppm_comments,
+    check_tags,
+    read_jpeg_structure,
+)
 from .regular_files import open_regular_file
 
 if TYPE_CHECKING:
@@ -25,9 +32,6 @@ MAX_FILE_BYTES = 256 << 20
 SIGNATURE_BYTES = 16
 
 _pillow_limit_lock = threading.Lock()
-
-#: A decoder that needs more for a pixel, in bytes, counts each pixel as several.
-MAX_BYTES_PER_PIXEL = 8
 
 #: What Pillow's `Image.open` takes for "not this format".
 NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
@@ -109,7 +113,7 @@ def check_opened(image: Image.Image, name: str) -> None:
             f"{name}: is in the format {image.format}, which is not read here, since a file may make its "
             'decoder start programs or take any memory; if you trust it, pass image.convert("RGB")'
         )
-    _check_pixels(image, name, decoder_bytes_per_pixel(image))
+    _check_pixels(image, name, decoder_bytes(image))
 
 
 def _open_path(path: str | os.PathLike[str], name: str) -> IO[bytes]:
@@ -137,19 +141,28 @@ def _seekable(stream: IO[bytes], name: str) -> IO[bytes]:
 @contextmanager
 def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
     image_format = _identify(stream.read(SIGNATURE_BYTES), name)
-    scans, bytes_per_pixel = 1, image_format.bytes_per_pixel
+    structure = JpegStructure()
     stream.seek(0)
     if image_format.name == "JPEG":
         structure = read_jpeg_structure(stream, name)
-        scans, bytes_per_pixel = structure.scans, bytes_per_pixel + structure.bytes_per_pixel
+    elif image_format.name == "PNG":
+        check_png_chunks(stream, name)
     elif image_format.name == "TIFF":
         check_tags(stream, name)
+    elif image_format.name == "PPM":
+        check_ppm_comments(stream, name)
     stream.seek(0)
     reader = _Reader(stream, name, image_format.max_header_bytes)
     with _open_format(reader, image_format, name) as image:
-        _check_pixels(image, name, max(bytes_per_pixel, decoder_bytes_per_pixel(image)))
-        if scans * image.width * image.height > MAX_SCANNED_PIXELS:
-            raise ImageError(f"{name}: {scans} scans of {image.width:,}×{image.height:,} pixels are too many")
+        pixels = image.width * image.height
+        # What has been read may be kept twice: by Pillow and by the decoder.
+        _check_pixels(
+            image, name, decoder_bytes(image) + pixels * structure.bytes_per_pixel + 2 * reader.bytes_read
+        )
+        if structure.scans * pixels > MAX_SCANNED_PIXELS:
+            raise ImageError(
+                f"{name}: {structure.scans} scans of {image.width:,}×{image.height:,} pixels are too many"
+            )
         reader.remaining = None
         yield image
 
@@ -195,14 +208,12 @@ def _check_pixels(image: Image.Image, name: str, needed_bytes: int) -> None:
 
     width, height = image.size
     pixels = width * height
-    counted = pixels * max(needed_bytes, MAX_BYTES_PER_PIXEL) // MAX_BYTES_PER_PIXEL
+    counted = max(pixels, -(-needed_bytes // BYTES_PER_PIXEL))
     maximum = get_limits().max_pixels
     if counted > maximum:
         size = f"{width:,}×{height:,} pixels"
         if counted > pixels:
-            size += (
-                f", which count as {counted:,} since decoding {image.format} files of this kind takes more"
-            )
+            size += f", which count as {counted:,} since decoding this {image.format} file takes more"
         raise ImageError(
             f"{name}: is too large: {size}; the maximum is {maximum:,} (xception.set_limits(max_pixels="
             f"{counted}), --max-pixels or XCEPTION_MAX_PIXELS raises it)"
@@ -225,6 +236,7 @@ class _Reader:
 
     def __init__(self, stream: IO[bytes], name: str, remaining: int | None) -> None:
         self.remaining = remaining
+        self.bytes_read = 0
         self._stream = stream
         self._name = name
 
@@ -237,6 +249,7 @@ class _Reader:
             raise ImageError(
                 f"{self._name}: holds more than {maximum >> 20} MiB beside its pixels, or before them"
             )
+        self.bytes_read += len(data)
         if self.remaining is not None:
             self.remaining -= len(data)
         return data

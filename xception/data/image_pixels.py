@@ -1,15 +1,18 @@
-"""RGB pixels of images and arrays, converted and resized in blocks so that no large copy is made."""
+"""RGB pixels of images and arrays, converted in blocks so that there is one large copy at most."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..limits import DEFAULT_MAX_PIXELS, get_limits
 from .arrays import as_real_array
+from .image_formats import BYTES_PER_PIXEL
 from .metadata import check_tags
 
 if TYPE_CHECKING:
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
 
     from .preprocessing import Interpolation
 
-#: Pixels that are converted at a time: usual photographs whole, larger ones in blocks.
-BLOCK_PIXELS = 1 << 24
-#: Memory for resizing: Pillow's table of coefficients, and the image that is narrowed but not yet lowered.
-#: Long and thin images would need more than their pixels: 1×170,000,000 to a width of 299, 200 GB.
-MAX_RESIZING_BYTES = 512 << 20
+#: Usual photographs are converted whole, larger ones in blocks.
+MAX_WHOLE_PIXELS = 1 << 24
+BLOCK_PIXELS = 1 << 22
+#: Memory for resizing the largest image that is allowed.
+MARGIN_BYTES = 64 << 20
 
 ORIENTATION_TAG = 0x0112
 #: (left, top, right, bottom)
@@ -36,6 +39,10 @@ class Picture(Protocol):
     @property
     def size(self) -> tuple[int, int]:
         """(width, height)."""
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the whole is there as an RGB image."""
 
     def block(self, box: Box) -> Image.Image:
         """Return the pixels of a part, as an RGB image."""
@@ -53,50 +60,58 @@ def render(
         name: What the image is called in messages.
 
     Returns:
-        Pixels (height, width, 3), 0…255. They are those of a conversion and resizing in one piece.
+        Pixels (height, width, 3), 0…255.
 
     Raises:
         ImageError: It is too long and thin to be resized.
     """
-    width, height = picture.size
-    if size is None or size == (width, height):
-        if width * height <= BLOCK_PIXELS:
-            return np.array(picture.block((0, 0, width, height)))
-        pixels = np.empty((height, width, 3), np.uint8)
-        columns = min(width, BLOCK_PIXELS)
-        rows = BLOCK_PIXELS // columns
-        for top in range(0, height, rows):
-            for left in range(0, width, columns):
-                right, bottom = min(left + columns, width), min(top + rows, height)
-                pixels[top:bottom, left:right] = np.asarray(picture.block((left, top, right, bottom)))
-        return pixels
-    return np.array(_resize(picture, size, interpolation, name))
-
-
-def _resize(picture: Picture, size: tuple[int, int], interpolation: Interpolation, name: str) -> Image.Image:
-    """Return a picture resized.
-
-    Pillow resizes in width, rounds to 8 bits, then in height. So the first may be done in blocks of rows.
-    """
     from PIL import Image
 
-    method = Image.Resampling[interpolation.upper()]
     width, height = picture.size
-    # A coefficient is 8 bytes, a pixel of Pillow's 4.
-    needed = 4 * size[0] * height + int(16 * FILTER_RADIUS[interpolation] * max(width, height, *size))
-    if needed > max(MAX_RESIZING_BYTES, 8 * size[0] * size[1]):
-        raise ImageError(
-            f"{name}: {width:,}×{height:,} pixels are too long and thin to be resized to {size[0]}×{size[1]} "
-            "pixels; crop the image"
-        )
-    rows = max(1, BLOCK_PIXELS // width)
-    if rows >= height:
-        return picture.block((0, 0, width, height)).resize(size, method)
-    narrowed = Image.new("RGB", (size[0], height))
+    if size is None or size == (width, height):
+        if width * height <= MAX_WHOLE_PIXELS:
+            return np.array(picture.block((0, 0, width, height)))
+        pixels = np.empty((height, width, 3), np.uint8)
+        for left, top, right, bottom in _boxes(width, height):
+            pixels[top:bottom, left:right] = np.asarray(picture.block((left, top, right, bottom)))
+        return pixels
+    _check_resizing(picture.size, size, interpolation, name)
+    method = Image.Resampling[interpolation.upper()]
+    if picture.is_rgb or width * height <= MAX_WHOLE_PIXELS:
+        return np.array(picture.block((0, 0, width, height)).resize(size, method))
+    channels = [Image.new("L", picture.size) for _ in range(3)]  # 3 bytes for a pixel; "RGB" takes 4
+    for box in _boxes(width, height):
+        for channel, part in zip(channels, picture.block(box).split(), strict=True):
+            channel.paste(part, box)
+    return np.stack([channel.resize(size, method) for channel in channels], axis=-1)
+
+
+def _boxes(width: int, height: int) -> Iterator[Box]:
+    """Divide an image into blocks of BLOCK_PIXELS, whole rows if possible."""
+    columns = min(width, BLOCK_PIXELS)
+    rows = max(1, BLOCK_PIXELS // columns)
     for top in range(0, height, rows):
-        block = picture.block((0, top, width, min(top + rows, height)))
-        narrowed.paste(block.resize((size[0], block.height), method), (0, top))
-    return narrowed.resize(size, method)
+        for left in range(0, width, columns):
+            yield left, top, min(left + columns, width), min(top + rows, height)
+
+
+def _check_resizing(
+    size: tuple[int, int], new_size: tuple[int, int], interpolation: Interpolation, name: str
+) -> None:
+    """Raise ImageError if resizing would take more memory than the largest image.
+
+    Pillow makes a table of coefficients for each direction, and resizes one direction after the other:
+    1×170,000,000 pixels, resized to a width of 299, would take 200 GB.
+    """
+    (width, height), (new_width, new_height) = size, new_size
+    coefficients = 16 * FILTER_RADIUS[interpolation] * (max(width, new_width) + max(height, new_height))
+    between = 4 * max(new_width * height, new_height * width)
+    maximum = BYTES_PER_PIXEL * max(get_limits().max_pixels, DEFAULT_MAX_PIXELS) + MARGIN_BYTES
+    if BYTES_PER_PIXEL * width * height + coefficients + between > maximum:
+        raise ImageError(
+            f"{name}: {width:,}×{height:,} pixels are too long and thin to be resized to {new_width}×"
+            f"{new_height} pixels; crop the image"
+        )
 
 
 class ArrayPicture:
@@ -125,6 +140,7 @@ class ArrayPicture:
                 raise ValueError(problem)
         self._pixels = pixels
         self.size = (pixels.shape[1], pixels.shape[0])
+        self.is_rgb = False
 
     def block(self, box: Box) -> Image.Image:
         """Return the pixels of a part, as an RGB image."""
@@ -154,6 +170,7 @@ class ImagePicture:
         self._orientation = _read_orientation(image, name)
         width, height = image.size
         self.size = (height, width) if self._orientation >= 5 else (width, height)
+        self.is_rgb = image.mode == "RGB" and self._orientation == 1
         self._name = name
         self._has_16_bits = False
         if image.mode == "F":

@@ -27,6 +27,13 @@ PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 BLOCK_BYTES = 1 << 20
 
+#: Segments of a JPEG file, with padding bytes, and chunks of a PNG file. Each takes microseconds and memory.
+MAX_SEGMENTS = 250_000
+#: Chunks beside the pixels are read whole, and those after the pixels are read, too.
+MAX_CHUNK_BYTES = 64 << 20
+#: Each comment in a text file of pixels takes Pillow 20 to 40 µs.
+MAX_COMMENTS = 100_000
+
 
 def check_tags(stream: IO[bytes], name: str) -> None:
     """Raise ImageError if the tags of a TIFF file or an Exif block declare more than MAX_TAG_BYTES.
@@ -102,7 +109,11 @@ def read_jpeg_structure(stream: IO[bytes], name: str) -> JpegStructure:
     exif: list[bytes] = []
     is_progressive = False
     stream.seek(2)
+    segments = 0
     while len(head := stream.read(2)) == 2:
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            raise ImageError(f"{name}: has more than {MAX_SEGMENTS:,} segments")
         if head[0] != 0xFF or head[1] in (0xFF, *WITHOUT_LENGTH):
             stream.seek(-1, 1)  # padding, or bytes that Pillow skips
             continue
@@ -139,3 +150,42 @@ def _count_scans(stream: IO[bytes]) -> int:
         scans += (last + block).count(b"\xff\xda")
         last = block[-1:]
     return scans
+
+
+def check_png_chunks(stream: IO[bytes], name: str) -> None:
+    """Raise ImageError if a PNG file has too many chunks, or too large ones beside its pixels.
+
+    Args:
+        stream: The file, at its beginning. Damage in it is left to its decoder.
+        name: What the image is called in messages.
+    """
+    total = 0
+    stream.seek(8)
+    for _ in range(MAX_SEGMENTS):
+        head = stream.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            return
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] not in (b"IDAT", b"fdAT"):
+            total += length
+            if total > MAX_CHUNK_BYTES:
+                raise ImageError(
+                    f"{name}: holds more than {MAX_CHUNK_BYTES >> 20} MiB of chunks beside its pixels"
+                )
+        stream.seek(length + 4, 1)
+    raise ImageError(f"{name}: has more than {MAX_SEGMENTS:,} chunks")
+
+
+def check_ppm_comments(stream: IO[bytes], name: str) -> None:
+    """Raise ImageError if a PPM file that is written as text has too many comments.
+
+    Args:
+        stream: The file, at its beginning.
+        name: What the image is called in messages.
+    """
+    comments = 0
+    if stream.read(2)[1:] in (b"1", b"2", b"3"):
+        while block := stream.read(BLOCK_BYTES):
+            comments += block.count(b"#")
+            if comments > MAX_COMMENTS:
+                raise ImageError(f"{name}: has more than {MAX_COMMENTS:,} comments")
