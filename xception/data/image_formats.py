@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-#: Memory that a pixel may take, enough for 4 bytes as Pillow decodes it and 3 as the result. If decoding takes
-#: more, the image counts as so many more pixels. So 178,956,970 pixels take 1.17 GiB at most.
+#: Memory that a pixel may take: 4 bytes as Pillow decodes it and 3 as the result. If decoding takes more, the
+#: image counts as so many more pixels. So 178,956,970 pixels take 1.17 GiB at most.
 BYTES_PER_PIXEL = 7
 
 
@@ -58,7 +58,7 @@ FORMATS = (
     _format("QOI", rb"qoif"),
     _format("SGI", rb"\x01\xda"),
     _format("PCX", rb"\x0a[\0\x02\x03\x05]"),
-    _format("TGA", rb".[\0\x01][\x01-\x03\x09-\x0b]"),
+    _format("TGA", rb".[\0\x01][\x01-\x03\x09-\x0b]", bytes_per_pixel=8),
 )  # fmt: skip
 
 #: Pillow's names of the formats of pictures that are read. MPO is a JPEG file that holds several pictures.
@@ -69,6 +69,8 @@ SUFFIXES = tuple(suffix for image_format in FORMATS for suffix in image_format.s
 
 #: Pixels of decoders that Pillow has in Python count as more, for their time: 0.3 to 2.6 µs each.
 PYTHON_DECODER_BYTES = {"bmp_rle": 256, "ppm": 256, "ppm_plain": 256, "qoi": 256}
+#: Photometric interpretation of TIFF files that are converted to RGBA in the buffer.
+YCBCR = 6
 
 
 def decoder_bytes(image: Image.Image) -> int:
@@ -99,5 +101,9 @@ def _tiff_buffer_bytes(image: Image.Image) -> int:
     else:
         pixels = image.width * min(integer(278, image.height), image.height)  # RowsPerStrip
     bits = integer(258, 1) * integer(277, 1)  # BitsPerSample, SamplesPerPixel
-    # Progressive JPEG data keeps its coefficients, too.
-    return pixels * (max(-(-bits // 8), 4) + (8 if image.info.get("compression") == "jpeg" else 0))
+    needed = pixels * (4 if integer(262, 0) == YCBCR else -(-bits // 8))
+    if image.info.get("compression") == "jpeg":
+        needed += pixels * 8  # the coefficients, if it is progressive
+    if integer(274, 1) != 1:  # Orientation, by which Pillow turns a copy
+        needed = max(needed, 4 * image.width * image.height)
+    return needed

@@ -83,7 +83,7 @@ def render(
     for box in _boxes(width, height):
         for channel, part in zip(channels, picture.block(box).split(), strict=True):
             channel.paste(part, box)
-    return np.stack([channel.resize(size, method) for channel in channels], axis=-1)
+    return np.stack([np.asarray(channel.resize(size, method)) for channel in channels], axis=-1)
 
 
 def _boxes(width: int, height: int) -> Iterator[Box]:
