@@ -17,6 +17,7 @@ from .image_formats import BYTES_PER_PIXEL, FORMAT_NAMES, FORMATS, ImageFormat, 
 from .metadata import (
     MAX_SCANNED_PIXELS,
     JpegStructure,
+    check_embedded_tags,
     check_png_chunks,
     check_ppm_comments,
     check_tags,
@@ -113,7 +114,10 @@ def check_opened(image: Image.Image, name: str) -> None:
             f"{name}: is in the format {image.format}, which is not read here, since a file may make its "
             'decoder start programs or take any memory; if you trust it, pass image.convert("RGB")'
         )
-    _check_pixels(image, name, decoder_bytes(image))
+    needed = decoder_bytes(image)
+    if image.info.get("progressive"):  # a JPEG file's coefficients
+        needed += 2 * len(image.getbands()) * image.width * image.height
+    _check_pixels(image, name, needed, get_limits().max_pixels)
 
 
 def _open_path(path: str | os.PathLike[str], name: str) -> IO[bytes]:
@@ -149,16 +153,18 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
         check_png_chunks(stream, name)
     elif image_format.name == "TIFF":
         check_tags(stream, name)
+    elif image_format.name == "AVIF":
+        check_embedded_tags(stream, name)
     elif image_format.name == "PPM":
         check_ppm_comments(stream, name)
     stream.seek(0)
     reader = _Reader(stream, name, image_format.max_header_bytes)
-    with _open_format(reader, image_format, name) as image:
+    maximum = get_limits().max_pixels
+    with _open_format(reader, image_format, name, maximum) as image:
         pixels = image.width * image.height
         # What has been read may be kept twice: by Pillow and by the decoder.
-        _check_pixels(
-            image, name, decoder_bytes(image) + pixels * structure.bytes_per_pixel + 2 * reader.bytes_read
-        )
+        needed = decoder_bytes(image) + pixels * structure.bytes_per_pixel + 2 * reader.bytes_read
+        _check_pixels(image, name, needed, maximum)
         if structure.scans * pixels > MAX_SCANNED_PIXELS:
             raise ImageError(
                 f"{name}: {structure.scans} scans of {image.width:,}×{image.height:,} pixels are too many"
@@ -179,7 +185,7 @@ def _unknown_format(name: str) -> ImageError:
     return ImageError(f"{name}: is not an image in a format that is read here ({names})")
 
 
-def _open_format(reader: _Reader, image_format: ImageFormat, name: str) -> Image.Image:
+def _open_format(reader: _Reader, image_format: ImageFormat, name: str, maximum: int) -> Image.Image:
     from PIL import Image
 
     try:
@@ -194,7 +200,6 @@ def _open_format(reader: _Reader, image_format: ImageFormat, name: str) -> Image
         raise ImageError(f"{name}: {accepted}")
     if not accepted:
         raise _unknown_format(name)
-    maximum = get_limits().max_pixels
     try:
         with _raised_pillow_limit(maximum if maximum > DEFAULT_MAX_PIXELS else 0):
             return factory(reader, "")  # type: ignore[arg-type]  # a file
@@ -202,14 +207,13 @@ def _open_format(reader: _Reader, image_format: ImageFormat, name: str) -> Image
         raise _unknown_format(name) from None
 
 
-def _check_pixels(image: Image.Image, name: str, needed_bytes: int) -> None:
+def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int) -> None:
     """Raise ImageError if an image has too many pixels, in view of what decoding each takes."""
     from PIL import Image
 
     width, height = image.size
     pixels = width * height
     counted = max(pixels, -(-needed_bytes // BYTES_PER_PIXEL))
-    maximum = get_limits().max_pixels
     if counted > maximum:
         size = f"{width:,}×{height:,} pixels"
         if counted > pixels:
@@ -243,12 +247,12 @@ class _Reader:
     def read(self, size: int | None = -1) -> bytes:
         """Read at most `size` bytes, or the rest of the file, which is limited in any case."""
         whole = size is None or size < 0
-        maximum = MAX_FILE_BYTES if self.remaining is None else min(self.remaining, MAX_FILE_BYTES)
-        data = self._stream.read(maximum + 1 if size is None or size < 0 else size)
-        if len(data) > (maximum if whole or self.remaining is not None else len(data)):
-            raise ImageError(
-                f"{self._name}: holds more than {maximum >> 20} MiB beside its pixels, or before them"
-            )
+        if self.remaining is None and not whole:
+            return self._stream.read(size)  # type: ignore[arg-type]
+        maximum = MAX_FILE_BYTES if self.remaining is None else self.remaining
+        data = self._stream.read(maximum + 1 if whole else size)  # type: ignore[arg-type]  # not None
+        if len(data) > maximum:
+            raise ImageError(f"{self._name}: holds more than {maximum >> 20} MiB beside its pixels")
         self.bytes_read += len(data)
         if self.remaining is not None:
             self.remaining -= len(data)

@@ -106,8 +106,8 @@ def _check_resizing(
     (width, height), (new_width, new_height) = size, new_size
     coefficients = 16 * FILTER_RADIUS[interpolation] * (max(width, new_width) + max(height, new_height))
     between = 4 * max(new_width * height, new_height * width)
-    maximum = BYTES_PER_PIXEL * max(get_limits().max_pixels, DEFAULT_MAX_PIXELS) + MARGIN_BYTES
-    if BYTES_PER_PIXEL * width * height + coefficients + between > maximum:
+    needed = BYTES_PER_PIXEL * width * height + coefficients + between - MARGIN_BYTES
+    if needed > 0 and needed > BYTES_PER_PIXEL * max(get_limits().max_pixels, DEFAULT_MAX_PIXELS):
         raise ImageError(
             f"{name}: {width:,}×{height:,} pixels are too long and thin to be resized to {new_width}×"
             f"{new_height} pixels; crop the image"

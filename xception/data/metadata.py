@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from dataclasses import dataclass
 from typing import IO
 
 from ..errors import ImageError
 
-#: Bytes that all tags may declare together. Tags that point to the same bytes are copied each by
-#: Pillow before 12.3: 2 MB of 65,535 tags would fill 64 GB.
+#: Bytes that all tags may declare together. Older versions of Pillow copy the bytes of each tag, though
+#: several may point to the same: a file of 2 MB with 65,535 tags would fill 64 GB.
 MAX_TAG_BYTES = 64 << 20
+#: Files that are larger are refused when they are opened.
+MAX_SEARCHED_BYTES = 256 << 20
+MAX_EMBEDDED = 100
 #: A JPEG file that is decoded scan by scan takes a pass over all its pixels for each, in 0.7 ns for a
 #: pixel, though a scan can be 31 bytes. Cameras and editors write 10.
 MAX_SCANNED_PIXELS = 5 * 10**9
@@ -63,6 +67,24 @@ def check_tags(stream: IO[bytes], name: str) -> None:
             f"{name}: its metadata declares {declared:,} bytes, the maximum is {MAX_TAG_BYTES:,}; save it "
             "without metadata"
         )
+
+
+def check_embedded_tags(stream: IO[bytes], name: str) -> None:
+    """Raise ImageError if anything in a file that looks like Exif tags declares more than MAX_TAG_BYTES.
+
+    Pillow reads the Exif tags of AVIF files when it opens them, and where they are is not known before.
+
+    Args:
+        stream: The file, at its beginning.
+        name: What the image is called in the message.
+    """
+    data = stream.read(MAX_SEARCHED_BYTES)
+    tags = io.BytesIO(data)
+    for count, header in enumerate(re.finditer(rb"II\*\0|MM\0\*", data)):
+        if count == MAX_EMBEDDED:
+            raise ImageError(f"{name}: holds more than {MAX_EMBEDDED} tables of tags")
+        tags.seek(header.start())
+        check_tags(tags, name)
 
 
 def _tags(stream: IO[bytes], order: str, is_big: bool) -> list[tuple[int, int, int]]:
