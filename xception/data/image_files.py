@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Formats that are read at once, without their pixels, would otherwise fill memory.
 MAX_FILE_BYTES = 256 << 20
 SIGNATURE_BYTES = 16
+#: What may be read before the pixels without counting as memory: usual metadata.
+FREE_BYTES = 1 << 20
 
 _pillow_limit_lock = threading.Lock()
 
@@ -163,7 +165,11 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
     with _open_format(reader, image_format, name, maximum) as image:
         pixels = image.width * image.height
         # What has been read may be kept twice: by Pillow and by the decoder.
-        needed = decoder_bytes(image) + pixels * structure.bytes_per_pixel + 2 * reader.bytes_read
+        needed = (
+            decoder_bytes(image)
+            + pixels * structure.bytes_per_pixel
+            + 2 * max(reader.bytes_read - FREE_BYTES, 0)
+        )
         _check_pixels(image, name, needed, maximum)
         if structure.scans * pixels > MAX_SCANNED_PIXELS:
             raise ImageError(

@@ -33,7 +33,12 @@ def load_image(
     """Read a photograph as RGB pixels.
 
     Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit grey
-    images to 8 bits instead of clipping them. Transparency is dropped, as Keras drops it.
+    images to 8 bits instead of clipping them. Floating-point images must hold 0…255, as arrays. Transparency
+    is dropped, as Keras drops it.
+
+    Files are read in the formats AVIF, BMP, GIF, JPEG, JPEG 2000, PCX, PNG, PPM, QOI, SGI, TGA, TIFF and
+    WebP, as far as Pillow was built with them. Limits on their pixels, and on the memory that decoding
+    takes, are set by `xception.set_limits(max_pixels=…)`.
 
     Args:
         source: A path, the bytes of a file, an open binary file, a PIL image, or an array of pixels
@@ -48,7 +53,8 @@ def load_image(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ImageError: The file is not an image, is damaged, or is too large to be a photograph.
+        ImageError: The file is not regular, not an image in one of these formats, damaged, or too large; or
+            its numbers are no pixels.
         TypeError: `source` is none of the above.
         ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers, or
             the interpolation is unknown.
