@@ -293,3 +293,12 @@ def test_threads_read_at_once(monkeypatch):
         shapes = {x.shape for x in pool.map(xception.load_image, images)}
     assert shapes == {(299, 299, 3)}
     assert Image.MAX_IMAGE_PIXELS == 9_000
+
+
+def test_what_pillow_itself_finds_too_large(monkeypatch):
+    def refuse(_):
+        raise Image.DecompressionBombError("a tile of 10 pixels")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
+    with pytest.raises(xception.ImageError, match=r"image: is too large \(a tile of 10 pixels\)"):
+        xception.load_image(encoded(RED, "PNG"))

@@ -108,5 +108,7 @@ def _image_errors(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageError(f"{name}: takes more memory than this process can have") from None
     except Exception as error:
+        if type(error).__name__ == "DecompressionBombError":  # of a part of it, such as a tile
+            raise ImageError(f"{name}: is too large ({error})") from None
         reason = str(error) or type(error).__name__
         raise ImageError(f"{name}: is damaged or incomplete ({reason})") from error
