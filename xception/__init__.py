@@ -5,10 +5,39 @@
 [[Prediction(class_id='n02124075', class_name='Egyptian_cat', score=0.83)]]
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import os
+import sys
 
-from .version import __version__
+
+def _end_when_interrupted() -> None:
+    """End the program `xception`, or `python -m xception`, at an interrupt during its imports.
+
+    It does nothing in any other program that imports the library. When the imports are done,
+    `cli/interrupts.py` takes over.
+    """
+    frame = sys._getframe()
+    while frame.f_back and (
+        frame.f_globals is globals() or frame.f_code.co_filename.startswith("<frozen importlib")
+    ):
+        frame = frame.f_back
+    # The script that pip installs imports `xception.__main__`; Python's -m has the name in a variable.
+    if "xception.__main__" in (*frame.f_code.co_names, frame.f_locals.get("mod_name")):
+        import _signal  # type: ignore[import-not-found]  # `signal` would import other modules first
+
+        def end(*_: object) -> None:
+            os.write(2, b"xception: interrupted\n")
+            os._exit(130)
+
+        if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+            _signal.signal(_signal.SIGINT, end)
+
+
+_end_when_interrupted()
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from .version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from . import architecture, engine, errors, gradients, graph, kernels, layers, training

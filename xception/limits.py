@@ -89,6 +89,13 @@ def set_limits(
     _requested.update(values)
 
 
+def memory_advice(needed: int) -> str:
+    """Return how to raise the limit of memory to a number of bytes, for an error message."""
+    return (
+        f"set_limits(max_memory_bytes={needed}), --max-memory {format_bytes(needed)} or XCEPTION_MAX_MEMORY"
+    )
+
+
 def parse_bytes(text: str, name: str = "a size") -> int:
     """Parse a number of bytes, such as "2GB", "1.5 GiB" or "1000000".
 
@@ -147,5 +154,6 @@ def format_bytes(size: int) -> str:
     """
     for unit, bytes_per_unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_per_unit:
-            return f"{-(-size * 10 // bytes_per_unit) / 10:.10g}{unit}"
+            tenths = -(-size * 10 // bytes_per_unit)
+            return f"{tenths / 10:.1f}".removesuffix(".0") + unit
     return f"{size}B"

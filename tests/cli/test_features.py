@@ -121,6 +121,13 @@ def test_features_go_on_where_they_were_killed(run, small_classifier, two_folder
     np.testing.assert_allclose(np.load(whole), resumed, rtol=1e-5)
 
 
+def test_verify_reads_the_photographs_of_an_interrupted_run(run, small_classifier, two_folders, tmp_path):
+    output = tmp_path / "f.csv"
+    arguments = ("features", two_folders, "--model", small_classifier, "--output", output, "--verify")
+    assert run(*arguments)[0] == 0
+    assert len(read_table(output)) == 4
+
+
 def test_a_photograph_given_twice_is_one_row(run, small_classifier, examples, tmp_path):
     photo = examples / "coffee.jpg"
     arguments = ("--model", small_classifier, "--output", tmp_path / "f.npy")

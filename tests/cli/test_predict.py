@@ -70,6 +70,18 @@ def test_predict_with_a_model_and_labels_of_ones_own(run, own, class_names, exam
     assert {row["class_name"] for row in csv.DictReader(out.splitlines())} == {f"class_{i}" for i in range(5)}
 
 
+def test_csv_of_class_names_that_a_spreadsheet_would_execute(run, own, examples, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("=1+1\n+a\n-a,b\n@SUM(1)\n-1\n")
+    photo = examples / "coffee.jpg"
+    _, out, _ = run("predict", photo, "--model", own, "--class-names", names, "--format", "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert {row["class_name"] for row in rows} == {"'=1+1", "'+a", "'-a,b", "'@SUM(1)", "-1"}
+    _, out, _ = run("predict", photo, "--model", own, "--class-names", names, "--format", "json")
+    (answer,) = json.loads(out)
+    assert {entry["class_name"] for entry in answer["predictions"]} == {"=1+1", "+a", "-a,b", "@SUM(1)", "-1"}
+
+
 def test_softmax_and_scaling_on_demand(run, own, examples):
     def found(*settings):
         status, out, err = run(

@@ -1,7 +1,9 @@
 """The command `similar`."""
 
 import csv
+import io
 import json
+import os
 import shutil
 
 import pytest
@@ -33,6 +35,21 @@ def test_similar(run, small_classifier, two_folders):
     assert list(rows[0]) == ["path", "rank", "neighbor", "cosine"]
     assert [(row["path"], row["rank"]) for row in rows] == [(str(query), "1"), (str(query), "2")]
     assert rows[0]["neighbor"] == path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
+def test_csv_of_any_names(run, small_classifier, two_folders, monkeypatch):
+    monkeypatch.chdir(two_folders / "things")
+    os.rename("coffee.jpg", "=1+1.jpg")
+    os.rename("rocket.jpg", "\x1b[2J,\n.jpg")
+    options = ("--model", small_classifier, "--format", "csv")
+    _, out, _ = run("similar", "=1+1.jpg", "\x1b[2J,\n.jpg", *options)
+    assert list(csv.reader(io.StringIO(out)))[1][:3] == ["./=1+1.jpg", "1", "\\x1b[2J,\n.jpg"]
+    _, out, _ = run("similar", "\x1b[2J,\n.jpg", "=1+1.jpg", *options)
+    row = list(csv.reader(io.StringIO(out)))[1]
+    assert row[:3] == ["\\x1b[2J,\n.jpg", "1", "./=1+1.jpg"]
+    assert -1 <= float(row[3]) <= 1
+    assert "\x1b" not in out
 
 
 def test_a_broken_query_is_named_once(run, small_classifier, two_folders):

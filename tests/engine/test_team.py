@@ -1,7 +1,9 @@
 """The thread pool: errors, interrupts, forks, and the number of BLAS threads."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 
 import numpy as np
@@ -95,3 +97,79 @@ def test_a_team_that_cannot_start_leaves_the_old_one(full_model, images, monkeyp
             full_model.predict(images)
     xception.set_num_threads(2)
     np.testing.assert_array_equal(full_model.predict(images), expected)
+
+
+@contextlib.contextmanager
+def interrupted_by(handler, monkeypatch):
+    """Call `handler` on this thread, as a signal does, when the first step of a prediction has begun."""
+    run = Team.run
+
+    def run_with_handler(self, programs, barrier):
+        monkeypatch.setattr(Team, "run", run)
+        signal.signal(signal.SIGINT, lambda *_: handler())
+        signal.raise_signal(signal.SIGINT)
+        run(self, programs, barrier)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Team, "run", run_with_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_handler_that_predicts_during_a_prediction_gets_an_error(full_model, images, monkeypatch):
+    """It would wait for the prediction that it has interrupted, for ever. That one goes on."""
+    expected = full_model.predict(images)
+    messages = []
+
+    def handler():
+        with pytest.raises(RuntimeError, match="a prediction is already running in this thread") as caught:
+            full_model.predict(images)
+        messages.append(str(caught.value))
+
+    with interrupted_by(handler, monkeypatch):
+        np.testing.assert_array_equal(full_model.predict(images), expected)
+    assert len(messages) == 1
+    np.testing.assert_array_equal(full_model.predict(images), expected)
+
+
+def test_an_error_of_a_signal_handler_ends_the_prediction_and_the_next_one_works(
+    full_model, images, monkeypatch
+):
+    expected = full_model.predict(images)
+    with (
+        interrupted_by(lambda: full_model.predict(images), monkeypatch),
+        pytest.raises(RuntimeError, match="set a flag"),
+    ):
+        full_model.predict(images)
+    np.testing.assert_array_equal(full_model.predict(images), expected)
+
+
+def test_a_signal_handler_may_load_and_save_during_a_prediction(
+    full_model, images, weights_file, tmp_path, monkeypatch
+):
+    expected = full_model.predict(images)
+
+    def handler():
+        full_model.save_weights(tmp_path / "saved.h5")
+        xception.Xception(weights=weights_file, input_shape=(71, 71, 3))
+
+    with interrupted_by(handler, monkeypatch):
+        np.testing.assert_array_equal(full_model.predict(images), expected)
+    assert (tmp_path / "saved.h5").exists()
+
+
+def test_other_threads_still_wait_for_their_turn(full_model, images):
+    expected = full_model.predict(images)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(full_model.predict(images))) for _ in range(4)]
+    with acquire_team():
+        for thread in threads:
+            thread.start()
+        assert not results
+    for thread in threads:
+        thread.join()
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+    assert len(results) == 4

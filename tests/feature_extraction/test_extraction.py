@@ -1,6 +1,7 @@
 """Features of photographs from any layers, and raw activations."""
 
 import io
+import os
 import shutil
 
 import numpy as np
@@ -240,6 +241,88 @@ def test_an_interrupted_extraction_goes_on(model, examples, tmp_path, monkeypatc
     assert result.paths == [str(photo) for photo in photos[::-1]]
     assert not list(tmp_path.glob(".*"))
     assert xception.features(photos, model, output=tmp_path / "f.npy").resumed == 0
+
+
+def interrupted_after_the_work(photos, model, output, monkeypatch):
+    def disk_full(*_):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction.tables, "write_table", disk_full)
+        with pytest.raises(OSError, match="disk full"):
+            xception.features(photos, model, output=output)
+
+
+def two_photographs(folder):
+    for name, color in (("a", (255, 0, 0)), ("b", (0, 0, 255))):
+        Image.new("RGB", (20, 20), color).save(folder / f"{name}.bmp")
+    return [folder / "a.bmp", folder / "b.bmp"]
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_with_verify_a_photograph_is_compared_by_its_content(model, tmp_path, monkeypatch, verify):
+    photos = two_photographs(tmp_path)
+    before = xception.features(photos, model)
+    interrupted_after_the_work(photos, model, tmp_path / "f.npz", monkeypatch)
+    status = photos[0].stat()
+    Image.new("RGB", (20, 20), (0, 255, 0)).save(photos[0])
+    os.utime(photos[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    result = xception.features(photos, model, output=tmp_path / "f.npz", verify=verify)
+    assert result.resumed == 1 + (not verify)
+    expected = xception.features(photos, model) if verify else before
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+
+def test_damaged_rows_are_computed_again(model, tmp_path, monkeypatch):
+    photos = two_photographs(tmp_path)
+    interrupted_after_the_work(photos, model, tmp_path / "f.npz", monkeypatch)
+    rows = tmp_path / ".f.npz.progress" / "rows.f32"
+    content = bytearray(rows.read_bytes())
+    content[2] ^= 64
+    rows.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*a\.bmp"):
+        result = xception.features(photos, model, output=tmp_path / "f.npz")
+    assert result.resumed == 1
+    np.testing.assert_allclose(result, xception.features(photos, model), rtol=1e-5)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
+@pytest.mark.parametrize("name", [".f.npz.progress", ".f.npz.progress/lock", ".f.npz.progress/settings.json"])
+def test_links_in_the_place_of_the_progress_are_refused_before_the_work(model, tmp_path, monkeypatch, name):
+    photos = two_photographs(tmp_path)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "lock").write_text("precious")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).symlink_to(tmp_path / "victim" / ("" if name.endswith("progress") else "lock"))
+    monkeypatch.setattr(Extractor, "compute", lambda *_: pytest.fail("features were computed"))
+    with pytest.raises(PermissionError, match=r"\.progress.*link.*[Rr]emove it"):
+        xception.features(photos, model, output=tmp_path / "f.npz")
+    assert (tmp_path / "victim" / "lock").read_text() == "precious"
+    assert [path.name for path in (tmp_path / "victim").iterdir()] == ["lock"]
+
+
+def test_names_that_do_not_fit_are_refused_before_the_work(model, tmp_path, monkeypatch):
+    photos = two_photographs(tmp_path)
+    monkeypatch.setattr(extraction.tables, "MAX_TEXT_ARRAY_BYTES", 0)
+    monkeypatch.setattr(extraction.tables, "MAX_PADDING", 0)
+    monkeypatch.setattr(Extractor, "compute", lambda *_: pytest.fail("features were computed"))
+    with pytest.raises(ValueError, match=r"f\.npz: the names of photographs would take"):
+        xception.features(photos, model, output=tmp_path / "f.npz")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file names are text there")
+@pytest.mark.parametrize("suffix", tables.FORMATS)
+def test_photographs_with_any_name(model, tmp_path, suffix):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    (tmp_path / "photos" / "la\udcffbel").mkdir(parents=True)
+    photo = tmp_path / "photos" / "la\udcffbel" / "\x1b[2J\r\n=\udcfe.bmp"
+    Image.new("RGB", (20, 20), (9, 99, 199)).save(tmp_path / "a.bmp")
+    (tmp_path / "a.bmp").rename(photo)
+    result = xception.features(tmp_path / "photos", model, output=tmp_path / f"f{suffix}")
+    assert (result.paths, result.labels) == ([str(photo)], ["la\udcffbel"])
+    np.testing.assert_array_equal(result, xception.features(photo, model))
 
 
 def test_images_in_memory_are_computed_again_after_an_interruption(model, examples, tmp_path, monkeypatch):

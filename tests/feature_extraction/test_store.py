@@ -1,21 +1,21 @@
 """Rows of features by photograph: stored at once, found again after an interruption."""
 
+import json
 import os
 import shutil
+import stat
+from contextlib import nullcontext
 
 import numpy as np
+import PIL
 import pytest
 import small_models
 
 from xception.data.failures import FailureLog
 from xception.data.photographs import Photograph, find_photographs
-from xception.feature_extraction.store import (
-    CacheStore,
-    FeatureStore,
-    MemoryStore,
-    fingerprint,
-    identify_by_content,
-)
+from xception.feature_extraction import identity
+from xception.feature_extraction.identity import fingerprint, identify_by_content
+from xception.feature_extraction.store import CacheStore, FeatureStore, MemoryStore
 
 
 @pytest.fixture
@@ -106,6 +106,206 @@ def test_rows_of_another_model_are_thrown_away(tmp_path, photos):
     one, two = small_models.model(small_models.base()), small_models.model(small_models.base(), seed=4)
     assert fingerprint(one, "avg") == fingerprint(small_models.model(small_models.base()), "avg")
     assert len({fingerprint(one, "avg"), fingerprint(one, "max"), fingerprint(two, "avg")}) == 3
+
+
+@pytest.mark.parametrize(("where", "name"), [(identity, "__version__"), (PIL, "__version__")])
+def test_rows_of_other_versions_are_thrown_away(monkeypatch, where, name):
+    model = small_models.model(small_models.base())
+    before = fingerprint(model)
+    monkeypatch.setattr(where, name, "99.0")
+    assert fingerprint(model) != before
+
+
+@pytest.mark.parametrize("settings", ["", "[]", "{}", '{"made_by": "a", "columns": 3}', "[" * 100_000])
+def test_rows_without_settings_of_this_version_are_thrown_away(tmp_path, photos, settings):
+    with FeatureStore(tmp_path / "store", "a") as store:
+        fill(store, photos)
+    (tmp_path / "store" / "settings.json").write_text(settings)
+    with FeatureStore(tmp_path / "store", "a") as store:
+        assert missing(store, photos) == photos
+        fill(store, photos)
+        check(store, photos)
+
+
+# --- damage and changes ---------------------------------------------------------------------
+
+
+def change_byte(path, offset):
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("identify", [identity.identify_by_date, identify_by_content])
+@pytest.mark.parametrize("byte", [24, 30, 35])
+def test_a_damaged_row_is_computed_again(tmp_path, photos, identify, byte):
+    with FeatureStore(tmp_path / "store", "a", identify) as store:
+        fill(store, photos)
+    change_byte(tmp_path / "store" / "rows.f32", byte)  # of the third row, of 12 bytes
+    with FeatureStore(tmp_path / "store", "a", identify) as store:
+        with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*2\.jpg; they are"):
+            assert missing(store, photos) == [photos[2]]
+        fill(store, [photos[2]])
+        check(store, photos)
+    with FeatureStore(tmp_path / "store", "a", identify) as store:
+        assert missing(store, photos) == []
+        check(store, photos)
+
+
+@pytest.mark.parametrize("damage", ["noise", "NaN", "zeros", "exchanged", "of another store", "sorted lines"])
+def test_no_wrong_row_is_used(tmp_path, photos, damage):
+    for name, made_by in (("store", "a"), ("other", "b")):
+        with FeatureStore(tmp_path / name, made_by) as store:
+            for photo in photos:
+                store.add([photo], row(photo)[np.newaxis] + (name == "other"))
+    path, lines = tmp_path / "store" / "rows.f32", tmp_path / "store" / "photos.jsonl"
+    rows = np.fromfile(path, "<f4")
+    if damage == "of another store":
+        for name in ("rows.f32", "photos.jsonl"):
+            shutil.copy(tmp_path / "other" / name, tmp_path / "store" / name)
+    elif damage == "sorted lines":
+        lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[::-1]))
+    else:
+        {
+            "noise": np.random.default_rng(0).normal(size=rows.size), "NaN": np.full(rows.size, np.nan),
+            "zeros": np.zeros(rows.size), "exchanged": rows[::-1],
+        }[damage].astype("<f4").tofile(path)  # fmt: skip
+    with FeatureStore(tmp_path / "store", "a") as store:
+        with pytest.warns(UserWarning, match="holds damaged features") as warned:
+            lost = missing(store, photos)
+        assert len(warned) == 1
+        assert len(lost) >= 6  # the middle one of seven is where it was
+        fill(store, lost)
+        check(store, photos)
+
+
+@pytest.mark.parametrize("line", [b"damaged", b'"a photo"', b"[1, 2, 3]", b"\xff\xfe", b"[" * 100_000])
+def test_after_a_damaged_line_the_others_are_used(tmp_path, photos, line):
+    with FeatureStore(tmp_path / "store", "a") as store:
+        fill(store, photos)
+    path = tmp_path / "store" / "photos.jsonl"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"".join(text + b"\n" for text in [*lines[:2], line, *lines[3:]]))
+    store = FeatureStore(tmp_path / "store", "a")
+    with pytest.warns(UserWarning, match="holds damaged features, whose photographs are not known"):
+        store.__enter__()
+    try:
+        assert missing(store, photos) == [photos[2]]
+        fill(store, [photos[2]])
+        check(store, photos)
+    finally:
+        store.__exit__()
+
+
+def test_a_row_that_is_not_finite_but_was_computed_so_is_used(tmp_path, photos):
+    with FeatureStore(tmp_path / "store", "a") as store:
+        store.add([photos[0]], np.full((1, 3), np.nan, np.float32))
+    with FeatureStore(tmp_path / "store", "a") as store:
+        assert store.find(photos[0]) == 0
+
+
+def test_with_verify_a_change_of_content_is_noticed_though_size_and_date_are_the_same(tmp_path, photos):
+    with FeatureStore(tmp_path / "store", "a") as store:
+        assert missing(store, photos) == photos
+        fill(store, photos)
+    status = os.stat(photos[2].path)
+    with open(photos[2].path, "wb") as stream:
+        stream.write(b"!")
+    os.utime(photos[2].path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with FeatureStore(tmp_path / "store", "a") as store:
+        assert missing(store, photos) == []
+    for _ in range(2):
+        with FeatureStore(tmp_path / "store", "a", verify=True) as store:
+            assert missing(store, photos) == [photos[2]]
+    with FeatureStore(tmp_path / "store", "a", verify=True) as store:
+        assert missing(store, photos) == [photos[2]]
+        fill(store, [photos[2]])
+    with FeatureStore(tmp_path / "store", "a", verify=True) as store:
+        assert missing(store, photos) == []
+        check(store, photos)
+
+
+def test_a_photograph_that_appears_after_it_was_looked_for_has_a_row(tmp_path):
+    photo = at(tmp_path / "3.jpg")
+    for verify in (False, True):
+        with FeatureStore(tmp_path / f"store {verify}", "a", verify=verify) as store:
+            assert store.find(photo) is None
+            (tmp_path / "3.jpg").write_bytes(b"new")
+            (number,) = store.add([photo], row(photo)[np.newaxis])
+            np.testing.assert_array_equal(store.take([number]), [row(photo)])
+        (tmp_path / "3.jpg").unlink()
+
+
+# --- folders that others may write to -------------------------------------------------------
+
+NAMES = ("lock", "rows.f32", "photos.jsonl", "settings.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
+@pytest.mark.parametrize("is_filled", [False, True])
+@pytest.mark.parametrize("kind", ["link", "second name"])
+@pytest.mark.parametrize("name", NAMES)
+def test_links_in_the_folder_are_refused_and_what_they_point_to_is_unchanged(
+    tmp_path, photos, name, kind, is_filled
+):
+    (tmp_path / "store").mkdir()
+    if is_filled:
+        with FeatureStore(tmp_path / "store", "a") as store:
+            fill(store, photos)
+    victim, path = tmp_path / "victim", tmp_path / "store" / name
+    victim.write_text("precious\n" * 100)
+    path.unlink(missing_ok=True)
+    path.symlink_to(victim) if kind == "link" else path.hardlink_to(victim)
+    refused = pytest.raises(PermissionError, match=f"{name}: expected a regular file of your own")
+    # Without settings, files of other names are deleted: then the link goes, not what it points to.
+    is_deleted = not is_filled and name in ("rows.f32", "photos.jsonl")
+    with nullcontext() if is_deleted else refused, FeatureStore(tmp_path / "store", "a") as store:
+        fill(store, photos)
+    assert victim.read_text() == "precious\n" * 100
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of files are others there")
+def test_folders_of_the_cache_are_closed_to_others(cache, photos):
+    (cache / "features").mkdir(parents=True)
+    (cache / "features").chmod(0o777)
+    with CacheStore("made by", 3) as store:
+        store.find(photos[0])
+    for path in (cache / "features", cache / "features" / "made by"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    for path in (cache / "features" / "made by").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
+@pytest.mark.parametrize("name", ["features", "features/made by", "features/made by/lock"])
+def test_with_links_in_the_cache_rows_are_in_memory(cache, photos, tmp_path, name):
+    target = tmp_path / "victim"
+    target.mkdir()
+    (cache / name).parent.mkdir(parents=True)
+    (cache / name).symlink_to(target)
+    with CacheStore("made by", 3) as store:
+        with pytest.warns(UserWarning, match="features are not cached: .*link"):
+            assert store.find(photos[0]) is None
+        store.add([photos[0]], row(photos[0])[np.newaxis])
+    assert not list(target.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
+def test_the_cache_folder_itself_may_be_a_link_of_your_own(cache, photos, tmp_path):
+    (tmp_path / "data").mkdir()
+    cache.symlink_to(tmp_path / "data")
+    with CacheStore("made by", 3) as store:
+        assert store.find(photos[0]) is None
+        store.add([photos[0]], row(photos[0])[np.newaxis])
+    with CacheStore("made by", 3) as store:
+        assert store.find(photos[0]) == 0
+
+
+def test_settings_say_what_made_the_rows(tmp_path, photos):
+    with FeatureStore(tmp_path / "store", "a") as store:
+        fill(store, photos)
+    settings = json.loads((tmp_path / "store" / "settings.json").read_text())
+    assert settings == {"format": 2, "made_by": "a", "columns": 3}
 
 
 def test_a_photograph_that_changed_is_computed_again(tmp_path, photos):

@@ -202,6 +202,41 @@ by_name_forms = pytest.mark.parametrize(
 )
 
 
+# --- arrays ---------------------------------------------------------------------------------
+
+SPACE = h5py.h5s.create_simple(KERNEL.shape)
+CHUNK = (4, 2)
+
+
+def replace_kernel(put: Callable[[h5py.File, str], object]) -> Spoil:
+    """Return a change of a file: something else in the place of the kernel."""
+
+    def spoil(file, kernel):
+        del file[kernel]
+        put(file, kernel)
+
+    return spoil
+
+
+def raw_dataset(kind=h5py.h5t.IEEE_F32LE, space=SPACE, layout=None, filters=(), chunk=CHUNK, content=None):
+    """Return a change of a file: a dataset made by HDF5's own functions, which check less."""
+
+    def put(file, kernel):
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if layout is not None:
+            properties.set_layout(layout)
+        if filters or layout == h5py.h5d.CHUNKED:
+            properties.set_chunk(chunk)
+        for number, values in filters:
+            properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL, values)
+        parent, name = kernel.rsplit("/", 1)
+        made = h5py.h5d.create(file.require_group(parent).id, name.encode(), kind, space, properties)
+        if content is not None:
+            made.write_direct_chunk((0,) * len(chunk), content)
+
+    return replace_kernel(put)
+
+
 # --- zip archives ---------------------------------------------------------------------------
 
 Change = Callable[[bytearray], bytes | None]

@@ -1,5 +1,6 @@
 """Where the ImageNet weights come from, with a real HTTP server in the place of the real one."""
 
+import contextlib
 import hashlib
 import http.server
 import subprocess
@@ -41,9 +42,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(server.content)))
+        if server.mode != "endless":
+            self.send_header("Content-Length", str(len(server.content)))
         self.end_headers()
-        if server.mode == "cut":
+        if server.mode == "endless":
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(server.content)
+        elif server.mode == "cut":
             self.wfile.write(server.content[: len(server.content) // 2])
         elif server.mode == "slow":
             for start in range(0, len(server.content), 500_000):
@@ -147,6 +153,30 @@ def test_a_connection_that_breaks_off(cache, server):
     assert_nothing_left(cache)
     server.mode = "whole"
     assert pretrained.classifier().read_bytes() == CONTENT
+
+
+def test_a_mirror_that_sends_without_end(cache, server):
+    server.mode = "endless"
+    with pytest.raises(DownloadError, match="another one: it has over 3,000,000 bytes"):
+        pretrained.classifier()
+    assert_nothing_left(cache)
+
+
+def test_what_a_killed_download_left_is_removed(cache):
+    left = cache / f".{CLASSIFIER.name}.01234567.part"
+    left.mkdir(parents=True)
+    for name in ("lock", CLASSIFIER.name):
+        (left / name).write_bytes(b"half of it")
+    pretrained.classifier()
+    assert [file.name for file in cache.iterdir()] == [CLASSIFIER.name]
+
+
+def test_a_link_in_a_shared_cache_is_not_followed(cache, tmp_path):
+    cache.mkdir()
+    (tmp_path / "victim").write_text("precious")
+    (cache / CLASSIFIER.name).symlink_to(tmp_path / "victim")
+    assert pretrained.classifier().read_bytes() == CONTENT
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_not_found(cache, server):

@@ -1,7 +1,5 @@
 """Hostile arrays in HDF5 files: stored elsewhere, of odd types, or declared larger than they are."""
 
-import zlib
-
 import h5py
 import numpy as np
 import pytest
@@ -17,43 +15,12 @@ from hostile import (
     functional,
     layer,
     load_all,
+    raw_dataset,
+    replace_kernel,
     whole_h5,
 )
 
 import xception
-
-SPACE = h5py.h5s.create_simple(KERNEL.shape)
-CHUNKED = (4, 2)
-
-
-def replace_kernel(put):
-    """Return a change of a file: something else in the place of the kernel."""
-
-    def spoil(file, kernel):
-        del file[kernel]
-        put(file, kernel)
-
-    return spoil
-
-
-def raw_dataset(kind=h5py.h5t.IEEE_F32LE, space=SPACE, layout=None, filters=(), chunk=CHUNKED, content=None):
-    """Return a change of a file: a dataset made by HDF5's own functions, which check less."""
-
-    def put(file, kernel):
-        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        if layout is not None:
-            properties.set_layout(layout)
-        if filters or layout == h5py.h5d.CHUNKED:
-            properties.set_chunk(chunk)
-        for number, values in filters:
-            properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL, values)
-        parent, name = kernel.rsplit("/", 1)
-        made = h5py.h5d.create(file.require_group(parent).id, name.encode(), kind, space, properties)
-        if content is not None:
-            made.write_direct_chunk((0,) * len(chunk), content)
-
-    return replace_kernel(put)
-
 
 # --- stored elsewhere -----------------------------------------------------------------------
 
@@ -149,7 +116,8 @@ def test_datasets_without_numbers(tmp_path, form, kind):
         {"chunks": (4, 2), "compression": "gzip", "shuffle": True},
         {"chunks": (3, 1), "compression": "gzip", "shuffle": True},
         {"chunks": (100, 3), "maxshape": (None, None), "compression": "gzip"},
-        {"chunks": (1, 1), "compression": "lzf", "shuffle": True},
+        {"chunks": (1, 1), "compression": "gzip", "shuffle": True, "fletcher32": True},
+        {"chunks": (3, 2), "shuffle": True},
         {"chunks": (4, 2), "fletcher32": True},
     ],
     ids=str,
@@ -174,7 +142,9 @@ def test_numbers_beyond_float32(tmp_path):
         path = FORMS["keras"].write(
             tmp_path, replace_kernel(lambda f, kernel, o=options: f.create_dataset(kernel, data=values, **o))
         )
-        for model in load_all(path):
+        with pytest.warns(UserWarning, match="1 array holds NaN or infinity"):
+            models = load_all(path)
+        for model in models:
             np.testing.assert_array_equal(model.get_weights()[1], expected)
 
 
@@ -236,81 +206,12 @@ def test_arrays_with_missing_chunks(tmp_path, form, compression):
     )
 
 
-# --- filters --------------------------------------------------------------------------------
-
-DEFLATE, SHUFFLE, FLETCHER32, SZIP, NBIT, SCALEOFFSET = 1, 2, 3, 4, 5, 6
+# --- arrays that share their numbers ----------------------------------------------------------
 
 
-@every_form
-@pytest.mark.parametrize(
-    "filters",
-    [
-        [(32001, (1, 2, 3))],  # blosc
-        [(32015, ())],  # zstd
-        [(65535, ())],
-        [(305, ())],
-        [(DEFLATE, (9,)), (DEFLATE, (9,))],
-        [(SHUFFLE, (4,)), (SHUFFLE, (4,))],
-        [(DEFLATE, (9,)), (32001, ())],
-        [(32001, ()), (DEFLATE, (9,))],
-    ],
-    ids=str,
-)
-def test_filters_from_plugin_libraries(tmp_path, form, filters):
-    spoil = raw_dataset(filters=filters, content=zlib.compress(KERNEL.tobytes()))
-    assert_refused(form.write(tmp_path, spoil), "is encoded by the filters", form.whole)
-
-
-@every_form
-def test_filters_that_trust_the_file(tmp_path, form):
-    for options in ({"scaleoffset": 3}, {"scaleoffset": 0, "dtype": "i4"}):
-        spoil = replace_kernel(
-            lambda file, kernel, o=options: file.create_dataset(kernel, data=KERNEL, **{"chunks": (4, 2)} | o)
-        )
-        assert_refused(form.write(tmp_path, spoil), "is encoded by the filters", form.whole)
-
-
-@every_form
-@pytest.mark.parametrize("filters", [[(DEFLATE, (9,))], [(SHUFFLE, (4,)), (DEFLATE, (9,))]], ids=str)
-@pytest.mark.parametrize("chunk", [(4, 2), (2, 2)], ids=str)
-def test_deflate_bombs(tmp_path, form, filters, chunk):
-    packer = zlib.compressobj(9)
-    content = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
-
-    def put(file, kernel):
-        raw_dataset(filters=filters, chunk=chunk, content=content)(file, kernel)
-        if chunk == (2, 2):
-            file[kernel].id.write_direct_chunk((2, 0), content)
-
-    assert_refused(form.write(tmp_path, put), "compressed numbers are not the .* bytes declared", form.whole)
-
-
-@every_form
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"x" * 40,
-        zlib.compress(b""),
-        zlib.compress(KERNEL.tobytes())[:-3],
-        zlib.compress(KERNEL.tobytes() * 2),
-    ],
-)
-def test_damaged_chunks(tmp_path, form, content):
-    for filters in ([(DEFLATE, (9,))], [(SHUFFLE, (4,)), (DEFLATE, (9,))]):
-        spoil = raw_dataset(filters=filters, content=content)
-        assert_refused(form.write(tmp_path, spoil), "compressed numbers are|but stores|damaged", form.whole)
-
-
-@every_form
-def test_chunks_larger_than_their_array(tmp_path, form):
-    for filters in ([(DEFLATE, (9,))], [(FLETCHER32, ())], [(SHUFFLE, (4,)), (DEFLATE, (9,))]):
-        space = h5py.h5s.create_simple((4, 2), (h5py.h5s.UNLIMITED, h5py.h5s.UNLIMITED))
-        spoil = raw_dataset(space=space, filters=filters, chunk=(2**14, 2**15), content=b"x" * 100)
-        assert_refused(form.write(tmp_path, spoil), "has chunks larger than the array; refused", form.whole)
-
-
-def test_one_array_listed_by_many_layers(tmp_path):
+def test_one_array_listed_by_many_layers(tmp_path, monkeypatch):
     """One megabyte is the kernel of each of 600 layers, which makes 600 megabytes."""
+    monkeypatch.setenv("XCEPTION_MAX_MEMORY", "600MB")
     names = [f"d{i}" for i in range(600)]
     layers = [
         layer("Dense", name, names[i - 1] if i else "vector", units=512, use_bias=False)
@@ -329,5 +230,5 @@ def test_one_array_listed_by_many_layers(tmp_path):
                 group["kernel"] = first
 
     path = whole_h5(tmp_path / "x.h5", functional(entry("vector", (None, 512)), *layers), share)
-    with pytest.raises(xception.ModelFileError, match=r"bytes that unpack to .*; refused"):
+    with pytest.raises(xception.ModelFileError, match=r"takes 629.2MB of memory; the limit is 600MB"):
         xception.load_model(path)

@@ -11,6 +11,7 @@ from hostile import (
     assert_config_refused,
     entry,
     functional,
+    hdf5_bytes,
     layer,
     sequential,
     small,
@@ -234,10 +235,8 @@ def test_settings_with_odd_numbers(tmp_path, class_name, setting, more, value):
 @pytest.mark.parametrize("value", ODD_VALUES[:-2], ids=lambda value: str(value)[:12])
 def test_input_shapes_with_odd_sizes(tmp_path, value):
     if value is not None:
-        assert_config_refused(
-            tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|elements per image"
-        )
-        assert_config_refused(tmp_path, functional(entry(shape=(None, value))), "shape|elements per image")
+        assert_config_refused(tmp_path, functional(entry(shape=(None, 8, value, 3))), "shape|of memory")
+        assert_config_refused(tmp_path, functional(entry(shape=(None, value))), "shape|of memory")
     assert_config_refused(tmp_path, functional(entry(shape=value)), "shape")
     assert_config_refused(tmp_path, sequential(entry(shape=value), layer("Flatten", "flat")), "shape")
 
@@ -267,7 +266,7 @@ def test_outputs_too_large_for_memory(tmp_path, evil):
     assert_config_refused(
         tmp_path,
         functional(entry(), evil),
-        r"evil (has more than [\d,]+ elements per image|has a kernel_size beyond [\d,]+); refused",
+        r"evil: takes [\d.]+GB of memory, weights included; the limit is 1.4GB",
     )
 
 
@@ -284,7 +283,19 @@ def test_outputs_too_large_for_memory_with_an_image(tmp_path, name):
     )
     path = archive(tmp_path / "x.keras", described)
     model = xception.load_model(path)
-    with pytest.raises(ValueError, match=r"evil would have [\d,]+ elements for an input of 192"):
+    with pytest.raises(xception.LimitError, match=r"takes .*set_limits\(max_"):
+        model.predict(np.zeros((1, 8, 8, 3)))
+
+
+def test_sizes_with_thousands_of_digits(tmp_path):
+    rows = [
+        layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)
+    ]
+    described = functional(entry(shape=(None, None, None, 3)), *rows)
+    model = xception.load_model(
+        archive(tmp_path / "x.keras", described, hdf5_bytes(lambda file: file.create_group("layers")))
+    )
+    with pytest.raises(xception.LimitError, match=r"takes [\d.]+GB of memory"):
         model.predict(np.zeros((1, 8, 8, 3)))
 
 
@@ -292,15 +303,13 @@ def test_outputs_that_grow_from_layer_to_layer(tmp_path):
     rows = [
         layer("UpSampling2D", f"up{i}", f"up{i - 1}" if i else "pixels", size=2**31 - 1) for i in range(2000)
     ]
-    assert_config_refused(tmp_path, functional(entry(), *rows), "elements per image; refused")
+    assert_config_refused(tmp_path, functional(entry(), *rows), "up0: takes .* of memory")
     vector = [entry(shape=(None, 2)), layer("RepeatVector", "evil", "pixels", n=2**31 - 1)]
-    assert_config_refused(tmp_path, functional(*vector), "evil has .* elements per image; refused")
+    assert_config_refused(tmp_path, functional(*vector), "evil: takes .* of memory")
 
 
 def test_more_parameters_than_the_file_holds(tmp_path):
-    assert_config_refused(
-        tmp_path, small_with("units", 2**31 - 1), "dense has .* elements per image; refused"
-    )
+    assert_config_refused(tmp_path, small_with("units", 2**31 - 1), "dense: takes .* of memory")
     assert_config_refused(
         tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)"
     )

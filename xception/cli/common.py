@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..console.csv_text import format_row
 from ..console.text import terminal_safe
 from ..data.failures import Failure
 from ..data.preprocessing import SCALINGS
+from ..limits import parse_bytes, parse_count, set_limits
 
 if TYPE_CHECKING:
     from ..prediction.classifier import Classifier
@@ -67,6 +68,42 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
         help="layers to take features from, with commas (the last maps)",
     )
     parser.add_argument("--pooling", choices=POOLINGS, default="avg", help="of maps over space (avg)")
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add --max-memory, --max-operations and --max-pixels."""
+    group = parser.add_argument_group("limits", "what a model or photograph may cost; see set_limits")
+    group.add_argument(
+        "--max-memory", type=parse_with(parse_bytes), metavar="SIZE",
+        help="memory for weights and activations, such as 2GB (1.25GiB)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-operations", type=parse_with(parse_count), metavar="N", help="work for an image (1e12)"
+    )
+    group.add_argument(
+        "--max-pixels", type=parse_with(parse_count), metavar="N", help="pixels of a photograph (178956970)"
+    )
+
+
+def apply_limits(arguments: argparse.Namespace) -> None:
+    """Set the limits that the command line gives."""
+    set_limits(
+        max_memory_bytes=getattr(arguments, "max_memory", None),
+        max_operations=getattr(arguments, "max_operations", None),
+        max_pixels=getattr(arguments, "max_pixels", None),
+    )
+
+
+def parse_with(parse: Callable[[str], int]) -> Callable[[str], int]:
+    """Return a parser of an argument whose errors argparse shows."""
+
+    def parse_argument(text: str) -> int:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_argument
 
 
 def positive_int(text: str) -> int:
@@ -168,6 +205,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def show_csv(rows: Iterable[Sequence[object]]) -> None:
-    """Print rows as CSV."""
-    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+def show_csv(rows: Iterable[Sequence[object]], path_columns: Container[int] = (0,)) -> None:
+    """Print rows as CSV.
+
+    Args:
+        rows: Their cells: numbers, text, or None.
+        path_columns: The columns that hold paths.
+    """
+    for row in rows:
+        sys.stdout.write(format_row(row, path_columns))

@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser)
     parser.add_argument("--output", type=table_path, required=True, metavar="FILE", help=", ".join(FORMATS))
+    parser.add_argument(
+        "--verify", action="store_true",
+        help="after an interruption, compare the content of photographs, not their dates only",
+    )  # fmt: skip
     common.add_model(parser, "weights of a base of your own")
     common.add_layers(parser)
 
@@ -27,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = features(
         common.unique(arguments.photos), feature_model(arguments), layers=arguments.layers,
         pooling=arguments.pooling, scaling=arguments.scaling, output=arguments.output,
-        on_error=common.complain_of,
+        verify=arguments.verify, on_error=common.complain_of,
     )  # fmt: skip
     if len(result):
         count, width = count_of(len(result), "photograph"), len(result.names)

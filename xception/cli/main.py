@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from . import interrupts
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -30,16 +32,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
 
     try:
-        return _run(argv)
+        try:
+            return _run(argv)
+        finally:
+            if interrupts.arrived():  # and nobody has heard it yet
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
-        print("xception: interrupted", file=sys.stderr)
-        return 130
+        return interrupts.report()
 
 
 def _run(argv: Sequence[str] | None) -> int:
     import warnings
 
-    from .common import complain
+    from .common import apply_limits, complain
     from .parser import build_parser
 
     arguments = build_parser(argv).parse_args(argv)
@@ -48,18 +53,28 @@ def _run(argv: Sequence[str] | None) -> int:
         warnings.filterwarnings("ignore", module="PIL")  # about metadata, which pixels do not depend on
         warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment]
         try:
+            apply_limits(arguments)
             status: int = arguments.run(arguments)
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader closed the pipe, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        except (OSError, ValueError) as error:
-            return complain(str(error))
+            return status
         except Exception as error:
-            if os.environ.get("XCEPTION_DEBUG"):
-                raise
-            return complain(
-                f"internal error, {type(error).__name__}: {error}. Please report it, with what "
-                "XCEPTION_DEBUG=1 adds to this"
-            )
-    return status
+            if interrupts.arrived():  # and C code made another exception of it
+                raise KeyboardInterrupt from None
+            return _report(error)
+
+
+def _report(error: Exception) -> int:
+    """Print a message about what ended a command; return the exit status."""
+    from .common import complain
+
+    if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, OSError | ValueError):
+        return complain(str(error))
+    if os.environ.get("XCEPTION_DEBUG"):
+        raise error
+    return complain(
+        f"internal error, {type(error).__name__}: {error}. Please report it, with what "
+        "XCEPTION_DEBUG=1 adds to this"
+    )

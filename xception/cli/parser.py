@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ..version import __version__
+from .common import add_limits
 
 #: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`.
 COMMANDS = {
@@ -21,6 +22,8 @@ COMMANDS = {
     "inspect": "show what a model file contains, and whether it runs here",
     "weights": "locate, download or verify the ImageNet weights",
 }
+#: Commands that compute nothing.
+WITHOUT_LIMITS = ("weights",)
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -41,5 +44,7 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
         if name in words[:1]:
             module = import_module(f".{name}", __package__)
             module.add_arguments(command)
+            if name not in WITHOUT_LIMITS:
+                add_limits(command)
             command.set_defaults(run=module.run)
     return parser

@@ -36,8 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
         common.show_csv([("path", "rank", "neighbor", "cosine")])
         for path, neighbors in zip(result.paths, result, strict=True):
             common.show_csv(
-                (path, rank, neighbor.path, f"{neighbor.cosine:.6g}")
-                for rank, neighbor in enumerate(neighbors, start=1)
+                (
+                    (path, rank, neighbor.path, f"{neighbor.cosine:.6g}")
+                    for rank, neighbor in enumerate(neighbors, start=1)
+                ),
+                path_columns=(0, 2),
             )
     else:
         for path, neighbors in zip(result.paths, result, strict=True):

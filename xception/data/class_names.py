@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .regular_files import open_regular_file
+
 #: (class id, class name) of each class, in the order of the model's outputs.
 ClassNames = tuple[tuple[str, str], ...]
 
@@ -51,7 +53,7 @@ def read_class_names(path: str | os.PathLike[str]) -> ClassNames:
         raise IsADirectoryError(f"{path}: is a folder, expected a file of class names")
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file of class names")
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         content = stream.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"{path.name}: has more than {MAX_FILE_BYTES:,} bytes, too many for class names")

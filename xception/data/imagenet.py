@@ -49,9 +49,10 @@ def preprocess_input(x: ArrayLike) -> Array:
         array([-1.,  1.], dtype=float32)
     """
     pixels = as_real_array(x, "pixels 0…255")
+    own = None
     if not np.issubdtype(pixels.dtype, np.floating):
-        pixels = pixels.astype(np.float32)
-    scaled = pixels / np.asarray(127.5, pixels.dtype)
+        own = pixels = pixels.astype(np.float32)
+    scaled = np.divide(pixels, np.asarray(127.5, pixels.dtype), out=own)
     scaled -= 1
     return scaled
 

@@ -6,9 +6,9 @@ them. A path to any of these can come from a stranger, in a folder or an archive
 
 from __future__ import annotations
 
+import io
 import os
 import stat
-from typing import BinaryIO
 
 KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -38,12 +38,11 @@ def check_regular_file(path: str | os.PathLike[str]) -> None:
     _check_mode(path, status)
 
 
-def open_regular_file(path: str | os.PathLike[str], buffering: int = -1) -> BinaryIO:
+def open_regular_file(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a regular file for reading.
 
     Args:
         path: The file.
-        buffering: As of `open`.
 
     Returns:
         The stream; its `name` is the path. Files of size 0 are empty streams: those of the Linux kernel, as
@@ -55,10 +54,11 @@ def open_regular_file(path: str | os.PathLike[str], buffering: int = -1) -> Bina
         OSError: It is a named pipe, a device or a socket, or cannot be read.
     """
     check_regular_file(path)
-    return open(path, "rb", buffering, opener=_open)
+    return open(path, "rb", opener=open_descriptor)
 
 
-def _open(path: str, flags: int) -> int:
+def open_descriptor(path: str, flags: int) -> int:
+    """Open a regular file, as `open` and `io.FileIO` need it for their `opener`; see `open_regular_file`."""
     # Does not wait if a named pipe has taken the file's place since the check.
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     try:

@@ -44,19 +44,45 @@ class Map:
 Maps = tuple[Map, ...]
 
 
+class OverBudget(Exception):  # noqa: N818
+    """Stops the building of a schedule that would reserve more than it may."""
+
+
 class Buffers:
     """Memory that is reserved while a schedule is built, and reused from stage to stage.
 
+    Args:
+        limit: Bytes that may be reserved. None only counts them: the arrays have their shapes, but no
+            memory, and must not be written to.
+
     Attributes:
         reserved: Bytes reserved in total.
+        counted: Bytes of other memory that the schedule needs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float | None = math.inf) -> None:
+        self._limit = limit
         self._free: list[Array] = []
         self._lent: dict[int, tuple[Array, Array]] = {}  # by identity: (array, buffer under it)
         self._free_maps: dict[tuple[tuple[int, ...], Border], list[Array]] = {}
         self._block_rest = aligned(0)
-        self.reserved = 0
+        self.reserved = self.counted = 0
+
+    def count(self, size: int) -> None:
+        """Count memory that is not reserved here.
+
+        Args:
+            size: Its bytes.
+
+        Raises:
+            OverBudget: They are more than may be reserved.
+        """
+        self._check(size)
+        self.counted += size
+
+    def _check(self, size: int) -> None:
+        if self._limit is not None and self.reserved + self.counted + size > self._limit:
+            raise OverBudget
 
     def take(self, *shape: int) -> Array:
         """Lend an array.
@@ -109,8 +135,9 @@ class Buffers:
         if free:
             return Map(free.pop(), border, channels)
         array = self._reserve(math.prod(shape)).reshape(shape)
-        array[:above] = array[above + h :] = 0
-        array[:, :left] = array[:, left + w :] = 0
+        if self._limit is not None:
+            array[:above] = array[above + h :] = 0
+            array[:, :left] = array[:, left + w :] = 0
         return Map(array, border, channels)
 
     def give_back_map(self, part: Map) -> None:
@@ -126,13 +153,20 @@ class Buffers:
 
     def _reserve(self, size: int) -> Array:
         if size > len(self._block_rest):
-            block = aligned(max(size, MIN_BLOCK_ELEMENTS))
-            self.reserved += block.nbytes
+            elements = max(size, MIN_BLOCK_ELEMENTS)
+            self._check(4 * elements)
+            self.reserved += 4 * elements
+            block = aligned(elements) if self._limit is not None else phantom((elements,))
             if size >= MIN_BLOCK_ELEMENTS:
                 return block
             self._block_rest = block
         array, self._block_rest = self._block_rest[:size], self._block_rest[whole_lines(size) :]
         return array
+
+
+def phantom(shape: tuple[int, ...]) -> Array:
+    """Return an array of a shape that takes no memory: all its elements are the same."""
+    return np.broadcast_to(np.float32(0), shape)
 
 
 def read_activation(maps: Maps) -> Array:

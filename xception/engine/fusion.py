@@ -35,6 +35,9 @@ RELU_LAYERS = (Activation("relu"), ReLU())  #: layers that compute max(x, 0)
 #: second copy of the kernel. Of larger kernels the product is scaled instead, while it is in the cache.
 MAX_FOLDED_ELEMENTS = 1 << 18
 
+#: Elements of all kernels into which it is folded. Bounds memory where many layers share one kernel.
+MAX_FOLDED_ELEMENTS_TOGETHER = 1 << 24
+
 #: Smallest scale by which a bias is divided. Bounds the rounding error, and excludes 0.
 MIN_DEFERRED_SCALE = 1e-6
 
@@ -148,6 +151,23 @@ def fuse(graph: Graph, parameters: GraphParameters, outputs: Iterable[str]) -> l
     return stages
 
 
+def bytes_of_copies(nodes: Iterable[Node]) -> int:
+    """Return an upper bound of the bytes that `fuse` allocates for stages: copies of small kernels, biases.
+
+    Args:
+        nodes: The nodes that are computed.
+    """
+    own = folded = 0
+    for node in nodes:
+        layer = node.layer
+        if isinstance(layer, Conv2D | SeparableConv2D):
+            sizes = {name: parameter.size for name, parameter in node.parameters.items()}
+            kernel = sizes["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
+            folded += kernel if kernel <= MAX_FOLDED_ELEMENTS else 0
+            own += sizes.get("depthwise_kernel", 0) + 4 * layer.filters  # scale, bias, and in float64
+    return 4 * (own + min(folded, MAX_FOLDED_ELEMENTS_TOGETHER))
+
+
 def _defer_scales(stages: list[Stage], outputs: tuple[str, ...]) -> None:
     """Move scales into the depthwise kernel that reads the result, which saves a pass over the map.
 
@@ -181,6 +201,7 @@ class _Fuser:
         for node in self.nodes.values():
             for source in node.inputs:
                 self.readers[source].append(node.name)
+        self.folded = 0  # elements of kernels into which normalization was folded
         self.stages: list[Stage] = []
         self.computed: set[str] = set()
 
@@ -317,7 +338,8 @@ class _Fuser:
             scale, offset = _scale_and_offset(normalization, self.parameters[normalization.owner])
             bias = bias * scale + offset
             scale = scale.astype(np.float32)
-            if matrix.size <= MAX_FOLDED_ELEMENTS:
+            if matrix.size <= min(MAX_FOLDED_ELEMENTS, MAX_FOLDED_ELEMENTS_TOGETHER - self.folded):
+                self.folded += matrix.size
                 matrix, scale = matrix * scale, None
         return matrix, scale, bias.astype(np.float32)
 

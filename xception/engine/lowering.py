@@ -239,6 +239,7 @@ class StageLowering:
         key = attribute, self._width, channels.start, channels.stop
         packed = self._stage.packed.get(key)
         if packed is None:
+            self._buffers.count(weights[..., channels].nbytes * self._width)
             packed = self._backend.pack(weights[..., channels], self._width)
             self._stage.packed[key] = packed
         return packed

@@ -8,15 +8,21 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
+from ..errors import LimitError
 from ..graph import Graph, GraphParameters, Inputs
-from ..graph.limits import MAX_ACTIVATION_ELEMENTS
+from ..graph.budget import check_memory, check_work, node_costs, parameter_bytes
 from ..kernels import NUMPY, Array, Backend, Step
 from ..layers import Shape
-from .fusion import Stage, fuse
+from ..layers.costs import known
+from ..limits import get_limits
+from .buffers import Buffers, OverBudget
+from .fusion import Stage, bytes_of_copies, fuse
+from .measuring import measure_schedule
 from .schedule import Schedule, build_schedule
 from .team import Barrier, Team, acquire_team
 
@@ -25,12 +31,27 @@ from .team import Barrier, Team, acquire_team
 MAX_CACHED_KEYS = 4
 MAX_CACHED_BYTES = 160 << 20
 
-#: Elements of an activation over elements of the input, for inputs so large that this exceeds
-#: MAX_ACTIVATION_ELEMENTS. Bounds memory, as that does. Xception's largest ratio is 10.
-MAX_GROWTH_RATIO = 1000
+#: Share of the memory limit that the inputs and results of one batch may take: 1/4. Above it, batches are
+#: made smaller.
+BATCH_SHARE = 4
 
 InputArrays = dict[str, Array]  #: (n, ...), by the name of the input
 InputShapes = tuple[tuple[int, ...], ...]  #: without the batch axis, for each input
+
+ScheduleKey = tuple[tuple[str, ...], InputShapes, int]  #: outputs, input shapes, number of threads
+
+
+@dataclass
+class _CachedSchedules:
+    """Schedules for the same outputs, shapes and threads, with separate memory.
+
+    Attributes:
+        schedules: The schedules.
+        too_little: Bytes that did not suffice for another one.
+    """
+
+    schedules: list[Schedule] = field(default_factory=list)
+    too_little: float = -math.inf
 
 
 class Plan:
@@ -54,7 +75,10 @@ class Plan:
         self.graph, self.parameters, self.backend = graph, parameters, backend
         self._last_shapes: tuple[InputShapes, dict[str, Shape]] | None = None
         self._stages: OrderedDict[tuple[str, ...], list[Stage]] = OrderedDict()
-        self._schedules: OrderedDict[tuple[object, ...], list[Schedule]] = OrderedDict()
+        self._schedules: OrderedDict[ScheduleKey, _CachedSchedules] = OrderedDict()
+        #: The limit that the work was checked against, and the bytes that fusion copies of weights.
+        self._checked: dict[tuple[object, ...], tuple[int, int]] = {}
+        self._parameter_bytes = parameter_bytes(parameters)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Plan, (self.graph, self.parameters, self.backend)
@@ -73,28 +97,29 @@ class Plan:
             The activations by node, float32 (n, ...).
 
         Raises:
-            ValueError: An activation would be too large.
+            LimitError: It would take more work or memory than the limits allow.
         """
         names = tuple(self.graph.outputs if outputs is None else outputs)
         inputs = dict(self.graph.by_input_name(x))
         count = min(map(len, inputs.values()))
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)
-        y = {name: np.empty((count, *map(int, shapes[name])), np.float32) for name in names}  # type: ignore[arg-type]
         with acquire_team() as team:
             try:
-                if count < team.size:
+                schedules = self._prepare(names, input_shapes, count, team.size)
+                y = {name: np.empty((count, *known(shapes[name])), np.float32) for name in names}
+                if len(schedules) == 1:
                     for i in range(count):
-                        (schedule,) = self._prepare(names, input_shapes, team.size, 1)
-                        _run_together(team, schedule, inputs, i, y)
+                        _run_together(team, schedules[0], inputs, i, y)
                 else:
-                    schedules = self._prepare(names, input_shapes, threads=1, count=team.size)
                     barrier = Barrier(len(schedules))
                     programs = [
                         _batch_program(schedule, inputs, range(first, count, len(schedules)), y, barrier)
                         for first, schedule in enumerate(schedules)
                     ]
                     team.run(programs, barrier)
+            except LimitError:
+                raise
             except BaseException:
                 self._schedules.clear()  # an interrupted run may have left anything in them
                 raise
@@ -110,14 +135,12 @@ class Plan:
             The output shapes by node, without the batch axis.
 
         Raises:
-            ValueError: The graph does not accept these shapes, or an activation would be too
-                large.
+            ValueError: The graph does not accept these shapes.
         """
         last = self._last_shapes
         if last is None or last[0] != input_shapes:
             by_name = dict(zip(self.graph.inputs, input_shapes, strict=True))
             shapes = self.graph.shapes(by_name)
-            _check_sizes(shapes, sum(map(math.prod, input_shapes)))
             last = self._last_shapes = input_shapes, shapes
         return last[1]
 
@@ -131,7 +154,7 @@ class Plan:
         Returns:
             The schedule that `run` uses for the graph's outputs.
         """
-        return self._prepare(self.graph.outputs, (input_shape,), threads, 1)[0]
+        return self._schedules_for(self.graph.outputs, (input_shape,), threads, 1, math.inf)[0]
 
     @property
     def cached_keys(self) -> int:
@@ -141,24 +164,123 @@ class Plan:
     @property
     def reserved_bytes(self) -> int:
         """Bytes that the cached schedules have reserved for activations."""
-        return sum(each.buffers.reserved for schedules in self._schedules.values() for each in schedules)
+        return sum(each.buffers.reserved for cached in self._schedules.values() for each in cached.schedules)
+
+    def examples_at_once(self, outputs: Iterable[str], input_shapes: InputShapes, requested: int) -> int:
+        """Return how many examples a batch may have, so that inputs and results take little of the memory.
+
+        Args:
+            outputs: The nodes whose activations are returned.
+            input_shapes: The inputs' shapes without the batch axis, in the order of `graph.inputs`.
+            requested: The number that the caller would like.
+
+        Returns:
+            At most `requested`, at least 1.
+        """
+        shapes = self.shapes(*input_shapes)
+        elements = sum(map(math.prod, input_shapes)) + sum(math.prod(known(shapes[name])) for name in outputs)
+        available = get_limits().max_memory_bytes // BATCH_SHARE
+        return max(1, min(requested, available // (4 * max(elements, 1))))
+
+    def _check_work(self, outputs: tuple[str, ...], input_shapes: InputShapes) -> int:
+        """Check the work for an example of these shapes; return the bytes that fusion copies of weights.
+
+        Raises:
+            LimitError: It is too much work.
+        """
+        key, limit = (outputs, input_shapes), get_limits().max_operations
+        checked_limit, copied = self._checked.get(key, (None, 0))
+        if checked_limit != limit:
+            needed = self.graph.ancestors(outputs)
+            nodes = [node for node in self.graph.nodes.values() if node.name in needed]
+            shapes = dict(zip(self.graph.inputs, input_shapes, strict=True))
+            check_work(self.graph.name, node_costs(nodes, shapes))
+            copied = bytes_of_copies(nodes)
+            if len(self._checked) >= MAX_CACHED_KEYS:
+                self._checked.clear()
+            self._checked[key] = limit, copied
+        return copied
 
     def _prepare(
-        self, outputs: tuple[str, ...], input_shapes: InputShapes, threads: int, count: int
+        self, outputs: tuple[str, ...], input_shapes: InputShapes, count: int, threads: int
     ) -> list[Schedule]:
-        """Return `count` schedules with separate memory, from the cache or built now."""
-        key = (outputs, input_shapes, threads)
+        """Return the schedules for a batch: one for each thread, or a single one that threads share.
+
+        Where memory does not suffice, there are fewer: first fewer examples are computed at once, then
+        fewer threads share one.
+
+        Raises:
+            LimitError: The work is too much, or not even one example on one thread fits into memory.
+        """
+        shapes = self.shapes(*input_shapes)
+        elements = sum(math.prod(known(shapes[name])) for name in outputs) + sum(map(math.prod, input_shapes))
+        fixed = self._parameter_bytes + self._check_work(outputs, input_shapes)
+        fixed += 4 * count * elements  # inputs and results
+        available = get_limits().max_memory_bytes - fixed
+        if count >= threads:
+            schedules = self._schedules_for(outputs, input_shapes, 1, threads, available)
+            if len(schedules) > 1 or len(schedules) == threads:
+                return schedules
+            del schedules  # it would keep the memory of one that is dropped
+        for sharing in dict.fromkeys((threads, 1)):
+            schedules = self._schedules_for(outputs, input_shapes, sharing, 1, available)
+            if schedules:
+                return schedules
+        measured = measure_schedule(fuse(self.graph, self.parameters, outputs), shapes, outputs)
+        check_memory(self.graph.name, fixed + measured)
+        raise AssertionError("internal error: a schedule that fits was not built")
+
+    def _schedules_for(
+        self, outputs: tuple[str, ...], input_shapes: InputShapes, threads: int, count: int, available: float
+    ) -> list[Schedule]:
+        """Return up to `count` schedules with separate memory, as many as fit into `available` bytes.
+
+        They are taken from the cache, or built now. Others are dropped if there is no room beside them.
+        """
+        key = outputs, input_shapes, threads
         if outputs not in self._stages:
             self._stages[outputs] = fuse(self.graph, self.parameters, outputs)
-        schedules = self._schedules.setdefault(key, [])
+        cached = self._schedules.setdefault(key, _CachedSchedules())
         self._stages.move_to_end(outputs)
         self._schedules.move_to_end(key)
         self._evict()
-        while len(schedules) < count:
-            shapes = self.shapes(*input_shapes)
-            schedules.append(build_schedule(self._stages[outputs], shapes, outputs, threads, self.backend))
+        fitting = 0
+        for position in range(count):
+            if position == len(cached.schedules):
+                schedule = self._build(key, available)
+                if schedule is None:
+                    break
+                cached.schedules.append(schedule)
+            available -= cached.schedules[position].bytes
+            if available < 0:
+                del cached.schedules[position:]
+                break
+            fitting += 1
         self._evict()
-        return schedules[:count]
+        return cached.schedules[:fitting]
+
+    def _build(self, key: ScheduleKey, available: float) -> Schedule | None:
+        """Build another schedule in `available` bytes. Return None if they do not suffice."""
+        outputs, input_shapes, threads = key
+        if available <= self._schedules[key].too_little:
+            return None
+        others = sum(
+            schedule.bytes
+            for other, cached in self._schedules.items()
+            for schedule in cached.schedules
+            if other != key
+        )
+        shapes = self.shapes(*input_shapes)
+        for room in (available - others, available):
+            try:
+                return build_schedule(
+                    self._stages[outputs], shapes, outputs, threads, self.backend, Buffers(room)
+                )
+            except OverBudget:
+                for other in [other for other in self._schedules if other != key]:
+                    del self._schedules[other]
+        self._schedules[key].too_little = available
+        return None
 
     def _evict(self) -> None:
         """Drop the least recently used stages and schedules while there are too many."""
@@ -168,16 +290,6 @@ class Plan:
             self.cached_keys > MAX_CACHED_KEYS or self.reserved_bytes > MAX_CACHED_BYTES
         ):
             self._schedules.popitem(last=False)
-
-
-def _check_sizes(shapes: dict[str, Shape], input_elements: int) -> None:
-    for name, shape in shapes.items():
-        elements = math.prod(map(int, shape))  # type: ignore[arg-type]
-        if elements > max(MAX_ACTIVATION_ELEMENTS, MAX_GROWTH_RATIO * input_elements):
-            raise ValueError(
-                f"{name} would have {elements:,} elements for an input of {input_elements:,}; the maximum is "
-                f"{MAX_ACTIVATION_ELEMENTS:,}, or {MAX_GROWTH_RATIO} times the input"
-            )
 
 
 def _batch_program(

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..kernels import Array, Backend, Call, Step, same_padding
 from ..layers import Shape
+from ..layers.costs import count
 from .buffers import NO_BORDER, Border, Buffers, Maps, read_activation, split_evenly, write_activation
 from .fusion import FusedStage, LayerStage, Stage
 from .lowering import StageLowering
@@ -54,6 +55,11 @@ class Schedule:
     values: dict[str, Array]
     outputs: Sequence[str]
 
+    @property
+    def bytes(self) -> int:
+        """Memory that a run takes, without parameters, inputs and results."""
+        return self.buffers.reserved + self.buffers.counted
+
     def feed(self, example: Mapping[str, Array]) -> None:
         """Set the input of the next run.
 
@@ -77,7 +83,7 @@ class Schedule:
 
 def build_schedule(
     stages: Sequence[Stage], shapes: Mapping[str, Shape], outputs: Sequence[str], threads: int,
-    backend: Backend,
+    backend: Backend, buffers: Buffers | None = None,
 ) -> Schedule:  # fmt: skip
     """Reserve memory for stages, and prepare their calls.
 
@@ -87,20 +93,28 @@ def build_schedule(
         outputs: The nodes whose activations are requested.
         threads: Number of threads that share the work of one example.
         backend: What prepares the calls.
+        buffers: Where memory is reserved. By default as much as is needed.
 
     Returns:
         A schedule with memory of its own.
+
+    Raises:
+        OverBudget: The buffers may not reserve so much.
     """
-    scheduler = _Scheduler(stages, shapes, outputs, threads, backend)
-    for position in range(len(stages)):
-        scheduler.add(position)
+    scheduler = _Scheduler(stages, shapes, outputs, threads, backend, buffers or Buffers())
+    try:
+        for position in range(len(stages)):
+            scheduler.add(position)
+        scheduler.finish()
+    finally:
+        scheduler.releases.clear()  # they refer to the scheduler, which would keep its memory
     return scheduler.schedule
 
 
 class _Scheduler:
     def __init__(
         self, stages: Sequence[Stage], shapes: Mapping[str, Shape], outputs: Sequence[str], threads: int,
-        backend: Backend,
+        backend: Backend, buffers: Buffers,
     ) -> None:  # fmt: skip
         self.stages, self.threads, self.backend = stages, threads, backend
         self.sizes = {name: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
@@ -113,11 +127,12 @@ class _Scheduler:
                     self.readers[name].append(stage)
         self.last_read.update(dict.fromkeys(outputs, math.inf))
         self.maps: dict[str, Maps] = {}
-        self.buffers, self.barrier = Buffers(), Barrier(threads)
+        self.buffers, self.barrier = buffers, Barrier(threads)
         self.schedule = Schedule(
             [[] for _ in range(threads)], [[] for _ in range(threads)], self.barrier, self.buffers,
             self.maps, {}, {}, outputs,
         )  # fmt: skip
+        self.alive_elements = self.peak_elements = 0  # of activations in no map, and of their layers
         self.releases: list[Callable[[], None]] = []  # due when all threads have met
         self.synchronized = True  # whether the threads meet after the last stage
 
@@ -206,17 +221,33 @@ class _Scheduler:
     def _add_layer(self, stage: LayerStage, position: int) -> None:
         """Add a layer's own forward pass, on the first thread."""
         target = self._take_maps(stage.name) if self.readers[stage.name] else None
+        last_reads = [name for name in set(stage.inputs) if self.last_read[name] <= position]
+        self._count_layer(stage, last_reads)
         run = _LayerRun(
             stage=stage,
             sources=[self.maps.get(name) for name in stage.inputs],
             target=target,
-            last_reads=[name for name in set(stage.inputs) if self.last_read[name] <= position],
+            last_reads=last_reads,
             inputs=self.schedule.inputs,
             values=self.schedule.values,
         )
         self._append(stage, [[Call("plain", run)], *[[]] * (self.threads - 1)])
         self._append_barrier(stage)
         self.synchronized = True
+
+    def _count_layer(self, stage: LayerStage, last_reads: Sequence[str]) -> None:
+        """Count the memory that a layer's own forward pass takes besides the maps."""
+        copied = sum(count(self.sizes[name]) for name in stage.inputs if name in self.maps)
+        cost = stage.layer.cost(*(self.sizes[name] for name in stage.inputs))
+        self.peak_elements = max(self.peak_elements, self.alive_elements + copied + cost.elements)
+        if stage.name not in self.maps:
+            self.alive_elements += count(self.sizes[stage.name])
+        self.alive_elements -= sum(count(self.sizes[name]) for name in last_reads if name not in self.maps)
+
+    def finish(self) -> None:
+        """Count the memory that is not in the buffers: activations in no map, and copies of the outputs."""
+        copied = sum(count(self.sizes[name]) for name in self.schedule.outputs)
+        self.buffers.count(4 * max(self.peak_elements, self.alive_elements + copied))
 
     def _add_fused(self, stage: FusedStage, position: int) -> None:
         source = self.maps[stage.source]

@@ -17,6 +17,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..kernels import Step
+from ..locks import OwnedLock
 from .cpus import get_num_threads
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class _Shared:
     """The team of this process, and the lock that reserves it for one prediction at a time."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = OwnedLock("a prediction")
         self.team = Team(1)
         self.limiter: Any = None  #: restores the number of BLAS threads
 
@@ -232,9 +233,12 @@ def acquire_team() -> Iterator[Team]:
 
     Yields:
         A team of `get_num_threads()` threads.
+
+    Raises:
+        RuntimeError: This thread has reserved it already: a signal handler or a finalizer predicts.
     """
     size, shared = get_num_threads(), _shared
-    with shared.lock:
+    with shared.lock.hold():
         if shared.team.size != size:
             former, shared.team = shared.team, Team(size)
             former.dismiss()

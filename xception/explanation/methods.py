@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from ..gradients import gradients, required_nodes
+from ..graph.budget import check_memory
 from ..kernels import Array, relu, softmax
 from ..layers.validation import as_float, as_int
 from .grid import Grid
@@ -27,6 +28,8 @@ BATCH_SIZE = 16
 #: Activations of a batch that Grad-CAM keeps (256 MiB), except that one image may have more. Bounds
 #: memory for early layers, whose maps are large.
 MAX_BATCH_ELEMENTS = 64 << 20
+#: Bytes of Score-CAM's masks for a pixel and a channel: the enlarged map, and two copies when it is scaled.
+BYTES_PER_MASK_PIXEL = 16
 
 Select = Callable[[Array], Indices]  #: probabilities (n, classes) -> indices of target classes (n, t)
 CountPasses = Callable[[int], object]  #: called with the number of forward passes just done
@@ -129,7 +132,9 @@ class GradCam(Method):
 
     def batch_size(self, input_shape: tuple[int, ...]) -> int:
         elements = self.scores.count_elements(self._nodes(), input_shape)
-        return min(max(MAX_BATCH_ELEMENTS // elements, 1), BATCH_SIZE)
+        return self.scores.images_at_once(
+            input_shape, min(max(MAX_BATCH_ELEMENTS // elements, 1), BATCH_SIZE)
+        )
 
     def count_passes(self, input_shape: tuple[int, ...]) -> int:
         return 1
@@ -196,12 +201,16 @@ class ScoreCam(Method):
         order = np.argsort(-channels.std(axis=(0, 1)), kind="stable")[: self.channels]
         used = channels[..., order]
         used = used[..., np.ptp(used, axis=(0, 1)) > 0]  # (h, w, k'): a constant channel masks nothing
+        height, width, _ = image.shape
+        check_memory(self.scores.graph.name, height * width * used.shape[-1] * BYTES_PER_MASK_PIXEL)
         masks = _stretch(grid.upsample(used, image.shape[:2]))  # (H, W, k')
 
         def mask_image(channel: int) -> Array:
             return self.grey + (image - self.grey) * masks[..., channel, None]
 
-        scores = _score_variants(self.scores, mask_image, masks.shape[-1], count)[:, targets]  # (k', t)
+        scores = _score_variants(self.scores, mask_image, masks.shape[-1], image.shape, count)[
+            :, targets
+        ]  # (k', t)
         weights = softmax(scores, axis=0) if len(scores) else scores
         return np.moveaxis(used @ weights, -1, 0)
 
@@ -252,7 +261,7 @@ class Occlusion(Method):
             covered[rows, _span(grid.columns[column], self.patch, image.shape[1])] = self.grey
             return covered
 
-        after = _score_variants(self.scores, cover, h * w, count)[:, targets]  # (h·w, t)
+        after = _score_variants(self.scores, cover, h * w, image.shape, count)[:, targets]  # (h·w, t)
         return (before - after).T.reshape(-1, h, w)
 
 
@@ -262,12 +271,16 @@ def _result(maps: Array, targets: Indices, scores: Array) -> MethodResult:
 
 
 def _score_variants(
-    scores: Scores, variant: Callable[[int], Array], variants: int, count: CountPasses
+    scores: Scores, variant: Callable[[int], Array], variants: int, shape: tuple[int, ...], count: CountPasses
 ) -> Array:
-    """Compute the scores (variants, classes) of variants of an image, made when they are needed."""
+    """Compute the scores (variants, classes) of variants of an image, made when they are needed.
+
+    `shape` is the image's (h, w, 3).
+    """
     result = np.empty((variants, len(scores.signs)), np.float32)
-    for start in range(0, variants, BATCH_SIZE):
-        batch = range(start, min(start + BATCH_SIZE, variants))
+    size = scores.images_at_once(shape, BATCH_SIZE)
+    for start in range(0, variants, size):
+        batch = range(start, min(start + size, variants))
         x = np.stack([variant(index) for index in batch]).astype(np.float32)
         result[start : batch.stop] = scores.compute(x)
         count(len(batch))

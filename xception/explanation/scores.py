@@ -88,6 +88,10 @@ class Scores:
             activations[node.name] = node.layer.forward(self.parameters.get(node.owner, {}), *inputs)
         return activations[self.output] @ self.signs.T
 
+    def images_at_once(self, input_shape: tuple[int, ...], requested: int) -> int:
+        """Return how many images of this shape are computed together: `requested`, or fewer large ones."""
+        return self._plan.examples_at_once((), (input_shape,), requested)
+
     def map_shape(self, node: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Return the shape (h, w, c) of a node's maps, for images of this shape."""
         h, w, c = (int(size or 0) for size in self._plan.shapes(input_shape)[node])

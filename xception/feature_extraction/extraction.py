@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar, Verbose
-from ..data.atomic import check_writable
 from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
@@ -26,8 +25,9 @@ from ..models.model import Model
 from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model
 from ..prediction.preprocessing import Preprocessor
 from . import tables
+from .identity import fingerprint
 from .result import Features
-from .store import CacheStore, FeatureStore, MemoryStore, RowStore, fingerprint
+from .store import CacheStore, FeatureStore, MemoryStore, RowStore
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -155,7 +155,12 @@ def collect(
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for batch, values in compute_batches(
-            missing(), extractor.preprocessor.load, extractor.compute, log, bar
+            missing(),
+            extractor.preprocessor.load,
+            extractor.compute,
+            log,
+            bar,
+            extractor.preprocessor.batch_size,
         ):
             for photograph, number in zip(batch, store.add(batch, values), strict=True):
                 rows[photograph.index] = _without_pixels(photograph), number
@@ -202,6 +207,7 @@ def features(
     pooling: Pooling = "avg",
     scaling: ScalingArgument = "auto",
     output: str | os.PathLike[str] | None = None,
+    verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Features:
@@ -222,6 +228,9 @@ def features(
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there; only images that did not come from a file are
+            computed again.
+        verify: Whether to read the photographs that were computed before an interruption, and compute
+            those again whose content has changed. By default those whose size or date has changed are
             computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
@@ -248,25 +257,30 @@ def features(
     check_no_model("features(images, model)", images=images)
     path = None if output is None else Path(output)
     if path is not None:
-        check_writable(path)
-        tables.check_format(path)
+        tables.check_target(path)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling)
     if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose)
+        return _extract_to_file(extractor, photographs, path, log, verbose, verify)
     store = MemoryStore(len(extractor.names))
     stored = collect(extractor, photographs, store, log, verbose)
     return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
 
 
 def _extract_to_file(
-    extractor: Extractor, listed: Iterable[Photograph], path: Path, log: FailureLog, verbose: Verbose
+    extractor: Extractor,
+    listed: Iterable[Photograph],
+    path: Path,
+    log: FailureLog,
+    verbose: Verbose,
+    verify: bool,
 ) -> Features:
     names = extractor.names
-    with FeatureStore(path.with_name(f".{path.name}.progress"), extractor.fingerprint) as store:
+    folder = path.with_name(f".{path.name}.progress")
+    with FeatureStore(folder, extractor.fingerprint, verify=verify) as store:
         try:
-            stored = collect(extractor, listed, store, log, verbose)
+            stored = collect(extractor, tables.checked_texts(path, listed), store, log, verbose)
             photographs = stored.photographs
             labels = [photograph.label for photograph in photographs]
             if photographs:

@@ -85,7 +85,10 @@ class Features:
         """Write a table, whole or not at all.
 
         The columns are `path`, `label` if there are labels, and the names of the features. Images that
-        did not come from a file have the path "". Rows are in the order of the photographs.
+        did not come from a file have the path "". Rows are in the order of the photographs. Bytes of names
+        that are not UTF-8 are escaped (`\\xff`); `paths` and `labels` of this object have the names as they
+        are. In text files control characters are escaped, too, and in CSV no cell is a formula to a
+        spreadsheet: before `= + - @` stands `./` in a path, an apostrophe in other text.
 
         Args:
             path: The file. Its suffix chooses the format: `.npz` (arrays `values`, `names`, `paths`,

@@ -2,62 +2,32 @@
 
 A store on disk is a folder with `rows.f32`, the numbers, and `photos.jsonl`, one line per row. Rows are
 written first. After an interruption at any moment, the rows and lines that are complete in both files
-are valid, and the rest is cut off.
+are valid, and the rest is cut off. Each line has a digest of its row, which is compared when the row is
+used: a row that was damaged is computed again.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
-import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
 
-from ..data.atomic import replace_file
 from ..data.photographs import Photograph
+from ..data.private_folders import PrivateFolder, check_cache, lock
 from ..kernels import Array
-from ..models.model import Model
 from ..models.pretrained import cache_dir
+from .identity import Identify, Record, identify_by_content, identify_by_date, row_digest
 
 SETTINGS, ROWS, PHOTOGRAPHS, LOCK = "settings.json", "rows.f32", "photos.jsonl", "lock"
-
-#: Returns a text that identifies the photograph at a path and its content; None if there is no such file.
-Identify = Callable[[str], str | None]
-
-
-def fingerprint(model: Model, *settings: object) -> str:
-    """Return a digest of a model's layers, wiring and weights, and of settings."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([str(setting) for setting in settings]).encode())
-    for node in model.graph.nodes.values():
-        digest.update(f"{node.name} {node.layer} {node.inputs}".encode())
-        for array in model.parameters.get(node.name, {}).values():
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def identify_by_date(path: str) -> str | None:
-    """Identify a photograph by its path, size and date, without reading it."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return f"{path} {status.st_size} {status.st_mtime_ns}"
-
-
-def identify_by_content(path: str) -> str | None:
-    """Identify a photograph by its bytes, wherever the file is."""
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
+UNFINISHED_SETTINGS = f"{SETTINGS}.part"
+FORMAT = 2  #: of the folder; before it, rows had no digests
 
 
 class RowStore(Protocol):
@@ -117,71 +87,109 @@ class FeatureStore:
         folder: The folder, which is made if needed. One process at a time can use it.
         made_by: The `fingerprint` of what computes the rows. Rows with another one are deleted.
         identify: Returns what identifies the photograph at a path.
+        verify: Whether `find` compares the content of a photograph that is identified otherwise.
 
     Attributes:
+        folder: The folder.
+        made_by: See the argument.
         columns: Features per row; 0 before the first row.
         recovered: How many rows an earlier run left.
     """
 
-    def __init__(self, folder: Path, made_by: str, identify: Identify = identify_by_date) -> None:
-        self.folder, self.made_by = folder, made_by
+    def __init__(
+        self,
+        folder: Path | PrivateFolder,
+        made_by: str,
+        identify: Identify = identify_by_date,
+        verify: bool = False,
+    ) -> None:
+        self._given, self.made_by = folder, made_by
+        self.folder = folder.path if isinstance(folder, PrivateFolder) else folder
         self._identify = functools.cache(identify)  # a file is identified before it is read, and only once
+        self._keeps_contents = identify is not identify_by_content
+        self._verify = verify
+        self._records: list[Record] = []  # by row number
         self._numbers: dict[str, int] = {}  # {identity: row number}
-        self._count = 0
+        self._contents: dict[str, str | None] = {}  # {path: digest} of photographs that are computed now
+        self._has_warned = False
         self.columns = self.recovered = 0
 
     def __enter__(self) -> FeatureStore:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / LOCK).open("w")
-        _lock_exclusively(self._lock, self.folder)
-        if not self._read_settings():
-            for name in (ROWS, PHOTOGRAPHS, SETTINGS):
-                (self.folder / name).unlink(missing_ok=True)
-        self._recover()
-        self.recovered = self._count
-        self._rows_file = (self.folder / ROWS).open("ab")
-        self._photographs_file = (self.folder / PHOTOGRAPHS).open("a", encoding="utf-8")
+        with ExitStack() as streams:
+            private = self._given if isinstance(self._given, PrivateFolder) else PrivateFolder(self._given)
+            self._private = streams.enter_context(private)
+            self._lock = streams.enter_context(private.open_file(LOCK, "ab"))
+            try:
+                lock(self._lock)
+            except BlockingIOError:
+                message = f"{self.folder}: another process or call is writing to this folder"
+                raise BlockingIOError(message) from None
+            if not self._read_settings():
+                private.delete(ROWS, PHOTOGRAPHS, SETTINGS)
+            self._rows_file = streams.enter_context(private.open_file(ROWS, "ab"))
+            self._lines_file = streams.enter_context(private.open_file(PHOTOGRAPHS, "ab"))
+            self._reader = streams.enter_context(private.open_file(ROWS, "rb"))
+            self._recover()
+            self.recovered = len(self)
+            streams.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for stream in (self._rows_file, self._photographs_file, self._lock):
+        for stream in (self._rows_file, self._lines_file, self._reader, self._lock):
             stream.close()
+        self._private.close()
 
     def __len__(self) -> int:
         """The number of rows."""
-        return self._count
+        return len(self._records)
 
     def find(self, photograph: Photograph) -> int | None:
-        """Return the number of a photograph's row; None if there is none, or the file has changed."""
+        """Return the number of a photograph's row.
+
+        None if there is none, the file has changed, or the row is damaged.
+        """
         identity = self._identity(photograph)
-        return None if identity is None else self._numbers.get(identity)
+        if identity is None:
+            return None
+        number = self._numbers.get(identity)
+        if number is not None and not self._is_intact(number):
+            self._warn_of_damage(f"such as those of {photograph.path}")
+            number = None
+        if self._keeps_contents and (number is None or self._verify):
+            content = identify_by_content(photograph.source)  # before the photograph is read
+            if number is not None and content == self._records[number].content:
+                return number
+            self._contents[photograph.source] = content
+            return None
+        return number
 
     def add(self, photographs: Sequence[Photograph], rows: Array) -> Sequence[int]:
         """Write the rows (n, columns) of n photographs; return their numbers."""
         if not photographs:
             return ()
         if not self.columns:
-            self.columns = rows.shape[1]
-            text = json.dumps({"made_by": self.made_by, "columns": self.columns})
-            with replace_file(self.folder / SETTINGS) as temporary:
-                temporary.write_text(text, "utf-8")
-        self._rows_file.write(np.ascontiguousarray(rows, "<f4").data)
+            self._write_settings(rows.shape[1])
+        rows = np.ascontiguousarray(rows, "<f4")
+        self._rows_file.write(rows.data)
         _flush_to_disk(self._rows_file)
-        start = self._count
-        for photograph in photographs:
+        start = len(self)
+        for photograph, row in zip(photographs, rows, strict=True):
             identity = self._identity(photograph)
-            if identity is not None:
-                self._numbers[identity] = self._count
-            self._count += 1
-            print(json.dumps(identity), file=self._photographs_file)
-        _flush_to_disk(self._photographs_file)
-        return range(start, self._count)
+            content = None if identity is None else self._contents.get(photograph.source)
+            record = Record(identity, content, row_digest(self.made_by, identity, content, row))
+            self._append(record)
+            self._lines_file.write(record.to_line())
+        _flush_to_disk(self._lines_file)
+        for photograph in photographs:
+            if isinstance(photograph.source, str):
+                self._contents.pop(photograph.source, None)
+        return range(start, len(self))
 
     def rows(self) -> Array:
         """Return all rows (len(self), columns), float32, mapped from the disk."""
-        if not self._count:
+        if not len(self):
             return np.empty((0, self.columns), np.float32)
-        return np.memmap(self.folder / ROWS, "<f4", "r", shape=(self._count, self.columns))
+        return np.memmap(self._reader, "<f4", "r", shape=(len(self), self.columns))
 
     def take(self, numbers: Sequence[int]) -> Array:
         """Return a copy of rows (len(numbers), columns), float32."""
@@ -189,45 +197,72 @@ class FeatureStore:
 
     def remove(self) -> None:
         """Delete the folder."""
-        self.__exit__()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for stream in (self._rows_file, self._lines_file, self._reader):
+            stream.close()
+        if os.name == "nt":  # which does not delete open files
+            self._lock.close()
+        others = [name for name in self._private.names() if name != LOCK]
+        self._private.remove(*others, LOCK)
+        self._lock.close()
 
     def _identity(self, photograph: Photograph) -> str | None:
         return self._identify(photograph.source) if isinstance(photograph.source, str) else None
 
+    def _append(self, record: Record) -> None:
+        if record.identity is not None:
+            self._numbers[record.identity] = len(self)
+        self._records.append(record)
+
+    def _is_intact(self, number: int) -> bool:
+        record, row_bytes = self._records[number], 4 * self.columns
+        self._reader.seek(number * row_bytes)
+        row = self._reader.read(row_bytes)
+        if len(row) < row_bytes:
+            return False
+        values = np.frombuffer(row, "<f4")
+        return row_digest(self.made_by, record.identity, record.content, values) == record.digest
+
+    def _warn_of_damage(self, example: str) -> None:
+        if not self._has_warned:
+            message = f"{self.folder}: holds damaged features, {example}; they are computed again"
+            warnings.warn(message, stacklevel=3)
+        self._has_warned = True
+
     def _read_settings(self) -> bool:
         """Return True if the folder holds rows that `made_by` computed."""
         try:
-            settings = json.loads((self.folder / SETTINGS).read_text("utf-8"))
-            self.columns = int(settings["columns"])
-            is_ours = bool(settings["made_by"] == self.made_by) and self.columns > 0
-        except (OSError, ValueError, LookupError, TypeError):
-            is_ours = False
-        if not is_ours:
+            with self._private.open_file(SETTINGS, "rb") as stream:
+                settings = json.loads(stream.read())
+            is_ours = settings["format"] == FORMAT and settings["made_by"] == self.made_by
+            self.columns = int(settings["columns"]) if is_ours else 0
+        except PermissionError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             self.columns = 0
-        return is_ours
+        return self.columns > 0
+
+    def _write_settings(self, columns: int) -> None:
+        text = json.dumps({"format": FORMAT, "made_by": self.made_by, "columns": columns})
+        self._private.delete(UNFINISHED_SETTINGS)
+        with self._private.open_file(UNFINISHED_SETTINGS, "xb") as stream:
+            stream.write(text.encode())
+        self._private.rename(UNFINISHED_SETTINGS, SETTINGS)
+        self.columns = columns
 
     def _recover(self) -> None:
         """Read which rows are complete, and cut off the rest."""
-        if not self.columns:
-            return
-        rows_path, lines_path = self.folder / ROWS, self.folder / PHOTOGRAPHS
         row_bytes = 4 * self.columns
-        complete_rows = rows_path.stat().st_size // row_bytes if rows_path.exists() else 0
-        lines = lines_path.read_bytes().split(b"\n")[:-1] if lines_path.exists() else []
-        lines_bytes = 0
-        for line in lines[:complete_rows]:
+        complete_rows = os.fstat(self._rows_file.fileno()).st_size // row_bytes if row_bytes else 0
+        with self._private.open_file(PHOTOGRAPHS, "rb") as stream:
+            lines = stream.read().split(b"\n")[:-1][:complete_rows]
+        for line in lines:
             try:
-                identity = json.loads(line)
-            except ValueError:
-                break
-            if identity is not None:
-                self._numbers[str(identity)] = self._count
-            self._count += 1
-            lines_bytes += len(line) + 1
-        for path, size in ((rows_path, self._count * row_bytes), (lines_path, lines_bytes)):
-            if path.exists():
-                os.truncate(path, size)
+                self._append(Record.from_line(line))
+            except (ValueError, RecursionError):
+                self._append(Record(None, None, ""))
+                self._warn_of_damage("whose photographs are not known")
+        self._rows_file.truncate(len(self) * row_bytes)
+        self._lines_file.truncate(sum(map(len, lines)) + len(lines))
 
 
 class CacheStore:
@@ -295,24 +330,14 @@ class CacheStore:
         if not self._is_opened:
             self._is_opened = True
             try:
-                folder = cache_dir() / "features" / self._made_by
+                root = cache_dir()
+                check_cache(root)
+                with PrivateFolder(root / "features") as features:
+                    folder = PrivateFolder(features.path / self._made_by, features)
                 self._disk = FeatureStore(folder, self._made_by, identify_by_content).__enter__()
             except OSError as error:  # it cannot be written, or another process is writing to it
                 warnings.warn(f"features are not cached: {error}", stacklevel=2)
         return self._disk
-
-
-def _lock_exclusively(stream: IO[Any], folder: Path) -> None:
-    """Keep other processes out while the stream is open; the lock ends with this process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: nothing stops a second process
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        stream.close()
-        raise BlockingIOError(f"{folder}: another process or call is writing to this folder") from None
 
 
 def _flush_to_disk(stream: IO[Any]) -> None:

@@ -1,6 +1,7 @@
 """Files of features that other programs read: .npz, .npy, .csv, .parquet, .arff.
 
-A file is written a chunk of rows at a time, and gets its name when it is complete.
+A file is written a chunk of rows at a time, and gets its name when it is complete. Names are text that
+UTF-8 can hold: of other names, the bytes are escaped (`\\xff`). In text files control characters are, too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import io
 import os
 import re
 import struct
+import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +21,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.atomic import replace_file
+from ..console.csv_text import as_utf8, path_cell, text_cell, writable
+from ..data.atomic import check_writable, replace_file
+from ..data.photographs import Photograph
 from ..kernels import Array
 
 CHUNK_ROWS = 256  #: rows in memory at a time: 2 MB of 2048 features
 
-ESCAPES = "backslashreplace"  #: how bytes of a path that are not UTF-8 are written
+#: Of all paths or labels as an array, whose items all take as much as the longest, in a `.npz` file.
+MAX_TEXT_ARRAY_BYTES = 256 << 20
+#: How many times larger than its texts such an array may be: with ordinary names it is about 2.
+MAX_PADDING = 8
+
+ARFF_ESCAPES = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 #: Offset of the lengths of name and extra field in a zip member's local header, which has 30 bytes.
 ZIP_LENGTHS_OFFSET = 26
@@ -77,7 +86,7 @@ def write_table(path: Path, table: Table) -> None:
     with ExitStack() as files:  # all are complete before one gets its name
         FORMATS[path.suffix].write(files.enter_context(replace_file(path)), table)
         if path.suffix == ".npy":
-            _write_paths(files.enter_context(replace_file(path.with_suffix(".paths.csv"))), table)
+            _write_paths(files.enter_context(replace_file(_paths_file(path))), table)
 
 
 def read_values(path: Path, columns: int, is_labelled: bool) -> Array:
@@ -102,6 +111,57 @@ def check_format(path: Path) -> None:
         _import_pyarrow()
 
 
+def check_target(path: Path) -> None:
+    """Raise ValueError or OSError, before any work, if no table can be written at a path."""
+    check_writable(path)
+    check_format(path)
+    if path.suffix == ".npy":
+        check_writable(_paths_file(path))
+
+
+def checked_texts(path: Path, photographs: Iterable[Photograph]) -> Iterable[Photograph]:
+    """Check whether the paths and labels of photographs fit into a table.
+
+    Args:
+        path: The file to write.
+        photographs: The photographs. A sequence is checked now, others as they are taken.
+
+    Returns:
+        The same photographs.
+
+    Raises:
+        ValueError: In a `.npz` file, a few long names would make the array of all names huge.
+    """
+    if path.suffix != ".npz":
+        return photographs
+    if isinstance(photographs, Sequence):
+        for _ in _checked(path, photographs):
+            pass
+        return photographs
+    return _checked(path, photographs)
+
+
+def _checked(path: Path, photographs: Iterable[Photograph]) -> Iterator[Photograph]:
+    longest, totals = ["", ""], [0, 0]  # the longest text and the characters of all: of paths, of labels
+    for count, photograph in enumerate(photographs, start=1):
+        for i, text in enumerate((photograph.path or "", photograph.label)):
+            totals[i] += len(text)
+            if len(text) > len(longest[i]):
+                longest[i] = text
+            array_bytes = 4 * count * len(longest[i])
+            if array_bytes > max(MAX_TEXT_ARRAY_BYTES, MAX_PADDING * 4 * totals[i]):
+                raise ValueError(
+                    f"{path.name}: the names of photographs would take {array_bytes >> 20:,} MiB in memory, "
+                    f"as a .npz file gives each the length of the longest, {len(longest[i]):,} characters: "
+                    f"{longest[i][:100]}…; write .csv, .npy or .parquet, or shorten that name"
+                )
+        yield photograph
+
+
+def _paths_file(path: Path) -> Path:
+    return path.with_suffix(".paths.csv")
+
+
 # --- .npy and .npz --------------------------------------------------------------------------
 
 
@@ -112,8 +172,9 @@ def _write_npy(path: Path, table: Table) -> None:
 
 def _write_paths(path: Path, table: Table) -> None:
     with _open_text(path) as stream:
-        rows = zip(table.paths, table.labels, strict=True)
-        csv.writer(stream, lineterminator="\n").writerows([("path", "label"), *rows])
+        stream.write("path,label\n")
+        for source, label in zip(table.paths, table.labels, strict=True):
+            stream.write(f"{path_cell(source)},{text_cell(label)}\n")
 
 
 def _read_npy(path: Path, _columns: int, _is_labelled: bool) -> Array:
@@ -127,10 +188,22 @@ def _write_npz(path: Path, table: Table) -> None:
         if table.is_labelled:
             texts["labels"] = table.labels
         for name, values in texts.items():
-            with archive.open(f"{name}.npy", "w") as stream:
-                np.lib.format.write_array(stream, np.array(values), allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", time.localtime()[:6])
+            member.compress_type = zipfile.ZIP_DEFLATED  # as all are as long as the longest
+            with archive.open(member, "w", force_zip64=True) as stream:
+                _write_texts(stream, values)
         with archive.open("values.npy", "w", force_zip64=True) as stream:
             _write_array(stream, table)
+
+
+def _write_texts(stream: Any, values: Sequence[str]) -> None:
+    """Write an array of texts, a chunk of them at a time."""
+    texts = list(map(as_utf8, values))
+    dtype = np.dtype(f"<U{max([1, *map(len, texts)])}")
+    header = {"descr": dtype.str, "fortran_order": False, "shape": (len(texts),)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    for start in range(0, len(texts), CHUNK_ROWS):
+        stream.write(np.array(texts[start : start + CHUNK_ROWS], dtype).tobytes())
 
 
 def _read_npz(path: Path, _columns: int, _is_labelled: bool) -> Array:
@@ -157,11 +230,12 @@ def _write_array(stream: Any, table: Table) -> None:
 
 def _write_csv(path: Path, table: Table) -> None:
     with _open_text(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("path", *(["label"] if table.is_labelled else []), *table.names))
+        label_header = ["label"] if table.is_labelled else []
+        stream.write(",".join(("path", *label_header, *map(text_cell, table.names))) + "\n")
         for paths, labels, rows in table.chunks():
             for source, label, row in zip(paths, labels, rows, strict=True):
-                writer.writerow((source, *([label] if table.is_labelled else []), *map(str, row)))
+                texts = (path_cell(source), *([text_cell(label)] if table.is_labelled else []))
+                stream.write(",".join((*texts, *map(str, row))) + "\n")
 
 
 def _read_csv(path: Path, columns: int, is_labelled: bool) -> Array:
@@ -191,9 +265,16 @@ def _write_arff(path: Path, table: Table) -> None:
 
 
 def _quote(text: str) -> str:
+    text = writable(text)
     if re.fullmatch(r"\w[\w.-]*", text, re.ASCII):
         return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
+    escaped = (
+        text.replace("\\", "\\\\")
+        .replace("'", "\\'")
+        .replace("\n", "\\n")
+        .replace("\r", "\\r")
+        .replace("\t", "\\t")
+    )
     return f"'{escaped}'"
 
 
@@ -218,10 +299,10 @@ def _write_parquet(path: Path, table: Table) -> None:
     arrow, parquet = _import_pyarrow()
     text_columns = ["path", "label"] if table.is_labelled else ["path"]
     fields = [(name, arrow.string()) for name in text_columns]
-    schema = arrow.schema([*fields, *((name, arrow.float32()) for name in table.names)])
+    schema = arrow.schema([*fields, *((as_utf8(name), arrow.float32()) for name in table.names)])
     with parquet.ParquetWriter(path, schema) as writer:
         for paths, labels, rows in table.chunks():
-            texts = [list(map(_escape, column)) for column in (paths, labels)][: len(text_columns)]
+            texts = [list(map(as_utf8, column)) for column in (paths, labels)][: len(text_columns)]
             writer.write_table(arrow.table([*texts, *rows.T], schema=schema))
 
 
@@ -244,12 +325,7 @@ def _import_pyarrow() -> tuple[Any, Any]:
 
 
 def _open_text(path: Path) -> io.TextIOWrapper:
-    return path.open("w", newline="", encoding="utf-8", errors=ESCAPES)
-
-
-def _escape(text: str) -> str:
-    """Return a text as `_open_text` writes it."""
-    return text.encode("utf-8", ESCAPES).decode("utf-8")
+    return path.open("w", newline="", encoding="utf-8")
 
 
 class Format(NamedTuple):

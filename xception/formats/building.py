@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ..errors import ModelFileError
+from ..errors import LimitError, ModelFileError
 from ..graph import Graph, Network, flatten
-from ..graph.limits import MAX_ACTIVATION_ELEMENTS
-from ..layers import pair
-from .limits import MAX_WINDOW_PIXELS
+from ..graph.budget import check_memory
 
 
 def build_graph(network: Network, file_name: str) -> Graph:
@@ -30,15 +28,12 @@ def build_graph(network: Network, file_name: str) -> Graph:
     except ValueError as error:
         raise ModelFileError(f"{file_name}: {error}") from None
     for node in graph.nodes.values():
-        for setting in ("kernel_size", "pool_size", "dilation_rate"):
-            if max(pair(getattr(node.layer, setting, 1))) > MAX_WINDOW_PIXELS:
-                raise ModelFileError(
-                    f"{file_name}: {node.name} has a {setting} beyond {MAX_WINDOW_PIXELS:,}; refused"
-                )
-        # An unknown size counts as 1. The engine checks the real one when an image arrives.
-        if math.prod(size or 1 for size in node.output_shape) > MAX_ACTIVATION_ELEMENTS:
-            raise ModelFileError(
-                f"{file_name}: the output of {node.name} has more than {MAX_ACTIVATION_ELEMENTS:,} elements "
-                "per image; refused"
+        # An unknown size counts as 1. The engine checks all maps together when an image arrives.
+        try:
+            check_memory(
+                f"{file_name}: the output of {node.name}",
+                4 * math.prod(size or 1 for size in node.output_shape),
             )
+        except LimitError as error:
+            raise ModelFileError(str(error)) from None
     return graph

@@ -1,8 +1,9 @@
 """Limits on what a model file may make this library do.
 
 Files come from strangers. Each limit bounds the memory, the time or the recursion that a small file
-could otherwise cause, and lies far above what real files need. The limits on nodes and activations are
-in `graph.limits`, that on the integers in settings in `layers.validation`.
+could otherwise cause, and lies far above what real files need. The limits on nodes are in
+`graph.limits`, those on memory and work in `xception.limits`, that on the integers in settings in
+`layers.validation`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,6 @@ MAX_TENSOR_DEPTH = 16
 MAX_AXES = 31
 #: The reason of a refusal, which may quote a hostile config.
 MAX_REASON_CHARACTERS = 1200
-
-# --- networks -------------------------------------------------------------------------------
-
-#: Kernel size, pool size or dilation, per axis. The padding around an image grows with it, and alone
-#: fills the memory.
-MAX_WINDOW_PIXELS = 1 << 12
 
 # --- zip archives ---------------------------------------------------------------------------
 
@@ -62,6 +57,14 @@ MAX_PATH_DEPTH = 32
 MAX_TEXTS_READ_BYTES = 64 << 20
 #: Blocks of one object header, which may point to each other in a circle.
 MAX_HEADER_BLOCKS = 1000
+#: Nodes of the tree in which a group's links or an array's chunks are listed: each is read on its own.
+MAX_TREE_NODES = 20_000
+#: Trees of the newer kind may refer to themselves once for each level: a group of MAX_LINKS links has
+#: three levels below the first, of nodes of 512 bytes.
+MAX_TABLE_DEPTH = 3
+MAX_TABLE_NODE_BYTES = 2048
+#: Names of all entries of one group.
+MAX_HEAP_BYTES = 16 << 20
 #: One block of an object header. The file states its size, and the reader allocates it.
 MAX_HEADER_BLOCK_BYTES = 1 << 20
 #: Location of an object in a message: paths may be megabytes long.
@@ -75,6 +78,13 @@ MAX_DEFLATE_RATIO = 1100
 #: A compressed chunk that is larger than its array, as h5py writes small arrays that can grow. A chunk
 #: is unpacked in one piece.
 MAX_OVERSIZE_CHUNK_BYTES = 1 << 20
-#: What the arrays of any file may take as float32, however small the file. A larger total must be within
-#: MAX_WEIGHTS_COMPRESSION_RATIO times the file's size: many layers may list one and the same array.
-MAX_SMALL_FILE_ARRAYS_BYTES = 256 << 20
+#: Decoding a chunk beyond the end of its array takes as long as following one link for each such part.
+CHUNK_BYTES_PER_LINK = 1 << 14
+#: Chunks of all arrays. Reading one takes 10 μs even if it holds a single number, and the tables of many
+#: arrays may list the same chunks.
+MAX_CHUNKS = 200_000
+#: Size of a number: a long double. HDF5 knows numbers of any size.
+MAX_NUMBER_BITS = 128
+#: Values that one filter has in an array's header. Scale-offset has 20, those that are read have one. h5py
+#: before 3.16 has room for 16, and crashes when it is asked for thousands.
+MAX_FILTER_VALUES = 32

@@ -7,15 +7,15 @@ unused, and reads the arrays once the caller has accepted that.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ModelFileError, printable
 from ..graph import Graph, Node
 from ..kernels import Array
-from .hdf5.arrays import StoredArray, read_arrays
+from .hdf5.array_reader import read_arrays
+from .hdf5.arrays import StoredArray
 from .hdf5.source import Source
-from .limits import MAX_SMALL_FILE_ARRAYS_BYTES, MAX_WEIGHTS_COMPRESSION_RATIO
 
 MAX_NAMES_SHOWN = 5  #: in one message
 
@@ -31,6 +31,7 @@ class Match:
         unused: Layers of the file that belong to no node.
         mismatched: For each layer whose names or shapes differ, a text that says how.
         unused_is_classifier: Whether `unused` is a single dense layer.
+        not_finite: Parameters that hold NaN or infinity, once they are read: "node/parameter".
     """
 
     graph: Graph
@@ -39,6 +40,7 @@ class Match:
     unused: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
     unused_is_classifier: bool = False
+    not_finite: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -81,13 +83,12 @@ class Match:
             {node name: {parameter name: float32 array}}.
 
         Raises:
-            ModelFileError: The arrays are damaged, or unpack to far more than the file's size.
+            ModelFileError: The arrays are damaged, or need more memory than the limits allow.
         """
-        total = sum(4 * array.size for array in self.arrays.values())
-        if total > MAX_SMALL_FILE_ARRAYS_BYTES + MAX_WEIGHTS_COMPRESSION_RATIO * source.length:
-            raise ModelFileError(f"{source.name}: {source.length:,} bytes that unpack to {total:,}; refused")
         parameters: dict[str, dict[str, Array]] = {}
-        values = read_arrays(list(self.arrays.values()), source)
+        names = ["/".join(key) for key in self.arrays]
+        values, not_finite = read_arrays(list(self.arrays.values()), source)
+        self.not_finite = [names[i] for i in not_finite]
         for (name, parameter), value in zip(self.arrays, values, strict=True):
             parameters.setdefault(name, {})[parameter] = value
         return parameters
@@ -122,6 +123,17 @@ class Match:
             message = f"{file_name}: not everything was loaded: {self.describe()}"
             warnings.warn(printable(message), stacklevel=stacklevel + 1)
 
+    def warn_not_finite(self, file_name: str, stacklevel: int) -> None:
+        """Warn about arrays that hold NaN or infinity, if any of those that were read do.
+
+        Args:
+            file_name: For the message.
+            stacklevel: The caller that the warning points to: 1 is the caller of this method.
+        """
+        if self.not_finite:
+            message = f"{file_name}: {describe_not_finite(self.not_finite)}; so will the model's outputs"
+            warnings.warn(printable(message), stacklevel=stacklevel + 1)
+
     def describe(self) -> str:
         """Return a text that lists all differences."""
         differences = list(self.mismatched)
@@ -149,6 +161,12 @@ def _describe_difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
         if array.shape != expected:
             return f"{parameter} should have shape {expected}, found {array.shape}"
     return ""
+
+
+def describe_not_finite(names: Sequence[str]) -> str:
+    """Return how many arrays hold NaN or infinity, and the names of the first few."""
+    count = "1 array holds" if len(names) == 1 else f"{len(names)} arrays hold"
+    return f"{count} NaN or infinity ({join_some(names)})"
 
 
 def join_some(names: Iterable[str], separator: str = ", ") -> str:

@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from ..data.regular_files import check_regular_file
 from ..graph import Graph, Network
 from ..kernels import Array
+from .hdf5.exiting import using_file
 from .keras import reader
 from .stored import StoredModel
 
@@ -39,6 +41,7 @@ def find_reader(path: Path) -> Reader:
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
     """
     check_file(path)
     return reader
@@ -56,11 +59,16 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
         ModelFileError: The file holds no model, is damaged or hostile, or has a layer that is not
             supported.
+
+    Warns:
+        UserWarning: Arrays hold NaN or infinity.
     """
     path = Path(path)
-    return find_reader(path).read_model(path)
+    with using_file():
+        return find_reader(path).read_model(path)
 
 
 def read_weights(
@@ -89,15 +97,17 @@ def read_weights(
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
         ModelFileError: The file is damaged or hostile, or does not fit; the message says what was
             expected and what was found.
 
     Warns:
-        UserWarning: Something was left out, because `by_name` or `skip_mismatch` allow it or because
-            the file holds a larger model.
+        UserWarning: Arrays hold NaN or infinity. Or something was left out, because `by_name` or
+            `skip_mismatch` allow it or because the file holds a larger model.
     """
     path = Path(path)
-    return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
+    with using_file():
+        return find_reader(path).read_weights(path, network, graph, by_name, skip_mismatch)
 
 
 def count_classes(path: str | os.PathLike[str]) -> int | None:
@@ -112,15 +122,16 @@ def count_classes(path: str | os.PathLike[str]) -> int | None:
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
         ModelFileError: The file holds no weights, or is damaged or hostile.
     """
     path = Path(path)
-    return find_reader(path).count_classes(path)
+    with using_file():
+        return find_reader(path).count_classes(path)
 
 
 def check_file(path: Path) -> None:
-    """Raise FileNotFoundError or IsADirectoryError, with a clear message, if `path` is no file."""
+    """Raise OSError, with a clear message, unless `path` is a regular file."""
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder, expected a file (.keras or .h5)")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    check_regular_file(path)

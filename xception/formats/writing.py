@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from ..graph import Graph, GraphParameters, Network
+from .hdf5.exiting import using_file
 from .keras import writer
 from .stored import StoredModel
 
@@ -22,6 +23,7 @@ WEIGHTS_WRITERS = {
 }
 
 
+@using_file()
 def write_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
     """Write a whole model to a file.
 
@@ -40,6 +42,7 @@ def write_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
     raise ValueError(f"{path.name}: a model is written as .keras; weights alone by save_weights()")
 
 
+@using_file()
 def write_weights(
     path: str | os.PathLike[str], network: Network, graph: Graph, parameters: GraphParameters
 ) -> None:

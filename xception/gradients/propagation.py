@@ -7,11 +7,14 @@ values it would have 10¹² elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import GraphError, NoGradientError
 from ..graph import Graph, GraphParameters, Node
+from ..graph.budget import NodeCost, check_memory, check_work, parameter_bytes
 from ..kernels import Array
+from ..layers import Cost
+from ..layers.costs import known
 from .rules import backward
 
 
@@ -40,6 +43,7 @@ def gradients(
         dL/dy by node name, with the shape of the node's activation.
 
     Raises:
+        LimitError: It would take more work or memory than the limits allow.
         GraphError: A layer on the path has no gradient rule, or there is no path from one of `nodes`
             to a seed. The message begins with the node's name.
 
@@ -59,6 +63,7 @@ def gradients(
     """
     nodes = tuple(nodes)
     path = nodes_between(graph, nodes, seeds)
+    check_propagation(graph, parameters, values, path)
     relevant = {node.name for node in path} | set(nodes)
     propagated = dict(seeds)
     for node in reversed(path):
@@ -76,6 +81,36 @@ def gradients(
         if name not in propagated:
             raise GraphError(f"{name}: no path leads from this node to {', '.join(seeds)}")
     return {name: propagated[name] for name in nodes}
+
+
+def check_propagation(
+    graph: Graph, parameters: GraphParameters, values: Mapping[str, Array], path: Sequence[Node]
+) -> None:
+    """Check a backward pass. A rule takes about as long as its layer's forward pass, some three times.
+
+    Args:
+        graph: The network.
+        parameters: The parameters of the network.
+        values: Activations by node name, of at least the inputs of the nodes on the path.
+        path: The nodes that gradients pass.
+
+    Raises:
+        LimitError: It takes too much work or memory.
+    """
+    costs = []
+    for node in path:
+        sources = [values[source].shape[1:] for source in node.inputs]
+        cost = node.layer.cost(*sources)
+        costs.append(
+            NodeCost(
+                node, known(node.layer.output_shape(*sources)), Cost(3 * cost.operations, 4 * cost.elements)
+            )
+        )
+    check_work(graph.name, costs)
+    kept = sum(array.nbytes for array in values.values())
+    largest = max((each.cost.elements for each in costs), default=0)
+    per_element = max((len(array) * array.itemsize for array in values.values()), default=0)
+    check_memory(graph.name, parameter_bytes(parameters) + kept + largest * per_element)
 
 
 def nodes_between(graph: Graph, start: Iterable[str], end: Iterable[str]) -> list[Node]:

@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Input, Layer, Shape
-from .names import next_automatic_name, next_shared_name
+from .budget import check_evaluation, node_costs
+from .names import Numbering, automatic_name, use_name
 from .node import GraphParameters, Inputs, Node, make_node
 from .order import keras_order
 
@@ -50,6 +51,7 @@ class Graph:
         self._nodes: dict[str, Node] = {}
         self._inputs: tuple[str, ...] | None = None
         self._outputs: tuple[str, ...] | None = None
+        self._numbering = Numbering()
         self._is_frozen = False
 
     def __repr__(self) -> str:
@@ -79,9 +81,9 @@ class Graph:
                 a `Model`.
         """
         self._check_not_frozen()
-        if name is None and shares is not None:
-            name = next_shared_name(shares, self._nodes)
-        name = name or next_automatic_name(layer.kind, self._nodes)
+        if name is None:
+            name_of, stem = (automatic_name, layer.kind) if shares is None else (use_name, shares)
+            name = self._numbering.next_name(name_of, stem, self._nodes)
         if name in self._nodes:
             raise GraphError(f"{name}: there is a node of this name already")
         for source in inputs:
@@ -318,6 +320,7 @@ class Graph:
 
         Raises:
             GraphError: There is no node of a name in `nodes`.
+            LimitError: It would take more work or memory than the limits allow.
         """
         requested = tuple(self.outputs if nodes is None else nodes)
         needed = self.ancestors(requested)
@@ -327,10 +330,13 @@ class Graph:
             for source in self._nodes[name].inputs:
                 readers[source] += 1
 
+        order = [node for node in self.topological_order() if node.name in needed]
+        arrays_in = [np.asarray(inputs[node.name]) for node in order if not node.inputs]
+        shapes = {name: np.shape(x)[1:] for name, x in inputs.items()}
+        check_evaluation(self.name, node_costs(order, shapes), parameters, requested, arrays_in)
+
         alive: dict[str, Array] = {}
-        for node in self.topological_order():
-            if node.name not in needed:
-                continue
+        for node in order:
             if node.inputs:
                 arrays = [alive[source] for source in node.inputs]
                 alive[node.name] = node.layer.forward(parameters.get(node.owner, {}), *arrays)

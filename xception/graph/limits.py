@@ -1,4 +1,4 @@
-"""Limits on the size of a graph and of its activations.
+"""Limits on the size of a graph.
 
 A file of a few kilobytes can describe a network that uses a network twice, which uses another one
 twice, and so on. `flatten` adds a node for every use, so the graph grows exponentially with depth.
@@ -13,7 +13,3 @@ MAX_NODES = 20_000
 #: Inputs of all nodes of a flattened network together. Bounds the same attack where the repeated
 #: layer reads one tensor thousands of times: few nodes, but each is slow to add and to order.
 MAX_CONNECTIONS = 200_000
-
-#: Elements of one activation of one example, 1 GiB. Bounds memory: a file of a few bytes can ask for
-#: any size. Xception's largest activation has 2.8 million at 299×299 pixels.
-MAX_ACTIVATION_ELEMENTS = 1 << 28

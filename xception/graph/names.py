@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 
 def automatic_stem(kind: str) -> str:
@@ -19,14 +19,10 @@ def is_automatic(name: str, kind: str) -> bool:
     return re.fullmatch(rf"{automatic_stem(kind)}(_\d+)?", name) is not None
 
 
-def next_automatic_name(kind: str, taken: Container[str]) -> str:
-    """Return the first automatic name for a layer of this class that is not in `taken`."""
+def automatic_name(kind: str, number: int) -> str:
+    """Return the automatic name of a layer of this class, counted from 0: "dense", "dense_1", …"""
     stem = automatic_stem(kind)
-    name, number = stem, 0
-    while name in taken:
-        number += 1
-        name = f"{stem}_{number}"
-    return name
+    return f"{stem}_{number}" if number else stem
 
 
 def use_name(layer: str, number: int) -> str:
@@ -34,9 +30,22 @@ def use_name(layer: str, number: int) -> str:
     return f"{layer}:{number}" if number else layer
 
 
-def next_shared_name(layer: str, taken: Container[str]) -> str:
-    """Return the name of the next use of a layer that is not in `taken`."""
-    number = 1
-    while use_name(layer, number) in taken:
-        number += 1
-    return use_name(layer, number)
+class Numbering:
+    """The numbers of automatic names that are taken, so that a long network is not searched for each."""
+
+    def __init__(self) -> None:
+        self._next: dict[tuple[Callable[[str, int], str], str], int] = {}
+
+    def next_name(self, name_of: Callable[[str, int], str], stem: str, taken: Container[str]) -> str:
+        """Return the first name that is not taken.
+
+        Args:
+            name_of: Returns the name of a stem and a number: `automatic_name` or `use_name`.
+            stem: A layer class or a layer's name.
+            taken: The names that are taken. It must not shrink between calls.
+        """
+        number = self._next.get((name_of, stem), 0)
+        while name_of(stem, number) in taken:
+            number += 1
+        self._next[name_of, stem] = number + 1
+        return name_of(stem, number)

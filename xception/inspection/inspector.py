@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from .. import architecture
-from ..errors import ModelFileError
+from ..data.regular_files import open_regular_file
+from ..errors import ModelFileError, XceptionError
 from ..formats import count_classes, read_model, read_weights
 from ..formats.hdf5.arrays import BFLOAT16
-from ..formats.hdf5.file import SIGNATURE, File, list_entries, open_file, open_object, read_text
+from ..formats.hdf5.exiting import using_file
+from ..formats.hdf5.file import SIGNATURE, File, list_entries, open_file, open_group, open_object, read_text
 from ..formats.hdf5.source import Source
 from ..formats.keras import weights_by_name, weights_by_position
 from ..formats.keras.archive import NotKerasError, open_archive
@@ -31,7 +34,7 @@ from ..formats.keras.json_reader import read_json_object
 from ..formats.keras.reader import is_archive, open_weights
 from ..formats.keras.stored_layers import read_keras_version, read_model_config
 from ..formats.reading import check_file
-from ..graph import Graph, Network
+from ..graph import Graph, GraphParameters, Network
 from ..graph.network import member_nodes, output_shapes
 from .backbones import find_in_file, find_in_model, reference_graph
 from .configs import as_text, describe_config, optimizer_name
@@ -43,10 +46,11 @@ IGNORED_GROUPS = ("metrics", "seed_generator", "seed_generator_state")  #: hold 
 MAX_ARRAYS = 100_000  #: that are counted: a file of a megabyte can list millions
 
 
-class _OtherFormatError(Exception):
+class _OtherFormatError(XceptionError):
     """The file is intact, but not in a format of Keras."""
 
 
+@using_file()
 def inspect(path: str | os.PathLike[str]) -> Inspection:
     """Report what a model or weights file is, what is in it, and whether it runs here.
 
@@ -59,6 +63,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
     """
     path = Path(path)
     check_file(path)
@@ -103,7 +108,7 @@ def _describe_archive(path: Path, inspection: Inspection) -> dict[str, Any]:
 
 def _describe_hdf5(path: Path, inspection: Inspection) -> dict[str, Any] | None:
     """Describe a file that should be HDF5; return the config of its model, if it holds one."""
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         is_hdf5 = stream.read(len(SIGNATURE)) == SIGNATURE
     try:
         with open_file(Source(path.name, path)) as file:
@@ -169,7 +174,7 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
                 continue
             visited.add(address)
             if isinstance(inner, h5py.h5g.GroupID):
-                stack.append(([*path, name], h5py.Group(inner)))
+                stack.append(([*path, name], open_group(group, name)))
             elif isinstance(inner, h5py.h5d.DatasetID):
                 count += 1
                 dtype = "bfloat16" if inner.dtype == BFLOAT16 else inner.dtype.name
@@ -182,7 +187,8 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
 def _try_model(path: Path, config: dict[str, Any], inspection: Inspection) -> None:
     """Load a whole model; if that fails, list the reasons, and look for a backbone in it."""
     try:
-        stored = read_model(path)
+        with _without_warnings():
+            stored = read_model(path)
     except ModelFileError as error:
         keras = major_version(inspection.keras_version or ("3" if is_archive(path) else "1"))
         inspection.reasons = list_refusals(config, keras) or [_reason(error, path)]
@@ -190,6 +196,7 @@ def _try_model(path: Path, config: dict[str, Any], inspection: Inspection) -> No
         return
     graph = stored.graph
     inspection.runs, inspection.loads_as = True, "xception.load_model(FILE)"
+    inspection.not_finite = _list_not_finite(stored.parameters)
     inspection.name = graph.name
     inspection.inputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.inputs}
     inspection.outputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.outputs}
@@ -211,7 +218,7 @@ def _try_weights(path: Path, inspection: Inspection) -> None:
     """Load weights alone, which run if they are those of an Xception."""
     with contextlib.suppress(ValueError):
         classes = count_classes(path)
-        if classes is not None and _fits(path, architecture.xception(classes=classes)):
+        if classes is not None and _fits(path, architecture.xception(classes=classes), inspection):
             inspection.runs = True
             inspection.loads_as = f"xception.Xception(weights=FILE, classes={classes})"
     _try_backbone(path, inspection, weights_alone=True)
@@ -226,20 +233,37 @@ def _try_backbone(path: Path, inspection: Inspection, weights_alone: bool) -> No
     """Look for Xception's backbone among the arrays of a file that does not load as a model."""
     with contextlib.suppress(ModelFileError), open_weights(path) as (file, source):
         inspection.bases = find_in_file(file, source)
-    if inspection.bases and not inspection.runs and _fits(path, reference_graph()):
+    if inspection.bases and not inspection.runs and _fits(path, reference_graph(), inspection):
         inspection.runs = weights_alone and not inspection.bases[0].path
         inspection.loads_as = "xception.Xception(include_top=False, weights=FILE)"
 
 
-def _fits(path: Path, graph: Graph) -> bool:
-    """Return True if the weights of `graph` can be read from a file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+def _fits(path: Path, graph: Graph, inspection: Inspection) -> bool:
+    """Return True if the weights of `graph` can be read from a file; note those that are not finite."""
+    with _without_warnings():
         try:
-            read_weights(path, Network.from_graph(graph), graph)
+            parameters = read_weights(path, Network.from_graph(graph), graph)
         except ModelFileError:
             return False
+    inspection.not_finite = _list_not_finite(parameters)
     return True
+
+
+def _list_not_finite(parameters: GraphParameters) -> list[str]:
+    """Return the names of the arrays that hold NaN or infinity: "node/parameter"."""
+    return [
+        f"{node}/{name}"
+        for node, arrays in parameters.items()
+        for name, array in arrays.items()
+        if not np.isfinite(array).all()
+    ]
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _reason(error: Exception, path: Path) -> str:

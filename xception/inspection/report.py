@@ -8,6 +8,7 @@ from typing import Any
 
 from ..console.text import align_columns
 from ..data.preprocessing import Preprocessing
+from ..formats.matching import describe_not_finite
 from .backbones import Backbone
 
 MAX_LAYER_ROWS = 40  #: a longer model is shown as the number of layers of each class
@@ -60,6 +61,7 @@ class Inspection:
         preprocessing: How photographs become the model's input, if the file says.
         bases: The Xception backbones in it.
         runs: Whether this library loads and runs it.
+        not_finite: The arrays that hold NaN or infinity, of a file that runs or whose backbone does.
         loads_as: The call that loads it; of a model that does not run, the call that loads its backbone.
         reasons: Why it does not run, layer by layer if that is the cause.
         damage: What is damaged; None if nothing is.
@@ -85,6 +87,7 @@ class Inspection:
     preprocessing: Preprocessing | None = None
     bases: list[Backbone] = field(default_factory=list)
     runs: bool = False
+    not_finite: list[str] = field(default_factory=list)
     loads_as: str | None = None
     reasons: list[str] = field(default_factory=list)
     damage: str | None = None
@@ -111,12 +114,18 @@ class Inspection:
             ("scores", _describe_scores(self.preprocessing)),
             *(("Xception", _describe_backbone(backbone)) for backbone in self.bases),
             ("Xception", "contains no Xception backbone" if self.arrays and not self.bases else None),
-            ("runs here", f"yes: {self.loads_as}" if self.runs else "no"),
+            ("runs here", f"{_describe_run(self)}: {self.loads_as}" if self.runs else "no"),
             *(("because", reason) for reason in self.reasons if reason != self.damage),
             ("but", f"its backbone does: {self.loads_as}" if self.loads_as and not self.runs else None),
         ]
         lines = align_columns([(key, text) for key, text in facts if text])
         return "\n".join([*lines, *_layer_table(self)])
+
+
+def _describe_run(inspection: Inspection) -> str:
+    if inspection.not_finite:
+        return f"yes, but to no use: {describe_not_finite(inspection.not_finite)}"
+    return "yes"
 
 
 def _layer_table(inspection: Inspection) -> list[str]:

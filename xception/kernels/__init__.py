@@ -12,7 +12,7 @@ from .geometry import Array, Padding, Pair, fold, output_size, pad, same_padding
 from .memory import aligned, whole_lines
 from .numpy_backend import NUMPY, NumPyBackend
 from .pooling import average_pool2d, max_pool2d
-from .resizing import INTERPOLATIONS, Interpolation, resize
+from .resizing import INTERPOLATIONS, Interpolation, count_taps, resize
 
 __all__ = [
     "INTERPOLATIONS",
@@ -31,6 +31,7 @@ __all__ = [
     "average_pool2d",
     "conv2d",
     "conv2d_transpose",
+    "count_taps",
     "depthwise_conv2d",
     "fold",
     "im2col",

@@ -180,4 +180,5 @@ def conv2d_transpose(x: Array, kernel: Array, strides: Pair, padding: Padding, s
     for row, column in np.ndindex(kh, kw):
         part = y[:, row : row + reach[0] : sh, column : column + reach[1] : sw]
         part += x @ kernel[row, column].T
-    return y[:, above : above + oh, left : left + ow]
+    whole = y.shape[1:3] == size
+    return y if whole else y[:, above : above + oh, left : left + ow].copy()  # a view would keep all of y

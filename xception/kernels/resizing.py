@@ -45,9 +45,31 @@ def resize(x: Array, size: Pair, interpolation: Interpolation = "bilinear", anti
             pixels, weights = _taps(before, after, interpolation, antialias)
             shape = (1,) * axis + (after,) + (1,) * (3 - axis)
             taps = zip(pixels.T, weights.T.astype(x.dtype), strict=True)
-            parts = [np.take(x, pixel, axis) * weight.reshape(shape) for pixel, weight in taps]
-            x = np.add.reduce(parts)
+            parts = (np.take(x, pixel, axis) * weight.reshape(shape) for pixel, weight in taps)
+            y = next(parts)
+            for part in parts:  # one at a time, to save memory
+                y += part
+            x = y
     return x
+
+
+def count_taps(before: int, after: int, interpolation: Interpolation, antialias: bool = False) -> int:
+    """Return how many input pixels an output pixel is computed from, along one axis.
+
+    Args:
+        before: Size of the axis.
+        after: Its new size.
+        interpolation: One of `INTERPOLATIONS`.
+        antialias: Whether the kernel is widened when the axis shrinks.
+    """
+    if before == after:
+        return 0
+    scale = max(before / after, 1)
+    if interpolation == "nearest":
+        return 1
+    if interpolation == "area":
+        return math.ceil(before / after) + 1
+    return 2 * math.ceil(KERNELS[interpolation][1] * (scale if antialias else 1)) + 1
 
 
 def _taps(before: int, after: int, interpolation: Interpolation, antialias: bool) -> Taps:

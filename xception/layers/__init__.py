@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .activations import ACTIVATIONS, ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
-from .base import Layer, Parameter, Parameters, Shape
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from .core import Arithmetic, Dense, Identity, Input
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
@@ -59,10 +59,10 @@ def __dir__() -> list[str]:
 __all__ = [
     "ACTIVATIONS", "ELU", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
     "AveragePooling2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv2D", "Conv2DTranspose",
-    "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GlobalAveragePooling2D",
+    "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GlobalAveragePooling2D",
     "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input", "Layer", "LayerNormalization",
     "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
     "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "Resizing", "SeparableConv2D", "Shape", "Softmax", "Subtract", "ThresholdedReLU", "TrainingOnly",
+    "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU", "TrainingOnly",
     "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from .initializers import Initializer, draw
 
 #: Shape of one example, without the batch axis. None is a size that is unknown until an input arrives.
 Shape = tuple[int | None, ...]
+Sizes = tuple[int, ...]  #: a shape, all of whose sizes are known
 Parameters = Mapping[str, Array]  #: the arrays of one layer, by Keras's names
 
 KERAS_EPSILON = 1e-7  #: Keras's `backend.epsilon()`: layers divide by no smaller norm or deviation
@@ -45,6 +46,23 @@ class Parameter:
             rng: Source of random numbers.
         """
         return draw(self.initializer, self.shape, rng)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a layer's plain forward pass takes for one example. The constants are in `layers.costs`.
+
+    Attributes:
+        operations: Work, in floating-point operations of a matrix product.
+        elements: Elements of all arrays that the layer makes, at their peak, the output included. It is
+            an upper bound.
+    """
+
+    operations: int
+    elements: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.operations + other.operations, self.elements + other.elements)
 
 
 class Layer:
@@ -95,6 +113,14 @@ class Layer:
             ValueError: The layer does not accept these shapes.
         """
         return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        """Return what the plain forward pass takes for one example of these shapes.
+
+        Args:
+            *inputs: Shape of each input, without the batch axis.
+        """
+        raise NotImplementedError
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         """Compute the output. The inputs are not modified.

@@ -5,13 +5,24 @@ Windows are placed as TensorFlow places them: see `xception.kernels.geometry`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from .. import kernels
 from ..kernels import Array, Padding, Pair
-from .activations import apply_epilogue, bias_parameter, check_activation
-from .base import Layer, Parameter, Parameters, Shape
+from .activations import apply_epilogue, bias_parameter, check_activation, epilogue_cost
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .costs import (
+    OPERATIONS_PER_CALL,
+    OPERATIONS_PER_DEPTHWISE_TAP,
+    OPERATIONS_PER_ELEMENT,
+    OPERATIONS_PER_GATHERED_ELEMENT,
+    OPERATIONS_PER_MULTIPLIED_TAP,
+    OPERATIONS_PER_TAP,
+    count,
+    known,
+)
 from .shapes import as_map_shape, channel_count, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_int, check_pair
 
@@ -61,6 +72,24 @@ class Conv2D(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*_output_size(self, inputs[0]), self.filters)
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        out, c = known(self.output_shape(*inputs)), inputs[0][-1]
+        pixels, taps, padded = (
+            count(out[:2]),
+            math.prod(pair(self.kernel_size)),
+            _padded_size(self, inputs[0]),
+        )
+        if self.groups == c and c > 1:  # computed as a depthwise convolution
+            convolution = _depthwise_cost(self, inputs[0], self.filters // c)
+        else:
+            gathered = pixels * taps * c  # elements of the columns
+            gathering = 0 if taps == 1 and self.strides == (1, 1) else OPERATIONS_PER_GATHERED_ELEMENT
+            work = OPERATIONS_PER_CALL * self.groups + padded * OPERATIONS_PER_ELEMENT + gathered * gathering
+            work += 2 * (gathered // self.groups) * self.filters
+            copies = 1 if self.groups == 1 else 2  # the groups' outputs are concatenated
+            convolution = Cost(work, padded + gathered // self.groups + copies * count(out))
+        return convolution + epilogue_cost(self.activation, out)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         y = kernels.conv2d(inputs[0], parameters["kernel"], *_geometry(self), self.groups)
@@ -115,6 +144,13 @@ class SeparableConv2D(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*_output_size(self, inputs[0]), self.filters)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        out, depth = known(self.output_shape(*inputs)), inputs[0][-1] * self.depth_multiplier
+        gathered = count(out[:2]) * depth
+        pointwise = Cost(2 * gathered * self.filters, gathered + count(out))
+        depthwise = _depthwise_cost(self, inputs[0], self.depth_multiplier)
+        return depthwise + pointwise + epilogue_cost(self.activation, out)
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         x = kernels.depthwise_conv2d(inputs[0], parameters["depthwise_kernel"], *_geometry(self))
         y = kernels.conv2d(x, parameters["pointwise_kernel"])  # (n, oh, ow, filters)
@@ -160,6 +196,10 @@ class DepthwiseConv2D(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*_output_size(self, inputs[0]), channel_count(inputs[0]) * self.depth_multiplier)
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        depthwise = _depthwise_cost(self, inputs[0], self.depth_multiplier)
+        return depthwise + epilogue_cost(self.activation, known(self.output_shape(*inputs)))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         y = kernels.depthwise_conv2d(inputs[0], parameters["kernel"], *_geometry(self))
@@ -230,6 +270,16 @@ class Conv2DTranspose(Layer):
         ow = None if w is None else self._output_size(w, 1)
         return oh, ow, self.filters
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        (h, w, c), (oh, ow, _) = inputs[0], known(self.output_shape(*inputs))
+        (kh, kw), (sh, sw) = pair(self.kernel_size), pair(self.strides)
+        product = h * w * self.filters  # elements of one tap
+        whole = (h * sh + kh + oh) * (w * sw + kw + ow) * self.filters
+        per_tap = OPERATIONS_PER_TAP + product * (2 * c + 3 * OPERATIONS_PER_ELEMENT)
+        work = OPERATIONS_PER_CALL + kh * kw * per_tap + whole * OPERATIONS_PER_ELEMENT
+        size = oh * ow * self.filters
+        return Cost(work, whole + product + size) + epilogue_cost(self.activation, (oh, ow, self.filters))
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         _, h, w, _ = inputs[0].shape
         size = self._output_size(h, 0), self._output_size(w, 1)
@@ -261,6 +311,26 @@ def _check_shared_settings(layer: Convolution | Conv2DTranspose) -> None:
 
 def _output_size(layer: Convolution, shape: Shape) -> tuple[int | None, int | None]:
     return window_output_size(shape, layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
+
+
+def _padded_size(layer: Convolution, shape: Sizes) -> int:
+    """Return the elements of the padded copy of a map of this shape; 0 if none is made."""
+    if layer.padding == "valid":
+        return 0
+    extent = kernels.window_extent(pair(layer.kernel_size), pair(layer.dilation_rate))
+    sides = zip(shape, extent, pair(layer.strides), strict=False)
+    return math.prod(size + sum(kernels.same_padding(size, *axis)) for size, *axis in sides) * shape[-1]
+
+
+def _depthwise_cost(layer: Convolution, shape: Sizes, multiplier: int) -> Cost:
+    """Return the cost of `kernels.depthwise_conv2d` for a map of this shape."""
+    (oh, ow), c = known(_output_size(layer, shape)), shape[-1]
+    taps, size = math.prod(pair(layer.kernel_size)), oh * ow * c * multiplier
+    per_tap = OPERATIONS_PER_DEPTHWISE_TAP if multiplier == 1 else OPERATIONS_PER_MULTIPLIED_TAP
+    padded = max(_padded_size(layer, shape), count(shape))
+    repeated = taps * ow * c  # the kernel, for each pixel of a row
+    work = OPERATIONS_PER_CALL + (padded + repeated) * OPERATIONS_PER_ELEMENT + size * taps * per_tap
+    return Cost(work, padded + repeated + size)
 
 
 def _geometry(layer: Convolution) -> tuple[Pair, Padding, Pair]:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..kernels import Array
-from .activations import apply_epilogue, bias_parameter, check_activation
-from .base import Layer, Parameter, Parameters, Shape
+from .activations import apply_epilogue, bias_parameter, check_activation, epilogue_cost
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, count, elementwise_cost, known
 from .shapes import broadcast_shapes, channel_count
 from .validation import (
     NestedFloats,
@@ -65,6 +66,9 @@ class Input(Layer):
             raise ValueError(f"takes inputs of shape {self.shape}, got {shape}")
         return replace(self, shape=shape).shape  # raises ValueError for a size below the minimum
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        return Cost(0, 0)
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0]
 
@@ -97,6 +101,11 @@ class Dense(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*inputs[0][:-1], self.units)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        out = known(self.output_shape(*inputs))
+        product = Cost(OPERATIONS_PER_CALL + 2 * count(out) * inputs[0][-1], count(out))
+        return product + epilogue_cost(self.activation, out)
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return apply_epilogue(inputs[0] @ parameters["kernel"], parameters, self.activation)
 
@@ -106,6 +115,9 @@ class Identity(Layer):
     """The identity: returns its input."""
 
     identity: ClassVar[bool] = True
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return Cost(0, 0)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0]
@@ -136,6 +148,9 @@ BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "maximum": np.maximum,
     "minimum": np.minimum,
 }
+#: Operations that take up to 12 ns for an element, where others take 1.
+FUNCTIONS = ("power", "exp", "log")
+OPERATIONS_OF_FUNCTIONS = 1200
 
 
 @dataclass(frozen=True)
@@ -187,6 +202,10 @@ class Arithmetic(Layer):
         if shape is None:
             raise ValueError(f"operands must have compatible shapes, got {a} and {b}")
         return shape
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        operations = OPERATIONS_OF_FUNCTIONS if self.operation in FUNCTIONS else 2 * OPERATIONS_PER_ELEMENT
+        return elementwise_cost(count(self.output_shape(*inputs)), 1, operations)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         with np.errstate(all="ignore"):  # infinity and NaN are valid results, as in Keras

@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels import Array
-from .base import KERAS_EPSILON, Layer, Parameters, Shape
+from .base import KERAS_EPSILON, Cost, Layer, Parameters, Shape, Sizes
+from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, count, elementwise_cost
 from .shapes import array_axis, broadcast_shapes
 from .validation import MAX_INT, check_axes, check_bool, check_int
 
@@ -37,6 +38,9 @@ class Merge(Layer):
         if merged is None:
             raise ValueError(f"inputs must have compatible shapes, got {_listed(inputs)}")
         return merged
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(self.output_shape(*inputs)), 1, len(inputs) * OPERATIONS_PER_ELEMENT)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return reduce(type(self).operation, self.aligned(*inputs))
@@ -129,6 +133,9 @@ class Concatenate(Layer):
                     sizes[axis] = b if a is None else a
         return tuple(sizes)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(self.output_shape(*inputs)))
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.concatenate(inputs, axis=self.axis)
 
@@ -162,6 +169,12 @@ class Dot(Layer):
         if k_a is not None and k_b is not None and k_a != k_b:
             raise ValueError(f"inputs must have the same size along the summed axes, got shapes {a} and {b}")
         return (*a[: axis_a - 1], *a[axis_a:], *b[: axis_b - 1], *b[axis_b:]) or (1,)
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        size, read = count(self.output_shape(*inputs)), sum(map(count, inputs))
+        k = inputs[0][self._array_axes(*inputs)[0] - 1]
+        work = OPERATIONS_PER_CALL + read * 6 * OPERATIONS_PER_ELEMENT + 2 * size * k
+        return Cost(work, 3 * read + size)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         shapes = inputs[0].shape[1:], inputs[1].shape[1:]

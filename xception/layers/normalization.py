@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels import Array
-from .base import Layer, Parameter, Parameters, Shape
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .costs import OPERATIONS_PER_ELEMENT, count, elementwise_cost, reduction_cost
 from .shapes import array_axes, check_channel_axis
 from .validation import check_axes, check_bool, check_int, check_last_axis, check_number
 
@@ -45,6 +46,9 @@ class BatchNormalization(Layer):
             "moving_mean": Parameter((c,), "zeros", trainable=False),
             "moving_variance": Parameter((c,), "ones", trainable=False),
         }
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]), 1, 2 * OPERATIONS_PER_ELEMENT)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         scale, offset = self.scale_and_offset(parameters)  # (c,)
@@ -96,6 +100,10 @@ class LayerNormalization(Layer):
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         return _gamma_and_beta(self, check_channel_axis(self.axis, inputs[0]))
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        cost = elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        return cost + reduction_cost(inputs[0], 2)
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return _scale_and_shift(_standardize(inputs[0], -1, self.epsilon), parameters)
 
@@ -136,6 +144,11 @@ class GroupNormalization(Layer):
             raise ValueError(f"{c} channels cannot be divided into {self.groups} groups")
         return _gamma_and_beta(self, c)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        *pixels, c = inputs[0]
+        cost = elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        return cost + reduction_cost((*pixels, c if self.groups == -1 else self.groups, 1), 2)
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
         y = _standardize(x.reshape(self.grouped_shape(x)), (1, 3), self.epsilon)
@@ -168,6 +181,9 @@ class UnitNormalization(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
         return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]), 2, 4 * OPERATIONS_PER_ELEMENT) + reduction_cost(inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0] / self.norm(inputs[0])

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from .. import kernels
 from ..kernels import Array, Padding, Pair
-from .base import Layer, Parameters, Shape
+from .base import Cost, Layer, Parameters, Shape, Sizes
+from .costs import (
+    OPERATIONS_PER_CALL,
+    OPERATIONS_PER_ELEMENT,
+    OPERATIONS_PER_POOLED_ELEMENT,
+    OPERATIONS_PER_REDUCTION,
+    OPERATIONS_PER_TAP,
+    count,
+)
 from .shapes import as_map_shape, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_pair, store_setting
 
@@ -36,6 +45,17 @@ class Pooling2D(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (*window_output_size(inputs[0], *self.geometry, self.padding), inputs[0][-1])
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        (kh, kw), strides = self.geometry
+        outputs, padded = count(self.output_shape(*inputs)), count(inputs[0])
+        if self.padding == "same":
+            axes = zip(inputs[0], (kh, kw), strides, strict=False)
+            padded = math.prod(size + sum(kernels.same_padding(size, *axis)) for size, *axis in axes)
+            padded *= inputs[0][-1]
+        per_tap = OPERATIONS_PER_TAP + outputs * OPERATIONS_PER_POOLED_ELEMENT
+        work = OPERATIONS_PER_CALL + padded * OPERATIONS_PER_ELEMENT + kh * kw * per_tap
+        return Cost(work, padded + 2 * outputs)
 
 
 @dataclass(frozen=True)
@@ -84,6 +104,11 @@ class GlobalPooling2D(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         _, _, c = as_map_shape(inputs[0])
         return (1, 1, c) if self.keepdims else (c,)
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        h, w, c = inputs[0]
+        work = OPERATIONS_PER_CALL + h * w * (c * OPERATIONS_PER_ELEMENT + OPERATIONS_PER_REDUCTION)
+        return Cost(work, 2 * c)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import kernels
 from ..kernels import Array, Interpolation
-from .base import KERAS_EPSILON, Layer, Parameter, Parameters, Shape
+from .base import KERAS_EPSILON, Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .costs import OPERATIONS_PER_ELEMENT, count, elementwise_cost, resize_cost
 from .shapes import array_axes, as_map_shape, broadcasts_to, fully_known
 from .validation import (
     NestedFloats,
@@ -44,6 +45,9 @@ class Rescaling(Layer):
             if not broadcasts_to(shape, inputs[0]):
                 raise ValueError(f"its {name}, of shape {shape}, does not fit an input of shape {inputs[0]}")
         return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]), 1, 2 * OPERATIONS_PER_ELEMENT)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         dtype = inputs[0].dtype
@@ -100,6 +104,9 @@ class Normalization(Layer):
                     f"its {name}, of shape {shape}, does not fit sizes {expected} along axis {self.axis}"
                 )
         return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]), 2, 3 * OPERATIONS_PER_ELEMENT)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
@@ -175,18 +182,30 @@ class Resizing(Layer):
         _, _, c = as_map_shape(inputs[0])
         return self.height, self.width, c
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        (h, w, c), size, padding = inputs[0], (self.height, self.width), Cost(0, 0)
+        if self.pad_to_aspect_ratio:
+            rows, columns = self._border(inputs[0])
+            h, w = h + 2 * rows, w + 2 * columns
+            padding = elementwise_cost(h * w * c)
+        return padding + resize_cost((h, w, c), size, self.interpolation, self.antialias)
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
         if self.crop_to_aspect_ratio:
             x = _crop_to_aspect_ratio(x, self.height, self.width)
         elif self.pad_to_aspect_ratio:
-            # Keras pads both sides alike, so an odd pixel of padding is dropped.
-            _, h, w, _ = x.shape
-            rows = max(w * self.height // self.width - h, 0) // 2
-            columns = max(h * self.width // self.height - w, 0) // 2
+            rows, columns = self._border(x.shape[1:])
             border = ((0, 0), (rows, rows), (columns, columns), (0, 0))
             x = np.pad(x, border, constant_values=self.fill_value)
         return kernels.resize(x, (self.height, self.width), self.interpolation, self.antialias)
+
+    def _border(self, shape: Sizes) -> tuple[int, int]:
+        """Return the rows above and below, and the columns left and right, that give the aspect ratio."""
+        # Keras pads both sides alike, so an odd pixel of padding is dropped.
+        h, w, _ = shape
+        rows = max(w * self.height // self.width - h, 0) // 2
+        return rows, max(h * self.width // self.height - w, 0) // 2
 
 
 @dataclass(frozen=True)
@@ -213,6 +232,10 @@ class CenterCrop(Layer):
         _, _, c = as_map_shape(inputs[0])
         return self.height, self.width, c
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        h, w, c = inputs[0]
+        return resize_cost((h, w, c), (self.height, self.width), "bilinear")
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         _, h, w, _ = inputs[0].shape
         if h >= self.height and w >= self.width:
@@ -228,6 +251,6 @@ def _crop_to_aspect_ratio(x: Array, height: int, width: int) -> Array:
 
 
 def _center(x: Array, height: int, width: int) -> Array:
-    """(n, h, w, c) -> (n, height, width, c)"""
+    """(n, h, w, c) -> (n, height, width, c), a copy: a view would keep all of `x` in memory."""
     top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
-    return x[:, top : top + height, left : left + width]
+    return x[:, top : top + height, left : left + width].copy()

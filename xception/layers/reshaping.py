@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import kernels
 from ..kernels import Array, Interpolation, Pair
-from .base import Layer, Parameters, Shape
+from .base import Cost, Layer, Parameters, Shape, Sizes
+from .costs import count, elementwise_cost, resize_cost
 from .shapes import as_map_shape, fully_known, pair
 from .validation import (
     as_ints,
@@ -41,6 +42,9 @@ class Flatten(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return (_size(inputs[0]),)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]))
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].reshape(len(inputs[0]), math.prod(inputs[0].shape[1:]))
 
@@ -68,6 +72,9 @@ class Reshape(Layer):
         if size % target_size if -1 in self.target_shape else size != target_size:
             raise ValueError(f"an input of shape {inputs[0]} does not fit into {self.target_shape}")
         return tuple(size // target_size if target == -1 else target for target in self.target_shape)
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
@@ -97,6 +104,9 @@ class Permute(Layer):
             raise ValueError(f"permutes {len(self.dims)} axes, got an input of shape {inputs[0]}")
         return tuple(inputs[0][axis - 1] for axis in self.dims)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(inputs[0]))
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].transpose(0, *self.dims)
 
@@ -118,6 +128,9 @@ class RepeatVector(Layer):
         if len(inputs[0]) != 1:
             raise ValueError(f"takes vectors (c,), got an input of shape {inputs[0]}")
         return (self.n, *inputs[0])
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(self.output_shape(*inputs)))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.repeat(inputs[0][:, None], self.n, axis=1)
@@ -143,6 +156,9 @@ class ZeroPadding2D(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return _resized_by_border(inputs[0], self.padding, 1)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(self.output_shape(*inputs)))
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.pad(inputs[0], ((0, 0), *sides(self.padding), (0, 0)))
 
@@ -167,10 +183,13 @@ class Cropping2D(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return _resized_by_border(inputs[0], self.cropping, -1)
 
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(count(self.output_shape(*inputs)))
+
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (top, bottom), (left, right) = sides(self.cropping)
         _, h, w, _ = inputs[0].shape
-        return inputs[0][:, top : h - bottom, left : w - right]
+        return inputs[0][:, top : h - bottom, left : w - right].copy()  # a view would keep the whole map
 
 
 @dataclass(frozen=True)
@@ -196,6 +215,10 @@ class UpSampling2D(Layer):
         h, w, c = as_map_shape(inputs[0])
         vertical, horizontal = pair(self.size)
         return None if h is None else h * vertical, None if w is None else w * horizontal, c
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        (h, w, c), (vertical, horizontal) = inputs[0], pair(self.size)
+        return resize_cost((h, w, c), (h * vertical, w * horizontal), self.interpolation)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (_, h, w, _), (vertical, horizontal) = inputs[0].shape, pair(self.size)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import Verbose
 from ..data.class_names import ClassNames, ClassNamesLike, as_class_names
 from ..data.preprocessing import Preprocessing
-from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network, Node
+from ..graph.budget import check_names
 from ..kernels import Array
+from .batches import check_results, run_batches
 from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
@@ -127,6 +128,7 @@ class Model(ModelStructure):
             TypeError: `x` is not an array, but for example a generator or a path.
             ValueError: `x` has the wrong shape or dtype or holds NaN or infinity, or another argument
                 is invalid.
+            LimitError: It would take more memory or work than the limits allow; see `set_limits`.
 
         Examples:
             >>> import numpy as np, xception
@@ -136,7 +138,7 @@ class Model(ModelStructure):
         """
         names = self.graph.outputs
         y: dict[str, Array] = {}
-        for part, count, values in self._run(x, names, batch_size, verbose):
+        for part, count, values in self._run(x, names, batch_size, verbose, keeps_all=True):
             for name in names:
                 if name not in y:
                     y[name] = np.empty((count, *values[name].shape[1:]), np.float32)
@@ -166,7 +168,8 @@ class Model(ModelStructure):
             ValueError: As for `predict`; or there is no such layer.
         """
         nodes = {name: self.output_node(name) for name in as_layer_names(names)}
-        parts = [values for _, _, values in self._run(x, tuple(nodes.values()), batch_size, verbose)]
+        run = self._run(x, tuple(nodes.values()), batch_size, verbose, keeps_all=True)
+        parts = [values for _, _, values in run]
         return {name: np.concatenate([part[node] for part in parts]) for name, node in nodes.items()}
 
     def features(
@@ -230,18 +233,24 @@ class Model(ModelStructure):
         channels = self.graph.nodes[self.graph.inputs[0]].output_shape[-1] or 3
         shapes = self.plan.shapes((*size, channels))
         counts = [count_features(shapes[node], pooling) for node in self.feature_nodes(layers)]
+        check_names(self.name, sum(counts))
         return [f"{name}_{i}" for name, count in zip(names, counts, strict=True) for i in range(count)]
 
     def _run(
-        self, x: Any, nodes: tuple[str, ...], batch_size: int | None, verbose: Verbose
-    ) -> Iterator[tuple[slice, int, dict[str, Array]]]:
+        self, x: Any, nodes: tuple[str, ...], batch_size: int | None, verbose: Verbose,
+        keeps_all: bool = False,
+    ) -> Iterator[tuple[slice, int, dict[str, Array]]]:  # fmt: skip
         """Check the input and return an iterator over batches.
+
+        `keeps_all` means that the caller keeps the activations of all batches.
 
         Yields:
             The slice of the input, the length of the whole input, and the activations by node.
         """
         arrays = check_inputs(self.graph, x, stacklevel=4)
-        return _run_batches(self.plan, arrays, nodes, check_batch_size(batch_size), verbose)
+        if keeps_all:
+            check_results(self.plan, arrays, nodes)
+        return run_batches(self.plan, arrays, nodes, check_batch_size(batch_size), verbose)
 
     # --- weights ----------------------------------------------------------------------------
 
@@ -323,16 +332,3 @@ class Model(ModelStructure):
             self.graph, self.parameters, self.network, self.class_names, self.preprocessing
         )
         formats.write_model(path, stored)
-
-
-def _run_batches(
-    plan: Plan, arrays: Mapping[str, Array], nodes: tuple[str, ...], batch_size: int, verbose: Verbose
-) -> Iterator[tuple[slice, int, dict[str, Array]]]:
-    """Run a plan batch by batch; see `Model._run`."""
-    count = len(next(iter(arrays.values())))
-    with ProgressBar(count, "image", verbose) as bar:
-        for start in range(0, max(count, 1), batch_size):  # an empty input gives one empty batch
-            part = slice(start, min(start + batch_size, count))
-            batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in arrays.items()}
-            yield part, count, plan.run(batch, nodes)
-            bar.advance(part.stop - part.start)

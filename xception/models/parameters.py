@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Node
 from ..kernels import Array
+from ..locks import OwnedLock
 
 MAX_NODES_SHOWN = 5  #: of those with missing or unknown parameters, in an error message
 
@@ -54,7 +54,9 @@ class ParameterStore:
 
     def __init__(self, graph: Graph, parameters: GraphParameters) -> None:
         self.graph = graph
-        self._lock = threading.Lock()  # held while new parameters are made of the present ones
+        self._lock = OwnedLock(
+            "a change of parameters"
+        )  # held while new parameters are made of the present ones
         self._plan = self._plan_for(parameters)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -110,7 +112,7 @@ class ParameterStore:
         Raises:
             ValueError: Parameters are missing, unknown or of wrong shapes. The store is unchanged then.
         """
-        with self._lock:
+        with self._lock.hold():
             self._plan = self._plan_for({**self.parameters, **parameters})
 
     def _plan_for(self, parameters: GraphParameters) -> Plan:

@@ -11,15 +11,14 @@ mirror, either of the folder or of the file itself. KERAS_HOME is the parent of 
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.atomic import replace_file
+from ..data.regular_files import open_regular_file
 from ..errors import DownloadError
 
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
-CHUNK_BYTES = 1 << 20  #: of a download, after each of which the progress bar is updated
-CONNECT_SECONDS, READ_SECONDS = 10, 60  #: timeouts of a download
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class WeightsFile:
         try:
             if not path.is_file() or path.stat().st_size != self.size:
                 return False
-            with path.open("rb") as stream:
+            with open_regular_file(path) as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
         except OSError:
             return False
@@ -145,20 +144,16 @@ def classifier(folder: Path | None = None) -> Path:
 
 
 def _download(folder: Path) -> Path:
-    import pooch
+    from .download import download
 
     url = weights_url()
-    pooch.get_logger().setLevel("WARNING")  # the progress bar says it already
-    downloader = pooch.HTTPDownloader(
-        progressbar=sys.stderr is not None, chunk_size=CHUNK_BYTES, timeout=(CONNECT_SECONDS, READ_SECONDS)
-    )
+    path = folder / CLASSIFIER.name
     try:
-        path = Path(
-            pooch.retrieve(
-                url, f"sha256:{CLASSIFIER.sha256}", fname=CLASSIFIER.name, path=folder, downloader=downloader
-            )
-        )
-        path.chmod(0o644)  # temporary files are private, but others may share this cache
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, exist_ok=True)
+        with replace_file(path) as temporary, temporary.open("xb") as stream:
+            if download(url, stream, CLASSIFIER.size) != CLASSIFIER.sha256:
+                raise ValueError("the file at that address is another one: its sha256 differs")
     except (OSError, ValueError) as error:
         raise DownloadError(_guidance(url, folder, error)) from error
     return path
@@ -171,14 +166,7 @@ def _guidance(url: str, folder: Path, error: Exception) -> str:
         f"  from:   {url}\n"
         f"  sha256: {CLASSIFIER.sha256}\n"
         f"  put it: {folder}\n"
-        f"  reason: {_reason(error)}\n"
+        f"  reason: {' '.join(str(error).split()) or type(error).__name__}\n"
         "Without a network, copy the file into that folder, or set XCEPTION_WEIGHTS_URL to a mirror. "
         "Features need no download: Xception(include_top=False) uses weights that are shipped."
     )
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "hash of downloaded file" in text:
-        return "the file at that address is another one: its sha256 differs"
-    return " ".join(text.split()) or type(error).__name__

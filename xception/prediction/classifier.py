@@ -146,7 +146,14 @@ class Classifier:
     ) -> Iterator[tuple[list[Photograph], Array]]:
         """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
         with ProgressBar(total, "photo", verbose) as bar:
-            yield from compute_batches(photographs, self.preprocessor.load, self.probabilities, log, bar)
+            yield from compute_batches(
+                photographs,
+                self.preprocessor.load,
+                self.probabilities,
+                log,
+                bar,
+                self.preprocessor.batch_size,
+            )
 
     def decode(self, probabilities: Array, top: int = 5) -> list[list[Prediction]]:
         """Return the `top` best classes of each row of (n, classes), best first."""

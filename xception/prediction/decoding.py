@@ -10,6 +10,7 @@ import numpy as np
 from ..data.class_names import ClassNames, ClassNamesLike, as_class_names, read_class_names
 from ..data.imagenet import Prediction, best_classes, imagenet_classes
 from ..data.preprocessing import check_from_logits
+from ..graph.budget import check_names
 from ..kernels import Array, sigmoid, softmax
 from ..layers import Softmax
 from ..models.model import Model
@@ -126,6 +127,8 @@ def _is_binary(last: str | None, names: ClassNames | None, from_logits: bool | N
 def _check_names(names: ClassNames | None, count: int, model: str) -> ClassNames:
     if names is None and count == len(imagenet_classes()):
         return imagenet_classes()
+    if names is None:
+        check_names(model, count)
     names = names or as_class_names([f"class_{index}" for index in range(count)])
     if len(names) != count:
         raise ValueError(f"there are {len(names)} class names, but {model} has {count} classes")

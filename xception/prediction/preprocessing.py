@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.arrays import as_real_array
+from ..data.batches import BATCH_SIZE
 from ..data.imagenet import preprocess_input
 from ..data.images import load_image
 from ..data.preprocessing import (
@@ -22,6 +23,7 @@ from ..data.preprocessing import (
     check_option,
 )
 from ..kernels import Array
+from ..limits import get_limits
 from ..models.inputs import image_input, own_scaling
 from ..models.model import Model
 
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = 299  #: pixels each way, where a model takes photographs of any size
 WHITE = 255.0
+#: Bytes that a color value of a photograph takes at most while its batch is read and scaled: twice as an
+#: integer, three times in float32.
+BYTES_PER_VALUE = 14
+#: A batch of photographs takes at most a quarter of the memory limit.
+BATCH_SHARE = 4
 
 #: The middle of each range: what a grey pixel becomes.
 GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
@@ -80,9 +87,19 @@ class Preprocessor:
     def scale(self, pixels: NDArray[Any]) -> Array:
         """Scale pixels 0…255 as the model takes them; the result is float32."""
         if self.scaling == "tf":
-            return preprocess_input(pixels.astype(np.float32, copy=False))
+            is_floating = np.issubdtype(pixels.dtype, np.floating)
+            return preprocess_input(pixels.astype(np.float32, copy=False) if is_floating else pixels)
         x = pixels.astype(np.float32)
-        return x / np.float32(255) if self.scaling == "unit" else x
+        if self.scaling == "unit":
+            x /= np.float32(255)  # in place, to save memory
+        return x
+
+    @property
+    def batch_size(self) -> int:
+        """How many photographs are read and computed together: 16, or fewer large ones."""
+        height, width = self.size
+        per_photograph = height * width * 3 * BYTES_PER_VALUE
+        return max(1, min(BATCH_SIZE, get_limits().max_memory_bytes // (BATCH_SHARE * per_photograph)))
 
     def compute(self, pixels: NDArray[Any], function: Callable[[Array], Any]) -> Any:
         """Scale pixels and apply a method of the model to them.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from saved_models import assert_refused, fresh_base
 
-from xception.formats.hdf5.arrays import widen_float16
+from xception.formats.hdf5.array_reader import widen_float16
 
 
 def test_half_and_double_precision_are_read(distinct_base, base_file):

@@ -1,18 +1,8 @@
-"""Arrays of numbers in HDF5 files: located and checked first, then read together.
-
-Reading weights takes most of the time until the first prediction. HDF5 says where an array's numbers are
-in the file, and several threads read those of uncompressed, contiguous arrays at once. HDF5 itself reads
-the others, except deflated ones: it would expand a chunk to any size, so they are expanded here.
-"""
+"""Arrays of numbers in HDF5 files: located and checked before any of them is read."""
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
-import threading
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,21 +10,29 @@ import h5py
 import numpy as np
 
 from ...errors import ModelFileError
-from ...kernels import Array, aligned, whole_lines
-from ..limits import LINKS_PER_ARRAY, MAX_DEFLATE_RATIO, MAX_OVERSIZE_CHUNK_BYTES
-from .file import Group, count_links, location, open_object
-from .source import Source
+from ..limits import (
+    CHUNK_BYTES_PER_LINK,
+    LINKS_PER_ARRAY,
+    MAX_DEFLATE_RATIO,
+    MAX_NUMBER_BITS,
+    MAX_OVERSIZE_CHUNK_BYTES,
+)
+from .file import Group, count_chunks, count_links, location, open_object, read_filters
 
-MAX_READING_THREADS = 4  #: threads that read arrays at once; each takes time to start
 BFLOAT16 = np.dtype("V2")  #: as Keras stores it: the upper half of a float32
-BLOCK_ELEMENTS = 1 << 14  #: float16 numbers that stay in the cache while they are converted
-SIGN_EXPONENT_FRACTION = np.int32(-0x70002000)  #: bits 31, and 27 to 13
 
-SHUFFLE, DEFLATE, LZF = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF
-FLETCHER32 = h5py.h5z.FILTER_FLETCHER32
-#: Chains of filters that this module undoes, and those that HDF5 undoes in bounded memory.
-DECODED_HERE = ((DEFLATE,), (SHUFFLE, DEFLATE))
-DECODED_BY_HDF5 = ((), (SHUFFLE,), (FLETCHER32,), (SHUFFLE, FLETCHER32), (LZF,), (SHUFFLE, LZF))
+DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
+#: Chains of filters, as they were applied. These unpack to a size that is known before, and each only once.
+SUPPORTED_FILTERS = tuple(
+    (*shuffle, *deflate, *checksum)
+    for shuffle in ((), (SHUFFLE,))
+    for deflate in ((), (DEFLATE,))
+    for checksum in ((), (FLETCHER32,))
+)
+FILTER_NAMES = {
+    DEFLATE: "deflate", SHUFFLE: "shuffle", FLETCHER32: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset",
+    32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32015: "zstd",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,11 @@ class StoredArray:
         shape: Its shape, as declared.
         dtype: The type of the stored numbers.
         dataset: h5py's low-level DatasetID.
+        address: Of its header in the file, which several names may share.
+        filters: Numbers of the filters that its chunks are encoded with, as they were applied.
+        chunk: Shape of the chunks that are decoded here; None if it is read otherwise.
+        offset: Of its numbers in the file, if they are in one piece; else None.
+        stored_bytes: What its numbers take in the file.
     """
 
     parent: Group
@@ -54,6 +57,11 @@ class StoredArray:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     dataset: Any
+    address: int
+    filters: tuple[int, ...] = ()
+    chunk: tuple[int, ...] | None = None
+    offset: int | None = None
+    stored_bytes: int = 0
 
     @property
     def location(self) -> str:
@@ -64,6 +72,11 @@ class StoredArray:
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Size of a decoded chunk."""
+        return math.prod(self.chunk or ()) * self.dtype.itemsize
 
 
 # --- locating -------------------------------------------------------------------------------
@@ -81,14 +94,47 @@ def find_array(parent: Group, name: str) -> StoredArray:
     if not isinstance(dataset, h5py.h5d.DatasetID) or not _holds_numbers(dataset):
         raise ModelFileError(f"{location(parent, name)}: expected an array of numbers")
     properties = dataset.get_create_plist()
-    if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
+    address, filters = read_filters(parent, name, dataset, properties.get_nfilters())
+    if filters not in SUPPORTED_FILTERS:
+        named = ", ".join(FILTER_NAMES.get(number, str(number)) for number in filters)
+        raise ModelFileError(
+            f"{location(parent, name)}: is encoded by the filters {named}; supported are shuffle, deflate "
+            "(gzip) and fletcher32, in this order. Load the file with Keras and save it again, or copy the "
+            "array with h5py and compression='gzip'"
+        )
+    layout = properties.get_layout()
+    if properties.get_external_count() or layout == h5py.h5d.VIRTUAL:
         raise ModelFileError(f"{location(parent, name)}: its numbers are kept in another file; refused")
-    shape = dataset.shape
+    shape = dataset.shape  # for this, HDF5 opens the other files of a virtual array
     if shape is None:
         raise ModelFileError(f"{location(parent, name)}: has no shape")
-    array = StoredArray(parent, name, shape, dataset.dtype, dataset)
-    _check_storage(array, properties)
+    if filters and layout != h5py.h5d.CHUNKED:
+        raise ModelFileError(f"{location(parent, name)}: has filters, but no chunks; refused")
+    chunk = properties.get_chunk() if layout == h5py.h5d.CHUNKED else None
+    if chunk and len(chunk) != len(shape):  # HDF5 divides by the sizes that are missing
+        raise ModelFileError(
+            f"{location(parent, name)}: has {len(shape)} axes, but its chunks have {len(chunk)}"
+        )
+    stored = dataset.get_storage_size()
+    array = StoredArray(
+        parent,
+        name,
+        shape,
+        dataset.dtype,
+        dataset,
+        address,
+        filters,
+        chunk if filters or dataset.dtype == BFLOAT16 else None,
+        dataset.get_offset() if layout == h5py.h5d.CONTIGUOUS else None,
+        stored,
+    )
+    _check_storage(array, chunk)
     return array
+
+
+def is_numpy_type(kind: Any, dtype: np.dtype[Any]) -> bool:
+    """Return True if a type of HDF5 has the bytes of its type of NumPy."""
+    return bool(dtype == BFLOAT16 or kind.equal(h5py.h5t.py_create(dtype)))
 
 
 def _holds_numbers(dataset: Any) -> bool:
@@ -96,187 +142,43 @@ def _holds_numbers(dataset: Any) -> bool:
     if isinstance(kind, h5py.h5t.TypeOpaqueID):
         return bool(dataset.dtype == BFLOAT16)
     # By HDF5's class of type: NumPy takes an enumeration for integers.
-    return isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID) and dataset.dtype.kind in "fiu"
+    is_number = isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
+    return (
+        is_number
+        and (kind.equal(h5py.h5t.IEEE_F32LE) or _fits_its_size(kind))
+        and dataset.dtype.kind in "fiu"
+    )
 
 
-def _check_storage(array: StoredArray, properties: Any) -> None:
-    """Raise ModelFileError if the array declares more than is stored, or has a filter that is not read."""
-    filters = _filters(properties)
-    if filters not in DECODED_HERE + DECODED_BY_HDF5:
-        raise ModelFileError(
-            f"{array.location}: is encoded by the filters {', '.join(map(str, filters))}; supported are "
-            "deflate and LZF, each alone or after shuffle"
-        )
-    stored = array.dataset.get_storage_size()
+def _fits_its_size(kind: Any) -> bool:
+    """Return True if all bits of a number are within its bytes. HDF5 converts numbers without checking."""
+    bits, ends = 8 * kind.get_size(), [kind.get_offset() + kind.get_precision()]
+    if isinstance(kind, h5py.h5t.TypeFloatID):
+        sign, exponent, exponent_bits, mantissa, mantissa_bits = kind.get_fields()
+        ends += [sign + 1, exponent + exponent_bits, mantissa + mantissa_bits]
+    return bits <= MAX_NUMBER_BITS and max(ends) <= bits
+
+
+def _check_storage(array: StoredArray, chunk: tuple[int, ...] | None) -> None:
+    """Raise ModelFileError if an array declares more than is stored."""
+    stored, array_bytes = array.stored_bytes, array.size * array.dtype.itemsize
     if array.size and not stored:
         raise ModelFileError(f"{array.location}: declares shape {array.shape}, but stores nothing")
-    max_bytes = stored * (MAX_DEFLATE_RATIO if properties.get_nfilters() else 1)
+    max_bytes = stored * (MAX_DEFLATE_RATIO if array.filters else 1)
     complete = array.size * array.dataset.get_type().get_size() <= max_bytes
-    if properties.get_layout() == h5py.h5d.CHUNKED:
+    if chunk:
         if stored > h5py.h5i.get_file_id(array.dataset).get_filesize():
             raise ModelFileError(f"{array.location}: stores {stored:,} bytes, more than the file has")
-        chunk_bytes = math.prod(properties.get_chunk()) * array.dtype.itemsize
-        if filters and chunk_bytes > max(MAX_OVERSIZE_CHUNK_BYTES, array.size * array.dtype.itemsize):
+        if array.filters and array.chunk_bytes > max(MAX_OVERSIZE_CHUNK_BYTES, array_bytes):
             raise ModelFileError(f"{array.location}: has chunks larger than the array; refused")
-        chunks = zip(array.shape, properties.get_chunk(), strict=True)
-        complete &= array.dataset.get_num_chunks() == math.prod(-(-size // chunk) for size, chunk in chunks)
+        if array.chunk_bytes > array_bytes:
+            count_links(array.parent, array.chunk_bytes // CHUNK_BYTES_PER_LINK)
+        chunks = array.dataset.get_num_chunks()
+        count_chunks(array.parent, chunks)
+        complete &= chunks == math.prod(
+            -(-size // length) for size, length in zip(array.shape, chunk, strict=True)
+        )
     if not complete:
         raise ModelFileError(
             f"{array.location}: declares shape {array.shape}, but stores only {stored:,} bytes"
         )
-
-
-def _filters(properties: Any) -> tuple[int, ...]:
-    return tuple(properties.get_filter(i)[0] for i in range(properties.get_nfilters()))
-
-
-# --- reading --------------------------------------------------------------------------------
-
-
-def read_arrays(arrays: Sequence[StoredArray], source: Source) -> list[Array]:
-    """Read arrays of one file.
-
-    Args:
-        arrays: What `find_array` returned, of the file that is open.
-        source: Where the bytes of this file are.
-
-    Returns:
-        float32 arrays, C-contiguous, in one block of memory.
-
-    Raises:
-        ModelFileError: The file does not hold what it declares.
-    """
-    results = _allocate_together([array.shape for array in arrays])
-    errors: list[BaseException] = []
-    offsets = {}
-    for i, array in enumerate(arrays):
-        offset = _contiguous_offset(array)
-        if offset is None:
-            results[i][...] = _read_encoded(array)
-        else:
-            offsets[i] = offset
-    largest_first = iter(sorted(offsets, key=lambda i: -arrays[i].size))  # so that threads end together
-
-    def work() -> None:
-        try:
-            with source.open() as stream:
-                for i in largest_first:  # shared: each index goes to one thread
-                    _read_contiguous(arrays[i], offsets[i], stream, results[i])
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [
-        threading.Thread(target=work) for _ in range(min(MAX_READING_THREADS, os.cpu_count() or 1) - 1)
-    ]
-    for thread in threads:
-        thread.start()
-    work()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
-
-
-def _allocate_together(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
-    """Return float32 arrays of these shapes, in one block of memory, each on its own cache line."""
-    sizes = list(map(math.prod, shapes))
-    starts = list(itertools.accumulate(map(whole_lines, sizes), initial=0))
-    block = aligned(starts[-1])
-    return [
-        block[start : start + size].reshape(shape)
-        for start, size, shape in zip(starts, sizes, shapes, strict=False)
-    ]
-
-
-def _contiguous_offset(array: StoredArray) -> int | None:
-    """Return the file offset of plain float32 or float16 numbers in one piece; None for any others."""
-    properties, kind = array.dataset.get_create_plist(), array.dataset.get_type()
-    # By HDF5's types: h5py presents bfloat16, which NumPy does not have, as float16.
-    plain = kind.equal(h5py.h5t.IEEE_F32LE) or kind.equal(h5py.h5t.IEEE_F16LE)
-    if not plain or not array.size or properties.get_layout() != h5py.h5d.CONTIGUOUS:
-        return None
-    return array.dataset.get_offset()
-
-
-def _read_contiguous(array: StoredArray, offset: int, stream: Any, out: Array) -> None:
-    value = out if array.dtype == out.dtype else np.empty(array.shape, array.dtype)
-    stream.seek(offset)
-    if stream.readinto(value.reshape(-1).view(np.uint8)) != value.nbytes:
-        raise ModelFileError(f"{array.location}: the file ends before the array does")
-    if value is not out:
-        widen_float16(value, out)
-
-
-def widen_float16(values: Array, out: Array) -> None:
-    """Convert float16 to float32, exactly, in half of NumPy's time.
-
-    Args:
-        values: float16, C-contiguous.
-        out: float32, C-contiguous, of the same shape.
-    """
-    halves, wide = values.reshape(-1).view("<i2"), out.reshape(-1)
-    for start in range(0, len(halves), BLOCK_ELEMENTS):
-        block = halves[start : start + BLOCK_ELEMENTS]
-        if (block & 0x7FFF).max() >= 0x7C00:  # infinities and NaNs have another exponent rule
-            out[...] = values
-            return
-        bits = block.astype(np.int32)  # sign extension fills the upper half with the sign
-        bits <<= 13  # exponent and fraction to their places in a float32
-        bits &= SIGN_EXPONENT_FRACTION
-        # The exponent's bias: 127 instead of 15.
-        np.multiply(bits.view(np.float32), np.float32(2.0**112), out=wide[start : start + BLOCK_ELEMENTS])
-
-
-def _read_encoded(array: StoredArray) -> Array:
-    """Read an array in any other encoding or type."""
-    value: Array | None = None
-    if _filters(array.dataset.get_create_plist()) in DECODED_HERE:
-        value = _read_deflated(array)
-    if array.dtype == BFLOAT16:
-        value = h5py.Dataset(array.dataset)[()] if value is None else value
-        return (value.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    if value is None:
-        value = np.empty(array.shape, np.float32)
-        array.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)  # HDF5 converts
-    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, as in HDF5
-        return np.asarray(value, np.float32, order="C")
-
-
-def _read_deflated(array: StoredArray) -> Array:
-    """Read deflated chunks, in the file's type."""
-    properties = array.dataset.get_create_plist()
-    filters, chunk = _filters(properties), properties.get_chunk()
-    kind, itemsize = array.dataset.get_type(), array.dtype.itemsize
-    if array.dtype != BFLOAT16 and not kind.equal(h5py.h5t.py_create(array.dtype)):
-        raise ModelFileError(f"{array.location}: has compressed numbers of a type that NumPy does not have")
-    value = np.empty(array.shape, array.dtype)
-    for start in itertools.product(*map(range, itertools.repeat(0), array.shape, chunk)):
-        skipped, content = array.dataset.read_direct_chunk(start)  # bit i: filter i was not applied
-        applied = [name for i, name in enumerate(filters) if not skipped >> i & 1]
-        expected = math.prod(chunk) * itemsize
-        if DEFLATE in applied:
-            content = _inflate(array, content, expected)
-        elif len(content) != expected:
-            raise ModelFileError(f"{array.location}: has a chunk that is not the {expected:,} bytes declared")
-        numbers = np.frombuffer(content, np.uint8)
-        if SHUFFLE in applied:
-            numbers = np.ascontiguousarray(numbers.reshape(itemsize, -1).T)
-        # Chunks may reach beyond the ends of the array.
-        target = value[tuple(map(slice, start, map(sum, zip(start, chunk, strict=True))))]
-        target[...] = numbers.reshape(-1).view(array.dtype).reshape(chunk)[tuple(map(slice, target.shape))]
-    return value
-
-
-def _inflate(array: StoredArray, content: bytes, expected: int) -> bytes:
-    """Return the deflated bytes, of which there must be exactly `expected`."""
-    try:
-        decompressor = zlib.decompressobj()
-        content = decompressor.decompress(content, expected + 1)
-    except zlib.error as error:
-        raise ModelFileError(f"{array.location}: its compressed numbers are damaged ({error})") from None
-    if len(content) != expected or not decompressor.eof:
-        raise ModelFileError(
-            f"{array.location}: its compressed numbers are not the {expected:,} bytes declared"
-        )
-    return content

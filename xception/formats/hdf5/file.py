@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -17,25 +16,21 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 
-from ...errors import ModelFileError
-from ..limits import MAX_LINKS, MAX_LOCATION_CHARACTERS, MAX_PATH_DEPTH, MAX_TEXTS_READ_BYTES
-from .headers import (
-    ATTRIBUTE_TABLE,
-    LINK_TABLE,
-    HeaderError,
-    Heaps,
-    has_compressed_tables,
-    read_texts,
-)
+from ...errors import ModelFileError, XceptionError
+from ...locks import OwnedLock
+from ..limits import MAX_CHUNKS, MAX_LINKS, MAX_LOCATION_CHARACTERS, MAX_PATH_DEPTH, MAX_TEXTS_READ_BYTES
+from . import headers
+from .exiting import using_file
+from .headers import HeaderError
 from .source import Source
+from .tables import check_object
 
 File: TypeAlias = "h5py.File"
 Group: TypeAlias = "h5py.Group"
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-#: What h5py raises for a broken file.
-H5PY_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError)
+PAGE_BYTES = 1 << 12  #: headers lie close together: several are read at once
+MIN_READ_BYTES = 64  #: that reading a few bytes counts for
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -55,33 +50,36 @@ def open_file(source: Source) -> Iterator[File]:
         ModelFileError: The file is not HDF5, or is damaged. Errors that h5py raises later, inside the
             `with` block, become a ModelFileError too.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_without_plugins())
-        stream = stack.enter_context(source.open())
-        start = stream.read(64) or b""
-        if not start.startswith(SIGNATURE):
-            raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe_content(start)}")
+    with using_file(), _without_plugins(), source.open() as stream:
         try:
-            file = stack.enter_context(h5py.File(source.path if source.is_whole_file else stream, "r"))
-            file.usage = _Usage(stream)
-            _check_tables(file)
-            yield file
-        except ModelFileError:
+            start = stream.read(headers.SUPERBLOCK_BYTES) or b""
+            if not start.startswith(SIGNATURE):
+                raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe_content(start)}")
+            usage = _Usage(stream)
+            root = headers.check_superblock(start)
+            usage.filters[root] = check_object(usage.read, root)  # before HDF5 opens it
+            with h5py.File(source.path if source.is_whole_file else stream, "r") as file:
+                file.usage = usage
+                yield file
+        except (XceptionError, Warning):
             raise
-        except H5PY_ERRORS as error:
+        except Exception as error:  # h5py raises whatever its parts raise, AssertionError among them
+            reason = str(error) or type(error).__name__
+            if isinstance(error, HeaderError) and reason.endswith("refused"):
+                raise ModelFileError(f"{source.name}: {reason}") from None
             raise ModelFileError(
-                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({error})"
+                f"{source.name}: a damaged or incomplete HDF5 file; fetch or copy it again ({reason})"
             ) from error
 
 
 @contextlib.contextmanager
 def create_file(path: Path) -> Iterator[File]:
     """Open a new HDF5 file for writing."""
-    with h5py.File(path, "w") as file:
+    with using_file(), h5py.File(path, "w") as file:
         yield file
 
 
-_plugins_lock = threading.Lock()
+_plugins_lock = OwnedLock("opening an HDF5 file")
 _plugin_folders: list[bytes] = []  #: removed from HDF5's search path while files are open
 _open_files = 0
 
@@ -94,7 +92,7 @@ def _without_plugins() -> Iterator[None]:
     plugin folders.
     """
     global _open_files
-    with _plugins_lock:
+    with _plugins_lock.hold():
         if not _open_files:
             _plugin_folders[:] = [h5py.h5pl.get(i) for i in range(h5py.h5pl.size())]
             for _ in _plugin_folders:
@@ -103,7 +101,7 @@ def _without_plugins() -> Iterator[None]:
     try:
         yield
     finally:
-        with _plugins_lock:
+        with _plugins_lock.hold():
             _open_files -= 1
             if not _open_files:
                 for folder in _plugin_folders:
@@ -117,15 +115,33 @@ class _Usage:
     stream: Any  #: of the file's bytes
     bytes_read: int = 0  #: of texts, and of the headers and heaps that hold them
     links: int = 0
-    heaps: Heaps = field(default_factory=dict)
+    chunks: int = 0
+    pages: dict[int, bytes] = field(default_factory=dict)
+    heaps: headers.Heaps = field(default_factory=dict)
+    #: of each array, by the address of its header; () for a group. All objects here have been checked.
+    filters: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, address: int, size: int) -> bytes:
         """Return `size` bytes at `address`; raise HeaderError beyond MAX_TEXTS_READ_BYTES."""
+        number, start = divmod(address, PAGE_BYTES)
+        if start + size > PAGE_BYTES:
+            return self._read(address, size)
+        page = self.pages.get(number)
+        if page is None:
+            page = self.pages[number] = self._read(number * PAGE_BYTES, PAGE_BYTES)
+        self._count(MIN_READ_BYTES)
+        return page[start : start + size]
+
+    def _read(self, address: int, size: int) -> bytes:
+        self._count(size)
+        self.stream.seek(address)
+        content: bytes = self.stream.read(size)
+        return content
+
+    def _count(self, size: int) -> None:
         self.bytes_read += size
         if self.bytes_read > MAX_TEXTS_READ_BYTES:
             raise HeaderError("leads to too much text; refused")
-        self.stream.seek(address)
-        return self.stream.read(size)
 
 
 def _usage(holder: Group) -> _Usage | None:
@@ -147,7 +163,6 @@ def open_group(parent: Group, name: str) -> Group:
         raise ModelFileError(f"{location(parent, name)}: expected a group")
     group = h5py.Group(identifier)
     group.usage = _usage(parent)
-    _check_tables(group)
     count_links(group, identifier.get_num_objs())
     return group
 
@@ -173,6 +188,7 @@ def open_object(parent: Group, name: str) -> Any:
             raise ModelFileError(f"{location(parent, name)}: is listed, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
             raise ModelFileError(f"{location(parent, name)}: is a soft or external link; refused")
+        _check_object(parent, path, link.u)
     return h5py.h5o.open(parent.id, _encode(name))
 
 
@@ -200,17 +216,45 @@ def location(holder: Group, name: str = "") -> str:
     return f"{file_name}, {path!r}" if path else file_name
 
 
-def _check_tables(holder: Group) -> None:
-    """Raise ModelFileError if HDF5 would have to expand tables of links or attributes."""
-    info, usage = h5py.h5o.get_info(holder.id), _usage(holder)
-    if usage is None or not info.hdr.mesg.present & (1 << LINK_TABLE | 1 << ATTRIBUTE_TABLE):
+def _check_object(parent: Group, name: str, address: int) -> None:
+    """Raise ModelFileError if HDF5 cannot open the group or array at `address` safely."""
+    usage = _usage(parent)
+    if usage is None or address in usage.filters:
         return
     try:
-        compressed = has_compressed_tables(usage.read, info.addr)
+        usage.filters[address] = check_object(usage.read, address)
     except HeaderError as error:
-        raise ModelFileError(f"{location(holder)}: {error}") from None
-    if compressed:
-        raise ModelFileError(f"{location(holder)}: its tables of entries are compressed; refused")
+        raise ModelFileError(f"{location(parent, name)}: {error}") from None
+
+
+def read_filters(parent: Group, name: str, dataset: Any, count: int) -> tuple[int, tuple[int, ...]]:
+    """Return the address of an array's header, and the numbers of its filters as they were applied.
+
+    h5py is not asked for the filters: it trusts the file.
+
+    Args:
+        parent: The group that `name` starts from.
+        name: Path of the array, for messages.
+        dataset: h5py's low-level DatasetID, from `open_object`.
+        count: The number of filters that HDF5 finds.
+
+    Raises:
+        ModelFileError: HDF5 finds other filters than the array's header has.
+    """
+    address, usage = h5py.h5o.get_info(dataset).addr, _usage(parent)
+    filters = usage.filters.get(address, ()) if usage else ()
+    if count != len(filters):
+        raise ModelFileError(f"{location(parent, name)}: has filters that are not in its header; refused")
+    return address, filters
+
+
+def count_chunks(holder: Group, chunks: int) -> None:
+    """Add to the number of chunks of the file's arrays; raise ModelFileError beyond MAX_CHUNKS."""
+    usage = _usage(holder)
+    if usage is not None:
+        usage.chunks += chunks
+        if usage.chunks > MAX_CHUNKS:
+            raise ModelFileError(f"{location(holder)}: has more than {MAX_CHUNKS:,} chunks; refused")
 
 
 # --- text attributes ------------------------------------------------------------------------
@@ -259,7 +303,7 @@ def _read_attribute(holder: Group, attribute: str) -> list[str]:
             values = []
         elif is_text and kind.is_variable_str() and usage is not None:
             address = h5py.h5o.get_info(holder.id).addr
-            values = read_texts(usage.read, usage.heaps, address, attribute, math.prod(shape))
+            values = headers.read_texts(usage.read, usage.heaps, address, attribute, math.prod(shape))
         else:
             values = np.atleast_1d(holder.attrs[attribute]).tolist()
         return [(value if isinstance(value, bytes) else _encode(value)).decode() for value in values]

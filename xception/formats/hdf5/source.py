@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...data.regular_files import open_descriptor
+
 
 @dataclass(frozen=True)
 class Source:
@@ -57,7 +59,7 @@ class _RangeStream(io.RawIOBase):
     """A byte range of a file, as a stream that begins at 0."""
 
     def __init__(self, source: Source) -> None:
-        self._file = source.path.open("rb", buffering=0)
+        self._file = io.FileIO(source.path, opener=open_descriptor)
         whole = os.fstat(self._file.fileno()).st_size
         self._start = source.start
         self._size = max(0, min(whole - self._start, whole if source.size is None else source.size))

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ...data.atomic import replace_file
+from ...data.regular_files import open_descriptor, open_regular_file
 from ...errors import ModelFileError
+from ...limits import format_bytes, get_limits, memory_advice
 from ..hdf5.file import File, create_file
 from ..hdf5.source import Source
 from ..limits import (
@@ -85,6 +87,13 @@ class Archive:
             max_bytes = MAX_HDF5_OVERHEAD_BYTES + min(
                 MAX_BYTES_PER_PARAMETER * parameter_count, MAX_WEIGHTS_COMPRESSION_RATIO * info.compress_size
             )
+            limit = get_limits().max_memory_bytes
+            if limit < min(info.file_size, max_bytes):
+                raise ModelFileError(
+                    f"{name}: unpacks to {format_bytes(info.file_size)}; the limit is {format_bytes(limit)}. "
+                    f"If you trust the file, store it uncompressed, or raise the limit: "
+                    f"{memory_advice(info.file_size)}"
+                )
             return Source(name, self.path, content=_unpack(self.zip_file, info, max_bytes, name))
 
 
@@ -168,6 +177,9 @@ class _LimitedFile(io.FileIO):
 
     max_read_bytes = MAX_ARCHIVE_DIRECTORY_BYTES
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, opener=open_descriptor)
+
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > self.max_read_bytes:
             raise zipfile.BadZipFile(f"its directory has {size:,} bytes")
@@ -231,7 +243,7 @@ def _content_offset(zip_file: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path
     """Return where the content of an uncompressed member begins, after checking its checksum."""
     with zip_file.open(info):  # checks the local header against the directory
         pass
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         stream.seek(info.header_offset)
         header = stream.read(LOCAL_HEADER_BYTES)
         lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")

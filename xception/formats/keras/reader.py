@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from ...data.regular_files import open_regular_file
 from ...errors import ModelFileError, printable
 from ...graph import Graph, Network
 from ...kernels import Array
@@ -37,14 +38,14 @@ class WeightsLayout(Protocol):
 
 def is_archive(path: Path) -> bool:
     """Return True if a file is a zip archive. One that begins with other data needs the suffix `.keras`."""
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         if stream.read(4) == b"PK\x03\x04":
             return True
-    if path.suffix != ".keras":
-        return False
-    import zipfile
+        if path.suffix != ".keras":
+            return False
+        import zipfile
 
-    return zipfile.is_zipfile(path)
+        return zipfile.is_zipfile(stream)
 
 
 def read_model(path: Path) -> StoredModel:
@@ -80,7 +81,9 @@ def read_weights(
         if not match.is_complete:
             match = _match_only_nested(layout, network, graph, file) or match
         match.check(path.name, by_name, skip_mismatch, stacklevel=4)  # the caller of Model.load_weights
-        return match.load(source)
+        parameters = match.load(source)
+        match.warn_not_finite(path.name, stacklevel=4)
+        return parameters
 
 
 def count_classes(path: Path) -> int | None:
@@ -142,7 +145,9 @@ def _read_network(config: Mapping[str, Any], keras: int, path: Path) -> tuple[Ne
 def _read_all(network: Network, graph: Graph, file: File, source: Source) -> dict[str, dict[str, Array]]:
     match = find_layout(file).match(network, graph, file)
     match.check_complete(source.name)
-    return match.load(source)
+    parameters = match.load(source)
+    match.warn_not_finite(source.name, stacklevel=5)  # the caller of load_model
+    return parameters
 
 
 def _match_only_nested(layout: WeightsLayout, network: Network, graph: Graph, file: File) -> Match | None:

@@ -1,0 +1,110 @@
+"""What tells features, photographs and stored rows apart: digests of models, files and rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels import Array
+from ..models.model import Model
+from ..version import __version__
+
+ROW_DIGEST_BYTES = 16
+
+
+def fingerprint(model: Model, *settings: object) -> str:
+    """Return a digest of a model's layers, wiring and weights, of settings, and of versions.
+
+    This library computes the features, and Pillow the pixels: other versions may give other numbers.
+    """
+    import PIL
+
+    digest = hashlib.blake2b(digest_size=16)
+    versions = [f"xception {__version__}", f"Pillow {PIL.__version__}"]
+    digest.update(json.dumps([*versions, *(str(setting) for setting in settings)]).encode())
+    for node in model.graph.nodes.values():
+        digest.update(f"{node.name} {node.layer} {node.inputs}".encode())
+        for array in model.parameters.get(node.name, {}).values():
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+# --- photographs ----------------------------------------------------------------------------
+
+#: Returns a text that identifies the photograph at a path; None if there is no such file.
+Identify = Callable[[str], str | None]
+
+
+def identify_by_date(path: str) -> str | None:
+    """Identify a photograph by its path, size and date, without reading it."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return f"{path} {status.st_size} {status.st_mtime_ns}"
+
+
+def identify_by_content(path: str) -> str | None:
+    """Identify a photograph by its bytes, wherever the file is."""
+    try:
+        # Opening a named pipe would wait for its other end.
+        with open(path, "rb", opener=_open_at_once) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() if os.path.isfile(path) else None
+    except OSError:
+        return None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+# --- rows -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is stored of a row beside its numbers: one line of JSON.
+
+    Attributes:
+        identity: Of the photograph; None if it cannot be found again.
+        content: Digest of the photograph's bytes; None if it is not known.
+        digest: See `row_digest`.
+    """
+
+    identity: str | None
+    content: str | None
+    digest: str
+
+    def to_line(self) -> bytes:
+        """Return the record as a line."""
+        return json.dumps([self.identity, self.content, self.digest]).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Record:
+        """Return the record of a line, or raise ValueError."""
+        match json.loads(line):
+            case [str() | None as identity, str() | None as content, str() as digest]:
+                return cls(identity, content, digest)
+        raise ValueError("not a record of a row")
+
+
+def row_digest(made_by: str, identity: str | None, content: str | None, row: Array) -> str:
+    """Return a digest that finds rows which were damaged, exchanged, or made by something else.
+
+    BLAKE2 takes 9 µs for 2048 features: 0.9 s for 100,000 photographs. CRC-32 would take 0.26 s, and miss
+    one damage in 4e9.
+
+    Args:
+        made_by: The fingerprint of what computed the row.
+        identity: Of the photograph.
+        content: Digest of the photograph's bytes.
+        row: (d,) float32.
+    """
+    digest = hashlib.blake2b(json.dumps([made_by, identity, content]).encode(), digest_size=ROW_DIGEST_BYTES)
+    digest.update(np.ascontiguousarray(row, "<f4").data)
+    return digest.hexdigest()
