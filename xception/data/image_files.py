@@ -225,8 +225,8 @@ def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int
         if counted > pixels:
             size += f", which count as {counted:,} since decoding this {image.format} file takes more"
         raise ImageError(
-            f"{name}: is too large: {size}; the maximum is {maximum:,} (xception.set_limits(max_pixels="
-            f"{counted}), --max-pixels or XCEPTION_MAX_PIXELS raises it)"
+            f"{name}: is too large: {size}; the maximum is {maximum:,}. If you trust the image, raise it: "
+            f"set_limits(max_pixels={counted}), --max-pixels or XCEPTION_MAX_PIXELS"
         )
     lowered = Image.MAX_IMAGE_PIXELS  # Pillow takes twice as many, too
     if lowered is not None and 2 * lowered < min(pixels, DEFAULT_MAX_PIXELS - 1):
