@@ -59,3 +59,28 @@ def test_a_function_is_called_with_each_failure():
 def test_unknown_ways_to_handle_errors():
     with pytest.raises(ValueError, match='on_error must be "raise", "skip" or a function, got \'ignore\''):
         FailureLog("ignore")
+
+
+@pytest.mark.parametrize("error", [AssertionError, TypeError, RuntimeError, MemoryError, RecursionError])
+def test_whatever_a_photograph_raises_is_its_own_fault(error):
+    def load_badly(source):
+        if source == 1:
+            raise error("bad")
+        return load(source)
+
+    log = FailureLog("skip")
+    photographs = [Photograph(index, index) for index in range(3)]
+    batches = compute_batches(photographs, load_badly, len, log, Counter())
+    assert [[photograph.index for photograph in batch] for batch, _ in batches] == [[0, 2]]
+    assert [(failure.index, type(failure.error)) for failure in log.failures] == [(1, error)]
+
+
+def test_a_fault_of_the_computation_is_no_photographs_fault():
+    with pytest.raises(ZeroDivisionError):
+        list(compute_batches([Photograph(0, 1)], load, lambda _: 1 / 0, FailureLog("skip"), Counter()))
+
+
+def test_a_limit_that_is_no_number_is_no_photographs_fault(monkeypatch):
+    monkeypatch.setenv("XCEPTION_MAX_PIXELS", "many")
+    with pytest.raises(ValueError, match="XCEPTION_MAX_PIXELS must be a positive integer"):
+        list(compute_batches([Photograph(0, 1)], load, len, FailureLog("skip"), Counter()))

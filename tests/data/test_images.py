@@ -110,6 +110,83 @@ def test_dark_16_bit_grey_stays_dark(tmp_path):
         assert xception.load_image(saved(Image.fromarray(dark), tmp_path / "dark.png"), None).max() == 1
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm", ".jp2"])
+@pytest.mark.parametrize("brightest", [200, 255, 256, 65535])
+def test_16_bit_grey_has_the_same_white_however_bright_it_is(tmp_path, suffix, brightest):
+    values = np.linspace(0, brightest, 8 * 8).reshape(8, 8).astype(np.uint16)
+    path = tmp_path / f"grey{suffix}"
+    if suffix == ".pgm":
+        path.write_bytes(b"P5 8 8 65535\n" + values.astype(">u2").tobytes())
+    else:
+        Image.fromarray(values).save(path)
+    expected = np.rint(values / 257).astype(np.uint8)
+    np.testing.assert_array_equal(xception.load_image(path, None)[..., 0], expected)
+
+
+def test_float_and_32_bit_images_are_taken_as_arrays_are(tmp_path):
+    values = np.array([[0, 0.4], [100.6, 255]], np.float32)
+    path = saved(Image.fromarray(values), tmp_path / "float.tif")
+    np.testing.assert_array_equal(xception.load_image(path, None)[..., 2], [[0, 0], [101, 255]])
+    assert not xception.load_image(saved(Image.new("F", (4, 4)), path), None).any()
+    numbers = np.array([[0, 7], [200, 255]], np.int32)
+    np.testing.assert_array_equal(
+        xception.load_image(saved(Image.fromarray(numbers), path), None)[..., 0], numbers
+    )
+    np.testing.assert_array_equal(
+        xception.load_image(saved(Image.fromarray(numbers * 257), path), None)[..., 0], numbers
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.float32([[0, 1]]), "these lie in 0…1: multiply them by 255"),
+        (np.float32([[0, 65535]]), "pixels must lie in 0…255, got 0.0 to 65535.0"),
+        (np.float32([[-1, 200]]), "pixels must lie in 0…255, got -1.0 to 200.0"),
+        (np.float32([[np.nan, 5]]), "pixels must lie in 0…255, got nan"),
+        (np.float32([[5, np.nan]]), "pixels must lie in 0…255, got nan"),
+        (np.float32([[5, np.inf]]), "pixels must lie in 0…255, got 5.0 to inf"),
+        (np.int32([[0, 70_000]]), "pixels must lie in 0…255 or 0…65535, got 0 to 70000"),
+        (np.int32([[-1, 70]]), "pixels must lie in 0…255 or 0…65535, got -1 to 70"),
+    ],
+)
+def test_numbers_without_a_known_white_are_refused(tmp_path, values, message):
+    path = saved(Image.fromarray(values), tmp_path / "image.tif")
+    with pytest.raises(xception.ImageError, match=message):
+        xception.load_image(path)
+    with Image.open(path) as image, pytest.raises(xception.ImageError, match=message):
+        xception.load_image(image)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AssertionError("a"), RuntimeError(), ZeroDivisionError("z"), RecursionError("r"), UserWarning("w")],
+)
+def test_whatever_reading_an_image_raises_is_an_image_error_with_its_name(examples, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with pytest.raises(xception.ImageError, match=r"coffee\.jpg: is damaged or incomplete \(.") as caught:
+        xception.load_image(examples / "coffee.jpg")
+    assert caught.value.__cause__ is error
+
+
+def test_too_little_memory_is_an_image_error_and_an_interrupt_is_not(examples, monkeypatch):
+    def fail(error):
+        def load(_):
+            raise error
+
+        return load
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail(MemoryError()))
+    with pytest.raises(xception.ImageError, match=r"coffee\.jpg: takes more memory than this process can"):
+        xception.load_image(examples / "coffee.jpg")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        xception.load_image(examples / "coffee.jpg")
+
+
 def test_other_sources(examples):
     expected = xception.load_image(examples / "rocket.jpg")
     with (examples / "rocket.jpg").open("rb") as stream:

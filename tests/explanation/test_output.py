@@ -71,3 +71,10 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_computed
         xception.explain(unread(), model, output=tmp_path / "nowhere" / "why.png")
     with pytest.raises(ValueError, match=r"why\.npz: expected a picture's name"):
         xception.explain(unread(), model, output=tmp_path / "why.npz")
+
+
+def test_a_link_that_leads_to_itself_is_left_out_by_name(model, photos, tmp_path):
+    (photos / "a" / "circle.png").symlink_to("circle.png")
+    explanation = xception.explain(photos, model, output=tmp_path / "pictures", on_error="skip")
+    assert [failure.path for failure in explanation.failures] == [str(photos / "a" / "circle.png")]
+    assert names_in(tmp_path / "pictures") == ["cup.why.1.png", "cup.why.png", "fork.why.png"]

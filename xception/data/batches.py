@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..limits import get_limits
 from .failures import FailureLog
 from .photographs import Photograph
 
@@ -54,6 +55,7 @@ def compute_batches(
     Yields:
         The photographs of a batch that could be read, and what `compute` returned for them.
     """
+    get_limits()  # an invalid environment variable is no photograph's fault
     for batch in batched(photographs, batch_size):
         read: list[Photograph] = []
         pixels = []
@@ -61,7 +63,7 @@ def compute_batches(
             try:
                 pixels.append(load(photograph.source))
                 read.append(photograph)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # whatever a photograph raises is its own fault
                 with progress.paused():
                     log.add(photograph.index, photograph.path, error)
         if read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -51,7 +52,15 @@ class FailureLog:
         """Raise `error`, or record it."""
         if self._on_error == "raise":
             raise error
+        _forget_locals(error)
         failure = Failure(index, path, error)
         self.failures.append(failure)
         if callable(self._on_error):
             self._on_error(failure)
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Clear the local variables that an error's tracebacks keep alive: images, decoded in part."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

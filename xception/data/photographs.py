@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .failures import FailureLog
+from .image_formats import SUFFIXES
 
 if TYPE_CHECKING:
     from .images import ImageLike
 
     #: One photograph, a folder or pattern of them, or several of all these.
     ImagesLike = ImageLike | Iterable[ImageLike]
-
-#: File names that count as photographs inside a folder. A file that is named itself may have any.
-SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

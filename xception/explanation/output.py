@@ -91,4 +91,4 @@ class PictureOutput:
 
 def _key(path: Path) -> str:
     """Return what two paths to the same file have in common, also where case makes no difference."""
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()  # unlike `resolve`, not an error for links in a circle
