@@ -161,3 +161,26 @@ def test_any_error_of_h5py_is_a_damaged_file(tmp_path, monkeypatch, error):
 
     monkeypatch.setattr("xception.formats.hdf5.file.h5py.h5o.get_info", broken)
     assert_refused(path, f"a damaged or incomplete HDF5 file; .*{error.__name__}", whole=False)
+
+
+def test_many_links_with_one_long_name(tmp_path):
+    """Each would be a name of its own in memory: 1.7 MB of file, 120 MB of names."""
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.create_group("a" * 60_000)
+        for number in range(2000):
+            file.create_group(f"{number:04}")
+    content = bytearray(path.read_bytes())
+    for at in occurrences(content, b"SNOD"):
+        for entry in range(struct.unpack_from("<H", content, at + 6)[0]):
+            struct.pack_into("<Q", content, at + 8 + 40 * entry, 8)  # the first name in the heap
+    path.write_bytes(content)
+    assert_refused(path, "its names have more than 16,777,216 bytes")
+
+
+def test_long_names_in_newer_groups(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for number in range(20):
+            file.create_group(f"{number:05}" * 1000)
+    assert_refused(path, "its names have more than 4,096 bytes")

@@ -63,6 +63,8 @@ MAX_TREE_NODES = 20_000
 #: three levels below the first, of nodes of 512 bytes.
 MAX_TABLE_DEPTH = 3
 MAX_TABLE_NODE_BYTES = 2048
+#: An entry's name in a newer group: what HDF5 puts beside other names, not into a block of its own.
+MAX_NAME_BYTES = 4096
 #: Names of all entries of one group.
 MAX_HEAP_BYTES = 16 << 20
 #: One block of an object header. The file states its size, and the reader allocates it.

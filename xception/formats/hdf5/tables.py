@@ -7,7 +7,13 @@ compressed tables expand to any size. They are laid out as the HDF5 File Format 
 
 from __future__ import annotations
 
-from ..limits import MAX_HEAP_BYTES, MAX_TABLE_DEPTH, MAX_TABLE_NODE_BYTES, MAX_TREE_NODES
+from ..limits import (
+    MAX_HEAP_BYTES,
+    MAX_NAME_BYTES,
+    MAX_TABLE_DEPTH,
+    MAX_TABLE_NODE_BYTES,
+    MAX_TREE_NODES,
+)
 from .headers import (
     ATTRIBUTE_TABLE,
     FILTERS,
@@ -49,7 +55,7 @@ def check_object(read: Read, address: int) -> tuple[int, ...]:
         if kind == SYMBOL_TABLE:
             _check_symbols(read, integer(body[:8]), integer(body[8:16]))
         elif kind in (LINK_TABLE, ATTRIBUTE_TABLE) and len(body) > 1:
-            _check_entries(read, body, counter_bytes=8 if kind == LINK_TABLE else 2)
+            _check_entries(read, body, is_links=kind == LINK_TABLE)
         elif kind == LAYOUT and len(body) > 2:
             _check_chunks(read, body)
         elif kind == FILTERS:
@@ -59,14 +65,20 @@ def check_object(read: Read, address: int) -> tuple[int, ...]:
     return filters or ()
 
 
-def _check_entries(read: Read, body: bytes, counter_bytes: int) -> None:
+def _check_entries(read: Read, body: bytes, is_links: bool) -> None:
     """Check the heap and the trees of links or attributes that are not in a header."""
+    counter_bytes = 8 if is_links else 2
     at = 2 + (counter_bytes if body[1] & 1 else 0)
     heap, *trees = (integer(body[i : i + 8]) for i in range(at, at + (24 if body[1] & 2 else 16), 8))
     if heap != UNDEFINED_ADDRESS:
-        start = read(heap, 9)
+        start = read(heap, 30)
         if not start.startswith(b"FRHP") or any(start[7:9]):  # the length of its filters
             raise HeaderError("its tables of entries are compressed; refused")
+        # Many entries of the tree may have the same long name, which is then in a block of its own.
+        if is_links and (
+            integer(start[10:14]) > MAX_NAME_BYTES or integer(start[22:30]) != UNDEFINED_ADDRESS
+        ):
+            raise HeaderError(f"its names have more than {MAX_NAME_BYTES:,} bytes; refused")
     for tree in trees:
         _check_table_tree(read, tree)
 
@@ -84,6 +96,7 @@ def _check_symbols(read: Read, tree: int, heap: int) -> None:
         if free + 16 > len(names) or blocks > size // 16:
             raise HeaderError("its table of names is damaged")
         free = integer(names[free : free + 8])
+    characters = 0
     for leaf in _check_tree(read, tree, GROUP_TREE, key_bytes=8):
         node = read(leaf, 8)
         count = integer(node[6:8])
@@ -94,8 +107,13 @@ def _check_symbols(read: Read, tree: int, heap: int) -> None:
             offsets = [integer(symbols[at : at + 8])]
             if integer(symbols[at + 16 : at + 20]) == CACHED_SOFT_LINK:
                 offsets.append(integer(symbols[at + 24 : at + 28]))
-            if any(names.find(b"\0", offset) < 0 for offset in offsets):
-                raise HeaderError("its table of entries leads out of its table of names")
+            for offset in offsets:
+                end = names.find(b"\0", offset)
+                if end < 0:
+                    raise HeaderError("its table of entries leads out of its table of names")
+                characters += end - offset  # many entries may have the same long name
+                if characters > MAX_HEAP_BYTES:
+                    raise HeaderError(f"its names have more than {MAX_HEAP_BYTES:,} bytes; refused")
 
 
 def _check_chunks(read: Read, body: bytes) -> None:
