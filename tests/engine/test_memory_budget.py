@@ -158,7 +158,7 @@ def test_work_beyond_the_limit_is_refused_with_the_figure_that_allows_it() -> No
     graph = branches()
     plan, x = Plan(graph, {}), np.zeros((1, 32, 32, 3), np.float32)
     xception.set_limits(max_operations=1000)
-    with pytest.raises(xception.LimitError, match="most of them in up_sampling2d") as caught:
+    with pytest.raises(xception.LimitError, match="most of them in ") as caught:
         plan.run(x)
     with pytest.raises(xception.LimitError) as plain:
         graph.evaluate({}, x)

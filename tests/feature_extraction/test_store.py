@@ -408,3 +408,23 @@ def test_the_cache_is_for_one_process_at_a_time(cache, photos):
                 assert two.find(photos[0]) is None
             numbers = two.add([photos[0]], row(photos[0])[np.newaxis])  # in memory
             np.testing.assert_array_equal(two.take(numbers), [row(photos[0])])
+
+
+def test_a_disk_that_becomes_full(cache, examples, monkeypatch):
+    """What was written is used, the rest is in memory, and nothing is lost."""
+    photographs = [Photograph(i, str(path)) for i, path in enumerate(sorted(examples.glob("*.jpg")))]
+    rows = np.arange(3 * len(photographs), dtype=np.float32).reshape(-1, 3)
+    with CacheStore("made by", 3) as store:
+        assert [store.find(photograph) for photograph in photographs] == [None] * len(photographs)
+        numbers = [*store.add(photographs[:2], rows[:2])]
+        write = FeatureStore.add
+
+        def fail(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(FeatureStore, "add", fail)
+        with pytest.warns(UserWarning, match="no longer cached: .*No space left"):
+            numbers += store.add(photographs[2:3], rows[2:3])
+        monkeypatch.setattr(FeatureStore, "add", write)
+        numbers += store.add(photographs[3:], rows[3:])
+        np.testing.assert_array_equal(store.take(numbers), rows)

@@ -1,5 +1,8 @@
 """How files are written: by their suffix, and whole or not at all."""
 
+import os
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -58,7 +61,7 @@ def test_an_interrupted_model_leaves_the_old_file(tmp_path, monkeypatch):
     built = small_models.model(small_models.nested())
     built.save(tmp_path / "x.keras")
     before = (tmp_path / "x.keras").read_bytes()
-    monkeypatch.setattr(zipfile.ZipFile, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         small_models.model(small_models.nested(), seed=4).save(tmp_path / "x.keras")
     assert (tmp_path / "x.keras").read_bytes() == before
@@ -71,3 +74,33 @@ def test_paths_that_cannot_be_written(distinct_base, tmp_path):
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(IsADirectoryError, match="is a folder"):
         distinct_base.save_weights(tmp_path / "folder.h5")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize("size", [0, 100, 4096, 8192, 20_000])
+@pytest.mark.parametrize("name", ["x.keras", "x.weights.h5", "x.h5"])
+def test_a_disk_that_is_full(tmp_path, name, size):
+    """HDF5 itself crashes the process then."""
+    program = """
+import resource, sys, xception, small_models
+model = small_models.model(small_models.nested())
+path = sys.argv[1]
+save = model.save if path.endswith("keras") else model.save_weights
+save(path)
+before = open(path, "rb").read()
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    save(path)
+    print("saved")
+except OSError as error:
+    print("File too large" in str(error))
+assert open(path, "rb").read()[:100] == before[:100]
+"""
+    folders = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / name), str(size)], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": folders}, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.strip() in ("True", "saved")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

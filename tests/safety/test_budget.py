@@ -1,5 +1,6 @@
 """Small files whose predictions would take gigabytes or hours."""
 
+import contextlib
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from hostile import archive, entry, functional, hdf5_bytes, layer, tensor
 from PIL import Image
 
 import xception
+from xception.engine.plan import Plan
+from xception.graph import Graph
+from xception.layers import Arithmetic, Conv2D, Dense, Input, MaxPooling2D, Rescaling
 
 SHAPE = (299, 299, 3)
 
@@ -53,7 +57,7 @@ CASES = {
         in_a_row("Resizing", 1, height=4000, width=1, pad_to_aspect_ratio=True), no_weights, "memory",
     ),
     "a longer one": (
-        in_a_row("Resizing", 1, height=30000, width=1, pad_to_aspect_ratio=True), no_weights, "memory",
+        in_a_row("Resizing", 1, height=30000, width=1, pad_to_aspect_ratio=True), no_weights, "operations",
     ),
     "a large window of zeros": (
         in_a_row("Conv2D", 1, filters=1, kernel_size=[640, 640], padding="same", use_bias=False),
@@ -210,3 +214,45 @@ def test_a_photograph_that_a_model_enlarges_beyond_the_limit_is_not_read(tmp_pat
     finally:
         tracemalloc.stop()
     assert peak < 10_000_000
+
+
+#: Maps of odd shapes, in which a pass takes many calls or many short inner loops.
+ODD = {
+    "a pooling of a tall map after a product": (
+        (20_000, 1, 3),
+        [Conv2D(4, 1), MaxPooling2D((20_000, 1), 1, "same")],
+    ),
+    "a pooling that skips columns": ((3000, 3000, 3), [Conv2D(16, 1), MaxPooling2D((1500, 1), (1, 3000))]),
+    "rows that are strips of their own": ((60_000, 683, 1), [Conv2D(1, 1)] * 30),
+    "two channels": ((1, 8_000_000, 2), [Rescaling((2.0, 1.0))] * 300),
+    "products of two": ((1, 8_000_000, 2), [Dense(2)] * 200),
+    "many groups": ((64, 64, 1024), [Conv2D(1024, 1, groups=512)] * 1000),
+    "powers": ((150, 150, 64), [Arithmetic("power", 1.001)] * 578),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_maps_of_odd_shapes_are_refused_or_take_little(name: str) -> None:
+    shape, rows = ODD[name]
+    net = Graph("odd")
+    x = net.add(Input(shape))
+    first: dict[object, str] = {}
+    for row in rows:
+        x = net.add(row, x, shares=first.get(row))
+        first.setdefault(row, x)
+    rng = np.random.default_rng(0)
+    parameters = {
+        node.name: {name: p.initial_value(rng) for name, p in node.parameters.items()}
+        for node in net.nodes.values()
+        if node.owner == node.name and node.parameters
+    }
+    start = time.process_time()
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(xception.LimitError):
+            Plan(net, parameters).run(np.zeros((1, *shape), np.float32))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 2**30
+    assert time.process_time() - start < 15

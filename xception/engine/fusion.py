@@ -38,6 +38,10 @@ MAX_FOLDED_ELEMENTS = 1 << 18
 #: Elements of all kernels into which it is folded. Bounds memory where many layers share one kernel.
 MAX_FOLDED_ELEMENTS_TOGETHER = 1 << 24
 
+#: Window of a max pooling that is fused, each way. Bounds the prepared calls: some for each tap of each
+#: window at the edge of a strip. Xception's windows have 3.
+MAX_FUSED_POOL_SIZE = 4
+
 #: Smallest scale by which a bias is divided. Bounds the rounding error, and excludes 0.
 MIN_DEFERRED_SCALE = 1e-6
 
@@ -151,23 +155,6 @@ def fuse(graph: Graph, parameters: GraphParameters, outputs: Iterable[str]) -> l
     return stages
 
 
-def bytes_of_copies(nodes: Iterable[Node]) -> int:
-    """Return an upper bound of the bytes that `fuse` allocates for stages: copies of small kernels, biases.
-
-    Args:
-        nodes: The nodes that are computed.
-    """
-    own = folded = 0
-    for node in nodes:
-        layer = node.layer
-        if isinstance(layer, Conv2D | SeparableConv2D):
-            sizes = {name: parameter.size for name, parameter in node.parameters.items()}
-            kernel = sizes["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
-            folded += kernel if kernel <= MAX_FOLDED_ELEMENTS else 0
-            own += sizes.get("depthwise_kernel", 0) + 4 * layer.filters  # scale, bias, and in float64
-    return 4 * (own + min(folded, MAX_FOLDED_ELEMENTS_TOGETHER))
-
-
 def _defer_scales(stages: list[Stage], outputs: tuple[str, ...]) -> None:
     """Move scales into the depthwise kernel that reads the result, which saves a pass over the map.
 
@@ -260,7 +247,8 @@ class _Fuser:
         end = node
         node, residual = self._split_sum(node)
         pool, normalization = None, None
-        if isinstance(node.layer, MaxPooling2D) and self._has_one_reader(node.inputs[0]):
+        if self._is_fused_pool(node) and self._has_one_reader(node.inputs[0]):
+            assert isinstance(node.layer, MaxPooling2D)
             pool = node.layer
             node = self.nodes[node.inputs[0]]
         if isinstance(node.layer, BatchNormalization) and self._has_one_reader(node.inputs[0]):
@@ -303,14 +291,22 @@ class _Fuser:
     def _leads_to_product(self, name: str) -> bool:
         """Return True if a node is a product, or max pooling or normalization of one."""
         node = self.nodes[name]
-        while isinstance(node.layer, MaxPooling2D | BatchNormalization) and self._has_one_reader(
-            node.inputs[0]
-        ):
+        while isinstance(node.layer, BatchNormalization) or self._is_fused_pool(node):
+            if not self._has_one_reader(node.inputs[0]):
+                return False
             node = self.nodes[node.inputs[0]]
         return self._is_product(node)
 
     def _has_one_reader(self, name: str) -> bool:
         return len(self.readers[name]) == 1 and name not in self.outputs
+
+    @staticmethod
+    def _is_fused_pool(node: Node) -> bool:
+        """Return True for max pooling that takes no more steps or work after a product than by itself."""
+        if not isinstance(node.layer, MaxPooling2D):
+            return False
+        window, strides = node.layer.geometry
+        return max(window) <= MAX_FUSED_POOL_SIZE and all(map(int.__le__, strides, window))
 
     @staticmethod
     def _is_relu(node: Node) -> bool:

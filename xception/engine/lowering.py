@@ -11,6 +11,12 @@ from .fusion import FusedStage
 #: Pixels of a strip. Far fewer make BLAS repack the kernel too often; more take more memory.
 STRIP_PIXELS = 1024
 
+#: Strips of a thread's share. Bounds the calls of very large maps, whose rows are strips of their own.
+MAX_STRIPS = 4096
+
+#: Prepared calls of a strip, about ten, as Python objects. Bounds memory, and the time that preparing takes.
+BYTES_PER_STRIP = 10_000
+
 
 class StageLowering:
     """A fused stage with the maps it reads and writes, and the scratch memory it needs.
@@ -122,6 +128,7 @@ class StageLowering:
         if rows.stop <= rows.start:
             return []
         strips = self._strips(rows)
+        self._buffers.count(len(strips) * BYTES_PER_STRIP)
         sources = [self._product_rows(strip) for strip in strips]
         tallest = max(source.stop - source.start for source in sources)
         columns = self._take(tallest * self._width, self._depth)
@@ -148,7 +155,7 @@ class StageLowering:
         return calls
 
     def _strips(self, rows: slice) -> list[slice]:
-        height = max(1, round(STRIP_PIXELS / self._width))
+        height = max(1, round(STRIP_PIXELS / self._width), -(-(rows.stop - rows.start) // MAX_STRIPS))
         if self._stage.pool is not None:
             _, (stride, _) = self._stage.pool.geometry
             height = max(1, height // stride)

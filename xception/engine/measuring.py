@@ -1,14 +1,15 @@
-"""Measuring of a schedule: the memory that it would reserve, without reserving any."""
+"""Measuring of what fusion and a schedule allocate, before they do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from ..graph import Node
 from ..kernels import Array, Backend, Call, Epilogue, Pair
-from ..layers import Shape
+from ..layers import Conv2D, SeparableConv2D, Shape
 from .buffers import Buffers, phantom
-from .fusion import FusedStage, Stage
+from .fusion import MAX_FOLDED_ELEMENTS, MAX_FOLDED_ELEMENTS_TOGETHER, FusedStage, Stage
 from .schedule import build_schedule
 
 
@@ -23,6 +24,23 @@ def measure_schedule(stages: Sequence[Stage], shapes: Mapping[str, Shape], outpu
     own = [replace(stage) if isinstance(stage, FusedStage) else stage for stage in stages]  # nothing packed
     backend: Backend = _NoCalls()
     return build_schedule(own, shapes, outputs, 1, backend, Buffers(limit=None)).bytes
+
+
+def bytes_of_copies(nodes: Iterable[Node]) -> int:
+    """Return an upper bound of the bytes that `fuse` allocates for stages: copies of small kernels, biases.
+
+    Args:
+        nodes: The nodes that are computed.
+    """
+    own = folded = 0
+    for node in nodes:
+        layer = node.layer
+        if isinstance(layer, Conv2D | SeparableConv2D):
+            sizes = {name: parameter.size for name, parameter in node.parameters.items()}
+            kernel = sizes["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
+            folded += kernel if kernel <= MAX_FOLDED_ELEMENTS else 0
+            own += sizes.get("depthwise_kernel", 0) + 4 * layer.filters  # scale, bias, and in float64
+    return 4 * (own + min(folded, MAX_FOLDED_ELEMENTS_TOGETHER))
 
 
 class _NoCalls:

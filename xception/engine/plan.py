@@ -21,8 +21,8 @@ from ..layers import Shape
 from ..layers.costs import known
 from ..limits import get_limits
 from .buffers import Buffers, OverBudget
-from .fusion import Stage, bytes_of_copies, fuse
-from .measuring import measure_schedule
+from .fusion import Stage, fuse
+from .measuring import bytes_of_copies, measure_schedule
 from .schedule import Schedule, build_schedule
 from .team import Barrier, Team, acquire_team
 

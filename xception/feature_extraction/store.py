@@ -8,6 +8,7 @@ used: a row that was damaged is computed again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -282,13 +283,15 @@ class CacheStore:
         self._memory = MemoryStore(columns)
         self._disk: FeatureStore | None = None
         self._is_opened = False
+        self._is_full = False  # no more rows can be written
 
     def __enter__(self) -> CacheStore:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._disk is not None:
-            self._disk.__exit__()
+            with contextlib.suppress(OSError) if self._is_full else contextlib.nullcontext():
+                self._disk.__exit__()
 
     @property
     def recovered(self) -> int:
@@ -302,16 +305,18 @@ class CacheStore:
 
     def add(self, photographs: Sequence[Photograph], rows: Array) -> Sequence[int]:
         """Store the rows (n, columns) of n photographs; return their numbers, negative for memory."""
-        is_cached = [
-            self._disk is not None and isinstance(photograph.source, str) for photograph in photographs
-        ]
-        cached = [i for i, on_disk in enumerate(is_cached) if on_disk]
-        others = [i for i, on_disk in enumerate(is_cached) if not on_disk]
-        numbers = [~number for number in self._memory.add([photographs[i] for i in others], rows[others])]
-        by_position = dict(zip(others, numbers, strict=True))
-        if self._disk is not None:
-            stored = self._disk.add([photographs[i] for i in cached], rows[cached])
-            by_position.update(zip(cached, stored, strict=True))
+        by_position: dict[int, int] = {}
+        if self._disk is not None and not self._is_full:
+            cached = [i for i, photograph in enumerate(photographs) if isinstance(photograph.source, str)]
+            try:
+                stored = self._disk.add([photographs[i] for i in cached], rows[cached])
+                by_position.update(zip(cached, stored, strict=True))
+            except OSError as error:  # the disk is full
+                self._is_full = True
+                warnings.warn(f"features are no longer cached: {error}", stacklevel=2)
+        others = [i for i in range(len(photographs)) if i not in by_position]
+        numbers = self._memory.add([photographs[i] for i in others], rows[others])
+        by_position.update(zip(others, (~number for number in numbers), strict=True))
         return [by_position[i] for i in range(len(photographs))]
 
     def take(self, numbers: Sequence[int]) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels import Array, elementwise
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import count, elementwise_cost, reduction_cost
+from .costs import elementwise_cost, reduction_cost
 from .shapes import array_axes, fully_known
 from .validation import as_ints, check_axes, check_number, store_setting
 
@@ -103,7 +103,7 @@ class ReLU(Layer):
         check_number(self, "negative_slope", "threshold", minimum=0)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), TEMPORARIES, OPERATIONS_OF_OTHERS)
+        return elementwise_cost(inputs[0], TEMPORARIES, OPERATIONS_OF_OTHERS)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.bounded_relu(inputs[0], self.max_value, self.negative_slope, self.threshold)
@@ -125,7 +125,7 @@ class LeakyReLU(Layer):
         check_number(self, "negative_slope")
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), TEMPORARIES, OPERATIONS_OF_OTHERS)
+        return elementwise_cost(inputs[0], TEMPORARIES, OPERATIONS_OF_OTHERS)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.leaky_relu(inputs[0], self.negative_slope)
@@ -162,7 +162,7 @@ class PReLU(Layer):
         return {"alpha": Parameter(shape, "zeros")}
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), TEMPORARIES, OPERATIONS_OF_OTHERS)
+        return elementwise_cost(inputs[0], TEMPORARIES, OPERATIONS_OF_OTHERS, 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.maximum(inputs[0], 0) + parameters["alpha"] * np.minimum(inputs[0], 0)
@@ -184,7 +184,7 @@ class ELU(Layer):
         check_number(self, "alpha")
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), TEMPORARIES, OPERATIONS_OF_OTHERS)
+        return elementwise_cost(inputs[0], TEMPORARIES, OPERATIONS_OF_OTHERS)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.elu(inputs[0], self.alpha)
@@ -206,7 +206,7 @@ class ThresholdedReLU(Layer):
         check_number(self, "theta", minimum=0)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), TEMPORARIES, OPERATIONS_OF_OTHERS)
+        return elementwise_cost(inputs[0], TEMPORARIES, OPERATIONS_OF_OTHERS)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return elementwise.bounded_relu(inputs[0], None, 0, self.theta)
@@ -270,13 +270,13 @@ def activation_cost(activation: str | Layer, shape: Sizes) -> Cost:
     if isinstance(activation, Layer):
         return activation.cost(shape)
     work = OPERATIONS.get(activation, OPERATIONS_OF_OTHERS)
-    cost = elementwise_cost(count(shape), TEMPORARIES, work)
+    cost = elementwise_cost(shape, TEMPORARIES, work)
     return cost + reduction_cost(shape, 2) if activation in ("softmax", "log_softmax") else cost
 
 
 def epilogue_cost(activation: str | Layer, shape: Sizes) -> Cost:
     """Return the cost of `apply_epilogue`, beyond the array of this shape that it is given."""
-    bias = elementwise_cost(count(shape), -1)
+    bias = elementwise_cost(shape, -1)
     return bias if activation == "linear" else bias + activation_cost(activation, shape)
 
 

@@ -19,6 +19,7 @@ from .costs import (
     OPERATIONS_PER_ELEMENT,
     OPERATIONS_PER_GATHERED_ELEMENT,
     OPERATIONS_PER_MULTIPLIED_TAP,
+    OPERATIONS_PER_ROW,
     OPERATIONS_PER_TAP,
     count,
     known,
@@ -84,9 +85,10 @@ class Conv2D(Layer):
             convolution = _depthwise_cost(self, inputs[0], self.filters // c)
         else:
             gathered = pixels * taps * c  # elements of the columns
-            gathering = 0 if taps == 1 and self.strides == (1, 1) else OPERATIONS_PER_GATHERED_ELEMENT
+            is_view = taps == 1 and self.strides == (1, 1) and self.groups == 1
+            gathering = 0 if is_view else OPERATIONS_PER_GATHERED_ELEMENT
             work = OPERATIONS_PER_CALL * self.groups + padded * OPERATIONS_PER_ELEMENT + gathered * gathering
-            work += 2 * (gathered // self.groups) * self.filters
+            work += 2 * (gathered // self.groups) * self.filters + pixels * self.groups * OPERATIONS_PER_ROW
             copies = 1 if self.groups == 1 else 2  # the groups' outputs are concatenated
             convolution = Cost(work, padded + gathered // self.groups + copies * count(out))
         return convolution + epilogue_cost(self.activation, out)

@@ -40,7 +40,9 @@ class Merge(Layer):
         return merged
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(self.output_shape(*inputs)), 1, len(inputs) * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(
+            self.output_shape(*inputs), 1, len(inputs) * OPERATIONS_PER_ELEMENT, len(inputs)
+        )
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return reduce(type(self).operation, self.aligned(*inputs))
@@ -134,7 +136,7 @@ class Concatenate(Layer):
         return tuple(sizes)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(self.output_shape(*inputs)))
+        return elementwise_cost(self.output_shape(*inputs), row_passes=len(inputs))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.concatenate(inputs, axis=self.axis)
@@ -173,7 +175,7 @@ class Dot(Layer):
     def cost(self, *inputs: Sizes) -> Cost:
         size, read = count(self.output_shape(*inputs)), sum(map(count, inputs))
         k = inputs[0][self._array_axes(*inputs)[0] - 1]
-        work = OPERATIONS_PER_CALL + read * 6 * OPERATIONS_PER_ELEMENT + 2 * size * k
+        work = OPERATIONS_PER_CALL + (6 * read + size) * OPERATIONS_PER_ELEMENT + 2 * size * k
         return Cost(work, 3 * read + size)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels import Array
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, count, elementwise_cost, reduction_cost
+from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
 from .shapes import array_axes, check_channel_axis
 from .validation import check_axes, check_bool, check_int, check_last_axis, check_number
 
@@ -48,7 +48,7 @@ class BatchNormalization(Layer):
         }
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 1, 2 * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(inputs[0], 1, 2 * OPERATIONS_PER_ELEMENT, 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         scale, offset = self.scale_and_offset(parameters)  # (c,)
@@ -101,7 +101,7 @@ class LayerNormalization(Layer):
         return _gamma_and_beta(self, check_channel_axis(self.axis, inputs[0]))
 
     def cost(self, *inputs: Sizes) -> Cost:
-        cost = elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        cost = elementwise_cost(inputs[0], 2, 10 * OPERATIONS_PER_ELEMENT, 4)
         return cost + reduction_cost(inputs[0], 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -146,7 +146,7 @@ class GroupNormalization(Layer):
 
     def cost(self, *inputs: Sizes) -> Cost:
         *pixels, c = inputs[0]
-        cost = elementwise_cost(count(inputs[0]), 2, 10 * OPERATIONS_PER_ELEMENT)
+        cost = elementwise_cost(inputs[0], 2, 10 * OPERATIONS_PER_ELEMENT, 4)
         return cost + reduction_cost((*pixels, c if self.groups == -1 else self.groups, 1), 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -183,7 +183,7 @@ class UnitNormalization(Layer):
         return inputs[0]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 4 * OPERATIONS_PER_ELEMENT) + reduction_cost(inputs[0])
+        return elementwise_cost(inputs[0], 2, 4 * OPERATIONS_PER_ELEMENT, 2) + reduction_cost(inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0] / self.norm(inputs[0])

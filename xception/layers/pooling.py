@@ -14,6 +14,7 @@ from .costs import (
     OPERATIONS_PER_ELEMENT,
     OPERATIONS_PER_POOLED_ELEMENT,
     OPERATIONS_PER_REDUCTION,
+    OPERATIONS_PER_ROW,
     OPERATIONS_PER_TAP,
     count,
 )
@@ -54,6 +55,7 @@ class Pooling2D(Layer):
             padded = math.prod(size + sum(kernels.same_padding(size, *axis)) for size, *axis in axes)
             padded *= inputs[0][-1]
         per_tap = OPERATIONS_PER_TAP + outputs * OPERATIONS_PER_POOLED_ELEMENT
+        per_tap += outputs // (inputs[0][-1] or 1) * OPERATIONS_PER_ROW
         work = OPERATIONS_PER_CALL + padded * OPERATIONS_PER_ELEMENT + kh * kw * per_tap
         return Cost(work, padded + 2 * outputs)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from .. import kernels
 from ..kernels import Array, Interpolation
 from .base import KERAS_EPSILON, Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, count, elementwise_cost, resize_cost
+from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, resize_cost
 from .shapes import array_axes, as_map_shape, broadcasts_to, fully_known
 from .validation import (
     NestedFloats,
@@ -40,18 +41,24 @@ class Rescaling(Layer):
         check_numbers(self, "scale", "offset")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        for name, value in (("scale", self.scale), ("offset", self.offset)):
-            shape = np.shape(value)
-            if not broadcasts_to(shape, inputs[0]):
-                raise ValueError(f"its {name}, of shape {shape}, does not fit an input of shape {inputs[0]}")
+        for name, array in zip(("scale", "offset"), self._constants, strict=True):
+            if not broadcasts_to(array.shape, inputs[0]):
+                raise ValueError(
+                    f"its {name}, of shape {array.shape}, does not fit an input of shape {inputs[0]}"
+                )
         return inputs[0]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 1, 2 * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(inputs[0], 1, 2 * OPERATIONS_PER_ELEMENT, 2)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        dtype = inputs[0].dtype
-        return inputs[0] * np.asarray(self.scale, dtype) + np.asarray(self.offset, dtype)
+        scale, offset = (array.astype(inputs[0].dtype) for array in self._constants)
+        return inputs[0] * scale + offset
+
+    @cached_property
+    def _constants(self) -> tuple[Array, Array]:
+        """(scale, offset) as arrays, converted once: a file can list many numbers."""
+        return np.asarray(self.scale, np.float64), np.asarray(self.offset, np.float64)
 
 
 @dataclass(frozen=True)
@@ -97,16 +104,16 @@ class Normalization(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         expected = self._statistics_shape(inputs[0])
-        for name, value in (("mean", self.mean), ("variance", self.variance)):
-            shape = () if value is None else np.shape(value)
-            if not broadcasts_to(shape, expected):
+        for name, array in zip(("mean", "variance"), self._constants, strict=False):
+            if not broadcasts_to(array.shape, expected):
                 raise ValueError(
-                    f"its {name}, of shape {shape}, does not fit sizes {expected} along axis {self.axis}"
+                    f"its {name}, of shape {array.shape}, does not fit sizes {expected} along axis "
+                    f"{self.axis}"
                 )
         return inputs[0]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]), 2, 3 * OPERATIONS_PER_ELEMENT)
+        return elementwise_cost(inputs[0], 2, 3 * OPERATIONS_PER_ELEMENT, 3)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
@@ -123,13 +130,18 @@ class Normalization(Layer):
         axes = self._array_axes(x.shape[1:])
         sizes = tuple(x.shape[axis] for axis in axes)
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
-        given: tuple[Any, Any] = self.mean, self.variance
-        if self.mean is None:
-            given = parameters["mean"], parameters["variance"]
+        given = self._constants or (parameters["mean"], parameters["variance"])
         mean, variance = (
             np.broadcast_to(np.asarray(value, x.dtype), sizes).reshape(shape) for value in given
         )
         return mean, np.maximum(np.sqrt(variance), KERAS_EPSILON)
+
+    @cached_property
+    def _constants(self) -> tuple[Array, ...]:
+        """(mean, variance) of the settings as arrays, converted once; empty if they are parameters."""
+        if self.mean is None:
+            return ()
+        return np.asarray(self.mean, np.float64), np.asarray(self.variance, np.float64)
 
     def _statistics_shape(self, shape: Shape) -> tuple[int, ...]:
         """Return the sizes along the axes for an input of this shape."""
@@ -187,7 +199,7 @@ class Resizing(Layer):
         if self.pad_to_aspect_ratio:
             rows, columns = self._border(inputs[0])
             h, w = h + 2 * rows, w + 2 * columns
-            padding = elementwise_cost(h * w * c)
+            padding = elementwise_cost((h, w, c))
         return padding + resize_cost((h, w, c), size, self.interpolation, self.antialias)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:

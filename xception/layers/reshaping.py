@@ -11,7 +11,7 @@ import numpy as np
 from .. import kernels
 from ..kernels import Array, Interpolation, Pair
 from .base import Cost, Layer, Parameters, Shape, Sizes
-from .costs import count, elementwise_cost, resize_cost
+from .costs import elementwise_cost, resize_cost
 from .shapes import as_map_shape, fully_known, pair
 from .validation import (
     as_ints,
@@ -43,7 +43,7 @@ class Flatten(Layer):
         return (_size(inputs[0]),)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]))
+        return elementwise_cost(inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].reshape(len(inputs[0]), math.prod(inputs[0].shape[1:]))
@@ -74,7 +74,7 @@ class Reshape(Layer):
         return tuple(size // target_size if target == -1 else target for target in self.target_shape)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]))
+        return elementwise_cost(inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
@@ -105,7 +105,7 @@ class Permute(Layer):
         return tuple(inputs[0][axis - 1] for axis in self.dims)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(inputs[0]))
+        return elementwise_cost(inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return inputs[0].transpose(0, *self.dims)
@@ -130,7 +130,7 @@ class RepeatVector(Layer):
         return (self.n, *inputs[0])
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(self.output_shape(*inputs)))
+        return elementwise_cost(self.output_shape(*inputs))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.repeat(inputs[0][:, None], self.n, axis=1)
@@ -157,7 +157,7 @@ class ZeroPadding2D(Layer):
         return _resized_by_border(inputs[0], self.padding, 1)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(self.output_shape(*inputs)))
+        return elementwise_cost(self.output_shape(*inputs))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return np.pad(inputs[0], ((0, 0), *sides(self.padding), (0, 0)))
@@ -184,7 +184,7 @@ class Cropping2D(Layer):
         return _resized_by_border(inputs[0], self.cropping, -1)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(count(self.output_shape(*inputs)))
+        return elementwise_cost(self.output_shape(*inputs))
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (top, bottom), (left, right) = sides(self.cropping)

@@ -6,6 +6,7 @@ No link out of the file is followed, HDF5 is kept from loading plugin libraries,
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,9 +74,12 @@ def open_file(source: Source) -> Iterator[File]:
 
 
 @contextlib.contextmanager
-def create_file(path: Path) -> Iterator[File]:
-    """Open a new HDF5 file for writing."""
-    with using_file(), h5py.File(path, "w") as file:
+def create_file(content: io.BytesIO) -> Iterator[File]:
+    """Create an HDF5 file in memory, which is there when the `with` block ends.
+
+    HDF5 crashes where it cannot write, as on a full disk. So it writes to memory, and the caller to the disk.
+    """
+    with using_file(), h5py.File(content, "w") as file:
         yield file
 
 

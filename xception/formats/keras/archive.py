@@ -145,18 +145,16 @@ def create_archive(
         OSError: The file cannot be written.
     """
     with replace_file(path) as unfinished:
-        weights = unfinished.with_name(f"{unfinished.name}.h5")
-        try:
-            with create_file(weights) as file:
-                yield file
-            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as zip_file:
-                zip_file.writestr(METADATA, json.dumps(metadata))
-                zip_file.writestr(CONFIG, json.dumps(config))
-                zip_file.write(weights, WEIGHTS)
-                if (text := record.to_json()) is not None:
-                    zip_file.writestr(RECORD, text)
-        finally:
-            weights.unlink(missing_ok=True)
+        content = io.BytesIO()
+        with create_file(content) as file:
+            yield file
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as zip_file:
+            zip_file.writestr(METADATA, json.dumps(metadata))
+            zip_file.writestr(CONFIG, json.dumps(config))
+            with content.getbuffer() as weights, zip_file.open(WEIGHTS, "w") as member:
+                member.write(weights)
+            if (text := record.to_json()) is not None:
+                zip_file.writestr(RECORD, text)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from ...data.atomic import replace_file
@@ -26,13 +27,19 @@ def write_model(path: Path, stored: StoredModel) -> None:
 
 def write_weights_by_name(path: Path, network: Network, graph: Graph, parameters: GraphParameters) -> None:
     """Write an `.h5` file in the layout of Keras 2, which every version of Keras loads."""
-    with replace_file(path) as unfinished, create_file(unfinished) as file:
-        weights_by_name.write(file, network, graph, parameters)
+    content = io.BytesIO()
+    with replace_file(path) as unfinished:
+        with create_file(content) as file:
+            weights_by_name.write(file, network, graph, parameters)
+        unfinished.write_bytes(content.getbuffer())
 
 
 def write_weights_by_position(
     path: Path, network: Network, graph: Graph, parameters: GraphParameters
 ) -> None:
     """Write a `.weights.h5` file in the layout of Keras 3."""
-    with replace_file(path) as unfinished, create_file(unfinished) as file:
-        weights_by_position.write(file, network, graph, parameters)
+    content = io.BytesIO()
+    with replace_file(path) as unfinished:
+        with create_file(content) as file:
+            weights_by_position.write(file, network, graph, parameters)
+        unfinished.write_bytes(content.getbuffer())
