@@ -87,7 +87,7 @@ def _read(raw: Any) -> bytes:
     from urllib3.exceptions import HTTPError
 
     try:
-        # `read` of urllib3 before 2.1, which has no other, waits until there are CHUNK_BYTES.
-        return getattr(raw, "read1", raw.read)(CHUNK_BYTES, decode_content=False)
+        block: bytes = raw.read1(CHUNK_BYTES, decode_content=False)  # `read` waits for so many bytes
+        return block
     except HTTPError as error:
         raise ConnectionError(f"the connection broke off ({error})") from error
