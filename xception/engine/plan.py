@@ -31,8 +31,8 @@ from .team import Barrier, Team, acquire_team
 MAX_CACHED_KEYS = 4
 MAX_CACHED_BYTES = 160 << 20
 
-#: Share of the memory limit that the inputs and results of one batch may take: 1/4. Above it, batches are
-#: made smaller.
+#: The inputs and results of one batch, or its photographs, may take a quarter of the memory limit. Above it,
+#: batches are made smaller.
 BATCH_SHARE = 4
 
 InputArrays = dict[str, Array]  #: (n, ...), by the name of the input

@@ -22,6 +22,7 @@ from ..data.preprocessing import (
     ScalingArgument,
     check_option,
 )
+from ..engine.plan import BATCH_SHARE
 from ..graph.budget import check_memory
 from ..kernels import Array
 from ..limits import get_limits
@@ -36,8 +37,6 @@ WHITE = 255.0
 #: Bytes that a color value of a photograph takes at most while its batch is read and scaled: twice as an
 #: integer, three times in float32.
 BYTES_PER_VALUE = 14
-#: A batch of photographs takes at most a quarter of the memory limit.
-BATCH_SHARE = 4
 
 #: The middle of each range: what a grey pixel becomes.
 GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
