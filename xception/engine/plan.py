@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import LimitError
 from ..graph import Graph, GraphParameters, Inputs
 from ..graph.budget import check_memory, check_work, node_costs, parameter_bytes
 from ..kernels import NUMPY, Array, Backend, Step
@@ -105,9 +104,9 @@ class Plan:
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)
         with acquire_team() as team:
+            schedules = self._prepare(names, input_shapes, count, team.size)
+            y = {name: np.empty((count, *known(shapes[name])), np.float32) for name in names}
             try:
-                schedules = self._prepare(names, input_shapes, count, team.size)
-                y = {name: np.empty((count, *known(shapes[name])), np.float32) for name in names}
                 if len(schedules) == 1:
                     for i in range(count):
                         _run_together(team, schedules[0], inputs, i, y)
@@ -118,8 +117,6 @@ class Plan:
                         for first, schedule in enumerate(schedules)
                     ]
                     team.run(programs, barrier)
-            except LimitError:
-                raise
             except BaseException:
                 self._schedules.clear()  # an interrupted run may have left anything in them
                 raise
