@@ -31,7 +31,11 @@ def select_output(model: Model, name: str | None) -> Model:
         listed = ", ".join(
             f"{name} {(None, *node.output_shape)}" for name, node in zip(names, nodes, strict=True)
         )
-        problem = "name one of them with output_name" if name is None else f"there is none called {name!r}"
+        problem = (
+            "name one of them, with output_name or --output-name"
+            if name is None
+            else f"there is none called {name!r}"
+        )
         raise ValueError(f"{model.name} has {len(names)} output(s): {listed}; {problem}")
     if len(names) == 1:
         return model
