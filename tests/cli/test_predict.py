@@ -8,6 +8,7 @@ import pytest
 import small_models
 
 import xception
+from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
 from xception.models import pretrained
 
 
@@ -158,3 +159,31 @@ def test_weights_without_a_classifier(run, examples):
     status, _, err = run("predict", examples, "--weights", pretrained.shipped_base())
     assert status == 1
     assert "holds no classifier" in err
+
+
+def test_one_of_several_outputs_is_named(run, tmp_path, examples):
+    network = small_models.wired(
+        "traps", ["image"], ["species", "young"],
+        image=(Input((12, 12, 3)),), maps=(Conv2D(4, 3), ["image"]),
+        pool=(GlobalAveragePooling2D(), ["maps"]),
+        species=(Dense(3, "softmax"), ["pool"]), young=(Dense(2, "softmax"), ["pool"]),
+    )  # fmt: skip
+    model = tmp_path / "traps.keras"
+    small_models.model(network).save(model)
+    photo = examples / "coffee.jpg"
+    for command in (("predict",), ("explain", "--output", tmp_path / "why.png")):
+        status, out, err = run(*command, photo, "--model", model)
+        assert (status, out) == (1, "")
+        assert "traps has 2 output(s): species (None, 3), young (None, 2); name one of them" in err
+        status, out, _ = run(*command, photo, "--model", model, "--output-name", "young")
+        assert status == 0
+        assert "class_0" in out or "class_1" in out
+    assert (tmp_path / "why.png").exists()
+    for name in "ab":
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    options = ("--model", model, "--output-name", "young", "--class-names", tmp_path / "names.txt")
+    status, out, _ = run("evaluate", tmp_path / "photos", *options)
+    assert status == 0
+    assert "2: 1 right" in out

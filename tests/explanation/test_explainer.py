@@ -13,9 +13,12 @@ from xception.engine.plan import Plan
 from xception.explanation.explainer import Explainer
 from xception.layers import (
     Arithmetic,
+    Concatenate,
+    Conv2D,
     Dense,
     Flatten,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Input,
     Normalization,
     Rescaling,
@@ -277,22 +280,68 @@ def test_one_layer_is_explained(model):
 def two_outputs():
     return small_models.wired(
         "two", ["image"], ["pool", "dense"],
-        image=(Input((12, 12, 3)),), pool=(GlobalAveragePooling2D(), ["image"]), dense=(Dense(2), ["pool"]),
+        image=(Input((12, 12, 3)),), conv=(Conv2D(3, 3), ["image"]),
+        pool=(GlobalAveragePooling2D(), ["conv"]), dense=(Dense(2), ["pool"]),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (small_models.siamese, "one photograph"),
-        (small_models.two_ends, "photograph"),
+        (small_models.siamese, "expected a list of 2 arrays, for the inputs left, right"),
+        (small_models.two_ends, r"2 output\(s\): age \(None, 1\), kind \(None, 3\); name one of them"),
         (small_models.base, "has no classifier"),
-        (two_outputs, r"two gives \[\(None, 3\), \(None, 2\)\], expected the scores"),
+        (two_outputs, r"two has 2 output\(s\): pool \(None, 3\), dense \(None, 2\); name one of them"),
     ],
 )
-def test_models_of_several_inputs_or_outputs_are_refused(build, message):
+def test_a_model_of_several_inputs_or_outputs_says_what_is_missing(build, message):
     with pytest.raises(ValueError, match=message):
         xception.explain(np.zeros((1, 12, 12, 3), np.uint8), small_models.model(build()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_of_several_inputs_takes_arrays_and_its_photograph_is_explained(method, tmp_path):
+    model = small_models.model(small_models.two_ends())
+    x, numbers = small_models.entering(model, count=3)
+    options = {"method": method, "output_name": "kind", "target": 1}
+    explanation = xception.explain({"image": x, "numbers": numbers}, model, **options, output=tmp_path)
+    listed = xception.explain([x, numbers], model, **options)
+    np.testing.assert_array_equal(listed.maps, explanation.maps)
+    assert explanation.maps.shape == (3, 6, 6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"image_{i}.why.png" for i in range(3)]
+    # The same by a model of one input, which has the numbers of the second example as a bias.
+    kernel, bias = model.parameters["kind"].values()
+    graph = small_models.flatten(small_models.wired(
+        "alone", ["image"], ["kind"],
+        image=(Input((12, 12, 3)),), shifted=(Arithmetic("subtract", (0.1, 0.2, 0.3)), ["image"]),
+        base=(small_models.base(), ["shifted"]), average=(GlobalAveragePooling2D(), ["base"]),
+        greatest=(GlobalMaxPooling2D(), ["base"]), all=(Concatenate(), ["average", "greatest"]),
+        kind=(Dense(3, "softmax"), ["all"]),
+    ))  # fmt: skip
+    parameters = {name: model.parameters[name] for name in graph.nodes if name in model.parameters}
+    parameters["kind"] = {"kernel": kernel[:-2], "bias": bias + numbers[1] @ kernel[-2:]}
+    alone = explain_inputs(xception.Model(graph, parameters), x[1:2], method=method, target=1)
+    np.testing.assert_allclose(explanation.maps[1:2], alone.maps, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(explanation.scores[1], alone.scores[0], rtol=1e-4)
+
+
+def test_of_two_photographs_the_one_that_the_layer_depends_on_is_explained():
+    model = small_models.model(small_models.siamese())
+    left, right = small_models.entering(model)
+    explainer = Explainer(Classifier(model), layer="base", target=1)
+    assert (explainer.layer, explainer.image) == ("base/add", "left")
+    pictures = explainer.explain_inputs([left, right]).images
+    np.testing.assert_array_equal(pictures[0], (left[0] * 127.5 + 127.5).round().astype(np.uint8))
+    assert Explainer(model, layer="base:1/add").image == "right"
+
+
+def test_each_output_is_explained_by_its_name(inputs):
+    model = small_models.model(two_outputs())
+    for index, name in enumerate(("pool", "dense")):
+        explainer = Explainer(Classifier(model, output_name=name), target=1, layer="conv")
+        explanation = explainer.explain_inputs(inputs)
+        scores = model.predict(inputs, verbose=0)[index][:, 1]
+        np.testing.assert_allclose(explanation.scores, scores, rtol=1e-4, atol=1e-6)
 
 
 # --- which layer ------------------------------------------------------------------------------

@@ -107,10 +107,10 @@ def test_score_cam_shows_nothing_where_no_channel_varies(model):
 def test_grad_cam_computes_fewer_images_at_once_where_maps_are_large(model, inputs, monkeypatch):
     together = explain_inputs(model, inputs)
     method = GradCam(Scores(Classifier(model)), "maps")
-    assert method.batch_size((12, 12, 3)) == methods.BATCH_SIZE
+    assert method.batch_size(((12, 12, 3),)) == methods.BATCH_SIZE
     elements = 4 * 4 * 8 + 8  # of the maps and of their mean
     monkeypatch.setattr(methods, "MAX_BATCH_ELEMENTS", 2 * elements + 1)
-    assert method.batch_size((12, 12, 3)) == 2
+    assert method.batch_size(((12, 12, 3),)) == 2
     np.testing.assert_allclose(explain_inputs(model, inputs).maps, together.maps, rtol=1e-6)
     monkeypatch.setattr(methods, "MAX_BATCH_ELEMENTS", 1)
-    assert method.batch_size((12, 12, 3)) == 1
+    assert method.batch_size(((12, 12, 3),)) == 1

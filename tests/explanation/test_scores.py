@@ -63,7 +63,7 @@ def test_a_single_score_speaks_for_the_second_of_two_classes(inputs):
 def test_a_forward_pass_gives_scores_probabilities_and_activations(inputs, activation):
     model = maps_then_classes(("classes", Dense(5, activation)))
     scores = Scores(Classifier(model))
-    forward = scores.forward(inputs, ["maps"])
+    forward = scores.forward({"image": inputs}, ["maps"])
     kernel, bias = model.parameters["classes"].values()
     maps = explanations.activations(model, inputs)
     np.testing.assert_allclose(forward.activations["maps"], maps, rtol=1e-5, atol=1e-6)
@@ -72,7 +72,7 @@ def test_a_forward_pass_gives_scores_probabilities_and_activations(inputs, activ
     if activation == "linear":
         expected = xception.kernels.softmax(expected)
     np.testing.assert_allclose(forward.probabilities, expected, rtol=1e-5)
-    np.testing.assert_allclose(scores.compute(inputs), forward.scores, rtol=1e-6)
+    np.testing.assert_allclose(scores.compute({"image": inputs}), forward.scores, rtol=1e-6)
 
 
 def test_the_models_own_graph_is_unchanged(model):

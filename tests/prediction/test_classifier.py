@@ -10,7 +10,7 @@ from PIL import Image
 
 import xception
 from xception import Classifier
-from xception.layers import Dense, Rescaling
+from xception.layers import Dense, GlobalAveragePooling2D, Input, Rescaling
 from xception.prediction import classifier as classifiers
 
 NAMES = ["red", "green", "blue"]
@@ -36,7 +36,9 @@ def test_a_classifier_decides_once_and_is_used_again():
     assert "3 classes, photographs 8×8, scaling 'unit'" in repr(classifier)
     assert scores(classifier) == near({"red": 1, "green": 0, "blue": 0})
     np.testing.assert_allclose(classifier.probabilities(np.stack([RED, BLUE])), [[1, 0, 0], [0, 0, 1]])
-    with pytest.raises(ValueError, match="a Classifier has decided class_names, scaling and from_logits"):
+    with pytest.raises(
+        ValueError, match="a Classifier has decided class_names, scaling, from_logits and output_name"
+    ):
         xception.predict(RED, classifier, top=1, class_names=NAMES)
 
 
@@ -157,9 +159,60 @@ def test_the_imagenet_classifier_is_loaded_once(monkeypatch):
     classifiers.imagenet_model.cache_clear()
 
 
-def test_a_model_with_several_outputs_is_no_classifier():
-    with pytest.raises(ValueError, match="expected one photograph"):
-        Classifier(small_models.model(small_models.two_ends()))
+def heads(**classes):
+    """A model of one photograph with several outputs, in small."""
+    members = {name: (Dense(count, "softmax"), ["pool"]) for name, count in classes.items()}
+    return small_models.model(small_models.wired(
+        "heads", ["image"], list(classes),
+        image=(Input((8, 8, 3)),), pool=(GlobalAveragePooling2D(), ["image"]), **members,
+    ))  # fmt: skip
+
+
+def test_one_of_several_outputs_is_chosen_by_its_name(tmp_path):
+    built = heads(species=3, young=2)
+    pixels = np.stack([RED, GREEN, BLUE])
+    expected = dict(zip(built.output_names, built.predict(pixels / 127.5 - 1), strict=True))
+    for name, names in (("species", ["deer", "boar", "fox"]), ("young", ["no", "yes"])):
+        classifier = Classifier(built, class_names=names, output_name=name)
+        np.testing.assert_allclose(classifier.probabilities(pixels), expected[name], rtol=1e-6)
+        predictions = xception.predict(RED, built, class_names=names, output_name=name)
+        assert {entry.class_name for entry in predictions[0]} == set(names)
+        right = [names[best] for best in expected[name].argmax(1)]
+        assert xception.evaluate(pixels, right, classifier).accuracy == 1
+        evaluation = xception.evaluate(pixels, right, built, class_names=names, output_name=name)
+        assert evaluation.accuracy == 1
+    built.save(tmp_path / "heads.keras")
+    (loaded,) = xception.predict(RED, tmp_path / "heads.keras", output_name="species")
+    assert [entry.score for entry in loaded] == pytest.approx(np.sort(expected["species"][0])[::-1])
+    with pytest.raises(ValueError, match=r"heads has 2 output\(s\): species \(None, 3\), young \(None, 2\)"):
+        xception.predict(RED, built)
+    with pytest.raises(ValueError, match="there is none called 'age'"):
+        Classifier(built, output_name="age")
+    with pytest.raises(TypeError, match="name of an output, got int"):
+        Classifier(built, output_name=0)
+    with pytest.raises(ValueError, match="has decided class_names, scaling, from_logits and output_name"):
+        xception.predict(RED, Classifier(built, output_name="young"), output_name="species")
+
+
+def test_the_class_names_of_a_model_are_those_of_the_output_that_has_as_many():
+    built = heads(species=3, young=2, old=2)
+    built.class_names = NAMES
+    assert [name for _, name in Classifier(built, output_name="species").class_names] == NAMES
+    assert [name for _, name in Classifier(built, output_name="old").class_names] == ["class_0", "class_1"]
+    built.class_names = ["no", "yes"]  # of which of the two?
+    assert [name for _, name in Classifier(built, output_name="old").class_names] == ["class_0", "class_1"]
+
+
+def test_other_inputs_than_the_photograph_are_left_out_where_the_output_does_not_need_them():
+    built = small_models.model(small_models.two_ends())
+    classifier = Classifier(built, output_name="age", class_names=["years"])
+    assert classifier.model.input_names == ("image",)
+    images, numbers = small_models.entering(built)
+    np.testing.assert_allclose(
+        classifier.model.predict(images), built.predict([images, numbers])[0], rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(ValueError, match=r"takes 2 inputs, image, numbers, expected one photograph"):
+        xception.predict(RED, built, output_name="kind")
 
 
 def test_predictions_of_a_model_that_scales_pixels_itself():

@@ -55,6 +55,9 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
         "--from-logits", type=optional_bool, default=None, metavar="{auto,yes,no}",
         help="whether the model's scores are logits, which are converted to probabilities (auto)",
     )  # fmt: skip
+    parser.add_argument(
+        "--output-name", metavar="NAME", help="which output holds the scores, where a model has several"
+    )
 
 
 def add_layers(parser: argparse.ArgumentParser) -> None:
@@ -162,7 +165,7 @@ def build_classifier(arguments: argparse.Namespace) -> Classifier:
         model = Xception(weights=arguments.weights, classes=classes)
     return Classifier(
         model, class_names=arguments.class_names, scaling=arguments.scaling,
-        from_logits=arguments.from_logits,
+        from_logits=arguments.from_logits, output_name=arguments.output_name,
     )  # fmt: skip
 
 

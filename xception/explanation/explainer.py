@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import Verbose
 from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.images import load_image
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Scaling, ScalingArgument
+from ..engine.plan import InputShapes
 from ..models.feature_maps import last_maps
-from ..models.inputs import check_inputs
+from ..models.inputs import check_inputs, image_inputs
 from ..models.model import Model
 from ..prediction.classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from ..prediction.preprocessing import GREY
 from .methods import MethodName, MethodResult, build_method
 from .output import PictureOutput
 from .pictures import Pixels, shrink
+from .progress import PassProgress
 from .result import Explanation, concatenate
 from .scores import Scores
 from .targets import Target, TargetSelector
@@ -44,6 +45,7 @@ class Explainer:
 
     Args:
         classifier: A Classifier, a Model, the path of a model file, or None for the ImageNet classifier.
+            The model may have other inputs besides the photograph: see `explain_inputs`.
         method: "grad-cam", "score-cam" or "occlusion"; see `explain`.
         target: The classes to explain; see `explain`.
         layer: The layer whose maps are explained; see `explain`.
@@ -55,10 +57,11 @@ class Explainer:
         classifier: The classifier. Weights that its model is given later are not used.
         method: The method's name.
         layer: The node of the graph whose maps are explained.
+        image: The input that is explained: the one with photographs, on which the layer depends.
 
     Raises:
-        ValueError: There is no such class or layer, the layer does not give maps, or an option is out
-            of range.
+        ValueError: There is no such class or layer, the layer does not give maps or depends on several
+            photographs, or an option is out of range.
 
     Examples:
         >>> import numpy as np, xception
@@ -82,10 +85,11 @@ class Explainer:
         self.classifier = as_classifier(classifier)
         self.method = method
         self.layer = find_map_node(self.classifier.model, layer)
+        self.image = find_image(self.classifier.model, self.layer)
         self._selector = TargetSelector(target, top, self.classifier.class_names)
         grey = GREY[self.classifier.scaling]
         self._method = build_method(
-            method, Scores(self.classifier), self.layer, channels=channels, patch=patch, grey=grey
+            method, Scores(self.classifier, self.image), self.layer, channels=channels, patch=patch, grey=grey
         )
 
     def __repr__(self) -> str:
@@ -101,6 +105,9 @@ class Explainer:
 
         Yields:
             The explanation of the photographs of a batch that could be read; at least one.
+
+        Raises:
+            ValueError: The model has other inputs besides the photograph.
         """
         yield from self.stream_photographs(find_photographs(images, log), log, verbose)
 
@@ -109,7 +116,8 @@ class Explainer:
     ) -> Iterator[Explanation]:
         """Compute what `stream` does, for photographs that have been listed."""
         preprocessor = self.classifier.preprocessor
-        shape = (*self.classifier.size, 3)
+        preprocessor.check_only_input()
+        shapes: InputShapes = ((*self.classifier.size, 3),)
         pictures: list[Pixels] = []  # of the photographs of a batch that could be read
 
         def load(source: ImageLike) -> Pixels:
@@ -119,23 +127,25 @@ class Explainer:
             return pixels
 
         def compute(pixels: Pixels) -> MethodResult:
-            return self._method.compute(preprocessor.scale(pixels), self._selector.select, progress.count)
+            x = {self.image: preprocessor.scale(pixels)}
+            return self._method.compute(x, self._selector.select, progress.count)
 
         total = len(photographs) if isinstance(photographs, Sequence) else None
-        with self._progress_bar(total, shape, verbose) as progress:
+        with self._progress_bar(total, shapes, verbose) as progress:
             batches = compute_batches(
-                photographs, load, compute, log, progress, self._method.batch_size(shape)
+                photographs, load, compute, log, progress, self._method.batch_size(shapes)
             )
             for batch, result in batches:
                 paths, indices = [p.path for p in batch], [p.index for p in batch]
-                yield self._explanation(result, shape, pictures, paths, indices)
+                yield self._explanation(result, shapes, pictures, paths, indices)
                 pictures.clear()
 
     def explain_inputs(self, x: Any, verbose: Verbose = "auto") -> Explanation:
         """Explain images that are scaled already.
 
         Args:
-            x: (n, h, w, 3), scaled as `model.predict` takes them.
+            x: (n, h, w, 3), scaled as `model.predict` takes them. For several inputs a list of arrays, or
+                a dict by name.
             verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
         Returns:
@@ -144,31 +154,35 @@ class Explainer:
         Raises:
             ValueError: `x` has another shape, or is not finite.
         """
-        model, scaling = self.classifier.model, self.classifier.scaling
-        x = check_inputs(model.graph, x)[model.input_names[0]].astype(np.float32, copy=False)
-        shape, count = x.shape[1:], self._selector.count
-        size = self._method.batch_size(shape)
-        maps = np.empty((0, count, *self._method.map_size(shape)), np.float32)
-        parts = [MethodResult(maps, np.empty((0, count), np.intp), np.empty((0, count), np.float32))]
-        with self._progress_bar(len(x), shape, verbose) as progress:
-            for start in range(0, len(x), size):
-                batch = np.ascontiguousarray(x[start : start + size])
+        checked = check_inputs(self.classifier.model.graph, x)
+        arrays = {name: array.astype(np.float32, copy=False) for name, array in checked.items()}
+        images, shapes = arrays[self.image], self._method.scores.input_shapes(arrays)
+        n, t, size = len(images), self._selector.count, self._method.batch_size(shapes)
+        maps = np.empty((0, t, *self._method.map_size(shapes)), np.float32)
+        parts = [MethodResult(maps, np.empty((0, t), np.intp), np.empty((0, t), np.float32))]
+        with self._progress_bar(n, shapes, verbose) as progress:
+            for start in range(0, n, size):
+                batch = {
+                    name: np.ascontiguousarray(array[start : start + size]) for name, array in arrays.items()
+                }
                 parts.append(self._method.compute(batch, self._selector.select, progress.count))
-                progress.advance(len(batch))
+                progress.advance(len(batch[self.image]))
         result = MethodResult(*map(np.concatenate, zip(*parts, strict=True)))
-        scale, offset = TO_PIXELS[scaling]
-        pictures = [shrink((image * scale + offset).round().clip(0, 255).astype(np.uint8)) for image in x]
-        return self._explanation(result, shape, pictures, [None] * len(x), list(range(len(x))))
+        scale, offset = TO_PIXELS[self.classifier.scaling]
+        pictures = [
+            shrink((image * scale + offset).round().clip(0, 255).astype(np.uint8)) for image in images
+        ]
+        return self._explanation(result, shapes, pictures, [None] * n, list(range(n)))
 
-    def _progress_bar(self, total: int | None, shape: tuple[int, ...], verbose: Verbose) -> PassProgress:
-        passes = self._method.count_passes(shape)
-        self._method.scores.check_passes(shape, passes)
+    def _progress_bar(self, total: int | None, shapes: InputShapes, verbose: Verbose) -> PassProgress:
+        passes = self._method.count_passes(shapes)
+        self._method.scores.check_passes(shapes, passes)
         return PassProgress(total, passes, verbose)
 
     def _explanation(
         self,
         result: MethodResult,
-        shape: tuple[int, ...],
+        shapes: InputShapes,
         pictures: Iterable[Pixels],
         paths: list[str | None],
         indices: list[int],
@@ -178,42 +192,8 @@ class Explainer:
             maps, targets, scores = maps[:, 0], targets[:, 0], scores[:, 0]
         return Explanation(
             maps, targets, scores, self.classifier.class_names, self.method, self.layer,
-            self._method.grid(shape), tuple(pictures), paths, indices,
+            self._method.grid(shapes), tuple(pictures), paths, indices,
         )  # fmt: skip
-
-
-class PassProgress:
-    """Progress over photographs, shown in forward passes where each photograph takes many.
-
-    Passes are counted as they are done. When a photograph is done, the bar advances by the passes that
-    it did not need, or all of them if it could not be read.
-    """
-
-    def __init__(self, photographs: int | None, passes: int, verbose: Verbose) -> None:
-        total = None if photographs is None else photographs * passes
-        self._bar = ProgressBar(total, "photo" if passes == 1 else "prediction", verbose)
-        self._passes, self._counted = passes, 0
-
-    def __enter__(self) -> PassProgress:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._bar.__exit__(*exception)
-
-    def count(self, passes: int) -> None:
-        """Note that so many more forward passes are done."""
-        self._counted += passes
-        self._bar.advance(passes)
-
-    def advance(self, steps: int) -> None:
-        """Note that so many more photographs are done, of which the passes have been counted."""
-        self._bar.advance(steps * self._passes - self._counted)
-        self._counted = 0
-
-    def paused(self) -> AbstractContextManager[object]:
-        """Take the bar off the screen while something else is printed."""
-        return self._bar.paused()
 
 
 def find_map_node(model: Model, layer: str | None) -> str:
@@ -244,6 +224,20 @@ def find_map_node(model: Model, layer: str | None) -> str:
     return name
 
 
+def find_image(model: Model, layer: str) -> str:
+    """Return the input with photographs that a node depends on.
+
+    Raises:
+        ValueError: There is none, or several.
+    """
+    needed = model.graph.ancestors([layer])
+    names = [name for name in image_inputs(model.graph) if name in needed]
+    if len(names) != 1:
+        which = f"several photographs, {', '.join(names)}" if names else "no photograph"
+        raise ValueError(f"{layer} depends on {which}; expected a layer that depends on one")
+    return names[0]
+
+
 def explain(
     images: ImagesLike,
     model: ModelArgument = None,
@@ -255,6 +249,7 @@ def explain(
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
+    output_name: str | None = None,
     channels: int = 64,
     patch: float = 0.25,
     output: str | os.PathLike[str] | None = None,
@@ -269,8 +264,9 @@ def explain(
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
-            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these. For arrays that are
-            scaled already, see `Explainer.explain_inputs`.
+            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these. For a model with
+            other inputs besides the photograph, arrays as `model.predict` takes them. See
+            `Explainer.explain_inputs` also for images that are scaled already.
         model: A Model, a Classifier, or the path of a model file. By default Xception with the ImageNet
             classifier.
         method: "grad-cam" uses the gradient of the class's score, and takes little longer than a
@@ -284,6 +280,7 @@ def explain(
         class_names: As for `predict`.
         scaling: As for `predict`.
         from_logits: As for `predict`.
+        output_name: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
             time of a prediction.
         patch: Side of the square that occlusion covers, as a fraction of the image's, above 0 and at
@@ -316,15 +313,23 @@ def explain(
         (451, 300)
     """
     check_no_model("explain(images, model)", images=images)
-    classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    classifier = as_classifier(
+        model, class_names=class_names, scaling=scaling, from_logits=from_logits, output_name=output_name
+    )
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch
     )
     log = FailureLog(on_error)
-    photographs = find_photographs(images, log)
+    takes_arrays = len(classifier.model.input_names) > 1
+    photographs = [] if takes_arrays else find_photographs(images, log)
     pictures = None
     if output is not None:
         pictures = PictureOutput(output, photographs if isinstance(photographs, Sequence) else None)
+    if takes_arrays:
+        explanation = explainer.explain_inputs(images, verbose)
+        if pictures is not None:
+            pictures.write(explanation)
+        return explanation
     # Without a photograph that can be read, the empty part has the right shapes.
     parts = [explainer.explain_inputs(np.empty((0, *classifier.size, 3), np.float32))]
     for part in explainer.stream_photographs(photographs, log, verbose):

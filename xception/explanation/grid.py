@@ -74,7 +74,7 @@ def _weights(centers: Array, pixels: int) -> Array:
     return np.maximum(1 - np.abs(position[:, None] - cells), 0)
 
 
-def locate_cells(graph: Graph, shapes: Mapping[str, Shape], name: str) -> Grid:
+def locate_cells(graph: Graph, shapes: Mapping[str, Shape], name: str, image: str | None = None) -> Grid:
     """Compute the grid of a node's maps.
 
     The cells are assumed to divide the image evenly if a layer before the node is not a window, a
@@ -84,12 +84,11 @@ def locate_cells(graph: Graph, shapes: Mapping[str, Shape], name: str) -> Grid:
         graph: The network.
         shapes: Every node's output shape, for images of one size.
         name: The node.
+        image: The input that the images enter. None for the first input.
     """
-    image = graph.nodes[name]
-    while image.inputs:
-        image = graph.nodes[image.inputs[0]]
+    image = graph.inputs[0] if image is None else image
     fields = [_receptive_field(graph, shapes, name, axis) for axis in (0, 1)]
-    cells, pixels = (tuple(int(size or 0) for size in shapes[node][:2]) for node in (name, image.name))
+    cells, pixels = (tuple(int(size or 0) for size in shapes[node][:2]) for node in (name, image))
     centers = [
         ((field.first + field.last) / 2 + field.step * np.arange(count) + 0.5) / size
         for field, count, size in zip(fields, cells, pixels, strict=True)

@@ -6,12 +6,13 @@ Each computes a map (h, w) per image and class. Maps are rectified: evidence aga
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from ..engine.plan import InputArrays, InputShapes
 from ..gradients import gradients, required_nodes
 from ..graph.budget import check_memory
 from ..kernels import Array, relu, softmax
@@ -61,28 +62,28 @@ class Method(ABC):
     scores: Scores
     node: str
 
-    def map_size(self, input_shape: tuple[int, ...]) -> tuple[int, int]:
-        """Return (h, w) of a map, for images of this shape."""
-        return self.scores.map_shape(self.node, input_shape)[:2]
+    def map_size(self, input_shapes: InputShapes) -> tuple[int, int]:
+        """Return (h, w) of a map, for inputs of these shapes."""
+        return self.scores.map_shape(self.node, input_shapes)[:2]
 
-    def grid(self, input_shape: tuple[int, ...]) -> Grid:
-        """Return where a map's cells are, on images of this shape."""
-        return self.scores.grid(self.node, input_shape)
+    def grid(self, input_shapes: InputShapes) -> Grid:
+        """Return where a map's cells are, on images of these shapes."""
+        return self.scores.grid(self.node, input_shapes)
 
-    def batch_size(self, input_shape: tuple[int, ...]) -> int:
-        """Return how many images of this shape are computed together."""
+    def batch_size(self, input_shapes: InputShapes) -> int:
+        """Return how many images of these shapes are computed together."""
         return 1  # each image has many variants, which fill batches
 
     @abstractmethod
-    def count_passes(self, input_shape: tuple[int, ...]) -> int:
-        """Return how many forward passes an image of this shape takes, at most."""
+    def count_passes(self, input_shapes: InputShapes) -> int:
+        """Return how many forward passes an image of these shapes takes, at most."""
 
     @abstractmethod
-    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+    def compute(self, x: InputArrays, select: Select, count: CountPasses) -> MethodResult:
         """Explain the scores of images.
 
         Args:
-            x: (n, h, w, 3) float32, as the model takes it; n is at least 1.
+            x: (n, …) float32 by input, as the model takes it; n is at least 1.
             select: Selects the target classes.
             count: Called with the number of forward passes just done.
         """
@@ -130,16 +131,16 @@ class GradCam(Method):
     Localization", ICCV 2017, equations 1 and 2.
     """
 
-    def batch_size(self, input_shape: tuple[int, ...]) -> int:
-        elements = self.scores.count_elements(self._nodes(), input_shape)
+    def batch_size(self, input_shapes: InputShapes) -> int:
+        elements = self.scores.count_elements(self._nodes(), input_shapes)
         return self.scores.images_at_once(
-            input_shape, min(max(MAX_BATCH_ELEMENTS // elements, 1), BATCH_SIZE)
+            input_shapes, min(max(MAX_BATCH_ELEMENTS // elements, 1), BATCH_SIZE)
         )
 
-    def count_passes(self, input_shape: tuple[int, ...]) -> int:
+    def count_passes(self, input_shapes: InputShapes) -> int:
         return 1
 
-    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+    def compute(self, x: InputArrays, select: Select, count: CountPasses) -> MethodResult:
         graph, parameters, output = self.scores.graph, self.scores.parameters, self.scores.output
         activations, scores, probabilities = self.scores.forward(x, self._nodes())
         targets = select(probabilities)  # (n, t)
@@ -149,7 +150,7 @@ class GradCam(Method):
             slopes = gradients(graph, parameters, activations, seeds, [self.node])[self.node]  # (n, h, w, k)
             weights = slopes.mean(axis=(1, 2))  # (n, k)
             maps.append(np.einsum("nhwk,nk->nhw", activations[self.node], weights))
-        count(len(x))
+        count(len(scores))
         return _result(np.stack(maps, axis=1), targets, scores)
 
     def _nodes(self) -> set[str]:
@@ -182,22 +183,23 @@ class ScoreCam(Method):
     channels: int
     grey: float
 
-    def count_passes(self, input_shape: tuple[int, ...]) -> int:
-        return min(self.channels, self.scores.map_shape(self.node, input_shape)[2])
+    def count_passes(self, input_shapes: InputShapes) -> int:
+        return min(self.channels, self.scores.map_shape(self.node, input_shapes)[2])
 
-    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+    def compute(self, x: InputArrays, select: Select, count: CountPasses) -> MethodResult:
         activations, scores, probabilities = self.scores.forward(x, [self.node])
-        targets, grid = select(probabilities), self.grid(x.shape[1:])
+        targets, grid = select(probabilities), self.grid(self.scores.input_shapes(x))
         maps = [
-            self._explain(image, channels, grid, classes, count)
-            for image, channels, classes in zip(x, activations[self.node], targets, strict=True)
+            self._explain(example, channels, grid, classes, count)
+            for example, channels, classes in zip(_examples(x), activations[self.node], targets, strict=True)
         ]
         return _result(np.stack(maps), targets, scores)
 
     def _explain(
-        self, image: Array, channels: Array, grid: Grid, targets: Indices, count: CountPasses
+        self, example: InputArrays, channels: Array, grid: Grid, targets: Indices, count: CountPasses
     ) -> Array:
-        """Compute the maps (t, h, w) of one image from its channels (h, w, k)."""
+        """Compute the maps (t, h, w) of one example from its channels (h, w, k)."""
+        image = example[self.scores.image][0]
         order = np.argsort(-channels.std(axis=(0, 1)), kind="stable")[: self.channels]
         used = channels[..., order]
         used = used[..., np.ptp(used, axis=(0, 1)) > 0]  # (h, w, k'): a constant channel masks nothing
@@ -208,9 +210,8 @@ class ScoreCam(Method):
         def mask_image(channel: int) -> Array:
             return self.grey + (image - self.grey) * masks[..., channel, None]
 
-        scores = _score_variants(self.scores, mask_image, masks.shape[-1], image.shape, count)[
-            :, targets
-        ]  # (k', t)
+        scores = _score_variants(self.scores, mask_image, masks.shape[-1], example, count)
+        scores = scores[:, targets]  # (k', t)
         weights = softmax(scores, axis=0) if len(scores) else scores
         return np.moveaxis(used @ weights, -1, 0)
 
@@ -232,26 +233,27 @@ class Occlusion(Method):
     patch: float
     grey: float
 
-    def grid(self, input_shape: tuple[int, ...]) -> Grid:
-        return Grid.even(*self.map_size(input_shape))
+    def grid(self, input_shapes: InputShapes) -> Grid:
+        return Grid.even(*self.map_size(input_shapes))
 
-    def count_passes(self, input_shape: tuple[int, ...]) -> int:
-        h, w = self.map_size(input_shape)
+    def count_passes(self, input_shapes: InputShapes) -> int:
+        h, w = self.map_size(input_shapes)
         return h * w
 
-    def compute(self, x: Array, select: Select, count: CountPasses) -> MethodResult:
+    def compute(self, x: InputArrays, select: Select, count: CountPasses) -> MethodResult:
         _, scores, probabilities = self.scores.forward(x, ())
-        targets, grid = select(probabilities), self.grid(x.shape[1:])
+        targets, grid = select(probabilities), self.grid(self.scores.input_shapes(x))
         maps = [
-            self._explain(image, grid, before[classes], classes, count)
-            for image, before, classes in zip(x, scores, targets, strict=True)
+            self._explain(example, grid, before[classes], classes, count)
+            for example, before, classes in zip(_examples(x), scores, targets, strict=True)
         ]
         return _result(np.stack(maps), targets, scores)
 
     def _explain(
-        self, image: Array, grid: Grid, before: Array, targets: Indices, count: CountPasses
+        self, example: InputArrays, grid: Grid, before: Array, targets: Indices, count: CountPasses
     ) -> Array:
-        """Compute the maps (t, h, w) of one image from the scores (t,) of the whole image."""
+        """Compute the maps (t, h, w) of one example from the scores (t,) of the whole image."""
+        image = example[self.scores.image][0]
         h, w = len(grid.rows), len(grid.columns)
 
         def cover(cell: int) -> Array:
@@ -261,7 +263,7 @@ class Occlusion(Method):
             covered[rows, _span(grid.columns[column], self.patch, image.shape[1])] = self.grey
             return covered
 
-        after = _score_variants(self.scores, cover, h * w, image.shape, count)[:, targets]  # (h·w, t)
+        after = _score_variants(self.scores, cover, h * w, example, count)[:, targets]  # (h·w, t)
         return (before - after).T.reshape(-1, h, w)
 
 
@@ -270,18 +272,29 @@ def _result(maps: Array, targets: Indices, scores: Array) -> MethodResult:
     return MethodResult(relu(maps), targets, np.take_along_axis(scores, targets, axis=1))
 
 
+def _examples(x: InputArrays) -> Iterator[InputArrays]:
+    """Yield the examples of a batch, each as a batch of one."""
+    count = min(map(len, x.values()))
+    return ({name: array[i : i + 1] for name, array in x.items()} for i in range(count))
+
+
 def _score_variants(
-    scores: Scores, variant: Callable[[int], Array], variants: int, shape: tuple[int, ...], count: CountPasses
+    scores: Scores, variant: Callable[[int], Array], variants: int, example: InputArrays, count: CountPasses
 ) -> Array:
     """Compute the scores (variants, classes) of variants of an image, made when they are needed.
 
-    `shape` is the image's (h, w, 3).
+    Other inputs are the same for all variants.
     """
     result = np.empty((variants, len(scores.signs)), np.float32)
-    size = scores.images_at_once(shape, BATCH_SIZE)
+    size = scores.images_at_once(scores.input_shapes(example), BATCH_SIZE)
     for start in range(0, variants, size):
         batch = range(start, min(start + size, variants))
-        x = np.stack([variant(index) for index in batch]).astype(np.float32)
+        x = {
+            name: np.repeat(array, len(batch), axis=0)
+            for name, array in example.items()
+            if name != scores.image
+        }
+        x[scores.image] = np.stack([variant(index) for index in batch]).astype(np.float32)
         result[start : batch.stop] = scores.compute(x)
         count(len(batch))
     return result

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..engine.plan import InputArrays, InputShapes
 from ..gradients import nodes_between
 from ..graph import Graph, Node
 from ..graph.budget import check_memory, check_work, node_costs
@@ -40,8 +41,10 @@ class Scores:
 
     Args:
         classifier: The classifier. Weights that its model is given later are not used.
+        image: The input that is explained; by default the classifier's first for photographs.
 
     Attributes:
+        image: The input that is explained. The others, if there are any, stay as they are.
         graph: The graph whose output is the scores.
         parameters: Its parameters.
         output: The name of its output node.
@@ -49,7 +52,8 @@ class Scores:
             matrix, or (−1, 1) where a single output stands for the second of two classes.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, image: str | None = None) -> None:
+        self.image = classifier.preprocessor.input_name if image is None else image
         self._decoder = classifier.decoder
         self._plan = classifier.model.plan
         self.parameters = self._plan.parameters
@@ -66,11 +70,11 @@ class Scores:
             binary if self._decoder.is_binary else np.eye(len(classifier.class_names), dtype=np.float32)
         )
 
-    def forward(self, x: Array, nodes: Iterable[str]) -> ForwardPass:
+    def forward(self, x: InputArrays, nodes: Iterable[str]) -> ForwardPass:
         """Compute the scores, the probabilities, and the activations of some nodes.
 
         Args:
-            x: (n, h, w, 3) float32, as the model takes it.
+            x: (n, …) float32 by input, as the model takes it.
             nodes: Names of nodes.
         """
         tail = {node.name for node in self._tail}
@@ -79,8 +83,8 @@ class Scores:
         probabilities = self._decoder.probabilities(activations[self.output])
         return ForwardPass(activations, self._finish(activations), probabilities)
 
-    def compute(self, x: Array) -> Array:
-        """Compute the scores alone: (n, h, w, 3) -> (n, classes)."""
+    def compute(self, x: InputArrays) -> Array:
+        """Compute the scores (n, classes) alone."""
         return self._finish(self._plan.run(x, tuple(sorted(self._tail_inputs)) or (self.output,)))
 
     def _finish(self, activations: dict[str, Array]) -> Array:
@@ -90,30 +94,31 @@ class Scores:
             activations[node.name] = node.layer.forward(self.parameters.get(node.owner, {}), *inputs)
         return activations[self.output] @ self.signs.T
 
-    def images_at_once(self, input_shape: tuple[int, ...], requested: int) -> int:
-        """Return how many images of this shape are computed together: `requested`, or fewer large ones."""
-        return self._plan.examples_at_once((), (input_shape,), requested)
+    def input_shapes(self, x: InputArrays) -> InputShapes:
+        """Return the shapes of the inputs in the model's order, without the batch axis."""
+        return tuple(x[name].shape[1:] for name in self.graph.inputs)
 
-    def check_passes(self, input_shape: tuple[int, ...], passes: int) -> None:
-        """Raise LimitError if so many forward passes of an image of this shape take too much work."""
-        check_work(
-            self.graph.name,
-            node_costs(self.graph.nodes.values(), {self.graph.inputs[0]: input_shape}),
-            passes,
-        )
+    def images_at_once(self, input_shapes: InputShapes, requested: int) -> int:
+        """Return how many images of these shapes are computed together: `requested`, or fewer large ones."""
+        return self._plan.examples_at_once((), input_shapes, requested)
 
-    def map_shape(self, node: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """Return the shape (h, w, c) of a node's maps, for images of this shape."""
-        h, w, c = (int(size or 0) for size in self._plan.shapes(input_shape)[node])
+    def check_passes(self, input_shapes: InputShapes, passes: int) -> None:
+        """Raise LimitError if so many forward passes of an image of these shapes take too much work."""
+        by_name = dict(zip(self.graph.inputs, input_shapes, strict=True))
+        check_work(self.graph.name, node_costs(self.graph.nodes.values(), by_name), passes)
+
+    def map_shape(self, node: str, input_shapes: InputShapes) -> tuple[int, int, int]:
+        """Return the shape (h, w, c) of a node's maps, for inputs of these shapes."""
+        h, w, c = (int(size or 0) for size in self._plan.shapes(*input_shapes)[node])
         return h, w, c
 
-    def grid(self, node: str, input_shape: tuple[int, ...]) -> Grid:
-        """Return where the cells of a node's maps are, on images of this shape."""
-        return locate_cells(self.graph, self._plan.shapes(input_shape), node)
+    def grid(self, node: str, input_shapes: InputShapes) -> Grid:
+        """Return where the cells of a node's maps are, on images of these shapes."""
+        return locate_cells(self.graph, self._plan.shapes(*input_shapes), node, self.image)
 
-    def count_elements(self, nodes: Iterable[str], input_shape: tuple[int, ...]) -> int:
-        """Return how many elements some nodes' activations have, for one image of this shape."""
-        shapes = self._plan.shapes(input_shape)
+    def count_elements(self, nodes: Iterable[str], input_shapes: InputShapes) -> int:
+        """Return how many elements some nodes' activations have, for one example of these shapes."""
+        shapes = self._plan.shapes(*input_shapes)
         return sum(math.prod(int(size or 0) for size in shapes[node]) for node in nodes)
 
 

@@ -68,6 +68,7 @@ class Extractor:
             self.preprocessor = model.preprocessor
         else:
             self.preprocessor = Preprocessor(self.model, scaling)
+        self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
         self.names = self.model.feature_names(self._layers, pooling, self.preprocessor.size)

@@ -195,18 +195,35 @@ class Network:
         return ((name, member) for name, member in self.walk(path) if not isinstance(member.layer, Network))
 
     def without_loose_ends(self) -> Network:
-        """Return a copy without the layers that no output depends on."""
-        needed: set[str] = set(self.inputs)
-        stack = [tensor[:2] for tensor in self.outputs]
-        visited: set[Use] = set()
-        while stack:
-            use = stack.pop()
-            if use not in visited:
-                visited.add(use)
-                needed.add(use[0])
-                stack += [tensor[:2] for tensor in self.uses[use]]
+        """Return a copy without the layers that no output depends on. A layer keeps all its uses."""
+        needed = self._ancestors() | set(self.inputs)
         members = {name: member for name, member in self.members.items() if name in needed}
         return replace(self, members=members)
+
+    def with_output(self, index: int) -> Network:
+        """Return a copy with one output, and only the layers and inputs that it depends on.
+
+        Args:
+            index: The position of the output.
+        """
+        alone = replace(self, outputs=(self.outputs[index],), output_keys=None)
+        needed = alone._ancestors()
+        inputs = tuple(name for name in self.inputs if name in needed)
+        return replace(alone, inputs=inputs).without_loose_ends()
+
+    def _ancestors(self) -> set[str]:
+        """Return the names of the members that the outputs depend on, at any of their uses."""
+        sources: dict[str, list[str]] = {}
+        for (name, _), tensors in self.uses.items():
+            sources.setdefault(name, []).extend(tensor[0] for tensor in tensors)
+        ancestors: set[str] = set()
+        stack = [tensor[0] for tensor in self.outputs]
+        while stack:
+            name = stack.pop()
+            if name not in ancestors:
+                ancestors.add(name)
+                stack += sources[name]
+        return ancestors
 
 
 # --- members and their nodes ----------------------------------------------------------------

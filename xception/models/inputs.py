@@ -139,10 +139,9 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
     return scaling
 
 
-def image_input(graph: Graph) -> str | None:
-    """Return the name of the only input that takes photographs, maps of three channels; or None."""
-    names = [name for name in graph.inputs if _takes_photographs(graph.nodes[name].layer)]
-    return names[0] if len(names) == 1 else None
+def image_inputs(graph: Graph) -> list[str]:
+    """Return the names of the inputs that take photographs, in order."""
+    return [name for name in graph.inputs if _takes_photographs(graph.nodes[name].layer)]
 
 
 def _takes_photographs(layer: object) -> bool:

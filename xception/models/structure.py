@@ -94,6 +94,20 @@ class ModelStructure:
         return pack_outputs(self.network, shapes)
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs: the keys of a dict, else the layers that give them.
+
+        Several outputs of one layer are told apart by their nodes in the graph: "base/avg_pool".
+        """
+        if self.network.output_keys is not None:
+            return self.network.output_keys
+        layers = [tensor[0] for tensor in self.network.outputs]
+        return tuple(
+            node if layers.count(layer) > 1 else layer
+            for layer, node in zip(layers, self.graph.outputs, strict=True)
+        )
+
+    @property
     def layers(self) -> list[ModelLayer]:
         """The layers in Keras's order. A network within the model is one layer, with its own `layers`."""
         return [

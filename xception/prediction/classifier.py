@@ -20,6 +20,7 @@ from ..kernels import Array
 from ..layers.validation import as_int
 from ..models.factory import Xception, load_model
 from ..models.model import Model
+from ..models.outputs import select_output
 from .decoding import Decoder
 from .preprocessing import Preprocessor
 from .results import Predictions
@@ -37,7 +38,7 @@ class Classifier:
     `predict`, `explain` and `evaluate` all use a classifier, so that they agree.
 
     Args:
-        model: A model that takes one photograph and gives the scores of its classes, or the path of its
+        model: A model that takes a photograph and gives the scores of its classes, or the path of its
             file. By default Xception with the ImageNet classifier.
         class_names: Names of the classes in the order of the model's outputs, or a file that holds them
             (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
@@ -49,16 +50,17 @@ class Classifier:
             "bicubic", "hamming", "box" or "lanczos". None: as recorded, else "bilinear".
         from_logits: Whether the scores are logits, which are converted to probabilities. None: as
             recorded, else as the model's last layers say.
+        output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
 
     Attributes:
-        model: The model.
+        model: The model; of one with several outputs, the part that computes this output.
         preprocessor: Reads, resizes and scales photographs.
         decoder: Converts outputs to probabilities, and names the classes.
 
     Raises:
         TypeError: `model` is neither a model nor a path.
-        ValueError: The model does not take a photograph or has no classifier, the number of class names
-            is wrong, or an option is unknown.
+        ValueError: The model does not take a photograph, has no classifier, or several outputs of which
+            none is named; the number of class names is wrong, or an option is unknown.
         OSError: There is no such file, or the ImageNet weights are not available.
         ModelFileError: The model file is damaged or not supported.
 
@@ -78,12 +80,13 @@ class Classifier:
         scaling: ScalingArgument = "auto",
         interpolation: Interpolation | None = None,
         from_logits: bool | None = None,
+        output_name: str | None = None,
     ) -> None:
         if isinstance(model, Classifier):
             raise TypeError(
                 "model must be a Model or the path of a model file, got a Classifier: use its .model"
             )
-        self.model = as_model(model)
+        self.model = select_output(as_model(model), output_name)
         self.preprocessor = Preprocessor(self.model, scaling, interpolation)
         self.decoder = Decoder(self.preprocessor, class_names, from_logits)
 
@@ -136,6 +139,9 @@ class Classifier:
 
         Yields:
             The photographs of a batch that could be read, and their scores (n, classes).
+
+        Raises:
+            ValueError: The model has other inputs besides the photograph.
         """
         photographs = find_photographs(images, log)
         total = len(photographs) if isinstance(photographs, list) else None
@@ -145,6 +151,7 @@ class Classifier:
         self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
     ) -> Iterator[tuple[list[Photograph], Array]]:
         """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
+        self.preprocessor.check_only_input()
         with ProgressBar(total, "photo", verbose) as bar:
             yield from compute_batches(
                 photographs,
@@ -172,6 +179,7 @@ def predict(
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
+    output_name: str | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Predictions:
@@ -190,6 +198,7 @@ def predict(
             infers it from the model (see `Classifier`).
         from_logits: Whether the model's scores are logits, which are converted to probabilities; None
             infers it from the model.
+        output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
@@ -201,8 +210,8 @@ def predict(
 
     Raises:
         TypeError: `images` or `model` is of another type.
-        ValueError: The model does not take a photograph or has no classifier, the number of class names
-            is wrong, or an option is unknown.
+        ValueError: The model does not take a photograph alone, has no classifier, or several outputs of
+            which none is named; the number of class names is wrong, or an option is unknown.
         OSError: A photograph or model file cannot be read, or the ImageNet weights are not available
             (ImageError, FileNotFoundError, DownloadError).
         ModelFileError: The model file is damaged or not supported.
@@ -218,7 +227,9 @@ def predict(
     """
     check_no_model("predict(images, model)", images=images)
     top = as_int("top", top)
-    classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    classifier = as_classifier(
+        model, class_names=class_names, scaling=scaling, from_logits=from_logits, output_name=output_name
+    )
     log = FailureLog(on_error)
     predictions = Predictions()
     for photographs, probabilities in classifier.stream(images, log, verbose):
@@ -234,6 +245,7 @@ def as_classifier(
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
+    output_name: str | None = None,
 ) -> Classifier:
     """Return the classifier that a model and options stand for.
 
@@ -242,18 +254,23 @@ def as_classifier(
         class_names: See `Classifier`.
         scaling: See `Classifier`.
         from_logits: See `Classifier`.
+        output_name: See `Classifier`.
 
     Raises:
         TypeError: `model` is none of these.
         ValueError: Options are given together with a Classifier, which has decided them.
     """
     if isinstance(model, Classifier):
-        if class_names is not None or scaling != "auto" or from_logits is not None:
+        if scaling != "auto" or (class_names, from_logits, output_name) != (None, None, None):
             raise ValueError(
-                "a Classifier has decided class_names, scaling and from_logits: give them to Classifier(…)"
+                "a Classifier has decided class_names, scaling, from_logits and output_name: give them to "
+                "Classifier(…)"
             )
         return model
-    return Classifier(as_model(model), class_names=class_names, scaling=scaling, from_logits=from_logits)
+    return Classifier(
+        as_model(model), class_names=class_names, scaling=scaling, from_logits=from_logits,
+        output_name=output_name,
+    )  # fmt: skip
 
 
 def as_model(model: ModelArgument) -> Model:

@@ -89,8 +89,12 @@ def gives_probabilities(preprocessor: Preprocessor) -> bool:
     last = last_activation(model)
     if last is not None:
         return last in ("softmax", "sigmoid")
-    grey = np.full((1, *preprocessor.size, 3), GREY[preprocessor.scaling], np.float32)
-    (outputs,) = model.plan.run(grey).values()
+    x = {  # grey, and 0 for the other inputs
+        name: np.zeros((1, *(size or 1 for size in model.graph.nodes[name].output_shape)), np.float32)
+        for name in model.input_names
+    }
+    x[preprocessor.input_name] = np.full((1, *preprocessor.size, 3), GREY[preprocessor.scaling], np.float32)
+    (outputs,) = model.plan.run(x).values()
     return bool(outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 

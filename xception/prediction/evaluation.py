@@ -249,6 +249,7 @@ def evaluate(
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     from_logits: bool | None = None,
+    output_name: str | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Evaluation:
@@ -263,6 +264,7 @@ def evaluate(
         class_names: As for `predict`.
         scaling: As for `predict`.
         from_logits: As for `predict`.
+        output_name: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
@@ -287,7 +289,9 @@ def evaluate(
         (2, True)
     """
     check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
-    classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    classifier = as_classifier(
+        model, class_names=class_names, scaling=scaling, from_logits=from_logits, output_name=output_name
+    )
     check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     log = FailureLog(on_error)
     photographs, truth = label_photographs(images, labels, classifier.class_names, log)

@@ -26,7 +26,7 @@ from ..engine.plan import BATCH_SHARE
 from ..graph.budget import check_memory
 from ..kernels import Array
 from ..limits import get_limits
-from ..models.inputs import image_input, own_scaling
+from ..models.inputs import image_inputs, own_scaling
 from ..models.model import Model
 
 if TYPE_CHECKING:
@@ -49,13 +49,14 @@ class Preprocessor:
     before what the model's layers say.
 
     Args:
-        model: A model with one input for photographs.
+        model: A model with an input for photographs.
         scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto": as recorded, else as
             `infer_scaling` says.
         interpolation: Pillow's filter for resizing. None: as recorded, else "bilinear".
 
     Attributes:
         model: The model.
+        input_name: The input that takes photographs; of several, the first.
         size: (height, width) of its input; 299×299 where the model takes any size.
         scaling: "tf", "unit" or "none".
         interpolation: The filter.
@@ -75,12 +76,22 @@ class Preprocessor:
         if interpolation is not None:
             check_option("interpolation", interpolation, INTERPOLATIONS)
         self.model = model
+        self.input_name = photograph_input(model)
         self.size = image_size(model)
         check_memory(model.name, self.size[0] * self.size[1] * 3 * BYTES_PER_VALUE)
         if scaling == "auto":
             scaling = model.preprocessing.scaling or infer_scaling(model)
         self.scaling: Scaling = scaling
         self.interpolation: Interpolation = interpolation or model.preprocessing.interpolation or "bilinear"
+
+    def check_only_input(self) -> None:
+        """Raise ValueError if the model has other inputs besides the photograph."""
+        names = self.model.input_names
+        if len(names) > 1:
+            raise ValueError(
+                f"{self.model.name} takes {len(names)} inputs, {', '.join(names)}, expected one photograph; "
+                "give arrays for all of them to the model's own predict(), or to explain()"
+            )
 
     def load(self, source: ImageLike) -> NDArray[np.uint8]:
         """Read a photograph as pixels 0…255 of the model's size: (height, width, 3)."""
@@ -117,6 +128,7 @@ class Preprocessor:
             TypeError: `pixels` is a generator, a path, or another object that is no array.
             ValueError: `pixels` has another shape, or holds something other than finite real numbers.
         """
+        self.check_only_input()
         x = self.scale(as_real_array(pixels, f"pixels of shape (n, {self.size[0]}, {self.size[1]}, 3)"))
         # The caller opted out of scaling, so do not warn.
         with warnings.catch_warnings() if self.scaling == "none" else nullcontext():
@@ -125,19 +137,28 @@ class Preprocessor:
             return function(x)
 
 
+def photograph_input(model: Model) -> str:
+    """Return the name of the input that takes photographs; of several, the first.
+
+    Raises:
+        ValueError: There is none.
+    """
+    names = image_inputs(model.graph)
+    if not names:
+        raise ValueError(
+            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, 3); "
+            "call the model's own predict() with its inputs"
+        )
+    return names[0]
+
+
 def image_size(model: Model) -> tuple[int, int]:
     """Return the (height, width) of photographs that a model takes.
 
     Raises:
         ValueError: The model takes something other than photographs.
     """
-    name = image_input(model.graph)
-    if name is None or len(model.graph.inputs) > 1:
-        raise ValueError(
-            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, 3); "
-            "call the model's own predict() with its inputs"
-        )
-    height, width, _ = model.graph.nodes[name].output_shape
+    height, width, _ = model.graph.nodes[photograph_input(model)].output_shape
     return height or DEFAULT_SIZE, width or DEFAULT_SIZE
 
 
@@ -148,9 +169,10 @@ def infer_scaling(model: Model) -> Scaling:
     `Rescaling` takes 0…255, unless these layers make a white pixel larger than 255: (x − 0.5) / 0.2, for
     example, is meant for 0…1.
     """
-    scaling_nodes = own_scaling(model.graph)
+    name = photograph_input(model)
+    scaling_nodes = own_scaling(model.graph, name)
     if not scaling_nodes:
         return "tf"
     white = np.full((1, *image_size(model), 3), WHITE, np.float32)
-    (scaled,) = model.graph.evaluate(model.parameters, white, scaling_nodes[-1:]).values()
+    (scaled,) = model.graph.evaluate(model.parameters, {name: white}, scaling_nodes[-1:]).values()
     return "unit" if np.abs(scaled).max() > WHITE else "none"
