@@ -46,9 +46,7 @@ def tags(count, size):
 
 
 def test_folders_list_every_suffix_of_these_formats():
-    assert {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".heic", ".heif", ".hif"} <= set(
-        SUFFIXES
-    )
+    assert {".jpg", ".jpe", ".jfif", ".mpo", ".apng", ".tiff", ".heic", ".heif", ".hif"} <= set(SUFFIXES)
     registered = {suffix: name.replace("MPO", "JPEG") for suffix, name in Image.EXTENSION.items()}
     names = {entry.name for entry in FORMATS}
     missing = {suffix for suffix, name in registered.items() if name in names and suffix not in SUFFIXES}

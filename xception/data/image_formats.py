@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ImageFormat:
     @property
     def is_installed(self) -> bool:
         """Whether the package that reads it is installed, as far as can be said without importing it."""
-        return not self.extra or importlib.util.find_spec(self.plugin.partition(".")[0]) is not None
+        return not self.extra or find_spec(self.plugin.partition(".")[0]) is not None
 
     @property
     def advice(self) -> str:
