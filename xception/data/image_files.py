@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ImageError
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
+from .heif import check_heif
 from .image_formats import (
     BYTES_PER_PIXEL,
     FORMAT_NAMES,
@@ -166,6 +167,8 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
         check_tags(stream, name)
     elif image_format.name == "AVIF":
         check_embedded_tags(stream, name)
+    elif image_format.name == "HEIF":
+        check_heif(stream, name)
     elif image_format.name == "PPM":
         check_ppm_comments(stream, name)
     stream.seek(0)

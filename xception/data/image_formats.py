@@ -76,7 +76,7 @@ FORMATS = (
     # Named as such, or as an image that may be coded in any way ("mif1"), with HEVC among the ways.
     _format("HEIF", rb".{4}ftyp(?:(?:mif1|msf1).{4}(?:.{4})*?)?he[iv][cxms]",
             ".heic", ".heif", ".hif", ".heics", ".heifs",
-            bytes_per_pixel=24, max_header_bytes=None, extra="heif"),
+            bytes_per_pixel=16, max_header_bytes=None, extra="heif"),
     _format("AVIF", rb".{4}ftyp", ".avif", ".avifs", bytes_per_pixel=28, max_header_bytes=None),
     _format("QOI", rb"qoif", ".qoi"),
     _format("SGI", rb"\x01\xda", ".sgi", ".rgb", ".rgba", ".bw"),
