@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import sys
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_metadata_that_repeat_the_same_bytes_are_refused(version, items, picture
     ],
 )
 def test_entries_are_counted(content):
-    with pytest.raises(xception.ImageError, match="has more than [0-9,]+ pictures, items or parts of them"):
+    with pytest.raises(xception.ImageError, match=r"has more than [0-9,]+ pictures, items or parts of them"):
         xception.load_image(HEADER + content)
 
 
@@ -100,6 +101,14 @@ def test_photographs(encoded, tmp_path, mode):
     np.testing.assert_array_equal(xception.load_image(data, None), pixels)
     np.testing.assert_array_equal(xception.load_image(Image.open(io.BytesIO(data)), None), pixels)
     assert search_folder(str(tmp_path)).paths == [str(tmp_path / "IMG_0001.HEIC")]
+
+
+def test_the_library_finds_pillow_heif_itself(encoded, tmp_path):
+    (tmp_path / "photo.heic").write_bytes(encoded(RED))
+    code = "import sys, xception; print(xception.load_image(sys.argv[1], None).shape)"
+    arguments = [sys.executable, "-c", code, str(tmp_path / "photo.heic")]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert result.stdout == "(64, 96, 3)\n"
 
 
 def test_a_brand_for_any_coding(encoded):
