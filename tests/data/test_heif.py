@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -21,6 +22,13 @@ def test_without_pillow_heif_the_message_says_what_to_install(monkeypatch, tmp_p
     message = r'photo\.jpg: is a HEIF file; to read it: pip install "xception\[heif\]"'
     with pytest.raises(xception.ImageError, match=message):
         xception.load_image(tmp_path / "photo.jpg")
+
+
+def test_a_libheif_without_limits_is_not_used(monkeypatch):
+    old = types.SimpleNamespace(libheif_version=lambda: "1.21.2")
+    monkeypatch.setitem(sys.modules, "pillow_heif", old)
+    with pytest.raises(xception.ImageError, match=r"libheif 1\.21\.2 may decode any number of pixels"):
+        xception.load_image(HEADER)
 
 
 def box(kind, content):

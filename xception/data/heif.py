@@ -21,6 +21,8 @@ MAX_REPEATED_BYTES = 64 << 20
 #: Sizes, parts of items, and items that describe others. A photograph of a telephone has a hundred; each
 #: takes a microsecond here.
 MAX_ENTRIES = 100_000
+#: The first that was seen to refuse pictures larger than they declare; 1.21 was not.
+MIN_LIBHEIF = (1, 23)
 #: Tables of items, of which a file has one.
 MAX_TABLES = 16
 
@@ -42,6 +44,7 @@ def check_heif(stream: IO[bytes], name: str) -> None:
         stream: The file, at its beginning. Damage in it is left to its decoder.
         name: What the image is called in messages.
     """
+    _check_version(name)
     data = stream.read(MAX_SEARCHED_BYTES)
     maximum = get_limits().max_pixels
     bytes_per_pixel = next(entry.bytes_per_pixel for entry in FORMATS if entry.name == "HEIF")
@@ -68,6 +71,20 @@ def check_heif(stream: IO[bytes], name: str) -> None:
                 copied += lengths.get(item, 0) * pictures
     if max(copied, sum(lengths.values()) - len(data)) > MAX_REPEATED_BYTES:
         raise ImageError(f"{name}: declares the same bytes too many times, as metadata or parts of pictures")
+
+
+def _check_version(name: str) -> None:
+    """Raise ImageError if a libheif is installed that decodes more pixels than a picture declares."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return
+    version = pillow_heif.libheif_version()
+    if tuple(map(int, version.split(".")[:2])) < MIN_LIBHEIF:
+        raise ImageError(
+            f"{name}: libheif {version} may decode any number of pixels; to read HEIF files: "
+            'pip install --upgrade "xception[heif]"'
+        )
 
 
 def _limited(entries: Iterable[T], maximum: int, name: str) -> Iterator[T]:
