@@ -40,7 +40,7 @@ def test_photographs_that_cannot_be_read_are_named_and_the_others_go_on(run, own
     assert err.splitlines() == [
         "xception: warning: 1 photograph outside any sub-folder left out",
         f"xception: {photographs / 'cup' / 'broken.jpg'}: is not an image in a format that is read here "
-        "(JPEG, PNG, WEBP, TIFF, GIF, BMP, PPM, JPEG2000, AVIF, QOI, SGI, PCX, TGA)",
+        "(JPEG, PNG, WEBP, TIFF, GIF, BMP, PPM, JPEG2000, HEIF, AVIF, QOI, SGI, PCX, TGA)",
     ]
 
 

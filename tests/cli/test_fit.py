@@ -48,3 +48,16 @@ def test_outputs_that_cannot_be_written_are_refused_first(run, two_folders, tmp_
     status, _, err = run("fit", two_folders, "--output", tmp_path / name)
     assert status == 1
     assert message in err
+
+
+def test_classes_in_any_suffix_are_kept_and_other_files_are_counted(run, two_folders, tmp_path):
+    for number, path in enumerate((two_folders / "things").iterdir()):
+        path.rename(path.with_suffix((".jfif", ".JPE")[number]))
+    for name in ("animals/notes.txt", "birds/1.mov", "birds/2.mov"):
+        (two_folders / name).parent.mkdir(exist_ok=True)
+        (two_folders / name).touch()
+    status, _, err = run("fit", two_folders, "--output", tmp_path / "mine.keras")
+    assert status == 0
+    assert "left out 3 other files: 2 .mov, 1 .txt" in err
+    assert "no photographs in birds (only 2 .mov)" in err
+    assert "2 classes, from 4 photographs" in err

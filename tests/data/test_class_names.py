@@ -1,7 +1,10 @@
 """Class names, from files and from Python."""
 
+import io
 import json
+import pickle
 
+import numpy as np
 import pytest
 
 import xception
@@ -20,6 +23,8 @@ def file(tmp_path, content, name="class_names.txt"):
     "content",
     [
         "cat\ndog\nMeerkatze, große",
+        "0 cat\n1 dog\n2 Meerkatze, große\n",
+        "\ufeff0\tcat\r\n1  dog \r\n2 Meerkatze, große\r\n",
         "\ufeffcat\r\n dog\t\r\nMeerkatze, große\r\n\r\n",
         '["cat", "dog", "Meerkatze, gro\\u00dfe"]',
         ' {"dog": 1, "cat": 0, "Meerkatze, große": 2}',
@@ -43,6 +48,65 @@ def test_many_classes_are_ordered_by_number(tmp_path):
     assert [name for _, name in xception.read_class_names(file(tmp_path, content))] == [
         f"class {number}" for number in range(120)
     ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0 cat", "2 dog"],
+        ["1 cat", "2 dog"],
+        ["0 cat", "dog"],
+        ["0 cat", "1"],
+        ["0", "1"],
+        ["0cat", "1dog"],
+        ["00 cat", "01 dog"],
+    ],
+)
+def test_numbers_are_part_of_names_unless_every_line_has_its_own(tmp_path, lines):
+    names = xception.read_class_names(file(tmp_path, "\n".join(lines)))
+    assert [name for _, name in names] == lines
+
+
+def npy(array, **changes):
+    """The `.npy` file of an array, with another header where `changes` says so."""
+    stream = io.BytesIO()
+    header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape, **changes}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue() + array.tobytes()
+
+
+TEXTS = np.array(["cat", "dog", "Meerkatze, große"])
+
+
+@pytest.mark.parametrize("array", [TEXTS, TEXTS.astype(">U20"), np.char.encode(TEXTS)])
+def test_arrays_of_class_names(tmp_path, array):
+    np.save(tmp_path / "classes.npy", array)
+    assert xception.read_class_names(tmp_path / "classes.npy") == ANIMALS
+    assert xception.read_class_names(file(tmp_path, npy(array))) == ANIMALS
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy(TEXTS, descr="|O"), r"is a pickle and not read; .*np\.save\(path, classes\.astype\(str\)\)"),
+        (npy(np.arange(3)), r"expected an array of texts \(n,\), got int64 \(3,\)"),
+        (npy(TEXTS[None]), r"expected an array of texts \(n,\), got str\d+ \(1, 3\)"),
+        (npy(TEXTS, shape=(10**12,)), "is a damaged .npy file"),
+        (npy(TEXTS, shape=(-3,)), "is a damaged .npy file"),
+        (npy(TEXTS, descr="<U0"), "is a damaged .npy file"),
+        (npy(TEXTS)[:-4], "is a damaged .npy file"),
+        (npy(TEXTS)[:40], "is a damaged .npy file"),
+        (npy(TEXTS[:0]), "is a damaged .npy file"),
+        (npy(np.array([0x7FFFFFFF], np.uint32), descr="<U1"), "not UTF-8 text"),
+        (npy(np.array([b"\xff"])), "not UTF-8 text"),
+        (npy(np.array(["cat", ""])), "class 1 should have a name"),
+        (pickle.dumps({"classes_": TEXTS}), "is a pickle of Python objects.*np\\.save"),
+        (b"PK\x03\x04" + bytes(30), "is an archive; save the names as text"),
+    ],
+)
+def test_arrays_and_pickles_that_hold_no_class_names(tmp_path, content, message):
+    with pytest.raises(ValueError, match=f"^class_names.txt: .*{message}"):
+        xception.read_class_names(file(tmp_path, content))
 
 
 @pytest.mark.parametrize(

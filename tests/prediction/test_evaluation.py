@@ -1,6 +1,7 @@
 """How often a classifier is right."""
 
 import json
+import warnings
 import weakref
 
 import numpy as np
@@ -66,7 +67,8 @@ def test_folders_are_matched_by_name_never_by_position(folder):
     """A class without photographs does not shift those behind it."""
     (folder / "green" / "1.png").unlink()
     shuffled = Classifier(model(weights=np.eye(3)[:, [2, 1, 0]]), class_names=NAMES[::-1])
-    evaluation = evaluate(folder, model=shuffled)
+    with pytest.warns(UserWarning, match="no photographs in green"):
+        evaluation = evaluate(folder, model=shuffled)
     assert evaluation.correct == 3
     green = evaluation.per_class[1]
     assert green == ("1", "green", 0, 1, 0, 0.0, None)
@@ -177,6 +179,21 @@ def test_photographs_outside_any_folder_are_left_out_with_a_warning(classifier, 
     Image.fromarray(RED).save(folder / "sheet.png")
     with pytest.warns(UserWarning, match="1 photograph outside any sub-folder left out"):
         assert len(evaluate(folder, model=classifier)) == 5
+
+
+def test_folders_that_are_no_classes_are_left_out_with_a_warning(classifier, folder):
+    for name in ("__MACOSX/red", ".ipynb_checkpoints", "videos"):
+        (folder / name).mkdir(parents=True)
+    (folder / "videos" / "red.mov").touch()
+    Image.fromarray(RED).save(folder / "__MACOSX" / "red" / "0.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(evaluate(folder, model=classifier)) == 5
+    assert [str(warning.message) for warning in caught] == [
+        "left out 1 other file: 1 .mov",
+        "skipped .ipynb_checkpoints, __MACOSX",
+        "no photographs in videos (only 1 .mov)",
+    ]
 
 
 def test_labels_stay_with_their_photographs_when_some_cannot_be_read(classifier, folder):

@@ -49,8 +49,9 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `build_classifier`."""
     add_model(parser, "weights of an Xception of your own instead of ImageNet's")
     parser.add_argument(
-        "--class-names", metavar="FILE", help="names of the classes: a text file with one per line, or JSON"
-    )
+        "--class-names", metavar="FILE",
+        help="names of the classes: a text file with one per line, JSON, or .npy",
+    )  # fmt: skip
     parser.add_argument(
         "--from-logits", type=optional_bool, default=None, metavar="{auto,yes,no}",
         help="whether the model's scores are logits, which are converted to probabilities (auto)",

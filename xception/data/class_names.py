@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .regular_files import open_regular_file
 
@@ -23,12 +27,22 @@ HARMLESS = "\u200c\u200d\u00a0\u202f"
 #: A larger file holds something else; reading it would only fill memory.
 MAX_FILE_BYTES = 16 << 20
 
+#: The beginning of what Python's pickle writes since version 2 of its protocol, such as a LabelEncoder.
+PICKLE = re.compile(rb"\x80[\x02-\x05]")
+SAVING_ADVICE = "save the names as text: np.save(path, classes.astype(str)), of an encoder its classes_"
+
 
 def read_class_names(path: str | os.PathLike[str]) -> ClassNames:
     """Read class names from a file.
 
-    The file is UTF-8 text with one name per line, or JSON: a list of names, Keras's class index
-    `{"0": ["n01440764", "tench"], …}`, or a generator's `class_indices` `{"cat": 0, "dog": 1}`.
+    The file is one of these:
+
+    - UTF-8 text with one name per line. If every line begins with its own number, from 0 on, as Teachable
+      Machine writes `0 cat`, the numbers are not part of the names.
+    - JSON: a list of names, Keras's class index `{"0": ["n01440764", "tench"], …}`, or a generator's
+      `class_indices` `{"cat": 0, "dog": 1}`.
+    - `.npy`: an array of texts (n,), such as `np.save(path, encoder.classes_.astype(str))` writes. Arrays
+      of Python objects are pickles, which are not read.
 
     Args:
         path: The file.
@@ -134,17 +148,51 @@ def ambiguity(name: str, indices: Iterable[int], class_names: ClassNames) -> str
 
 
 def _parse(content: bytes) -> Any:
-    """Return one name per line, or whatever the JSON holds."""
+    """Return one name per line, the texts of an array, or whatever the JSON holds."""
+    if content.startswith(np.lib.format.MAGIC_PREFIX):
+        return _parse_array(content)
+    if PICKLE.match(content) or content.startswith(b"PK\x03\x04"):
+        kind = "an archive" if content.startswith(b"PK") else "a pickle of Python objects, which is not read"
+        raise ValueError(f"is {kind}; {SAVING_ADVICE}")
     try:
         text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text, expected class names") from None
     if text[:1] not in ("[", "{"):
-        return [line.strip() for line in text.splitlines()]
+        return _without_numbers([line.strip() for line in text.splitlines()])
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not valid JSON ({error})") from None
+
+
+def _without_numbers(lines: list[str]) -> list[str]:
+    """Return lines without the numbers of Teachable Machine: "0 cat", "1 dog", …, on each line its own."""
+    parts = [line.split(maxsplit=1) for line in lines]
+    is_numbered = all(len(part) == 2 and part[0] == str(index) for index, part in enumerate(parts))
+    return [name for _, name in parts] if is_numbered else lines
+
+
+def _parse_array(content: bytes) -> list[str]:
+    """Return the texts of a `.npy` file. What its header declares is compared with what the file holds."""
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = headers[version](stream)
+    except Exception:  # whatever NumPy raises
+        raise ValueError("is a damaged .npy file") from None
+    if dtype.hasobject:
+        raise ValueError(f"is an array of Python objects, which is a pickle and not read; {SAVING_ADVICE}")
+    if dtype.kind not in "US" or len(shape) != 1:
+        raise ValueError(f"expected an array of texts (n,), got {dtype.name} {shape}; {SAVING_ADVICE}")
+    if not 0 < shape[0] * dtype.itemsize == len(content) - stream.tell():
+        raise ValueError(f"is a damaged .npy file: it declares {shape[0]} texts of {dtype.itemsize} bytes")
+    try:
+        texts = np.frombuffer(content, dtype, offset=stream.tell()).tolist()
+        return [text if isinstance(text, str) else text.decode() for text in texts]
+    except (ValueError, SystemError):  # numbers that are no code points
+        raise ValueError("holds bytes that are not UTF-8 text, expected class names") from None
 
 
 def _in_order(names: Mapping[Any, Any]) -> list[Any]:

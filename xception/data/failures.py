@@ -1,11 +1,15 @@
-"""Failures: the photographs that cannot be read, raised or skipped and recorded."""
+"""Failures: photographs that cannot be read, raised or skipped and recorded; notes on what is left out."""
 
 from __future__ import annotations
 
+import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from ..errors import printable
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class FailureLog:
 
     Attributes:
         failures: What was skipped.
+        notes: What was left out on purpose, as the warnings said.
 
     Raises:
         ValueError: `on_error` is none of these.
@@ -46,6 +51,7 @@ class FailureLog:
         if on_error not in ("raise", "skip") and not callable(on_error):
             raise ValueError(f'on_error must be "raise", "skip" or a function, got {on_error!r}')
         self.failures: list[Failure] = []
+        self.notes: list[str] = []
         self._on_error = on_error
 
     def add(self, index: int | None, path: str | None, error: Exception) -> None:
@@ -57,6 +63,22 @@ class FailureLog:
         self.failures.append(failure)
         if callable(self._on_error):
             self._on_error(failure)
+
+    def note(self, message: str) -> None:
+        """Warn of what is left out on purpose, where the library was called. The same is said once."""
+        message = printable(message)
+        if message not in self.notes:
+            self.notes.append(message)
+            warnings.warn(message, stacklevel=_caller_level())
+
+
+def _caller_level() -> int:
+    """Return the `stacklevel` of the first caller outside this package, for a warning of the caller's."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _forget_locals(error: BaseException | None) -> None:

@@ -13,7 +13,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ImageError
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
-from .image_formats import BYTES_PER_PIXEL, FORMAT_NAMES, FORMATS, ImageFormat, decoder_bytes
+from .heif import check_heif
+from .image_formats import (
+    BYTES_PER_PIXEL,
+    FORMAT_NAMES,
+    FORMATS,
+    SIGNATURE_BYTES,
+    ImageFormat,
+    decoder_bytes,
+    find_format,
+)
 from .metadata import (
     MAX_SCANNED_PIXELS,
     JpegStructure,
@@ -30,7 +39,6 @@ if TYPE_CHECKING:
 
 #: Formats that are read at once, without their pixels, would otherwise fill memory.
 MAX_FILE_BYTES = 256 << 20
-SIGNATURE_BYTES = 16
 #: What may be read before the pixels without counting as memory: usual metadata.
 FREE_BYTES = 1 << 20
 
@@ -146,7 +154,9 @@ def _seekable(stream: IO[bytes], name: str) -> IO[bytes]:
 
 @contextmanager
 def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
-    image_format = _identify(stream.read(SIGNATURE_BYTES), name)
+    image_format = find_format(stream.read(SIGNATURE_BYTES))
+    if image_format is None:
+        raise _unknown_format(name)
     structure = JpegStructure()
     stream.seek(0)
     if image_format.name == "JPEG":
@@ -157,6 +167,8 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
         check_tags(stream, name)
     elif image_format.name == "AVIF":
         check_embedded_tags(stream, name)
+    elif image_format.name == "HEIF":
+        check_heif(stream, name)
     elif image_format.name == "PPM":
         check_ppm_comments(stream, name)
     stream.seek(0)
@@ -179,13 +191,6 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
         yield image
 
 
-def _identify(prefix: bytes, name: str) -> ImageFormat:
-    for image_format in FORMATS:
-        if image_format.signature.match(prefix):
-            return image_format
-    raise _unknown_format(name)
-
-
 def _unknown_format(name: str) -> ImageError:
     names = ", ".join(image_format.name for image_format in FORMATS)
     return ImageError(f"{name}: is not an image in a format that is read here ({names})")
@@ -195,9 +200,13 @@ def _open_format(reader: _Reader, image_format: ImageFormat, name: str, maximum:
     from PIL import Image
 
     try:
-        importlib.import_module(f"PIL.{image_format.plugin}")
+        importlib.import_module(image_format.plugin)  # which registers it, as Pillow's own plugins
         factory, accept = Image.OPEN[image_format.name]
     except (ImportError, KeyError):
+        if image_format.extra:
+            raise ImageError(
+                f"{name}: is a {image_format.name} file; to read it: {image_format.advice}"
+            ) from None
         raise ImageError(f"{name}: this version of Pillow does not read {image_format.name}") from None
     prefix = reader.read(SIGNATURE_BYTES)
     reader.seek(0)

@@ -37,8 +37,8 @@ def load_image(
     is dropped, as Keras drops it.
 
     Files are read in the formats AVIF, BMP, GIF, JPEG, JPEG 2000, PCX, PNG, PPM, QOI, SGI, TGA, TIFF and
-    WebP, as far as Pillow was built with them. Limits on their pixels, and on the memory that decoding
-    takes, are set by `xception.set_limits(max_pixels=…)`.
+    WebP, as far as Pillow was built with them, and in HEIF with `pip install "xception[heif]"`. Limits on
+    their pixels, and on the memory that decoding takes, are set by `xception.set_limits(max_pixels=…)`.
 
     Args:
         source: A path, the bytes of a file, an open binary file, a PIL image, or an array of pixels

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .failures import FailureLog
-from .image_formats import SUFFIXES
+from .folders import FolderContents, describe_left_out, search_folder, top_folder
 
 if TYPE_CHECKING:
     from .images import ImageLike
@@ -37,17 +37,20 @@ class Photograph:
     label: str = ""
 
 
-def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph] | Iterator[Photograph]:
+def find_photographs(
+    images: ImagesLike, log: FailureLog, folders: list[FolderContents] | None = None
+) -> Sequence[Photograph] | Iterator[Photograph]:
     """List the photographs that `images` stands for.
 
-    A folder stands for all photographs below it, sorted by path, without hidden files. A file that
-    folders or patterns list several times is taken once; a file that is named itself is taken each
-    time. An array (n, h, w, 3) is n photographs.
+    A folder stands for all photographs below it, sorted by path, without hidden files; a warning counts the
+    other files. A file that folders or patterns list several times is taken once; a file that is named
+    itself is taken each time. An array (n, h, w, 3) is n photographs.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable
             of these.
-        log: Records folders and patterns without photographs.
+        log: Records folders and patterns without photographs, and warns of what is left out.
+        folders: Where given, what is in each folder is appended.
 
     Returns:
         A list of the photographs; of a generator an iterator, which takes one image at a time.
@@ -55,9 +58,10 @@ def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph
     Raises:
         TypeError: `images` is none of these.
     """
+    folders = [] if folders is None else folders
     if isinstance(images, Iterator) and not hasattr(images, "read"):
-        return _expand(images, log)
-    return list(_expand(_as_iterable(images), log))
+        return _expand(images, log, folders)
+    return list(_expand(_as_iterable(images), log, folders))
 
 
 def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
@@ -76,7 +80,9 @@ def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
     )
 
 
-def _expand(images: Iterable[ImageLike], log: FailureLog) -> Iterator[Photograph]:
+def _expand(
+    images: Iterable[ImageLike], log: FailureLog, folders: list[FolderContents]
+) -> Iterator[Photograph]:
     index = 0
     seen: set[str] = set()
     searched: set[str] = set()  # those of `seen` that a folder or pattern stands for
@@ -87,34 +93,33 @@ def _expand(images: Iterable[ImageLike], log: FailureLog) -> Iterator[Photograph
             index += 1
             continue
         location = os.fspath(image)
+        is_folder = os.path.isdir(location)
         try:
-            paths = list_files(location)
+            if is_folder:
+                folders.append(search_folder(location))
+            paths = folders[-1].paths if is_folder else _match_files(location)
         except OSError as error:
             log.add(None, location, error)
             continue
-        is_folder, is_named = os.path.isdir(location), paths == [location]
+        is_named = paths == [location]
         for path in paths:
             if path in (searched if is_named else seen):
                 continue
             seen.add(path)
             if not is_named:
                 searched.add(path)
-            yield Photograph(index, path, path, _top_folder(path, location) if is_folder else "")
+            yield Photograph(index, path, path, top_folder(path, location) if is_folder else "")
             index += 1
-
-
-def _top_folder(path: str, location: str) -> str:
-    """Return the sub-folder of a folder that a file is in, at any depth; "" if it is in none."""
-    name, separator, _ = os.path.relpath(path, location).partition(os.sep)
-    return name if separator else ""
+    if left_out := describe_left_out(folders):
+        log.note(left_out)
 
 
 def list_files(location: str) -> list[str]:
     """Return the files that a path, a folder, or a pattern stands for, sorted.
 
     Args:
-        location: A file (it need not exist), a folder (searched at any depth, without hidden files), or
-            a pattern of `glob`'s, which may contain "**".
+        location: A file (it need not exist), a folder (see `search_folder`), or a pattern of `glob`'s,
+            which may contain "**".
 
     Returns:
         Their paths.
@@ -123,23 +128,10 @@ def list_files(location: str) -> list[str]:
         FileNotFoundError: A folder holds no photographs, or no file matches the pattern.
         PermissionError: A folder cannot be read.
     """
-    if os.path.isdir(location):
-        paths = []
-        if not os.access(location, os.R_OK | os.X_OK):
-            raise PermissionError(f"{location}: no permission to read this folder")
-        visited: set[str] = set()  # links may lead in circles
-        for folder, folders, names in os.walk(location, followlinks=True):
-            resolved = os.path.realpath(folder)
-            if resolved in visited:
-                folders[:] = []
-                continue
-            visited.add(resolved)
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            shown = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
-            paths += [os.path.join(folder, name) for name in shown]
-        if not paths:
-            raise FileNotFoundError(f"{location}: there are no photographs in this folder")
-        return sorted(paths)
+    return search_folder(location).paths if os.path.isdir(location) else _match_files(location)
+
+
+def _match_files(location: str) -> list[str]:
     if os.path.exists(location) or not glob.has_magic(location):
         return [location]  # opening it will tell whether it can be read
     matches = [match for match in glob.glob(location, recursive=True) if not os.path.isdir(match)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import numpy as np
 from ..console.text import count_of
 from ..data.class_names import ClassNames, ambiguity, find_by_name
 from ..data.failures import FailureLog
+from ..data.folders import FolderContents, describe_classes
 from ..data.photographs import Photograph, find_photographs
 
 if TYPE_CHECKING:
@@ -43,17 +43,37 @@ def label_photographs(
     if labels is not None:
         truth = match_labels(list_labels(labels, images), class_names)
         return check_count(find_photographs(images, log), len(truth)), dict(enumerate(truth))
-    photographs = list(find_photographs(images, log))
+    photographs = label_by_folder(images, log)
     labelled = [photograph for photograph in photographs if photograph.label]
     if photographs and not labelled:
         raise ValueError(
             "the photographs have no labels: give a folder with a sub-folder per class, or the labels"
         )
-    outside = len(photographs) - len(labelled)
-    if outside:
-        warnings.warn(f"{count_of(outside, 'photograph')} outside any sub-folder left out", stacklevel=3)
     truth = match_labels([photograph.label for photograph in labelled], class_names)
     return labelled, {photograph.index: index for photograph, index in zip(labelled, truth, strict=True)}
+
+
+def label_by_folder(images: ImagesLike, log: FailureLog) -> list[Photograph]:
+    """List photographs, whose labels are the names of the sub-folders that they lie in.
+
+    Hidden folders, `__MACOSX` and folders without photographs are no classes. Warnings name them, and count
+    the photographs outside any sub-folder.
+
+    Args:
+        images: A folder with a sub-folder per class.
+        log: Records folders without photographs, and warns of what is left out.
+
+    Returns:
+        All photographs; those outside any sub-folder have the label "".
+    """
+    folders: list[FolderContents] = []
+    photographs = list(find_photographs(images, log, folders))
+    for note in describe_classes(folders):
+        log.note(note)
+    outside = sum(not photograph.label for photograph in photographs)
+    if 0 < outside < len(photographs):
+        log.note(f"{count_of(outside, 'photograph')} outside any sub-folder left out")
+    return photographs
 
 
 def list_labels(labels: Iterable[str | int], images: ImagesLike) -> list[str | int]:

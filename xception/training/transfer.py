@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import architecture
 from ..console.progress import Verbose
-from ..console.text import count_of
 from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
@@ -23,7 +19,7 @@ from ..graph import Member, Network, flatten
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
 from ..models.model import Model
 from ..prediction.classifier import check_no_model
-from ..prediction.labels import check_count, list_labels
+from ..prediction.labels import check_count, label_by_folder, list_labels
 from .report import FitReport
 from .softmax_regression import SoftmaxRegression, fit_softmax_regression
 
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
 
 SIZE = (299, 299)  #: (height, width) of the photographs that the base was trained on
-ARCHIVE_FOLDER = "__MACOSX"  #: what macOS adds to zip files; it holds no photographs
 
 
 def fit(
@@ -106,15 +101,12 @@ def fit_with_report(
     """
     check_no_model("fit(images, labels)", images=images, labels=labels)
     log = FailureLog(on_error)
-    notes: list[str] = []
     if labels is None:
-        photographs: Iterable[Photograph] = _labelled_by_folder(images, log, notes)
+        photographs: Iterable[Photograph] = _labelled_by_folder(images, log)
         names = [photograph.label for photograph in photographs]
     else:
         names = [str(label) for label in list_labels(labels, images)]
         photographs = _labelled(images, names, log)
-    for note in notes:
-        warnings.warn(note, stacklevel=3)
     extractor = Extractor()
     with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
@@ -124,7 +116,7 @@ def fit_with_report(
     regression = fit_softmax_regression(features.values, features.labels, balanced=balanced)
     model = build_model(extractor.model, regression)
     return FitReport(
-        model, regression, features.paths, features.indices, features.labels, log.failures, notes
+        model, regression, features.paths, features.indices, features.labels, log.failures, log.notes
     )
 
 
@@ -171,17 +163,9 @@ def _labelled(images: ImagesLike, names: Sequence[str], log: FailureLog) -> Iter
     return list(labelled) if isinstance(photographs, Sequence) else labelled
 
 
-def _labelled_by_folder(images: ImagesLike, log: FailureLog, notes: list[str]) -> list[Photograph]:
-    photographs = find_photographs(images, log)
-    kept = [p for p in photographs if ARCHIVE_FOLDER not in Path(p.path or "").parts]
-    folder = images if isinstance(images, str | os.PathLike) and os.path.isdir(images) else None
-    empty: list[str] = []
-    if folder is not None:
-        skipped, empty = _unused_folders(folder, kept)
-        if skipped:
-            notes.append(f"skipped {', '.join(skipped)}")
-    notes += check_folders([photograph.label for photograph in kept], empty)
-    labelled = [photograph for photograph in kept if photograph.label]
+def _labelled_by_folder(images: ImagesLike, log: FailureLog) -> list[Photograph]:
+    labelled = [photograph for photograph in label_by_folder(images, log) if photograph.label]
+    check_folders([photograph.label for photograph in labelled])
     _check_names(photograph.label for photograph in labelled)
     return labelled
 
@@ -193,34 +177,19 @@ def _check_names(labels: Iterable[str]) -> None:
         check_printable(as_class_names(sorted(names)))
 
 
-def _unused_folders(
-    folder: str | os.PathLike[str], photographs: Iterable[Photograph]
-) -> tuple[list[str], list[str]]:
-    """Return the sub-folders that are not classes by their names, and those without photographs."""
-    used = {Path(os.path.relpath(p.path or "", folder)).parts[0] for p in photographs}
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-    skipped = [name for name in names if name.startswith(".") or name == ARCHIVE_FOLDER]
-    return skipped, [name for name in names if name not in used and name not in skipped]
-
-
-def check_folders(labels: Sequence[str], folders: Iterable[str] = ()) -> list[str]:
-    """Check whether folders of photographs make a classifier.
+def check_folders(labels: Sequence[str]) -> None:
+    """Check that folders of photographs make a classifier.
 
     Args:
-        labels: The label of each photograph; "" for those outside any sub-folder.
-        folders: Names of sub-folders, those without photographs included.
-
-    Returns:
-        Notes on what is left out, as sentences for a warning.
+        labels: The folder of each photograph.
 
     Raises:
         ValueError: There are fewer than two classes or fewer than two photographs of a class, or two
             names differ only in spelling.
     """
     counts = Counter(labels)
-    outside = counts.pop("", 0)
     spellings: dict[str, list[str]] = {}
-    for label in sorted({*counts, *folders}):
+    for label in sorted(counts):
         spellings.setdefault(fold_name(label), []).append(label)
     alike = [" and ".join(map(repr, names)) for names in spellings.values() if len(names) > 1]
     if alike:
@@ -236,7 +205,3 @@ def check_folders(labels: Sequence[str], folders: Iterable[str] = ()) -> list[st
             "expected a sub-folder of photographs for each of at least two classes; found "
             f"{', '.join(counts) or 'none'}"
         )
-    notes = [f"no photographs in {label}" for label in sorted(set(folders) - set(counts))]
-    if outside:
-        notes.append(f"{count_of(outside, 'photograph')} outside any sub-folder left out")
-    return notes
