@@ -14,6 +14,8 @@ FileNotFoundError.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 #: A message may quote names from a hostile file, which can be megabytes long.
 MAX_MESSAGE_CHARACTERS = 4000
 
@@ -50,6 +52,18 @@ class ImageError(XceptionError, OSError):
 
 class DownloadError(XceptionError, OSError):
     """Weights are neither on this machine nor available. The message says how to provide them."""
+
+
+def raise_first(errors: list[BaseException]) -> NoReturn:
+    """Raise the first of some errors, and forget all of them.
+
+    Its traceback holds the frames that it passes, and they hold the list. If the list still held the error,
+    only the garbage collector would free it, and with it every array that these frames refer to.
+    """
+    try:
+        raise errors[0]
+    finally:
+        errors.clear()
 
 
 def printable(message: str) -> str:
