@@ -23,7 +23,8 @@ def slim(tmp_path: Path) -> Program:
     def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
             [sys.executable, "-c", f"{BLOCK}\n{program}", *map(str, arguments)], capture_output=True,
-            text=True, env=os.environ | {"XCEPTION_CACHE_DIR": str(tmp_path / "cache"), "KERAS_HOME": str(tmp_path)},
+            text=True,
+            env=os.environ | {"XCEPTION_CACHE_DIR": str(tmp_path / "cache"), "KERAS_HOME": str(tmp_path)},
         )  # fmt: skip
         assert "Traceback" not in result.stderr, result.stderr
         return result

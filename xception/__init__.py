@@ -125,11 +125,12 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 __all__ = [
     "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "FitReport", "Graph",
     "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError",
-    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "SimilarPhotographs", "Xception", "XceptionError",
-    "architecture", "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain",
-    "features", "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
-    "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input", "read_class_names",
-    "set_limits", "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "SimilarPhotographs", "Xception",
+    "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
+    "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits", "get_num_threads",
+    "gradients", "graph", "inspect", "kernels", "layers", "load_image", "load_model", "predict",
+    "preprocess_input", "read_class_names", "set_limits", "set_num_threads", "similar", "training",
+    "verify_weights", "weights_path",
 ]  # fmt: skip
 
 
