@@ -21,7 +21,8 @@ def command(*arguments: object, status: int = 0) -> str:
     result = subprocess.run(
         [sys.executable, "-m", "xception", *map(str, arguments)], capture_output=True, text=True
     )
-    assert result.returncode == status and "Traceback" not in result.stderr, (arguments, result)
+    assert result.returncode == status, (arguments, result)
+    assert "Traceback" not in result.stderr, (arguments, result)
     return result.stderr
 
 
