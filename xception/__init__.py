@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         GraphError,
         ImageError,
         LimitError,
+        MissingPackageError,
         ModelFileError,
         NoGradientError,
         XceptionError,
@@ -87,6 +88,7 @@ _HOMES = {
     "ImageError": "errors",
     "LimitError": "errors",
     "Limits": "limits",
+    "MissingPackageError": "errors",
     "Model": "models.model",
     "ModelFileError": "errors",
     "NoGradientError": "errors",
@@ -122,12 +124,13 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "FitReport", "Graph",
-    "GraphError", "ImageError", "LimitError", "Limits", "Model", "ModelFileError", "NoGradientError",
-    "Prediction", "Predictions", "Preprocessing", "SimilarPhotographs", "Xception", "XceptionError",
-    "architecture", "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain",
-    "features", "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
-    "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input", "read_class_names",
-    "set_limits", "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+    "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError",
+    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "SimilarPhotographs", "Xception",
+    "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
+    "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits", "get_num_threads",
+    "gradients", "graph", "inspect", "kernels", "layers", "load_image", "load_model", "predict",
+    "preprocess_input", "read_class_names", "set_limits", "set_num_threads", "similar", "training",
+    "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

@@ -6,13 +6,18 @@
     │ └ NoGradientError               a layer without a gradient rule
     ├ LimitError        (ValueError)  more memory or work than the limits allow
     ├ ImageError        (OSError)     a photograph that cannot be read
-    └ DownloadError     (OSError)     weights that are neither on this machine nor available
+    ├ DownloadError     (OSError)     weights that are neither on this machine nor available
+    └ MissingPackageError (ImportError)  a Python package that is not installed, and is needed for this
 
 Arguments of the wrong type or value raise Python's own TypeError and ValueError, missing files
 FileNotFoundError.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 #: A message may quote names from a hostile file, which can be megabytes long.
 MAX_MESSAGE_CHARACTERS = 4000
@@ -50,6 +55,42 @@ class ImageError(XceptionError, OSError):
 
 class DownloadError(XceptionError, OSError):
     """Weights are neither on this machine nor available. The message says how to provide them."""
+
+
+class MissingPackageError(XceptionError, ImportError):
+    """A Python package that is needed for this is not installed. The message says how to install it."""
+
+
+@contextmanager
+def requires(activity: str, package: str, requirement: str | None = None) -> Iterator[None]:
+    """Import a package that not everybody has installed, within a `with` block.
+
+    Args:
+        activity: What needs it: "writing .parquet".
+        package: Its name.
+        requirement: What `pip install` is to be given, if that is another name.
+
+    Raises:
+        MissingPackageError: The package, or one that it imports itself, is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise MissingPackageError(
+            f"{activity} needs {package}, which is not installed: pip install {requirement or package}"
+        ) from None
+
+
+def raise_first(errors: list[BaseException]) -> NoReturn:
+    """Raise the first of some errors, and forget all of them.
+
+    Its traceback holds the frames that it passes, and they hold the list. If the list still held the error,
+    only the garbage collector would free it, and with it every array that these frames refer to.
+    """
+    try:
+        raise errors[0]
+    finally:
+        errors.clear()
 
 
 def printable(message: str) -> str:

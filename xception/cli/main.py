@@ -65,12 +65,13 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _report(error: Exception) -> int:
     """Print a message about what ended a command; return the exit status."""
+    from ..errors import XceptionError
     from .common import complain
 
     if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    if isinstance(error, OSError | ValueError):
+    if isinstance(error, XceptionError | OSError | ValueError):
         return complain(str(error))
     if os.environ.get("XCEPTION_DEBUG"):
         raise error

@@ -55,12 +55,28 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.update(steps)
         elif time.time() - self._start >= self._delay:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=self._total, unit=self._unit)
-            self._bar.start_t = self._start
-            self._bar.update(self._done)
+            self._bar = open_bar(self._total, self._unit)
+            if self._bar is None:
+                self._delay = float("inf")
+            else:
+                self._bar.start_t = self._start
+                self._bar.update(self._done)
 
     def paused(self) -> AbstractContextManager[object]:
         """Clear the bar from the screen within a `with` block, which may print something else."""
         return nullcontext() if self._bar is None else self._bar.external_write_mode()
+
+
+def open_bar(total: int | None, unit: str, **settings: Any) -> tqdm[Any] | None:
+    """Return a bar of tqdm's, or None where tqdm is not installed: then there is no bar.
+
+    Args:
+        total: Number of steps; None if unknown.
+        unit: What a step is.
+        **settings: Further settings of tqdm's.
+    """
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        return None
+    return tqdm(total=total, unit=unit, **settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ class Failure:
     Attributes:
         index: Its position among the photographs; None for a folder or pattern without any.
         path: Its path; None if it did not come from a file.
-        error: Why it could not be read.
+        error: Why it could not be read, without a traceback.
     """
 
     index: int | None
@@ -57,8 +56,11 @@ class FailureLog:
     def add(self, index: int | None, path: str | None, error: Exception) -> None:
         """Raise `error`, or record it."""
         if self._on_error == "raise":
-            raise error
-        _forget_locals(error)
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame: a cycle, which would keep arrays
+        _forget_tracebacks(error)
         failure = Failure(index, path, error)
         self.failures.append(failure)
         if callable(self._on_error):
@@ -81,8 +83,12 @@ def _caller_level() -> int:
     return level
 
 
-def _forget_locals(error: BaseException | None) -> None:
-    """Clear the local variables that an error's tracebacks keep alive: images, decoded in part."""
+def _forget_tracebacks(error: BaseException | None) -> None:
+    """Remove the tracebacks of an error that is kept.
+
+    Their frames hold images, decoded in part, and through those that called them the model and the list of
+    failures itself: a cycle.
+    """
     while error is not None:
-        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
         error = error.__cause__ or error.__context__

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -102,12 +101,9 @@ def build_schedule(
         OverBudget: The buffers may not reserve so much.
     """
     scheduler = _Scheduler(stages, shapes, outputs, threads, backend, buffers or Buffers())
-    try:
-        for position in range(len(stages)):
-            scheduler.add(position)
-        scheduler.finish()
-    finally:
-        scheduler.releases.clear()  # they refer to the scheduler, which would keep its memory
+    for position in range(len(stages)):
+        scheduler.add(position)
+    scheduler.finish()
     return scheduler.schedule
 
 
@@ -133,7 +129,7 @@ class _Scheduler:
             self.maps, {}, {}, outputs,
         )  # fmt: skip
         self.alive_elements = self.peak_elements = 0  # of activations in no map, and of their layers
-        self.releases: list[Callable[[], None]] = []  # due when all threads have met
+        self.unread: list[Maps | StageLowering] = []  # their memory is free when all threads have met
         self.synchronized = True  # whether the threads meet after the last stage
 
     def add(self, position: int) -> None:
@@ -145,7 +141,7 @@ class _Scheduler:
             self._add_layer(stage, position)
         for name in dict.fromkeys((*stage.inputs, *stage.outputs)):
             if name in self.maps and self.last_read.get(name, -1) <= position:
-                self.releases.append(partial(self._release, self.maps.pop(name)))
+                self.unread.append(self.maps.pop(name))
         if self.synchronized:
             self._release_all()
 
@@ -180,9 +176,12 @@ class _Scheduler:
                 self.buffers.give_back_map(part)
 
     def _release_all(self) -> None:
-        for release in self.releases:
-            release()
-        self.releases.clear()
+        for memory in self.unread:
+            if isinstance(memory, StageLowering):
+                memory.release()
+            else:
+                self._release(memory)
+        self.unread.clear()
 
     def _is_small(self, stage: FusedStage) -> bool:
         """Return True if a stage is split by channels."""
@@ -266,7 +265,7 @@ class _Scheduler:
             self.synchronized = True
         if self.synchronized:
             self._append_barrier(stage)
-        self.releases.append(lowering.release)
+        self.unread.append(lowering)
 
     def _take_raw(self, stage: FusedStage, residual: Maps | None, position: int) -> Maps:
         """Return maps for the sum: the residual's own if this is its last reader."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from ..errors import raise_first
 from ..kernels import Step
 from ..locks import OwnedLock
 from .cpus import get_num_threads
@@ -145,13 +146,14 @@ class Team:
         except BaseException:
             barrier.abort()
             raise
-        errors, self._errors, self._programs = self._errors, [], ()
-        if errors:
-            raise errors[0]
+        self._programs = ()
+        if self._errors:
+            raise_first(self._errors)
 
     def dismiss(self) -> None:
         """End the threads. The team cannot be used afterwards."""
         self._programs = ()
+        self._errors.clear()
         for lock in self._wake[1:]:
             if lock.locked():
                 lock.release()
@@ -170,7 +172,8 @@ class Team:
         except Abandoned:
             pass
         except BaseException as error:  # interrupts too: the others must not wait forever
-            self._errors.append(error)
+            if self._programs:  # not dismissed
+                self._errors.append(error)
             self._barrier.abort()
         finally:
             self._working[member] = False

@@ -15,6 +15,7 @@ from ..console.text import count_of
 from ..data.atomic import replace_file
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
+from ..errors import requires
 from ..kernels import Array
 from .grid import Grid
 from .methods import MethodName
@@ -160,9 +161,10 @@ class Explanation:
             an empty one if there are no photographs.
 
         Raises:
-            ImportError: matplotlib is not installed: `pip install "xception[plots]"`.
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
         """
-        from matplotlib.figure import Figure
+        with requires("a figure", "matplotlib", "'xception[plots]'"):
+            from matplotlib.figure import Figure
 
         n, t = self._by_target(self.targets).shape
         if not n:

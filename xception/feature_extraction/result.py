@@ -96,7 +96,8 @@ class Features:
                 `.arff` for Weka (the label is the last attribute, `class`).
 
         Raises:
-            ValueError: The suffix names no format, or pyarrow is needed but not installed.
+            ValueError: The suffix names no format.
+            MissingPackageError: pyarrow is needed but not installed.
             OSError: The file cannot be written.
         """
         paths = [path or "" for path in self.paths]

@@ -24,6 +24,7 @@ import numpy as np
 from ..console.csv_text import as_utf8, path_cell, text_cell, writable
 from ..data.atomic import check_writable, replace_file
 from ..data.photographs import Photograph
+from ..errors import requires
 from ..kernels import Array
 
 CHUNK_ROWS = 256  #: rows in memory at a time: 2 MB of 2048 features
@@ -79,7 +80,8 @@ def write_table(path: Path, table: Table) -> None:
         table: The features.
 
     Raises:
-        ValueError: The suffix names no format, or pyarrow is needed but not installed.
+        ValueError: The suffix names no format.
+        MissingPackageError: pyarrow is needed but not installed.
         OSError: The file cannot be written.
     """
     check_format(path)
@@ -104,7 +106,7 @@ def read_values(path: Path, columns: int, is_labelled: bool) -> Array:
 
 
 def check_format(path: Path) -> None:
-    """Raise ValueError for a suffix that names no format, or one that cannot be written here."""
+    """Raise ValueError for a suffix that names no format, or MissingPackageError."""
     if path.suffix not in FORMATS:
         raise ValueError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}")
     if path.suffix == ".parquet":
@@ -112,7 +114,7 @@ def check_format(path: Path) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Raise ValueError or OSError, before any work, if no table can be written at a path."""
+    """Raise an error, before any work, if no table can be written at a path."""
     check_writable(path)
     check_format(path)
     if path.suffix == ".npy":
@@ -316,11 +318,9 @@ def _read_parquet(path: Path, columns: int, is_labelled: bool) -> Array:
 
 
 def _import_pyarrow() -> tuple[Any, Any]:
-    try:
+    with requires("writing .parquet", "pyarrow", "'xception[parquet]'"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise ValueError("writing .parquet needs pyarrow: pip install 'xception[parquet]'") from None
     return pyarrow, pyarrow.parquet
 
 

@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import Array, elementwise
-from ..kernels.elementwise import SELU_ALPHA, SELU_SCALE, Axis, hard_sigmoid, sigmoid, softmax, softplus
+from ..kernels.elementwise import (
+    SELU_ALPHA,
+    SELU_SCALE,
+    Axis,
+    hard_sigmoid,
+    normal_cdf,
+    sigmoid,
+    softmax,
+    softplus,
+)
 from ..layers import ELU, Activation, LeakyReLU, Parameters, PReLU, ReLU, Softmax, ThresholdedReLU, array_axes
 from .rules import backward
 
@@ -31,9 +40,7 @@ def _sigmoid(x: Array) -> Array:
 
 def _gelu(x: Array) -> Array:
     """Φ(x) + x · φ(x), with the distribution function Φ and the density φ of the normal distribution."""
-    from scipy.special import ndtr
-
-    return ndtr(x) + x * np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
+    return normal_cdf(x) + x * np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
 
 
 def _silu(x: Array) -> Array:

@@ -6,8 +6,6 @@ Each takes an array of any shape and returns an array of the same shape and floa
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .geometry import Array
@@ -69,9 +67,8 @@ def selu(x: Array) -> Array:
 
 def gelu(x: Array) -> Array:
     """Return x · Φ(x), with Φ the normal CDF: exact, not the tanh approximation."""
-    from scipy.special import erfc  # 1 + erf would cancel where Φ is small
-
-    return 0.5 * x * erfc(x * -math.sqrt(0.5))
+    y = normal_cdf(x)
+    return np.multiply(x, y, out=y)
 
 
 def silu(x: Array) -> Array:
@@ -110,9 +107,62 @@ def sigmoid(x: Array) -> Array:
     Returns:
         A new array of the shape and type of `x`, between 0 and 1.
     """
-    from scipy.special import expit  # does not overflow for either sign
+    y = np.negative(x, out=np.empty_like(x))
+    with np.errstate(over="ignore"):  # 1 / (1 + ∞) is the right result
+        np.exp(y, out=y)
+    y += 1
+    return np.reciprocal(y, out=y)
 
-    return expit(x)
+
+#: exp(a²/2) · Φ(−a) / u for a in 0…40 and u = 5 / (a + 5), as a polynomial in u − ½, highest power first.
+#: It is the Chebyshev series in u, cut off. Relative error of Φ: 2e-14 above −8, 3e-13 below.
+_TAIL = (
+    -0.001089854772927133, -0.001038184359787731, 0.004492199030932209, 0.00235488484856877,
+    -0.008776892435000641, -0.00657810294890649, 0.013622309362776716, 0.020391929874140333,
+    -0.01215640011062304, -0.055798460390465855, -0.04085111132054602, 0.07663048398365174,
+    0.26617686109899974, 0.442359286739077, 0.5280651716492978, 0.5016530506851362, 0.3962444927765864,
+    0.2661530011559869, 0.15383860995001195,
+)  # fmt: skip
+_TAIL_SCALE = 5
+_MAX_ABS = 40  #: Φ(−40) is 0 in float64
+
+#: Elements computed at once. Three arrays of them, 300 kB, stay in the cache through some fifty passes.
+BLOCK_ELEMENTS = 3 << 12
+
+
+def normal_cdf(x: Array) -> Array:
+    """Return Φ(x), the distribution function of the normal distribution.
+
+    It keeps its relative accuracy where it is small: 1 + erf would cancel. It is computed in float64, block
+    by block, which is faster than passes over a whole float32 array.
+
+    Args:
+        x: An array of any shape.
+
+    Returns:
+        A new array of the shape and type of `x`, between 0 and 1.
+    """
+    flat = np.ravel(x)
+    y = np.empty_like(flat)
+    scratch = np.empty((3, min(BLOCK_ELEMENTS, flat.size)))
+    for start in range(0, flat.size, BLOCK_ELEMENTS):
+        block = flat[start : start + BLOCK_ELEMENTS]
+        a, u, tail = scratch[:, : len(block)]
+        np.minimum(np.abs(block, out=a), _MAX_ABS, out=a)
+        np.divide(_TAIL_SCALE, np.add(a, _TAIL_SCALE, out=u), out=u)
+        u -= 0.5
+        tail[:] = _TAIL[0]
+        for coefficient in _TAIL[1:]:
+            tail *= u
+            tail += coefficient
+        u += 0.5
+        tail *= u
+        a *= a
+        a *= -0.5
+        tail *= np.exp(a, out=a)  # Φ(−|x|)
+        np.subtract(block > 0, tail, out=tail)  # 1 − Φ(−x) above 0; below it −Φ(x)
+        y[start : start + BLOCK_ELEMENTS] = np.abs(tail, out=tail)
+    return y.reshape(np.shape(x))
 
 
 def hard_sigmoid(x: Array) -> Array:

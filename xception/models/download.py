@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin
+
+from ..console.progress import open_bar
+from ..errors import requires
 
 if TYPE_CHECKING:
     import requests
@@ -30,28 +34,28 @@ def download(url: str, stream: IO[bytes], size: int) -> str:
         The sha256 of the content, in hexadecimal digits.
 
     Raises:
+        MissingPackageError: requests is not installed.
         OSError: It cannot be downloaded, or stops coming.
         ValueError: The file at the address has another size, or the address is none.
     """
-    # Imported here: a start without a download needs neither.
-    import requests
-    from tqdm import tqdm
+    with requires("a download", "requests"):  # imported here: a start without a download needs none
+        import requests
 
     digest, received, start = hashlib.sha256(), 0, time.monotonic()
     with requests.Session() as session, _open(session, url) as response:
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) != size:
             raise ValueError(f"the file at that address is another one: it has {int(announced):,} bytes")
-        with tqdm(
-            total=size, unit="B", unit_scale=True, ncols=79, disable=None if sys.stderr else True
-        ) as bar:
+        settings = {"unit_scale": True, "ncols": 79, "disable": None if sys.stderr else True}
+        with open_bar(size, "B", **settings) or nullcontext() as bar:
             while block := _read(response.raw):
                 received += len(block)
                 if received > size:
                     raise ValueError(f"the file at that address is another one: it has over {size:,} bytes")
                 digest.update(block)
                 stream.write(block)
-                bar.update(len(block))
+                if bar is not None:
+                    bar.update(len(block))
                 seconds = time.monotonic() - start
                 if seconds > SILENCE_SECONDS and received < MIN_BYTES_PER_SECOND * seconds:
                     raise TimeoutError(f"the server is too slow: {received:,} bytes in {seconds:.0f} s")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..data.atomic import replace_file
 from ..data.regular_files import open_regular_file
-from ..errors import DownloadError
+from ..errors import DownloadError, MissingPackageError
 
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
 
@@ -154,7 +154,7 @@ def _download(folder: Path) -> Path:
         with replace_file(path) as temporary, temporary.open("xb") as stream:
             if download(url, stream, CLASSIFIER.size) != CLASSIFIER.sha256:
                 raise ValueError("the file at that address is another one: its sha256 differs")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MissingPackageError) as error:
         raise DownloadError(_guidance(url, folder, error)) from error
     return path
 

@@ -8,13 +8,15 @@ it takes features as they are.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from ..errors import requires
 from ..kernels import Array, softmax
 from ..prediction.report import count_confusions
 
@@ -78,6 +80,17 @@ class SoftmaxRegression:
         return [int(i) for i in np.argsort(own, kind="stable")[:count]]
 
 
+def import_minimize() -> Callable[..., Any]:
+    """Return SciPy's optimizer.
+
+    Raises:
+        MissingPackageError: SciPy is not installed.
+    """
+    with requires("fitting a classifier", "scipy"):
+        from scipy.optimize import minimize
+    return minimize
+
+
 def fit_softmax_regression(
     features: ArrayLike,
     labels: Sequence[str],
@@ -104,6 +117,7 @@ def fit_softmax_regression(
     Raises:
         ValueError: The shapes do not agree, features are not finite, or there are fewer than two
             classes or fewer than two rows of a class.
+        MissingPackageError: SciPy is not installed.
 
     Examples:
         >>> regression = fit_softmax_regression([[0.0], [0.1], [0.9], [1.0]], ["low", "low", "high", "high"])
@@ -205,8 +219,7 @@ def _solve(x: Array, truth: Indices, weights: Array, classes: int, l2: float, st
     Returns:
         (d + 1, c): the kernel, and the bias in the last row.
     """
-    from scipy.optimize import minimize
-
+    minimize = import_minimize()
     n, d = x.shape
     rows = np.arange(n)
     share = weights / n

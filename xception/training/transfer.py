@@ -21,7 +21,7 @@ from ..models.model import Model
 from ..prediction.classifier import check_no_model
 from ..prediction.labels import check_count, label_by_folder, list_labels
 from .report import FitReport
-from .softmax_regression import SoftmaxRegression, fit_softmax_regression
+from .softmax_regression import SoftmaxRegression, fit_softmax_regression, import_minimize
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -63,6 +63,7 @@ def fit(
             two classes or fewer than two photographs of a class, two folders differ only in spelling, or
             a label is empty or has control characters.
         OSError: A photograph cannot be read.
+        MissingPackageError: SciPy is not installed. It is an ImportError.
 
     Examples:
         >>> import xception
@@ -98,6 +99,7 @@ def fit_with_report(
         TypeError: As for `fit`.
         ValueError: As for `fit`.
         OSError: As for `fit`.
+        MissingPackageError: As for `fit`.
     """
     check_no_model("fit(images, labels)", images=images, labels=labels)
     log = FailureLog(on_error)
@@ -107,6 +109,7 @@ def fit_with_report(
     else:
         names = [str(label) for label in list_labels(labels, images)]
         photographs = _labelled(images, names, log)
+    import_minimize()  # or an error, before features are computed
     extractor = Extractor()
     with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelFileError
+from ...errors import ModelFileError, raise_first
 from ...kernels import Array, aligned, whole_lines
 from ...limits import format_bytes, get_limits, memory_advice
 from .arrays import BFLOAT16, DEFLATE, FLETCHER32, SHUFFLE, StoredArray, is_numpy_type
@@ -82,7 +82,7 @@ def read_arrays(arrays: Sequence[StoredArray], source: Source) -> tuple[list[Arr
     for thread in threads:
         thread.join()
     if errors:
-        raise errors[0]
+        raise_first(errors)
     for i, array in enumerate(arrays):
         if (first := first_of[array.address]) != i:
             results[i][...] = results[first]
