@@ -69,9 +69,7 @@ class ArrayPicture:
             raise ValueError(f"an image has shape {expected}; got {shape}")
         if pixels.dtype != np.uint8:
             pixels = as_real_array(pixels, "pixels 0…255")
-            problem = _describe_range(
-                pixels.min(), pixels.max(), np.issubdtype(pixels.dtype, np.floating)
-            )
+            problem = _describe_range(pixels.min(), pixels.max(), np.issubdtype(pixels.dtype, np.floating))
             if problem and channels in MODES:
                 raise ValueError(problem)
         self._pixels = pixels

@@ -144,8 +144,8 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
         raise TypeError(f'{name}: expected a binary file, got one that was opened as text; use mode "rb"')
     if channels not in MODES:
         raise ValueError(
-            f"{name}: photographs have 1, 3 or 4 channels; with {channels} channels, expected arrays of shape "
-            f"(h, w, {channels}) or (n, h, w, {channels})"
+            f"{name}: photographs have 1, 3 or 4 channels; for {channels} channels, expected arrays of "
+            f"shape (n, h, w, {channels}) or (h, w, {channels})"
         )
     with _image_errors(name):
         if isinstance(source, Image.Image):

@@ -42,7 +42,7 @@ def find_photographs(images: ImagesLike, log: FailureLog) -> Sequence[Photograph
 
     A folder stands for all photographs below it, sorted by path, without hidden files. A file that
     folders or patterns list several times is taken once; a file that is named itself is taken each
-    time. An array (n, h, w, 3) is n photographs.
+    time. An array (n, h, w, c) is n photographs.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable

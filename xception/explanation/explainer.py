@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import Verbose
 from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
-from ..data.images import load_image
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Scaling, ScalingArgument
+from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs
 from ..models.model import Model
@@ -23,7 +21,8 @@ from ..prediction.classifier import ClassNamesArgument, ModelArgument, as_classi
 from ..prediction.preprocessing import GREY
 from .methods import MethodName, MethodResult, build_method
 from .output import PictureOutput
-from .pictures import Pixels, shrink
+from .passes import PassProgress
+from .pictures import Pixels, as_rgb, show_framed, shrink
 from .result import Explanation, concatenate
 from .scores import Scores
 from .targets import Target, TargetSelector
@@ -109,13 +108,15 @@ class Explainer:
     ) -> Iterator[Explanation]:
         """Compute what `stream` does, for photographs that have been listed."""
         preprocessor = self.classifier.preprocessor
-        shape = (*self.classifier.size, 3)
+        shape = preprocessor.input_shape
         pictures: list[Pixels] = []  # of the photographs of a batch that could be read
 
         def load(source: ImageLike) -> Pixels:
-            photograph = load_image(source, None)
-            pixels = preprocessor.load(photograph)
-            pictures.append(shrink(photograph))
+            pixels, photograph = preprocessor.load_both(source)
+            if photograph is None:
+                pictures.append(shrink(as_rgb(pixels)))
+            else:
+                pictures.append(show_framed(photograph, preprocessor.size, preprocessor.aspect))
             return pixels
 
         def compute(pixels: Pixels) -> MethodResult:
@@ -135,7 +136,7 @@ class Explainer:
         """Explain images that are scaled already.
 
         Args:
-            x: (n, h, w, 3), scaled as `model.predict` takes them.
+            x: (n, h, w, c), scaled as `model.predict` takes them.
             verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
         Returns:
@@ -157,7 +158,7 @@ class Explainer:
                 progress.advance(len(batch))
         result = MethodResult(*map(np.concatenate, zip(*parts, strict=True)))
         scale, offset = TO_PIXELS[scaling]
-        pictures = [shrink((image * scale + offset).round().clip(0, 255).astype(np.uint8)) for image in x]
+        pictures = [shrink(as_rgb(image * scale + offset)) for image in x]
         return self._explanation(result, shape, pictures, [None] * len(x), list(range(len(x))))
 
     def _progress_bar(self, total: int | None, shape: tuple[int, ...], verbose: Verbose) -> PassProgress:
@@ -180,40 +181,6 @@ class Explainer:
             maps, targets, scores, self.classifier.class_names, self.method, self.layer,
             self._method.grid(shape), tuple(pictures), paths, indices,
         )  # fmt: skip
-
-
-class PassProgress:
-    """Progress over photographs, shown in forward passes where each photograph takes many.
-
-    Passes are counted as they are done. When a photograph is done, the bar advances by the passes that
-    it did not need, or all of them if it could not be read.
-    """
-
-    def __init__(self, photographs: int | None, passes: int, verbose: Verbose) -> None:
-        total = None if photographs is None else photographs * passes
-        self._bar = ProgressBar(total, "photo" if passes == 1 else "prediction", verbose)
-        self._passes, self._counted = passes, 0
-
-    def __enter__(self) -> PassProgress:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._bar.__exit__(*exception)
-
-    def count(self, passes: int) -> None:
-        """Note that so many more forward passes are done."""
-        self._counted += passes
-        self._bar.advance(passes)
-
-    def advance(self, steps: int) -> None:
-        """Note that so many more photographs are done, of which the passes have been counted."""
-        self._bar.advance(steps * self._passes - self._counted)
-        self._counted = 0
-
-    def paused(self) -> AbstractContextManager[object]:
-        """Take the bar off the screen while something else is printed."""
-        return self._bar.paused()
 
 
 def find_map_node(model: Model, layer: str | None) -> str:
@@ -254,6 +221,9 @@ def explain(
     top: int | None = None,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     from_logits: bool | None = None,
     channels: int = 64,
     patch: float = 0.25,
@@ -283,6 +253,9 @@ def explain(
         top: Explain this many best classes of each photograph, instead of `target`.
         class_names: As for `predict`.
         scaling: As for `predict`.
+        interpolation: As for `predict`.
+        aspect: As for `predict`.
+        exif: As for `predict`.
         from_logits: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
             time of a prediction.
@@ -316,7 +289,10 @@ def explain(
         (451, 300)
     """
     check_no_model("explain(images, model)", images=images)
-    classifier = as_classifier(model, class_names=class_names, scaling=scaling, from_logits=from_logits)
+    classifier = as_classifier(
+        model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
+        exif=exif, from_logits=from_logits,
+    )  # fmt: skip
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch
     )
@@ -326,7 +302,7 @@ def explain(
     if output is not None:
         pictures = PictureOutput(output, photographs if isinstance(photographs, Sequence) else None)
     # Without a photograph that can be read, the empty part has the right shapes.
-    parts = [explainer.explain_inputs(np.empty((0, *classifier.size, 3), np.float32))]
+    parts = [explainer.explain_inputs(np.empty((0, *classifier.preprocessor.input_shape), np.float32))]
     for part in explainer.stream_photographs(photographs, log, verbose):
         parts.append(part)
         if pictures is not None and pictures.is_folder:

@@ -140,10 +140,11 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
 
 
 def image_input(graph: Graph) -> str | None:
-    """Return the name of the only input that takes photographs, maps of three channels; or None."""
-    names = [name for name in graph.inputs if _takes_photographs(graph.nodes[name].layer)]
+    """Return the name of the only input that takes images (h, w, c), or of the only one in RGB; or None."""
+    channels = {
+        name: layer.shape[-1]
+        for name, layer in ((name, graph.nodes[name].layer) for name in graph.inputs)
+        if isinstance(layer, Input) and len(layer.shape) == 3 and layer.shape[-1] is not None
+    }
+    names = [name for name, count in channels.items() if count == 3] or list(channels)
     return names[0] if len(names) == 1 else None
-
-
-def _takes_photographs(layer: object) -> bool:
-    return isinstance(layer, Input) and len(layer.shape) == 3 and layer.shape[-1] == 3

@@ -89,7 +89,7 @@ def gives_probabilities(preprocessor: Preprocessor) -> bool:
     last = last_activation(model)
     if last is not None:
         return last in ("softmax", "sigmoid")
-    grey = np.full((1, *preprocessor.size, 3), GREY[preprocessor.scaling], np.float32)
+    grey = np.full((1, *preprocessor.input_shape), GREY[preprocessor.scaling], np.float32)
     (outputs,) = model.plan.run(grey).values()
     return bool(outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 

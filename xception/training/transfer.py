@@ -16,7 +16,7 @@ from ..console.text import count_of
 from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Preprocessing
+from ..data.preprocessing import Aspect, Exif, Interpolation, Preprocessing
 from ..feature_extraction.extraction import Extractor, extract_cached
 from ..feature_extraction.store import CacheStore
 from ..graph import Member, Network, flatten
@@ -39,6 +39,9 @@ def fit(
     labels: Iterable[str | int] | None = None,
     *,
     balanced: bool = False,
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Model:
@@ -54,6 +57,10 @@ def fit(
             photographs as `predict` takes them, together with `labels`.
         labels: The class of each photograph, in order. Integers become texts.
         balanced: Whether each class weighs the same, however many photographs it has.
+        interpolation: How photographs are resized, as for `load_image`. None is "bilinear". The model
+            records it, as the two options below.
+        aspect: "stretch", "crop" or "pad", as for `load_image`. None is "stretch".
+        exif: "upright" or "ignore", as for `load_image`. None is "upright".
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
@@ -76,7 +83,10 @@ def fit(
         >>> model.class_names
         (('0', 'animal'), ('1', 'thing'))
     """
-    return fit_with_report(images, labels, balanced=balanced, on_error=on_error, verbose=verbose).model
+    return fit_with_report(
+        images, labels, balanced=balanced, interpolation=interpolation, aspect=aspect, exif=exif,
+        on_error=on_error, verbose=verbose,
+    ).model  # fmt: skip
 
 
 def fit_with_report(
@@ -84,6 +94,9 @@ def fit_with_report(
     labels: Iterable[str | int] | None = None,
     *,
     balanced: bool = False,
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> FitReport:
@@ -93,6 +106,9 @@ def fit_with_report(
         images: As for `fit`.
         labels: As for `fit`.
         balanced: As for `fit`.
+        interpolation: As for `fit`.
+        aspect: As for `fit`.
+        exif: As for `fit`.
         on_error: As for `fit`.
         verbose: As for `fit`.
 
@@ -115,24 +131,24 @@ def fit_with_report(
         photographs = _labelled(images, names, log)
     for note in notes:
         warnings.warn(note, stacklevel=3)
-    extractor = Extractor()
+    extractor = Extractor(interpolation=interpolation, aspect=aspect, exif=exif)
     with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
     unread = sorted(set(names) - set(features.labels))
     if unread:
         raise ValueError(f"no photograph of {', '.join(unread)} could be read")
     regression = fit_softmax_regression(features.values, features.labels, balanced=balanced)
-    model = build_model(extractor.model, regression)
+    model = build_model(extractor, regression)
     return FitReport(
         model, regression, features.paths, features.indices, features.labels, log.failures, notes
     )
 
 
-def build_model(base: Model, regression: SoftmaxRegression) -> Model:
+def build_model(extractor: Extractor, regression: SoftmaxRegression) -> Model:
     """Build a model from the base and a classifier on its features: pixels 0…255 in, probabilities out.
 
     Args:
-        base: Xception without a classifier.
+        extractor: Has Xception without a classifier, and read the photographs.
         regression: A classifier on its pooled features (2048).
     """
     backbone = Network.from_graph(architecture.xception((*SIZE, 3), include_top=False))
@@ -152,10 +168,15 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
         inputs=("pixels",),
         outputs=(("predictions", 0, 0),),
     )
-    parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
+    parameters: dict[str, Any] = {
+        f"xception/{name}": arrays for name, arrays in extractor.model.parameters.items()
+    }
     parameters["predictions"] = {"kernel": regression.kernel, "bias": regression.bias}
-    # The model scales pixels itself.
-    preprocessing = Preprocessing(scaling="none", interpolation="bilinear", from_logits=False)
+    used = extractor.preprocessor
+    preprocessing = Preprocessing(  # the model scales pixels itself
+        scaling="none", interpolation=used.interpolation, from_logits=False, aspect=used.aspect,
+        exif=used.exif,
+    )  # fmt: skip
     class_names = as_class_names(regression.class_names)
     return Model(flatten(outline), parameters, outline, class_names, preprocessing)
 

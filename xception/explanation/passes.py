@@ -1,0 +1,42 @@
+"""Progress over photographs, counted in forward passes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ..console.progress import ProgressBar, Verbose
+
+
+class PassProgress:
+    """Progress over photographs, shown in forward passes where each photograph takes many.
+
+    Passes are counted as they are done. When a photograph is done, the bar advances by the passes that
+    it did not need, or all of them if it could not be read.
+    """
+
+    def __init__(self, photographs: int | None, passes: int, verbose: Verbose) -> None:
+        total = None if photographs is None else photographs * passes
+        self._bar = ProgressBar(total, "photo" if passes == 1 else "prediction", verbose)
+        self._passes, self._counted = passes, 0
+
+    def __enter__(self) -> PassProgress:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._bar.__exit__(*exception)
+
+    def count(self, passes: int) -> None:
+        """Note that so many more forward passes are done."""
+        self._counted += passes
+        self._bar.advance(passes)
+
+    def advance(self, steps: int) -> None:
+        """Note that so many more photographs are done, of which the passes have been counted."""
+        self._bar.advance(steps * self._passes - self._counted)
+        self._counted = 0
+
+    def paused(self) -> AbstractContextManager[object]:
+        """Take the bar off the screen while something else is printed."""
+        return self._bar.paused()
