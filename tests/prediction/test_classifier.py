@@ -36,8 +36,10 @@ def test_a_classifier_decides_once_and_is_used_again():
     assert "3 classes, photographs 8×8, scaling 'unit'" in repr(classifier)
     assert scores(classifier) == near({"red": 1, "green": 0, "blue": 0})
     np.testing.assert_allclose(classifier.probabilities(np.stack([RED, BLUE])), [[1, 0, 0], [0, 0, 1]])
-    with pytest.raises(ValueError, match="a Classifier has decided class_names, scaling and from_logits"):
+    with pytest.raises(ValueError, match="a Classifier has decided class_names: pass it to Classifier"):
         xception.predict(RED, classifier, top=1, class_names=NAMES)
+    with pytest.raises(ValueError, match="a Classifier has decided scaling and aspect and exif"):
+        xception.predict(RED, classifier, scaling="tf", aspect="crop", exif="ignore")
 
 
 def test_a_model_may_be_the_path_of_its_file(tmp_path):

@@ -22,6 +22,7 @@ from ..data.preprocessing import (
     Aspect,
     Exif,
     Interpolation,
+    Preprocessing,
     Scaling,
     ScalingArgument,
     check_option,
@@ -106,6 +107,11 @@ class Preprocessor:
         """(height, width, channels) of the pixels of a photograph."""
         return (*self.size, self.channels)
 
+    @property
+    def record(self) -> Preprocessing:
+        """What `Model.preprocessing` records of it."""
+        return Preprocessing(self.scaling, self.interpolation, None, self.aspect, self.exif)
+
     def load(self, source: ImageLike) -> NDArray[Any]:
         """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
         with open_picture(source, self.exif, self.channels) as picture:
@@ -178,7 +184,7 @@ def image_shape(model: Model) -> tuple[int, int, int]:
     name = image_input(model.graph)
     if name is None or len(model.graph.inputs) > 1:
         raise ValueError(
-            f"{model.name} takes {model.input_shape}, expected one image (None, height, width, channels); "
+            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, channels); "
             "call the model's own predict() with its inputs"
         )
     height, width, channels = model.graph.nodes[name].output_shape

@@ -138,18 +138,19 @@ def fit_with_report(
     if unread:
         raise ValueError(f"no photograph of {', '.join(unread)} could be read")
     regression = fit_softmax_regression(features.values, features.labels, balanced=balanced)
-    model = build_model(extractor, regression)
+    model = build_model(extractor.model, regression, extractor.preprocessor.record)
     return FitReport(
         model, regression, features.paths, features.indices, features.labels, log.failures, notes
     )
 
 
-def build_model(extractor: Extractor, regression: SoftmaxRegression) -> Model:
+def build_model(base: Model, regression: SoftmaxRegression, used: Preprocessing | None = None) -> Model:
     """Build a model from the base and a classifier on its features: pixels 0…255 in, probabilities out.
 
     Args:
-        extractor: Has Xception without a classifier, and read the photographs.
+        base: Xception without a classifier.
         regression: A classifier on its pooled features (2048).
+        used: How photographs were read, which the model records.
     """
     backbone = Network.from_graph(architecture.xception((*SIZE, 3), include_top=False))
     members = (
@@ -168,15 +169,10 @@ def build_model(extractor: Extractor, regression: SoftmaxRegression) -> Model:
         inputs=("pixels",),
         outputs=(("predictions", 0, 0),),
     )
-    parameters: dict[str, Any] = {
-        f"xception/{name}": arrays for name, arrays in extractor.model.parameters.items()
-    }
+    parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
     parameters["predictions"] = {"kernel": regression.kernel, "bias": regression.bias}
-    used = extractor.preprocessor
-    preprocessing = Preprocessing(  # the model scales pixels itself
-        scaling="none", interpolation=used.interpolation, from_logits=False, aspect=used.aspect,
-        exif=used.exif,
-    )  # fmt: skip
+    # The model scales pixels itself.
+    preprocessing = replace(used or Preprocessing(interpolation="bilinear"), scaling="none", from_logits=False)
     class_names = as_class_names(regression.class_names)
     return Model(flatten(outline), parameters, outline, class_names, preprocessing)
 

@@ -104,7 +104,7 @@ def test_what_later_versions_add_is_ignored(built, tmp_path):
     built.save(tmp_path / "model.keras")
     record = {
         "version": 1,
-        "preprocessing": {"scaling": "none", "aspect": "crop"},
+        "preprocessing": {"scaling": "none", "rotation": 90},
         "training": {"epochs": 3},
     }
     write_members(
