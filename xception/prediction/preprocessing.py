@@ -184,8 +184,8 @@ def image_shape(model: Model) -> tuple[int, int, int]:
     name = image_input(model.graph)
     if name is None or len(model.graph.inputs) > 1:
         raise ValueError(
-            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, channels); "
-            "call the model's own predict() with its inputs"
+            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, "
+            "channels); call the model's own predict() with its inputs"
         )
     height, width, channels = model.graph.nodes[name].output_shape
     return height or DEFAULT_SIZE, width or DEFAULT_SIZE, channels or 3

@@ -172,7 +172,9 @@ def build_model(base: Model, regression: SoftmaxRegression, used: Preprocessing 
     parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
     parameters["predictions"] = {"kernel": regression.kernel, "bias": regression.bias}
     # The model scales pixels itself.
-    preprocessing = replace(used or Preprocessing(interpolation="bilinear"), scaling="none", from_logits=False)
+    preprocessing = replace(
+        used or Preprocessing(interpolation="bilinear"), scaling="none", from_logits=False
+    )
     class_names = as_class_names(regression.class_names)
     return Model(flatten(outline), parameters, outline, class_names, preprocessing)
 

@@ -42,6 +42,7 @@ def test_class_names_are_saved(built, tmp_path):
         Preprocessing("tf", "bilinear", False),
         Preprocessing(scaling="unit"),
         Preprocessing(interpolation="lanczos"),
+        Preprocessing(interpolation="tf-bilinear", aspect="crop", exif="ignore"),
         Preprocessing(from_logits=True),
     ],
 )
