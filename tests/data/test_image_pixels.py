@@ -35,9 +35,9 @@ def test_blocks_give_the_pixels_of_the_whole(monkeypatch, mode, orientation):
     options = {"transparency": bytes(range(20))} if mode == "P" else {}
     images()[mode].save(stream, "PNG", exif=exif, **options)
     whole = [xception.load_image(stream.getvalue(), *size) for size in SIZES]
-    monkeypatch.setattr("xception.data.image_pixels.MAX_WHOLE_PIXELS", 50)
+    monkeypatch.setattr("xception.data.image_resizing.MAX_WHOLE_PIXELS", 50)
     for block_pixels in (30, 700):
-        monkeypatch.setattr("xception.data.image_pixels.BLOCK_PIXELS", block_pixels)
+        monkeypatch.setattr("xception.data.image_resizing.BLOCK_PIXELS", block_pixels)
         for size, expected in zip(SIZES, whole, strict=True):
             np.testing.assert_array_equal(xception.load_image(stream.getvalue(), *size), expected)
 
@@ -45,8 +45,8 @@ def test_blocks_give_the_pixels_of_the_whole(monkeypatch, mode, orientation):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64, np.int32])
 def test_blocks_of_an_array(monkeypatch, dtype):
     whole = [xception.load_image(PIXELS[..., :3], *size) for size in SIZES]
-    monkeypatch.setattr("xception.data.image_pixels.MAX_WHOLE_PIXELS", 50)
-    monkeypatch.setattr("xception.data.image_pixels.BLOCK_PIXELS", 700)
+    monkeypatch.setattr("xception.data.image_resizing.MAX_WHOLE_PIXELS", 50)
+    monkeypatch.setattr("xception.data.image_resizing.BLOCK_PIXELS", 700)
     for size, expected in zip(SIZES, whole, strict=True):
         np.testing.assert_array_equal(xception.load_image(PIXELS[..., :3].astype(dtype), *size), expected)
 

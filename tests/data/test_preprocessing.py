@@ -13,10 +13,13 @@ def test_what_is_not_recorded_is_not_written():
     record = Preprocessing(scaling="unit", from_logits=False)
     assert record.to_dict() == {"scaling": "unit", "from_logits": False}
     assert Preprocessing.from_dict(record.to_dict()) == record
+    record = Preprocessing(interpolation="tf-bilinear", aspect="pad", exif="ignore")
+    assert record.to_dict() == {"interpolation": "tf-bilinear", "aspect": "pad", "exif": "ignore"}
+    assert Preprocessing.from_dict(record.to_dict()) == record
 
 
 def test_names_of_later_versions_are_ignored():
-    assert Preprocessing.from_dict({"scaling": "tf", "aspect": "crop"}) == Preprocessing(scaling="tf")
+    assert Preprocessing.from_dict({"scaling": "tf", "rotation": 90}) == Preprocessing(scaling="tf")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,8 @@ def test_names_of_later_versions_are_ignored():
         ({"scaling": "caffe"}, "scaling must be one of tf, unit, none, got 'caffe'"),
         ({"scaling": 3}, "scaling must be one of"),
         ({"interpolation": "cubic"}, "interpolation must be one of nearest, bilinear"),
+        ({"aspect": "squash"}, "aspect must be one of stretch, crop, pad, got 'squash'"),
+        ({"exif": True}, "exif must be one of upright, ignore, got True"),
         ({"from_logits": "yes"}, "from_logits must be True, False or None, got 'yes'"),
         ({"from_logits": 1}, "from_logits must be True, False or None, got 1"),
     ],

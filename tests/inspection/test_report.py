@@ -38,6 +38,10 @@ def test_the_report_of_a_small_model(file):
         (None, []),
         (Preprocessing(scaling="unit"), ["preprocess  scaling unit (0…1)"]),
         (Preprocessing(interpolation="lanczos"), ["preprocess  interpolation lanczos"]),
+        (
+            Preprocessing("tf", "tf-bilinear", aspect="pad", exif="ignore"),
+            ["preprocess  scaling tf (−1…1), interpolation tf-bilinear, aspect pad, exif ignore"],
+        ),
         (Preprocessing(from_logits=True), ["scores      logits"]),
     ],
 )

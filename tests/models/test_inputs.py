@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import small_models
 
+import xception
+from xception.layers import Input
 from xception.models.inputs import image_inputs, own_scaling, scales_pixels
 
 
@@ -105,3 +107,9 @@ def test_layers_that_scale_are_found():
 def test_the_input_for_photographs_is_found():
     assert image_inputs(small_models.model(small_models.two_ends()).graph) == ["image"]
     assert image_inputs(small_models.model(small_models.siamese()).graph) == ["left", "right"]
+    for channels in (1, 2, 4):
+        graph = xception.Graph("other channels")
+        graph.add(Input((8, 8, channels)), name="grey")
+        assert image_inputs(graph) == ["grey"]
+        graph.add(Input((8, 8, 3)), name="color")
+        assert image_inputs(graph) == ["color"]

@@ -36,10 +36,10 @@ def test_a_classifier_decides_once_and_is_used_again():
     assert "3 classes, photographs 8×8, scaling 'unit'" in repr(classifier)
     assert scores(classifier) == near({"red": 1, "green": 0, "blue": 0})
     np.testing.assert_allclose(classifier.probabilities(np.stack([RED, BLUE])), [[1, 0, 0], [0, 0, 1]])
-    with pytest.raises(
-        ValueError, match="a Classifier has decided class_names, scaling, from_logits and output_name"
-    ):
+    with pytest.raises(ValueError, match="a Classifier has decided class_names: pass it to Classifier"):
         xception.predict(RED, classifier, top=1, class_names=NAMES)
+    with pytest.raises(ValueError, match="a Classifier has decided scaling and aspect and exif"):
+        xception.predict(RED, classifier, scaling="tf", aspect="crop", exif="ignore")
 
 
 def test_a_model_may_be_the_path_of_its_file(tmp_path):
@@ -190,7 +190,7 @@ def test_one_of_several_outputs_is_chosen_by_its_name(tmp_path):
         Classifier(built, output_name="age")
     with pytest.raises(TypeError, match="name of an output, got int"):
         Classifier(built, output_name=0)
-    with pytest.raises(ValueError, match="has decided class_names, scaling, from_logits and output_name"):
+    with pytest.raises(ValueError, match="has decided output_name: pass it"):
         xception.predict(RED, Classifier(built, output_name="young"), output_name="species")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..console.csv_text import format_row
 from ..console.text import terminal_safe
 from ..data.failures import Failure
-from ..data.preprocessing import SCALINGS
+from ..data.preprocessing import ASPECTS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
 from ..limits import parse_bytes, parse_count, set_limits
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_photographs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
-    """Add --model, --weights and --scaling.
+    """Add --model, --weights, --scaling, and the options of `add_reading`.
 
     Args:
         parser: The command's parser.
@@ -43,6 +43,36 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
         "--scaling", choices=("auto", *SCALINGS), default="auto",
         help="range of the pixels: tf -1…1, unit 0…1, none 0…255 (auto: as the model was trained)",
     )  # fmt: skip
+    add_reading(parser, "as the model records, else ")
+
+
+def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """Add --interpolation, --aspect and --exif.
+
+    Args:
+        parser: The command's parser.
+        default: What comes before the default, for the help.
+    """
+    parser.add_argument(
+        "--interpolation", choices=INTERPOLATIONS,
+        help="how photographs are resized: Pillow's filters, of which Keras's load_img and "
+        "flow_from_directory use nearest; tf-bilinear is what tf.image.resize and "
+        f"image_dataset_from_directory do ({default}bilinear)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--aspect", choices=ASPECTS,
+        help=f"stretch photographs to the model's size, crop them, or pad them with black ({default}stretch)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exif", choices=EXIF_OPTIONS,
+        help="turn photographs upright as their EXIF orientation says, or ignore it as Keras does "
+        f"({default}upright)",
+    )  # fmt: skip
+
+
+def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the values of --interpolation, --aspect and --exif, as keyword arguments."""
+    return {name: getattr(arguments, name) for name in ("interpolation", "aspect", "exif")}
 
 
 def add_classifier(parser: argparse.ArgumentParser) -> None:
@@ -166,7 +196,7 @@ def build_classifier(arguments: argparse.Namespace) -> Classifier:
         model = Xception(weights=arguments.weights, classes=classes)
     return Classifier(
         model, class_names=arguments.class_names, scaling=arguments.scaling,
-        from_logits=arguments.from_logits, output_name=arguments.output_name,
+        from_logits=arguments.from_logits, output_name=arguments.output_name, **reading_options(arguments),
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = features(
         common.unique(arguments.photos), feature_model(arguments), layers=arguments.layers,
         pooling=arguments.pooling, scaling=arguments.scaling, output=arguments.output,
-        verify=arguments.verify, on_error=common.complain_of,
+        verify=arguments.verify, on_error=common.complain_of, **common.reading_options(arguments),
     )  # fmt: skip
     if len(result):
         count, width = count_of(len(result), "photograph"), len(result.names)

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--balanced", action="store_true", help="let rare classes weigh as much as frequent ones"
     )
+    common.add_reading(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,7 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     if output.suffix != ".keras":
         raise ValueError(f"{output.name}: expected a name that ends in .keras, as a model is written")
     common.check_folder(arguments.folder)
-    report = fit_with_report(arguments.folder, balanced=arguments.balanced, on_error=common.complain_of)
+    report = fit_with_report(
+        arguments.folder, balanced=arguments.balanced, on_error=common.complain_of,
+        **common.reading_options(arguments),
+    )  # fmt: skip
     common.show(str(report))
     report.model.save(output)
     classes, count = len(report.regression.class_names), count_of(len(report.paths), "photograph")

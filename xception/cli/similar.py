@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = similar(
         arguments.query, common.unique(arguments.photos), feature_model(arguments), top=arguments.top,
         layers=arguments.layers, pooling=arguments.pooling, scaling=arguments.scaling,
-        on_error=common.complain_of,
+        on_error=common.complain_of, **common.reading_options(arguments),
     )  # fmt: skip
     if result.cached:
         common.complain(f"features of {result.cached} of {result.searched} photographs were cached already")

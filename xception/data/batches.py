@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ class Progress(Protocol):
 
 def compute_batches(
     photographs: Iterable[Photograph],
-    load: Callable[[ImageLike], NDArray[np.uint8]],
-    compute: Callable[[NDArray[np.uint8]], Result],
+    load: Callable[[ImageLike], NDArray[Any]],
+    compute: Callable[[NDArray[Any]], Result],
     log: FailureLog,
     progress: Progress,
     batch_size: int = BATCH_SIZE,
@@ -46,8 +46,8 @@ def compute_batches(
 
     Args:
         photographs: The photographs.
-        load: Reads one as pixels (height, width, 3).
-        compute: Takes pixels (n, height, width, 3).
+        load: Reads one as pixels (height, width, channels).
+        compute: Takes pixels (n, height, width, channels).
         log: Records the photographs that cannot be read.
         progress: Advanced by each batch.
         batch_size: Photographs per batch.

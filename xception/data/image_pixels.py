@@ -1,177 +1,128 @@
-"""RGB pixels of images and arrays, converted in blocks so that there is one large copy at most."""
+"""Pixels of images and arrays, upright and with the requested channels, converted part by part."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..limits import DEFAULT_MAX_PIXELS, get_limits
 from .arrays import as_real_array
-from .image_formats import BYTES_PER_PIXEL
 from .metadata import check_tags
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .preprocessing import Interpolation
-
-#: Usual photographs are converted whole, larger ones in blocks.
-MAX_WHOLE_PIXELS = 1 << 24
-BLOCK_PIXELS = 1 << 22
-#: Memory for resizing the largest image that is allowed.
-MARGIN_BYTES = 64 << 20
+    from .framing import Box, Size
+    from .preprocessing import Exif
 
 ORIENTATION_TAG = 0x0112
-#: (left, top, right, bottom)
-Box = tuple[int, int, int, int]
-#: Half the width of Pillow's filters, in pixels of the smaller image.
-FILTER_RADIUS = {"nearest": 0.0, "box": 0.5, "bilinear": 1.0, "hamming": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+#: Pillow's mode of photographs with so many channels. Arrays may have other numbers of channels.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class Picture(Protocol):
-    """A source of RGB pixels."""
+    """A source of pixels, which are converted to as many channels as are asked for."""
 
     @property
-    def size(self) -> tuple[int, int]:
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    @property
+    def size(self) -> Size:
         """(width, height)."""
 
-    @property
-    def is_rgb(self) -> bool:
-        """Whether the whole is there as an RGB image."""
+    def is_whole(self, channels: int) -> bool:
+        """Return True if the whole is there as an image with these channels."""
 
-    def block(self, box: Box) -> Image.Image:
-        """Return the pixels of a part, as an RGB image."""
+    def block(self, box: Box, channels: int) -> Image.Image:
+        """Return the pixels of a part, as an image with 1, 3 or 4 channels."""
 
-
-def render(
-    picture: Picture, size: tuple[int, int] | None, interpolation: Interpolation, name: str
-) -> NDArray[np.uint8]:
-    """Convert a picture to an array.
-
-    Args:
-        picture: The picture.
-        size: (width, height) to resize it to; None for its own size.
-        interpolation: Pillow's filter for resizing.
-        name: What the image is called in messages.
-
-    Returns:
-        Pixels (height, width, 3), 0…255.
-
-    Raises:
-        ImageError: It is too long and thin to be resized.
-    """
-    from PIL import Image
-
-    width, height = picture.size
-    if size is None or size == (width, height):
-        if width * height <= MAX_WHOLE_PIXELS:
-            return np.array(picture.block((0, 0, width, height)))
-        pixels = np.empty((height, width, 3), np.uint8)
-        for left, top, right, bottom in _boxes(width, height):
-            pixels[top:bottom, left:right] = np.asarray(picture.block((left, top, right, bottom)))
-        return pixels
-    _check_resizing(picture.size, size, interpolation, name)
-    method = Image.Resampling[interpolation.upper()]
-    if picture.is_rgb or width * height <= MAX_WHOLE_PIXELS:
-        return np.array(picture.block((0, 0, width, height)).resize(size, method))
-    channels = [Image.new("L", picture.size) for _ in range(3)]  # 3 bytes for a pixel; "RGB" takes 4
-    for box in _boxes(width, height):
-        for channel, part in zip(channels, picture.block(box).split(), strict=True):
-            channel.paste(part, box)
-    return np.stack([np.asarray(channel.resize(size, method)) for channel in channels], axis=-1)
-
-
-def _boxes(width: int, height: int) -> Iterator[Box]:
-    """Divide an image into blocks of BLOCK_PIXELS, whole rows if possible."""
-    columns = min(width, BLOCK_PIXELS)
-    rows = max(1, BLOCK_PIXELS // columns)
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            yield left, top, min(left + columns, width), min(top + rows, height)
-
-
-def _check_resizing(
-    size: tuple[int, int], new_size: tuple[int, int], interpolation: Interpolation, name: str
-) -> None:
-    """Raise ImageError if resizing would take more memory than the largest image.
-
-    Pillow makes a table of coefficients for each direction, and resizes one direction after the other:
-    1×170,000,000 pixels, resized to a width of 299, would take 200 GB.
-    """
-    (width, height), (new_width, new_height) = size, new_size
-    coefficients = 16 * FILTER_RADIUS[interpolation] * (max(width, new_width) + max(height, new_height))
-    between = 4 * max(new_width * height, new_height * width)
-    needed = BYTES_PER_PIXEL * width * height + coefficients + between - MARGIN_BYTES
-    if needed > 0 and needed > BYTES_PER_PIXEL * max(get_limits().max_pixels, DEFAULT_MAX_PIXELS):
-        raise ImageError(
-            f"{name}: {width:,}×{height:,} pixels are too long and thin to be resized to {new_width}×"
-            f"{new_height} pixels; crop the image"
-        )
+    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+        """Return the pixels of a part, (h, w, channels): uint8, or float32 where the source has floats."""
 
 
 class ArrayPicture:
     """Pixels of an array.
 
     Args:
-        pixels: (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), 0…255.
+        pixels: (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), 0…255; or (h, w, channels) with any numbers, if
+            that is no number of channels of a photograph.
+        channels: The number of channels that will be asked for.
+        name: What it is called in messages.
 
     Raises:
         ValueError: It holds no pixels.
     """
 
-    def __init__(self, pixels: NDArray[Any]) -> None:
-        if pixels.ndim == 3 and pixels.shape[-1] == 1:
-            pixels = pixels[..., 0]
-        is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))
-        if not is_image or not pixels.size:
-            raise ValueError(
-                f"an image has shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4); got {pixels.shape}"
-            )
+    def __init__(self, pixels: NDArray[Any], channels: int = 3, name: str = "image") -> None:
+        if pixels.ndim == 2:
+            pixels = pixels[..., None]
+        counts = tuple(MODES) if channels in MODES else (channels,)
+        if pixels.ndim != 3 or pixels.shape[-1] not in counts or not pixels.size:
+            expected = "(h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+            if channels not in MODES:
+                expected = f"(h, w, {channels}), as the model takes it"
+            shape = pixels.shape[:2] if pixels.shape[2:] == (1,) else pixels.shape
+            raise ValueError(f"an image has shape {expected}; got {shape}")
         if pixels.dtype != np.uint8:
             pixels = as_real_array(pixels, "pixels 0…255")
-            if problem := _describe_range(
-                pixels.min(), pixels.max(), np.issubdtype(pixels.dtype, np.floating)
-            ):
+            problem = _describe_range(pixels.min(), pixels.max(), np.issubdtype(pixels.dtype, np.floating))
+            if problem and channels in MODES:
                 raise ValueError(problem)
         self._pixels = pixels
+        self.name = name
         self.size = (pixels.shape[1], pixels.shape[0])
-        self.is_rgb = False
 
-    def block(self, box: Box) -> Image.Image:
-        """Return the pixels of a part, as an RGB image."""
+    def is_whole(self, channels: int) -> bool:
+        """Return False: blocks are copies."""
+        return False
+
+    def block(self, box: Box, channels: int) -> Image.Image:
+        """Return the pixels of a part, as an image."""
         from PIL import Image
 
-        left, top, right, bottom = box
-        pixels = self._pixels[top:bottom, left:right]
+        pixels = self._crop(box)
         if pixels.dtype != np.uint8:
             pixels = pixels.round().astype(np.uint8)
+        if pixels.shape[-1] == 1:
+            pixels = pixels[..., 0]
         image = Image.fromarray(np.ascontiguousarray(pixels))
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return image if image.mode == MODES[channels] else image.convert(MODES[channels])
+
+    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+        """Return the pixels of a part; floats are not rounded."""
+        pixels = self._crop(box)
+        is_grayscaled = channels == 1 and pixels.shape[-1] > 1  # by Pillow, as integers
+        if channels in MODES and (is_grayscaled or not np.issubdtype(pixels.dtype, np.floating)):
+            return as_array(self.block(box, channels))
+        return _with_channels(pixels, channels)
+
+    def _crop(self, box: Box) -> NDArray[Any]:
+        left, top, right, bottom = box
+        return self._pixels[top:bottom, left:right]
 
 
 class ImagePicture:
-    """Pixels of a PIL image, upright as its Exif orientation says.
+    """Pixels of a PIL image.
 
     Args:
         image: The image, decoded.
         name: What it is called in messages.
+        exif: Whether the image is turned upright as its Exif orientation says.
 
     Raises:
         ImageError: Its numbers are no pixels 0…255.
     """
 
-    def __init__(self, image: Image.Image, name: str) -> None:
+    def __init__(self, image: Image.Image, name: str, exif: Exif = "upright") -> None:
+        self.name = name
         self._image = image
-        self._orientation = _read_orientation(image, name)
+        self._orientation = _read_orientation(image, name) if exif == "upright" else 1
         width, height = image.size
         self.size = (height, width) if self._orientation >= 5 else (width, height)
-        self.is_rgb = image.mode == "RGB" and self._orientation == 1
-        self._name = name
         self._has_16_bits = False
         if image.mode == "F":
             low, high = image.getextrema()
@@ -180,35 +131,70 @@ class ImagePicture:
         elif image.mode.startswith("I"):
             self._has_16_bits = image.mode != "I" or _has_16_bits(image, name)
 
-    def block(self, box: Box) -> Image.Image:
-        """Return the pixels of a part, as an RGB image."""
+    def is_whole(self, channels: int) -> bool:
+        """Return True if the image needs neither conversion nor turning."""
+        return self._image.mode == MODES[channels] and self._orientation == 1
+
+    def block(self, box: Box, channels: int) -> Image.Image:
+        """Return the pixels of a part, as an image."""
+        return self._turn(self._convert(self._crop(box), MODES[channels]))
+
+    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+        """Return the pixels of a part; those of floating-point images are not rounded."""
+        if self._image.mode != "F":
+            return as_array(self.block(box, channels))
+        values = np.asarray(self._turn(self._crop(box)))
+        self._check_numbers(values)
+        return _with_channels(values[..., None], channels)
+
+    def _crop(self, box: Box) -> Image.Image:
+        stored = _stored_box(box, self.size, self._orientation)
+        return self._image if stored == (0, 0, *self._image.size) else self._image.crop(stored)
+
+    def _turn(self, image: Image.Image) -> Image.Image:
         from PIL import Image
 
-        stored = _stored_box(box, self.size, self._orientation)
-        part = self._image if stored == (0, 0, *self._image.size) else self._image.crop(stored)
-        part = self._to_rgb(part)
         transposition = {
             2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
             4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270,
             7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
         }.get(self._orientation)  # fmt: skip
-        return part if transposition is None else part.transpose(transposition)
+        return image if transposition is None else image.transpose(transposition)
 
-    def _to_rgb(self, image: Image.Image) -> Image.Image:
+    def _convert(self, image: Image.Image, mode: str) -> Image.Image:
         from PIL import Image
 
         if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip at 255
             values = np.asarray(image)
             if image.mode == "F":
-                if np.isnan(values).any():
-                    raise ImageError(f"{self._name}: pixels must lie in 0…255, got nan")
+                self._check_numbers(values)
                 values = values.round()
             elif self._has_16_bits:
                 values = (values.astype(np.uint32) + 128) // 257  # rounded
             image = Image.fromarray(values.astype(np.uint8))
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")  # converting straight to RGB gives the same pixels and a warning
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return image if image.mode == mode else image.convert(mode)
+
+    def _check_numbers(self, values: NDArray[Any]) -> None:
+        if np.isnan(values).any():
+            raise ImageError(f"{self.name}: pixels must lie in 0…255, got nan")
+
+
+def as_array(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an image as an array (h, w, channels)."""
+    pixels = np.array(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _with_channels(pixels: NDArray[Any], channels: int) -> NDArray[np.float32]:
+    """Return pixels as float32 with 1, 3 or 4 channels, made from as many or from 1, 3 or 4 others."""
+    pixels = pixels.astype(np.float32)
+    if pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, min(channels, 3), axis=-1)
+    if pixels.shape[-1] < channels:
+        pixels = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)  # opaque
+    return pixels[..., :channels]
 
 
 def _describe_range(low: Any, high: Any, is_float: bool) -> str:

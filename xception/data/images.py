@@ -15,8 +15,17 @@ from ..errors import ImageError
 from ..layers.validation import as_int
 from ..limits import get_limits
 from .image_files import check_opened, decode, open_image, source_name
-from .image_pixels import ArrayPicture, ImagePicture, render
-from .preprocessing import INTERPOLATIONS, Interpolation, check_option
+from .image_pixels import MODES, ArrayPicture, ImagePicture, Picture
+from .image_resizing import render
+from .preprocessing import (
+    ASPECTS,
+    EXIF_OPTIONS,
+    INTERPOLATIONS,
+    Aspect,
+    Exif,
+    Interpolation,
+    check_option,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,12 +38,16 @@ def load_image(
     source: ImageLike,
     target_size: tuple[int, int] | None = (299, 299),
     interpolation: Interpolation = "bilinear",
-) -> NDArray[np.uint8]:
-    """Read a photograph as RGB pixels.
+    *,
+    aspect: Aspect = "stretch",
+    exif: Exif = "upright",
+    channels: int = 3,
+) -> NDArray[Any]:
+    """Read a photograph as pixels.
 
     Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit grey
     images to 8 bits instead of clipping them. Floating-point images must hold 0…255, as arrays. Transparency
-    is dropped, as Keras drops it.
+    is dropped, as Keras drops it, unless there are four channels.
 
     Files are read in the formats AVIF, BMP, GIF, JPEG, JPEG 2000, PCX, PNG, PPM, QOI, SGI, TGA, TIFF and
     WebP, as far as Pillow was built with them, and in HEIF with `pip install "xception[heif]"`. Limits on
@@ -43,56 +56,106 @@ def load_image(
     Args:
         source: A path, the bytes of a file, an open binary file, a PIL image, or an array of pixels
             0…255 of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
-        target_size: (height, width) to resize to, or None for the photograph's own size. The
-            photograph is stretched, as Keras does, not cropped.
+        target_size: (height, width) to resize to, or None for the photograph's own size.
         interpolation: Pillow's filter: "nearest", "bilinear", "bicubic", "hamming", "box" or
-            "lanczos". The default of `keras.utils.load_img` is "nearest".
+            "lanczos"; or "tf-bilinear", which gives what `tf.image.resize` and
+            `keras.utils.image_dataset_from_directory` do. The default of `keras.utils.load_img` is
+            "nearest".
+        aspect: What becomes of the photograph's aspect ratio. "stretch" changes it. "crop" resizes the
+            largest part in the middle that has the aspect ratio of `target_size`, as
+            `load_img(keep_aspect_ratio=True)` and `crop_to_aspect_ratio=True` do in Keras. "pad" resizes
+            the whole to fit, between black borders, as `pad_to_aspect_ratio=True` does in
+            `image_dataset_from_directory`.
+        exif: "upright" turns photographs as their EXIF orientation says. "ignore" leaves them as they are
+            stored, as Keras does.
+        channels: 1 for grey pixels, 3 for RGB, 4 for RGBA. They are converted as by `load_img` with the
+            `color_mode` "grayscale", "rgb" or "rgba". With another number, only arrays (h, w, channels) are
+            taken, of any numbers.
 
     Returns:
-        Pixels 0…255 of shape (height, width, 3).
+        Pixels 0…255 of shape (height, width, channels), uint8. Resized by "tf-bilinear" they are float32
+        and not rounded, as from TensorFlow; floating-point pixels are not rounded before, either. Arrays
+        with another number of channels become float32.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: The file is not regular, not an image in one of these formats, damaged, or too large; or
             its numbers are no pixels.
         TypeError: `source` is none of the above.
-        ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers, or
-            the interpolation is unknown.
+        ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers,
+            `source` does not have so many channels, or an option is unknown.
 
     Examples:
         >>> load_image("examples/chelsea.jpg", target_size=None).shape
         (300, 451, 3)
+        >>> load_image("examples/chelsea.jpg", (48, 48), "tf-bilinear", channels=1).dtype
+        dtype('float32')
     """
     check_option("interpolation", interpolation, INTERPOLATIONS)
+    check_option("aspect", aspect, ASPECTS)
+    check_option("exif", exif, EXIF_OPTIONS)
+    channels = as_int("channels", channels)
     size = None
     if target_size is not None:
         if not (isinstance(target_size, list | tuple) and len(target_size) == 2):
             raise ValueError(f"target_size must be (height, width), got {target_size!r}")
         height, width = (as_int("target_size", size) for size in target_size)
         size = (width, height)
+    with open_picture(source, exif, channels) as picture:
+        return render(picture, size, interpolation, aspect, channels)
+
+
+@contextmanager
+def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -> Iterator[Picture]:
+    """Open and decode a photograph, whose pixels are converted later.
+
+    What fails within the `with` block counts as a fault of the photograph.
+
+    Args:
+        source: See `load_image`.
+        exif: See `load_image`.
+        channels: The number of channels that will be asked for.
+
+    Yields:
+        The picture.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: See `load_image`.
+        TypeError: See `load_image`.
+        ValueError: An array does not hold pixels, or `source` does not have so many channels.
+    """
     get_limits()  # an invalid environment variable is no image's fault
     name = source_name(source)
     if isinstance(source, np.ndarray):
-        picture = ArrayPicture(source)
+        array = ArrayPicture(source, channels, name)
         with _image_errors(name):
-            return render(picture, size, interpolation, name)
+            yield array
+        return
     from PIL import Image
 
-    if isinstance(source, Image.Image):
-        with _image_errors(name):
-            check_opened(source, name)
-            decode(source)
-            return render(ImagePicture(source, name), size, interpolation, name)
-    if not (isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read")):
+    is_file = isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read")
+    if not is_file and not isinstance(source, Image.Image):
         raise TypeError(
             "an image is a path, the bytes of a file, an open binary file, a PIL image or an array of "
             f"pixels; got {type(source).__name__}"
         )
     if isinstance(source, io.TextIOBase):
         raise TypeError(f'{name}: expected a binary file, got one that was opened as text; use mode "rb"')
-    with _image_errors(name), open_image(source) as image:
-        decode(image)
-        return render(ImagePicture(image, name), size, interpolation, name)
+    if channels not in MODES:
+        raise ValueError(
+            f"{name}: photographs have 1, 3 or 4 channels; for {channels} channels, expected arrays of "
+            f"shape (n, h, w, {channels}) or (h, w, {channels})"
+        )
+    with _image_errors(name):
+        if isinstance(source, Image.Image):
+            check_opened(source, name)
+            decode(source)
+            yield ImagePicture(source, name, exif)
+        else:
+            with open_image(source) as image:
+                decode(image)
+                yield ImagePicture(image, name, exif)
 
 
 @contextmanager

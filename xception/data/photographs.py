@@ -44,7 +44,7 @@ def find_photographs(
 
     A folder stands for all photographs below it, sorted by path, without hidden files; a warning counts the
     other files. A file that folders or patterns list several times is taken once; a file that is named
-    itself is taken each time. An array (n, h, w, 3) is n photographs.
+    itself is taken each time. An array (n, h, w, c) is n photographs.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable

@@ -7,14 +7,20 @@ from typing import Any, Literal, get_args
 
 #: Range that pixels 0…255 are scaled to: "tf" −1…1, "unit" 0…1, "none" 0…255.
 Scaling = Literal["tf", "unit", "none"]
-#: Pillow's filters for resizing.
-Interpolation = Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"]
+#: How photographs are resized: by Pillow's filters, or as `tf.image.resize` does.
+Interpolation = Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos", "tf-bilinear"]
+#: What becomes of the aspect ratio of a photograph.
+Aspect = Literal["stretch", "crop", "pad"]
+#: Whether a photograph is turned upright as its Exif orientation says.
+Exif = Literal["upright", "ignore"]
 
 #: "auto" infers the range from the model.
 ScalingArgument = Scaling | Literal["auto"]
 
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+EXIF_OPTIONS: tuple[Exif, ...] = get_args(Exif)
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,12 @@ class Preprocessing:
 
     Attributes:
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255.
-        interpolation: Filter with which photographs are resized: "nearest", "bilinear" (the default),
-            "bicubic", "hamming", "box" or "lanczos", as Pillow has them.
+        interpolation: How photographs are resized: by Pillow's filter "nearest", "bilinear" (the default),
+            "bicubic", "hamming", "box" or "lanczos"; or by "tf-bilinear", as `tf.image.resize` does.
         from_logits: Whether the scores are logits, which are converted to probabilities.
+        aspect: What becomes of the aspect ratio: "stretch" (the default) changes it, "crop" takes the middle
+            of the photograph, "pad" adds black borders.
+        exif: "upright" (the default) turns photographs as their Exif orientation says, "ignore" does not.
 
     Raises:
         ValueError: A value is none of these.
@@ -37,12 +46,13 @@ class Preprocessing:
     scaling: Scaling | None = None
     interpolation: Interpolation | None = None
     from_logits: bool | None = None
+    aspect: Aspect | None = None
+    exif: Exif | None = None
 
     def __post_init__(self) -> None:
         if self.scaling is not None:
             check_option("scaling", self.scaling, SCALINGS)
-        if self.interpolation is not None:
-            check_option("interpolation", self.interpolation, INTERPOLATIONS)
+        check_reading(self.interpolation, self.aspect, self.exif)
         check_from_logits(self.from_logits)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +77,17 @@ def check_option(name: str, value: object, options: tuple[str, ...]) -> None:
     """Raise ValueError unless `value` is one of `options`."""
     if not (isinstance(value, str) and value in options):
         raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+
+
+def check_reading(interpolation: object, aspect: object, exif: object) -> None:
+    """Raise ValueError unless each option of reading photographs is known, or None."""
+    for name, value, options in (
+        ("interpolation", interpolation, INTERPOLATIONS),
+        ("aspect", aspect, ASPECTS),
+        ("exif", exif, EXIF_OPTIONS),
+    ):
+        if value is not None:
+            check_option(name, value, options)
 
 
 def check_from_logits(value: object) -> None:

@@ -12,9 +12,8 @@ import numpy as np
 from ..console.progress import Verbose
 from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
-from ..data.images import load_image
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Scaling, ScalingArgument
+from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
 from ..engine.plan import InputShapes
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs, image_inputs
@@ -23,8 +22,8 @@ from ..prediction.classifier import ClassNamesArgument, ModelArgument, as_classi
 from ..prediction.preprocessing import GREY
 from .methods import MethodName, MethodResult, build_method
 from .output import PictureOutput
-from .pictures import Pixels, shrink
-from .progress import PassProgress
+from .passes import PassProgress
+from .pictures import Pixels, as_rgb, show_framed, shrink
 from .result import Explanation, concatenate
 from .scores import Scores
 from .targets import Target, TargetSelector
@@ -117,13 +116,15 @@ class Explainer:
         """Compute what `stream` does, for photographs that have been listed."""
         preprocessor = self.classifier.preprocessor
         preprocessor.check_only_input()
-        shapes: InputShapes = ((*self.classifier.size, 3),)
+        shapes: InputShapes = (preprocessor.input_shape,)
         pictures: list[Pixels] = []  # of the photographs of a batch that could be read
 
         def load(source: ImageLike) -> Pixels:
-            photograph = load_image(source, None)
-            pixels = preprocessor.load(photograph)
-            pictures.append(shrink(photograph))
+            pixels, photograph = preprocessor.load_both(source)
+            if photograph is None:
+                pictures.append(shrink(as_rgb(pixels)))
+            else:
+                pictures.append(show_framed(photograph, preprocessor.size, preprocessor.aspect))
             return pixels
 
         def compute(pixels: Pixels) -> MethodResult:
@@ -144,7 +145,7 @@ class Explainer:
         """Explain images that are scaled already.
 
         Args:
-            x: (n, h, w, 3), scaled as `model.predict` takes them. For several inputs a list of arrays, or
+            x: (n, h, w, c), scaled as `model.predict` takes them. For several inputs a list of arrays, or
                 a dict by name.
             verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
@@ -169,9 +170,7 @@ class Explainer:
                 progress.advance(len(batch[self.image]))
         result = MethodResult(*map(np.concatenate, zip(*parts, strict=True)))
         scale, offset = TO_PIXELS[self.classifier.scaling]
-        pictures = [
-            shrink((image * scale + offset).round().clip(0, 255).astype(np.uint8)) for image in images
-        ]
+        pictures = [shrink(as_rgb(image * scale + offset)) for image in images]
         return self._explanation(result, shapes, pictures, [None] * n, list(range(n)))
 
     def _progress_bar(self, total: int | None, shapes: InputShapes, verbose: Verbose) -> PassProgress:
@@ -248,6 +247,9 @@ def explain(
     top: int | None = None,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     from_logits: bool | None = None,
     output_name: str | None = None,
     channels: int = 64,
@@ -279,6 +281,9 @@ def explain(
         top: Explain this many best classes of each photograph, instead of `target`.
         class_names: As for `predict`.
         scaling: As for `predict`.
+        interpolation: As for `predict`.
+        aspect: As for `predict`.
+        exif: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
@@ -314,8 +319,9 @@ def explain(
     """
     check_no_model("explain(images, model)", images=images)
     classifier = as_classifier(
-        model, class_names=class_names, scaling=scaling, from_logits=from_logits, output_name=output_name
-    )
+        model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
+        exif=exif, from_logits=from_logits, output_name=output_name,
+    )  # fmt: skip
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch
     )
@@ -331,7 +337,7 @@ def explain(
             pictures.write(explanation)
         return explanation
     # Without a photograph that can be read, the empty part has the right shapes.
-    parts = [explainer.explain_inputs(np.empty((0, *classifier.size, 3), np.float32))]
+    parts = [explainer.explain_inputs(np.empty((0, *classifier.preprocessor.input_shape), np.float32))]
     for part in explainer.stream_photographs(photographs, log, verbose):
         parts.append(part)
         if pictures is not None and pictures.is_folder:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.framing import fit_frame
+from ..data.image_pixels import MODES
+from ..data.preprocessing import Aspect
 from ..kernels import Array
 
 if TYPE_CHECKING:
@@ -34,9 +37,47 @@ def shrink(photograph: Pixels) -> Pixels:
     """Return a photograph at MAX_PHOTOGRAPH_PIXELS at most, with its aspect ratio."""
     from PIL import Image
 
-    image = Image.fromarray(photograph)
+    image = Image.fromarray(np.ascontiguousarray(photograph))
     image.thumbnail((MAX_PHOTOGRAPH_PIXELS, MAX_PHOTOGRAPH_PIXELS))
     return np.asarray(image)
+
+
+def as_rgb(pixels: NDArray[Any]) -> Pixels:
+    """Return pixels 0…255, (h, w, c), in RGB; of channels that are no colors, their mean, stretched."""
+    if pixels.shape[-1] not in MODES:
+        pixels = pixels.mean(axis=-1, keepdims=True)
+        low = pixels.min()
+        pixels = (pixels - low) * (255 / ((pixels.max() - low) or 1))
+    if pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    return pixels[..., :3].round().clip(0, 255).astype(np.uint8)
+
+
+def show_framed(photograph: Pixels, size: tuple[int, int], aspect: Aspect) -> Pixels:
+    """Return what a model sees of a photograph, at MAX_PHOTOGRAPH_PIXELS at most.
+
+    Args:
+        photograph: (h, w, 3).
+        size: (height, width) of the model's input.
+        aspect: How the photograph is fitted into it. Stretched ones keep their aspect ratio here, cropped
+            ones are cropped, and padded ones have their borders.
+    """
+    height, width = size
+    frame = fit_frame((photograph.shape[1], photograph.shape[0]), (width, height), aspect)
+    left, top, right, bottom = frame.box
+    shown = shrink(photograph[top:bottom, left:right])
+    if frame.size == (width, height):
+        return shown
+    from PIL import Image
+
+    scale = min(shown.shape[1] / frame.size[0], MAX_PHOTOGRAPH_PIXELS / max(size))
+    width, height, inner_width, inner_height = (
+        max(round(scale * length), 1) for length in (width, height, *frame.size)
+    )
+    canvas = Image.new("RGB", (width, height))
+    offset = (round(scale * frame.offset[0]), round(scale * frame.offset[1]))
+    canvas.paste(Image.fromarray(shown).resize((inner_width, inner_height)), offset)
+    return np.asarray(canvas)
 
 
 def overlay_heat(photograph: Pixels, heat: Array, alpha: float) -> Image.Image:

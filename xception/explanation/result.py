@@ -53,7 +53,8 @@ class Explanation:
         method: "grad-cam", "score-cam" or "occlusion".
         layer: The node of the graph whose maps are explained.
         grid: Where on a photograph the rows and columns of the maps are.
-        images: The photographs (h, w, 3) uint8, in their own aspect ratio, of at most 640 pixels.
+        images: What the model sees of the photographs (h, w, 3) uint8, in their own aspect ratio, of at
+            most 640 pixels. Maps cover them: they are cropped or padded where the model's input is.
         paths: The path of each photograph; None for those that did not come from a file.
         indices: The position of each among the photographs that were given, from 0.
         failures: What could not be read, where `on_error="skip"`.

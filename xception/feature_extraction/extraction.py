@@ -15,14 +15,14 @@ from ..console.progress import ProgressBar, Verbose
 from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import ScalingArgument
+from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
 from ..models.feature_maps import Pooling, check_pooling
 from ..models.layer import as_layer_names
 from ..models.model import Model
-from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model
+from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model, check_undecided
 from ..prediction.preprocessing import Preprocessor
 from . import tables
 from .identity import fingerprint
@@ -42,6 +42,9 @@ class Extractor:
         layers: See `features`.
         pooling: See `features`.
         scaling: See `features`.
+        interpolation: See `features`.
+        aspect: See `features`.
+        exif: See `features`.
 
     Attributes:
         model: The model.
@@ -59,22 +62,27 @@ class Extractor:
         layers: str | Sequence[str] | None = None,
         pooling: Pooling = "avg",
         scaling: ScalingArgument = "auto",
+        interpolation: Interpolation | None = None,
+        aspect: Aspect | None = None,
+        exif: Exif | None = None,
     ) -> None:
         check_pooling(pooling)  # before a model is loaded
         self.model = imagenet_base() if model is None else as_model(model)
         if isinstance(model, Classifier):
-            if scaling != "auto":
-                raise ValueError("a Classifier has decided scaling: give it to Classifier(…)")
+            check_undecided(
+                scaling=None if scaling == "auto" else scaling,
+                interpolation=interpolation, aspect=aspect, exif=exif,
+            )  # fmt: skip
             self.preprocessor = model.preprocessor
         else:
-            self.preprocessor = Preprocessor(self.model, scaling)
+            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
         self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
         self.names = self.model.feature_names(self._layers, pooling, self.preprocessor.size)
 
     def compute(self, pixels: NDArray[Any]) -> Array:
-        """Compute the features (n, d) of pixels (n, height, width, 3), 0…255, of the model's size."""
+        """Compute the features (n, d) of pixels (n, height, width, channels), 0…255, of the model's size."""
         function = functools.partial(
             self.model.features, layers=self._layers, pooling=self._pooling, verbose=0
         )
@@ -83,7 +91,8 @@ class Extractor:
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
-        settings = (self.preprocessor.scaling, self.preprocessor.size, self.preprocessor.interpolation)
+        used = self.preprocessor
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
         nodes = self.model.feature_nodes(self._layers)
         return fingerprint(self.model, nodes, self._pooling, *settings)
 
@@ -207,6 +216,9 @@ def features(
     layers: str | Sequence[str] | None = None,
     pooling: Pooling = "avg",
     scaling: ScalingArgument = "auto",
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     output: str | os.PathLike[str] | None = None,
     verify: bool = False,
     on_error: OnError = "raise",
@@ -225,6 +237,9 @@ def features(
             features, "none" keeps all h·w·c.
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
             infers it from the model (see `Classifier`).
+        interpolation: As for `predict`.
+        aspect: As for `predict`.
+        exif: As for `predict`.
         output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
@@ -261,7 +276,7 @@ def features(
         tables.check_target(path)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling)
+    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
     if path is not None:
         return _extract_to_file(extractor, photographs, path, log, verbose, verify)
     store = MemoryStore(len(extractor.names))

@@ -182,6 +182,8 @@ def _describe_preprocessing(preprocessing: Preprocessing | None) -> str | None:
     return _join(
         scaling and f"scaling {scaling} ({PIXEL_RANGES[scaling]})",
         interpolation and f"interpolation {interpolation}",
+        preprocessing.aspect and f"aspect {preprocessing.aspect}",
+        preprocessing.exif and f"exif {preprocessing.exif}",
     )
 
 

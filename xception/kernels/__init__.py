@@ -12,7 +12,7 @@ from .geometry import Array, Padding, Pair, fold, output_size, pad, same_padding
 from .memory import aligned, whole_lines
 from .numpy_backend import NUMPY, NumPyBackend
 from .pooling import average_pool2d, max_pool2d
-from .resizing import INTERPOLATIONS, Interpolation, count_taps, resize
+from .resizing import INTERPOLATIONS, Interpolation, Taps, count_taps, find_taps, resample, resize
 
 __all__ = [
     "INTERPOLATIONS",
@@ -26,6 +26,7 @@ __all__ = [
     "Padding",
     "Pair",
     "Step",
+    "Taps",
     "Target",
     "aligned",
     "average_pool2d",
@@ -33,12 +34,14 @@ __all__ = [
     "conv2d_transpose",
     "count_taps",
     "depthwise_conv2d",
+    "find_taps",
     "fold",
     "im2col",
     "max_pool2d",
     "output_size",
     "pad",
     "relu",
+    "resample",
     "resize",
     "same_padding",
     "sigmoid",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,31 @@ def resize(x: Array, size: Pair, interpolation: Interpolation = "bilinear", anti
     """
     for axis, (before, after) in enumerate(zip(x.shape[1:3], size, strict=True), start=1):
         if before != after:
-            pixels, weights = _taps(before, after, interpolation, antialias)
-            shape = (1,) * axis + (after,) + (1,) * (3 - axis)
-            taps = zip(pixels.T, weights.T.astype(x.dtype), strict=True)
-            parts = (np.take(x, pixel, axis) * weight.reshape(shape) for pixel, weight in taps)
-            y = next(parts)
-            for part in parts:  # one at a time, to save memory
-                y += part
-            x = y
+            x = resample(x, find_taps(before, after, interpolation, antialias), axis)
     return x
+
+
+def resample(x: NDArray[Any], taps: Taps, axis: int) -> Array:
+    """Replace an axis by weighted sums of its elements.
+
+    Args:
+        x: An array. Integers are computed in float32.
+        taps: The elements and their weights, as `find_taps` returns them.
+        axis: The axis.
+
+    Returns:
+        An array with as many elements along the axis as there are taps.
+    """
+    pixels, weights = taps
+    dtype = x.dtype if np.issubdtype(x.dtype, np.floating) else np.float32
+    shape = [1] * x.ndim
+    shape[axis] = len(pixels)
+    columns = zip(pixels.T, weights.T.astype(dtype), strict=True)
+    parts = (np.take(x, pixel, axis) * weight.reshape(shape) for pixel, weight in columns)
+    y: Array = next(parts)
+    for part in parts:  # one at a time, to save memory
+        y += part
+    return y
 
 
 def count_taps(before: int, after: int, interpolation: Interpolation, antialias: bool = False) -> int:
@@ -72,8 +88,15 @@ def count_taps(before: int, after: int, interpolation: Interpolation, antialias:
     return 2 * math.ceil(KERNELS[interpolation][1] * (scale if antialias else 1)) + 1
 
 
-def _taps(before: int, after: int, interpolation: Interpolation, antialias: bool) -> Taps:
-    """Return the taps that resize an axis from `before` to `after` pixels."""
+def find_taps(before: int, after: int, interpolation: Interpolation, antialias: bool = False) -> Taps:
+    """Return the taps that resize an axis.
+
+    Args:
+        before: Size of the axis.
+        after: Its new size.
+        interpolation: One of `INTERPOLATIONS`.
+        antialias: Whether the kernel is widened when the axis shrinks.
+    """
     scale = np.float32(before) / np.float32(after)
     if interpolation == "nearest":
         pixels = np.floor(_centers(after) * scale).astype(np.intp)

@@ -140,9 +140,10 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
 
 
 def image_inputs(graph: Graph) -> list[str]:
-    """Return the names of the inputs that take photographs, in order."""
-    return [name for name in graph.inputs if _takes_photographs(graph.nodes[name].layer)]
-
-
-def _takes_photographs(layer: object) -> bool:
-    return isinstance(layer, Input) and len(layer.shape) == 3 and layer.shape[-1] == 3
+    """Return the names of the inputs that take images (h, w, c), in order; in RGB, if there are any."""
+    channels = {
+        name: layer.shape[-1]
+        for name, layer in ((name, graph.nodes[name].layer) for name in graph.inputs)
+        if isinstance(layer, Input) and len(layer.shape) == 3 and layer.shape[-1] is not None
+    }
+    return [name for name, count in channels.items() if count == 3] or list(channels)

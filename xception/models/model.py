@@ -91,7 +91,7 @@ class Model(ModelStructure):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How photographs became input in training: scaling, interpolation, and whether outputs are logits.
+        """How photographs became input in training: scaling, resizing, and whether outputs are logits.
 
         May be set to a `Preprocessing`, or to None for an empty one. Anything else raises TypeError.
         `save` stores it.

@@ -15,7 +15,7 @@ from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog, OnError
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Interpolation, Scaling, ScalingArgument
+from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..layers.validation import as_int
 from ..models.factory import Xception, load_model
@@ -46,8 +46,13 @@ class Classifier:
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto":
             as the model's `preprocessing` records; else "none" if the model begins with layers that
             scale pixels ("unit" if these would enlarge them); else "tf".
-        interpolation: Pillow's filter with which photographs are resized: "nearest", "bilinear",
-            "bicubic", "hamming", "box" or "lanczos". None: as recorded, else "bilinear".
+        interpolation: How photographs are resized: by Pillow's filter "nearest", "bilinear", "bicubic",
+            "hamming", "box" or "lanczos", or by "tf-bilinear", as `tf.image.resize` does; see `load_image`.
+            None: as recorded, else "bilinear".
+        aspect: What becomes of their aspect ratio: "stretch", "crop" or "pad"; see `load_image`. None: as
+            recorded, else "stretch".
+        exif: "upright" turns photographs as their EXIF orientation says, "ignore" does not, as in Keras.
+            None: as recorded, else "upright".
         from_logits: Whether the scores are logits, which are converted to probabilities. None: as
             recorded, else as the model's last layers say.
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
@@ -79,6 +84,8 @@ class Classifier:
         class_names: ClassNamesArgument = None,
         scaling: ScalingArgument = "auto",
         interpolation: Interpolation | None = None,
+        aspect: Aspect | None = None,
+        exif: Exif | None = None,
         from_logits: bool | None = None,
         output_name: str | None = None,
     ) -> None:
@@ -87,7 +94,7 @@ class Classifier:
                 "model must be a Model or the path of a model file, got a Classifier: use its .model"
             )
         self.model = select_output(as_model(model), output_name)
-        self.preprocessor = Preprocessor(self.model, scaling, interpolation)
+        self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
         self.decoder = Decoder(self.preprocessor, class_names, from_logits)
 
     def __repr__(self) -> str:
@@ -115,7 +122,7 @@ class Classifier:
         """Compute the scores of photographs that have been read.
 
         Args:
-            pixels: (n, height, width, 3), 0…255, of the classifier's `size`.
+            pixels: (n, height, width, channels), 0…255, of the classifier's `size`.
 
         Returns:
             (n, classes) float32: probabilities; or the model's own scores where `from_logits=False`.
@@ -178,6 +185,9 @@ def predict(
     top: int = 5,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     from_logits: bool | None = None,
     output_name: str | None = None,
     on_error: OnError = "raise",
@@ -187,7 +197,9 @@ def predict(
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
-            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these.
+            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these. Photographs become
+            grey or RGBA where the model has 1 or 4 channels. A model with another number takes arrays with
+            as many, which are not scaled unless `scaling` says so.
         model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
             default Xception with the ImageNet classifier, which is loaded once and kept.
         top: Classes per photograph, at least 1.
@@ -196,6 +208,10 @@ def predict(
             class_0, class_1, …
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
             infers it from the model (see `Classifier`).
+        interpolation: How photographs are resized, by Pillow's filter or by "tf-bilinear". None: as the
+            model's `preprocessing` records, else "bilinear" (see `Classifier`).
+        aspect: "stretch", "crop" or "pad", as for `load_image`. None: as recorded, else "stretch".
+        exif: "upright" or "ignore", as for `load_image`. None: as recorded, else "upright".
         from_logits: Whether the model's scores are logits, which are converted to probabilities; None
             infers it from the model.
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
@@ -228,8 +244,9 @@ def predict(
     check_no_model("predict(images, model)", images=images)
     top = as_int("top", top)
     classifier = as_classifier(
-        model, class_names=class_names, scaling=scaling, from_logits=from_logits, output_name=output_name
-    )
+        model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
+        exif=exif, from_logits=from_logits, output_name=output_name,
+    )  # fmt: skip
     log = FailureLog(on_error)
     predictions = Predictions()
     for photographs, probabilities in classifier.stream(images, log, verbose):
@@ -244,6 +261,9 @@ def as_classifier(
     *,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     from_logits: bool | None = None,
     output_name: str | None = None,
 ) -> Classifier:
@@ -253,6 +273,9 @@ def as_classifier(
         model: A Model, a Classifier, the path of a model file, or None for the ImageNet classifier.
         class_names: See `Classifier`.
         scaling: See `Classifier`.
+        interpolation: See `Classifier`.
+        aspect: See `Classifier`.
+        exif: See `Classifier`.
         from_logits: See `Classifier`.
         output_name: See `Classifier`.
 
@@ -261,16 +284,30 @@ def as_classifier(
         ValueError: Options are given together with a Classifier, which has decided them.
     """
     if isinstance(model, Classifier):
-        if scaling != "auto" or (class_names, from_logits, output_name) != (None, None, None):
-            raise ValueError(
-                "a Classifier has decided class_names, scaling, from_logits and output_name: give them to "
-                "Classifier(…)"
-            )
+        check_undecided(
+            class_names=class_names, scaling=None if scaling == "auto" else scaling,
+            interpolation=interpolation, aspect=aspect, exif=exif, from_logits=from_logits,
+            output_name=output_name,
+        )  # fmt: skip
         return model
     return Classifier(
-        as_model(model), class_names=class_names, scaling=scaling, from_logits=from_logits,
-        output_name=output_name,
+        as_model(model), class_names=class_names, scaling=scaling, interpolation=interpolation,
+        aspect=aspect, exif=exif, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
+
+
+def check_undecided(**options: object) -> None:
+    """Check that no option is given together with a Classifier.
+
+    Args:
+        options: The options by name; None if they are not given.
+
+    Raises:
+        ValueError: One of them is given.
+    """
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ValueError(f"a Classifier has decided {' and '.join(given)}: pass it to Classifier(…)")
 
 
 def as_model(model: ModelArgument) -> Model:

@@ -93,7 +93,8 @@ def gives_probabilities(preprocessor: Preprocessor) -> bool:
         name: np.zeros((1, *(size or 1 for size in model.graph.nodes[name].output_shape)), np.float32)
         for name in model.input_names
     }
-    x[preprocessor.input_name] = np.full((1, *preprocessor.size, 3), GREY[preprocessor.scaling], np.float32)
+    grey = GREY[preprocessor.scaling]
+    x[preprocessor.input_name] = np.full((1, *preprocessor.input_shape), grey, np.float32)
     (outputs,) = model.plan.run(x).values()
     return bool(outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 

@@ -15,7 +15,7 @@ from ..console.text import align_columns
 from ..data.class_names import ClassNames
 from ..data.failures import Failure, FailureLog, OnError
 from ..data.photographs import Photograph
-from ..data.preprocessing import ScalingArgument
+from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
 from ..graph.budget import check_memory
 from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from .labels import label_photographs
@@ -248,6 +248,9 @@ def evaluate(
     *,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     from_logits: bool | None = None,
     output_name: str | None = None,
     on_error: OnError = "raise",
@@ -263,6 +266,9 @@ def evaluate(
             classifier.
         class_names: As for `predict`.
         scaling: As for `predict`.
+        interpolation: As for `predict`.
+        aspect: As for `predict`.
+        exif: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
@@ -290,8 +296,9 @@ def evaluate(
     """
     check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
     classifier = as_classifier(
-        model, class_names=class_names, scaling=scaling, from_logits=from_logits, output_name=output_name
-    )
+        model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
+        exif=exif, from_logits=from_logits, output_name=output_name,
+    )  # fmt: skip
     check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     log = FailureLog(on_error)
     photographs, truth = label_photographs(images, labels, classifier.class_names, log)

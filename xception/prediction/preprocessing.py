@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,15 +13,20 @@ from numpy.typing import NDArray
 
 from ..data.arrays import as_real_array
 from ..data.batches import BATCH_SIZE
+from ..data.image_pixels import MODES
+from ..data.image_resizing import render
 from ..data.imagenet import preprocess_input
-from ..data.images import load_image
+from ..data.images import open_picture
 from ..data.preprocessing import (
-    INTERPOLATIONS,
     SCALINGS,
+    Aspect,
+    Exif,
     Interpolation,
+    Preprocessing,
     Scaling,
     ScalingArgument,
     check_option,
+    check_reading,
 )
 from ..engine.plan import BATCH_SHARE
 from ..graph.budget import check_memory
@@ -30,6 +36,7 @@ from ..models.inputs import image_inputs, own_scaling
 from ..models.model import Model
 
 if TYPE_CHECKING:
+    from ..data.image_pixels import Picture
     from ..data.images import ImageLike
 
 DEFAULT_SIZE = 299  #: pixels each way, where a model takes photographs of any size
@@ -37,6 +44,8 @@ WHITE = 255.0
 #: Bytes that a color value of a photograph takes at most while its batch is read and scaled: twice as an
 #: integer, three times in float32.
 BYTES_PER_VALUE = 14
+#: The same where pixels are read in float32, with what resizing one of them takes.
+BYTES_PER_FLOAT_VALUE = 52
 
 #: The middle of each range: what a grey pixel becomes.
 GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
@@ -52,17 +61,23 @@ class Preprocessor:
         model: A model with an input for photographs.
         scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto": as recorded, else as
             `infer_scaling` says.
-        interpolation: Pillow's filter for resizing. None: as recorded, else "bilinear".
+        interpolation: How photographs are resized; see `load_image`. None: as recorded, else "bilinear".
+        aspect: What becomes of their aspect ratio; see `load_image`. None: as recorded, else "stretch".
+        exif: Whether they are turned upright; see `load_image`. None: as recorded, else "upright".
 
     Attributes:
         model: The model.
         input_name: The input that takes photographs; of several, the first.
         size: (height, width) of its input; 299×299 where the model takes any size.
+        channels: The number of channels of its input. With 1, 3 or 4, photographs are read as grey pixels,
+            RGB or RGBA; with another number, the model takes arrays only.
         scaling: "tf", "unit" or "none".
-        interpolation: The filter.
+        interpolation: See above.
+        aspect: See above.
+        exif: See above.
 
     Raises:
-        ValueError: The model does not take photographs, or an option is unknown.
+        ValueError: The model does not take images, or an option is unknown.
         LimitError: A single photograph of the model's size takes more memory than the limits allow.
     """
 
@@ -71,18 +86,23 @@ class Preprocessor:
         model: Model,
         scaling: ScalingArgument = "auto",
         interpolation: Interpolation | None = None,
+        aspect: Aspect | None = None,
+        exif: Exif | None = None,
     ) -> None:
         check_option("scaling", scaling, ("auto", *SCALINGS))
-        if interpolation is not None:
-            check_option("interpolation", interpolation, INTERPOLATIONS)
+        check_reading(interpolation, aspect, exif)
         self.model = model
         self.input_name = photograph_input(model)
-        self.size = image_size(model)
-        check_memory(model.name, self.size[0] * self.size[1] * 3 * BYTES_PER_VALUE)
+        height, width, self.channels = image_shape(model)
+        self.size = (height, width)
+        record = model.preprocessing
+        self.interpolation: Interpolation = interpolation or record.interpolation or "bilinear"
+        self.aspect: Aspect = aspect or record.aspect or "stretch"
+        self.exif: Exif = exif or record.exif or "upright"
+        check_memory(model.name, self._bytes_per_photograph)
         if scaling == "auto":
-            scaling = model.preprocessing.scaling or infer_scaling(model)
+            scaling = record.scaling or infer_scaling(model)
         self.scaling: Scaling = scaling
-        self.interpolation: Interpolation = interpolation or model.preprocessing.interpolation or "bilinear"
 
     def check_only_input(self) -> None:
         """Raise ValueError if the model has other inputs besides the photograph."""
@@ -93,9 +113,34 @@ class Preprocessor:
                 "give arrays for all of them to the model's own predict(), or to explain()"
             )
 
-    def load(self, source: ImageLike) -> NDArray[np.uint8]:
-        """Read a photograph as pixels 0…255 of the model's size: (height, width, 3)."""
-        return load_image(source, self.size, self.interpolation)
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the pixels of a photograph."""
+        return (*self.size, self.channels)
+
+    @property
+    def record(self) -> Preprocessing:
+        """What `Model.preprocessing` records of it."""
+        return Preprocessing(self.scaling, self.interpolation, None, self.aspect, self.exif)
+
+    def load(self, source: ImageLike) -> NDArray[Any]:
+        """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
+        with open_picture(source, self.exif, self.channels) as picture:
+            return self._render(picture)
+
+    def load_both(self, source: ImageLike) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+        """Read a photograph as `load` does, and also as a whole.
+
+        Returns:
+            The pixels, and the photograph (h, w, 3) in its own size; None if it is an array with a number of
+            channels that photographs do not have.
+        """
+        with open_picture(source, self.exif, self.channels) as picture:
+            return self._render(picture), render(picture, None) if self.channels in MODES else None
+
+    def _render(self, picture: Picture) -> NDArray[Any]:
+        height, width = self.size
+        return render(picture, (width, height), self.interpolation, self.aspect, self.channels)
 
     def scale(self, pixels: NDArray[Any]) -> Array:
         """Scale pixels 0…255 as the model takes them; the result is float32."""
@@ -110,15 +155,19 @@ class Preprocessor:
     @property
     def batch_size(self) -> int:
         """How many photographs are read and computed together: 16, or fewer large ones."""
-        height, width = self.size
-        per_photograph = height * width * 3 * BYTES_PER_VALUE
-        return max(1, min(BATCH_SIZE, get_limits().max_memory_bytes // (BATCH_SHARE * per_photograph)))
+        available = get_limits().max_memory_bytes // BATCH_SHARE
+        return max(1, min(BATCH_SIZE, available // self._bytes_per_photograph))
+
+    @property
+    def _bytes_per_photograph(self) -> int:
+        is_float = self.interpolation == "tf-bilinear" or self.channels not in MODES
+        return math.prod(self.input_shape) * (BYTES_PER_FLOAT_VALUE if is_float else BYTES_PER_VALUE)
 
     def compute(self, pixels: NDArray[Any], function: Callable[[Array], Any]) -> Any:
         """Scale pixels and apply a method of the model to them.
 
         Args:
-            pixels: (n, height, width, 3), 0…255.
+            pixels: (n, height, width, channels), 0…255.
             function: The model's `predict` or `features`, of one argument.
 
         Returns:
@@ -129,7 +178,8 @@ class Preprocessor:
             ValueError: `pixels` has another shape, or holds something other than finite real numbers.
         """
         self.check_only_input()
-        x = self.scale(as_real_array(pixels, f"pixels of shape (n, {self.size[0]}, {self.size[1]}, 3)"))
+        shape = ", ".join(map(str, self.input_shape))
+        x = self.scale(as_real_array(pixels, f"pixels of shape (n, {shape})"))
         # The caller opted out of scaling, so do not warn.
         with warnings.catch_warnings() if self.scaling == "none" else nullcontext():
             if self.scaling == "none":
@@ -146,20 +196,20 @@ def photograph_input(model: Model) -> str:
     names = image_inputs(model.graph)
     if not names:
         raise ValueError(
-            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, 3); "
-            "call the model's own predict() with its inputs"
+            f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, "
+            "channels); call the model's own predict() with its inputs"
         )
     return names[0]
 
 
-def image_size(model: Model) -> tuple[int, int]:
-    """Return the (height, width) of photographs that a model takes.
+def image_shape(model: Model) -> tuple[int, int, int]:
+    """Return the (height, width, channels) of images that a model takes.
 
     Raises:
-        ValueError: The model takes something other than photographs.
+        ValueError: The model takes something other than images.
     """
-    height, width, _ = model.graph.nodes[photograph_input(model)].output_shape
-    return height or DEFAULT_SIZE, width or DEFAULT_SIZE
+    height, width, channels = model.graph.nodes[photograph_input(model)].output_shape
+    return height or DEFAULT_SIZE, width or DEFAULT_SIZE, channels or 3
 
 
 def infer_scaling(model: Model) -> Scaling:
@@ -167,12 +217,15 @@ def infer_scaling(model: Model) -> Scaling:
 
     A model without scaling layers takes −1…1, as Xception does. A model that begins with layers such as
     `Rescaling` takes 0…255, unless these layers make a white pixel larger than 255: (x − 0.5) / 0.2, for
-    example, is meant for 0…1.
+    example, is meant for 0…1. Arrays with a number of channels that photographs do not have are taken as they
+    are.
     """
-    name = photograph_input(model)
+    name, shape = photograph_input(model), image_shape(model)
     scaling_nodes = own_scaling(model.graph, name)
+    if shape[-1] not in MODES:
+        return "none"
     if not scaling_nodes:
         return "tf"
-    white = np.full((1, *image_size(model), 3), WHITE, np.float32)
+    white = np.full((1, *shape), WHITE, np.float32)
     (scaled,) = model.graph.evaluate(model.parameters, {name: white}, scaling_nodes[-1:]).values()
     return "unit" if np.abs(scaled).max() > WHITE else "none"

@@ -12,7 +12,7 @@ from ..console.progress import Verbose
 from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Preprocessing
+from ..data.preprocessing import Aspect, Exif, Interpolation, Preprocessing
 from ..feature_extraction.extraction import Extractor, extract_cached
 from ..feature_extraction.store import CacheStore
 from ..graph import Member, Network, flatten
@@ -34,6 +34,9 @@ def fit(
     labels: Iterable[str | int] | None = None,
     *,
     balanced: bool = False,
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Model:
@@ -49,6 +52,10 @@ def fit(
             photographs as `predict` takes them, together with `labels`.
         labels: The class of each photograph, in order. Integers become texts.
         balanced: Whether each class weighs the same, however many photographs it has.
+        interpolation: How photographs are resized, as for `load_image`. None is "bilinear". The model
+            records it, as the two options below.
+        aspect: "stretch", "crop" or "pad", as for `load_image`. None is "stretch".
+        exif: "upright" or "ignore", as for `load_image`. None is "upright".
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
@@ -72,7 +79,10 @@ def fit(
         >>> model.class_names
         (('0', 'animal'), ('1', 'thing'))
     """
-    return fit_with_report(images, labels, balanced=balanced, on_error=on_error, verbose=verbose).model
+    return fit_with_report(
+        images, labels, balanced=balanced, interpolation=interpolation, aspect=aspect, exif=exif,
+        on_error=on_error, verbose=verbose,
+    ).model  # fmt: skip
 
 
 def fit_with_report(
@@ -80,6 +90,9 @@ def fit_with_report(
     labels: Iterable[str | int] | None = None,
     *,
     balanced: bool = False,
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    exif: Exif | None = None,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> FitReport:
@@ -89,6 +102,9 @@ def fit_with_report(
         images: As for `fit`.
         labels: As for `fit`.
         balanced: As for `fit`.
+        interpolation: As for `fit`.
+        aspect: As for `fit`.
+        exif: As for `fit`.
         on_error: As for `fit`.
         verbose: As for `fit`.
 
@@ -110,25 +126,26 @@ def fit_with_report(
         names = [str(label) for label in list_labels(labels, images)]
         photographs = _labelled(images, names, log)
     import_minimize()  # or an error, before features are computed
-    extractor = Extractor()
+    extractor = Extractor(interpolation=interpolation, aspect=aspect, exif=exif)
     with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
     unread = sorted(set(names) - set(features.labels))
     if unread:
         raise ValueError(f"no photograph of {', '.join(unread)} could be read")
     regression = fit_softmax_regression(features.values, features.labels, balanced=balanced)
-    model = build_model(extractor.model, regression)
+    model = build_model(extractor.model, regression, extractor.preprocessor.record)
     return FitReport(
         model, regression, features.paths, features.indices, features.labels, log.failures, log.notes
     )
 
 
-def build_model(base: Model, regression: SoftmaxRegression) -> Model:
+def build_model(base: Model, regression: SoftmaxRegression, used: Preprocessing | None = None) -> Model:
     """Build a model from the base and a classifier on its features: pixels 0…255 in, probabilities out.
 
     Args:
         base: Xception without a classifier.
         regression: A classifier on its pooled features (2048).
+        used: How photographs were read, which the model records.
     """
     backbone = Network.from_graph(architecture.xception((*SIZE, 3), include_top=False))
     members = (
@@ -150,7 +167,9 @@ def build_model(base: Model, regression: SoftmaxRegression) -> Model:
     parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
     parameters["predictions"] = {"kernel": regression.kernel, "bias": regression.bias}
     # The model scales pixels itself.
-    preprocessing = Preprocessing(scaling="none", interpolation="bilinear", from_logits=False)
+    preprocessing = replace(
+        used or Preprocessing(interpolation="bilinear"), scaling="none", from_logits=False
+    )
     class_names = as_class_names(regression.class_names)
     return Model(flatten(outline), parameters, outline, class_names, preprocessing)
 

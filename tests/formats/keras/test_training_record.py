@@ -42,6 +42,7 @@ def test_class_names_are_saved(built, tmp_path):
         Preprocessing("tf", "bilinear", False),
         Preprocessing(scaling="unit"),
         Preprocessing(interpolation="lanczos"),
+        Preprocessing(interpolation="tf-bilinear", aspect="crop", exif="ignore"),
         Preprocessing(from_logits=True),
     ],
 )
@@ -104,7 +105,7 @@ def test_what_later_versions_add_is_ignored(built, tmp_path):
     built.save(tmp_path / "model.keras")
     record = {
         "version": 1,
-        "preprocessing": {"scaling": "none", "aspect": "crop"},
+        "preprocessing": {"scaling": "none", "rotation": 90},
         "training": {"epochs": 3},
     }
     write_members(

@@ -1,4 +1,4 @@
-"""Progress of explanations that take many forward passes."""
+"""Progress over photographs, counted in forward passes."""
 
 from __future__ import annotations
 
