@@ -56,8 +56,8 @@ EXPORTED = _save_original(
 GRAPH = _save_original("a TensorFlow graph (.pb)", "It holds operations instead of layers")
 LITE = _save_original("a TensorFlow Lite model", "It holds operations instead of layers")
 PICKLE = Foreign(
-    "a pickle, as pickle and joblib write",
-    "Unpickling runs code from the file, so it is never done here. Load it where it was written, and save "
+    "a pickle",
+    "pickle and joblib write such files. Unpickling runs code from the file, so it is never done here. Load it where it was written, and save "
     f"the Keras model in it with {SAVE_AGAIN}",
 )
 TORCH = _not_keras("a PyTorch file")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ class Description:
         has_weights: Whether it holds weights.
     """
 
-    config: Mapping[str, Any] | None
+    config: dict[str, Any] | None
     keras: int = 3
     has_weights: bool = True
 

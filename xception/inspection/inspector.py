@@ -62,7 +62,6 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
     if weights is not None:
         check_path(weights)
     if foreign:
-        inspection.format = foreign.name.partition(" ")[2]
         inspection.reasons = [str(foreign)]
         return inspection
     try:
@@ -134,7 +133,8 @@ def _try_model(path: Path, weights: Path | None, description: Description, inspe
             if not description.has_weights and weights is None:
                 read_network(description.config or {}, description.keras, path.name)
                 inspection.reasons = [
-                    "holds the architecture alone; give its weights too: xception.load_model(FILE, weights=WEIGHTS)"
+                    "holds the architecture alone; give its weights too: "
+                    "xception.load_model(FILE, weights=WEIGHTS)"
                 ]
                 return
             stored = read_model(path, weights)

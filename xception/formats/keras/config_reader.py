@@ -213,14 +213,26 @@ def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], con
 
 
 def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
-    layers: dict[str, _ReadLayer] = {}
-    for described in config["layers"]:
-        layer_name = _read_name(described)
-        if layer_name in layers:
-            raise ValueError(f"has two layers called {layer_name!r}")
-        layers[layer_name] = _read_functional_layer(described, layer_name, keras, depth)
     outputs = list(read_references(config["output_layers"]))
     inputs = [reference[0] for reference in read_references(config["input_layers"])]
+    listed_layers: dict[str, Any] = {}
+    for described in config["layers"]:
+        layer_name = _read_name(described)
+        if layer_name in listed_layers:
+            raise ValueError(f"has two layers called {layer_name!r}")
+        listed_layers[layer_name] = described
+    # Keras 2 also lists what only add_loss and add_metric read, which may be layers that are not supported.
+    needed = _find_needed(listed_layers, [*inputs, *(reference[0] for reference in outputs)])
+    layers = {
+        layer_name: _read_functional_layer(described, layer_name, keras, depth)
+        for layer_name, described in listed_layers.items()
+        if layer_name in needed
+    }
+    loose_ends = {
+        layer_name: str(described.get("class_name"))
+        for layer_name, described in listed_layers.items()
+        if layer_name not in needed
+    }
     if not inputs or not outputs:
         raise ValueError(f"has no {'outputs' if inputs else 'inputs'}")
     members, output_tensors = _resolve_uses(layers, outputs, keras)
@@ -229,8 +241,21 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
             raise ValueError(f"its input {entry!r} is not an input layer")
     listed = config["output_layers"]
     keys = tuple(sorted(listed)) if isinstance(listed, dict) else None
-    network = Network(name, members, tuple(inputs), output_tensors, keys)
+    network = Network(name, members, tuple(inputs), output_tensors, keys, loose_ends=loose_ends)
     return network.without_loose_ends()
+
+
+def _find_needed(layers: Mapping[str, Any], names: list[str]) -> set[str]:
+    """Return the names of all layers that these layers depend on, and their own."""
+    needed: set[str] = set()
+    stack = names.copy()
+    while stack:
+        name = stack.pop()
+        if name not in needed and name in layers:
+            needed.add(name)
+            calls = read_calls(layers[name])
+            stack += [operand[0] for call in calls for operand in call if isinstance(operand, Reference)]
+    return needed
 
 
 def _read_functional_layer(described: Any, name: str, keras: int, depth: int) -> _ReadLayer:

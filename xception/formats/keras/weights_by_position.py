@@ -118,9 +118,11 @@ def _match_network(network: Network, prefix: str, holder: Group, result: Match) 
                 result.assign(node_name, stored, key)
             else:
                 result.missing.append(node_name)
+    # Keras lists loose ends last, so that the numbers of the other layers are as without them.
+    loose_ends = {automatic_stem(kind) for kind in network.loose_ends.values()}
     for key in unused:
         layer = open_group(root, key)
-        if _has_weights(layer):
+        if _has_weights(layer) and stem_of(key) not in loose_ends:
             result.unused.append(key)
             shapes = [array.shape for array in _find_variables(layer).values()]
             result.unused_is_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
