@@ -57,7 +57,8 @@ GRAPH = _save_original("a TensorFlow graph (.pb)", "It holds operations instead 
 LITE = _save_original("a TensorFlow Lite model", "It holds operations instead of layers")
 PICKLE = Foreign(
     "a pickle",
-    "pickle and joblib write such files. Unpickling runs code from the file, so it is never done here. Load it where it was written, and save "
+    "pickle and joblib write such files. Unpickling runs code from the file, so it is never done here. "
+    "Load it where it was written, and save "
     f"the Keras model in it with {SAVE_AGAIN}",
 )
 TORCH = _not_keras("a PyTorch file")
