@@ -67,10 +67,10 @@ def explain_lambda(name: str, config: Mapping[str, Any], reads_input: bool, is_o
 def explain_class(class_name: str, supported: Collection[str]) -> str:
     """Return why a class of which no module is known is refused."""
     package = class_name.rpartition(">")[0]
-    if package and package != "keras":
+    if package and package.partition(".")[0] != "keras":
         return (
-            f"its class {class_name!r} is registered by the package {package!r}: custom code is not run, and "
-            f"not in the file. {REPLACE_CLASS}"
+            f"{class_name!r} is not a supported layer: it is of the package {package!r}, whose code is not "
+            f"run, and not in the file. {REPLACE_CLASS}"
         )
     return (
         f"{class_name!r} is not a supported layer. If it is a class of your own, or of another package: its "
@@ -94,8 +94,8 @@ def explain_model(class_name: Any, module: Any, registered: Any, supported: Coll
     details = [f"module {module!r}" if module else "", f"registered as {registered!r}" if registered else ""]
     origin = ", ".join(filter(None, details))
     return (
-        f"the model is of the class {class_name!r}{f' ({origin})' if origin else ''}. Python code defines what "
-        "other classes than Keras's compute, and code is not run. If it was built from layers, "
+        f"the model is of the class {class_name!r}{f' ({origin})' if origin else ''}. Python code defines "
+        "what other classes than Keras's compute, and code is not run. If it was built from layers, "
         "keras.Model(model.inputs, model.outputs).save('plain.keras') saves them without the class; "
         f"supported: {', '.join(supported)}"
     )
