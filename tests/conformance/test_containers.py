@@ -146,10 +146,10 @@ def test_the_advice_for_a_lambda_layer_fits(library, tmp_path, name, suffix):
 def test_other_files_of_keras_2_are_told_by_name(build, tmp_path):
     theirs = build("flat")
     theirs.save(tmp_path / "saved", save_format="tf")
-    with pytest.raises(IsADirectoryError, match="is a TensorFlow SavedModel. .*load_model"):
+    with pytest.raises(IsADirectoryError, match=r"is a TensorFlow SavedModel\. .*load_model"):
         xception.load_model(tmp_path / "saved")
     theirs.save_weights(tmp_path / "weights")
     ours = xception.Xception(weights=None, include_top=False)
     for name in ("weights.index", "weights.data-00000-of-00001", "saved/saved_model.pb"):
-        with pytest.raises(xception.ModelFileError, match="TensorFlow (checkpoint|SavedModel)"):
+        with pytest.raises(xception.ModelFileError, match=r"TensorFlow (checkpoint|SavedModel)"):
             ours.load_weights(tmp_path / name)

@@ -37,9 +37,7 @@ def folder(tmp_path):
 
 def index(folder, *names):
     path = folder / "x.weights.json"
-    path.write_text(
-        json.dumps({"weight_map": {f"/layers/{i}/vars": name for i, name in enumerate(names)}, **more})
-    )
+    path.write_text(json.dumps({"weight_map": {f"/layers/{i}/vars": name for i, name in enumerate(names)}}))
     return path
 
 
