@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.style, common.show, arguments.expand_nested
         )
         return 0
+    if arguments.weights:
+        raise ValueError("--weights are those of a model.json: name it too")
     # Weights play no part in the table, so none are loaded or drawn.
     shape = (299, 299, 3) if arguments.top else (None, None, 3)
     graph = architecture.xception(shape, include_top=arguments.top)
