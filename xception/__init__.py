@@ -68,8 +68,9 @@ if TYPE_CHECKING:
     from .models.factory import Xception, load_model
     from .models.local_weights import download_weights, verify_weights, weights_path
     from .models.model import Model
-    from .prediction.classifier import Classifier, predict
+    from .prediction.classifier import Classifier
     from .prediction.evaluation import Evaluation, evaluate
+    from .prediction.naming import predict
     from .prediction.results import Predictions
     from .training.report import FitReport
     from .training.transfer import fit, fit_with_report
@@ -110,7 +111,7 @@ _HOMES = {
     "inspect": "inspection.inspector",
     "load_image": "data.images",
     "load_model": "models.factory",
-    "predict": "prediction.classifier",
+    "predict": "prediction.naming",
     "preprocess_input": "data.imagenet",
     "read_class_names": "data.class_names",
     "set_limits": "limits",

@@ -177,7 +177,7 @@ def test_features_that_do_not_exist(run, small_classifier, two_folders, tmp_path
 
 @pytest.mark.parametrize(
     "command",
-    ["features x", "features x --output f.txt", "features x --output f.npz --model m --weights w"],
+    ["features x", "features x --output f.txt"],
 )
 def test_wrong_use_is_status_2(run, command):
     status, out, err = run(*command.split())

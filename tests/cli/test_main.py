@@ -14,7 +14,6 @@ from xception.prediction import classifier
     [
         "", "predict", "classify x", "predict x --top 0", "predict x --format xml", "features x",
         "features x --output f.txt", "weights", "weights fetch", "summary --style html",
-        "predict x --model m.keras --weights w.h5", "features x --output f.npz --model m --weights w",
         "predict x --from-logits perhaps", "predict x --scaling caffe", "summary m.keras --no-top", "inspect",
         "inspect m.keras --format xml", "evaluate", "evaluate x --format csv", "similar x", "fit x",
     ],

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -187,3 +188,40 @@ def test_one_of_several_outputs_is_named(run, tmp_path, examples):
     status, out, _ = run("evaluate", tmp_path / "photos", *options)
     assert status == 0
     assert "2: 1 right" in out
+
+
+def test_an_architecture_with_its_weights(run, own, class_names, examples, tmp_path):
+    with zipfile.ZipFile(own) as archive:
+        archive.extract("model.weights.h5", tmp_path)
+        (tmp_path / "model.json").write_bytes(archive.read("config.json"))
+    photo, rest = examples / "coffee.jpg", ("--class-names", class_names)
+    expected = run("predict", photo, "--model", own, *rest)
+    assert expected[0] == 0
+    both = ("--model", tmp_path / "model.json", "--weights", tmp_path / "model.weights.h5")
+    assert run("predict", photo, *both, *rest) == expected
+    status, out, err = run("predict", photo, *both[:2], *rest)
+    assert (status, out) == (1, "")
+    assert "is the architecture of a model, without weights" in err
+    assert "--model model.json --weights model.h5" in err
+    status, _, err = run("predict", photo, *both[:2], "--weights", tmp_path / "no.h5")
+    assert (status, "there is no such file" in err) == (1, True)
+
+    features = tmp_path / "features.npy"
+    assert run("features", photo, "--output", features, *both)[0] == 0
+    model = xception.load_model(own)
+    np.testing.assert_array_equal(np.load(features), np.asarray(xception.features(str(photo), model)))
+    for command in ("summary", "inspect"):
+        status, out, _ = run(command, tmp_path / "model.json", *both[2:])
+        assert status == 0
+        assert "base (Functional)" in out
+    assert "runs here   yes: xception.load_model(FILE, weights=WEIGHTS)" in out
+
+
+@pytest.mark.parametrize("name", ["x.tflite", "x.pkl", "x.onnx"])
+def test_files_of_other_programs(run, examples, tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x80\x04." if name == "x.pkl" else b"1234TFL3")
+    for arguments in (("predict", examples, "--model", tmp_path / name), ("summary", tmp_path / name)):
+        status, out, err = run(*arguments)
+        assert (status, out) == (1, "")
+        assert err.startswith(f"xception: {name}: is a")
+        assert "Traceback" not in err

@@ -18,3 +18,9 @@ def test_summary_of_a_model_of_ones_own(run, own):
     assert "  block1_conv1 (Conv2D)" in out
     status, out, _ = run("summary", own, "--style", "dl4j")
     assert "base/block1_conv1 (ConvolutionLayer)" in out
+
+
+def test_weights_without_a_model(run):
+    assert run("summary", "--weights", "w.h5") == (
+        1, "", "xception: --weights are those of a model.json: name it too\n"
+    )  # fmt: skip

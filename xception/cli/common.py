@@ -17,6 +17,7 @@ from ..data.preprocessing import ASPECTS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
 from ..limits import parse_bytes, parse_count, set_limits
 
 if TYPE_CHECKING:
+    from ..models.model import Model
     from ..prediction.classifier import Classifier
 
 TABLE_FORMATS = ("table", "json", "csv")
@@ -36,9 +37,12 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
         parser: The command's parser.
         weights: What --weights takes, for its help.
     """
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--model", metavar="FILE", help="a model of your own (.keras, or a whole one as .h5)")
-    group.add_argument("--weights", metavar="FILE", help=f"{weights} (.h5)")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="a model of your own: .keras, a whole one as .h5, or model.json together with --weights",
+    )
+    parser.add_argument("--weights", metavar="FILE", help=f"weights of --model; without it, {weights} (.h5)")
     parser.add_argument(
         "--scaling", choices=("auto", *SCALINGS), default="auto",
         help="range of the pixels: tf -1…1, unit 0…1, none 0…255 (auto: as the model was trained)",
@@ -174,16 +178,26 @@ def check_folder(folder: str) -> None:
 # --- models ---------------------------------------------------------------------------------
 
 
+def own_model(arguments: argparse.Namespace) -> Model | str | None:
+    """Return the model of --model and --weights, the path of --model alone, or None."""
+    if arguments.model and arguments.weights:
+        from ..models.factory import load_model
+
+        return load_model(arguments.model, arguments.weights)
+    path: str | None = arguments.model
+    return path
+
+
 def build_classifier(arguments: argparse.Namespace) -> Classifier:
-    """Build the classifier of --model or --weights; by default the ImageNet classifier.
+    """Build the classifier of --model and --weights; by default the ImageNet classifier.
 
     Raises:
         ValueError: The weights hold no classifier.
     """
     from ..prediction.classifier import Classifier
 
-    model = arguments.model
-    if arguments.weights:
+    model: Model | str | None = own_model(arguments)
+    if arguments.weights and model is None:
         from ..formats import count_classes
         from ..models.factory import Xception
 

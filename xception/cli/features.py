@@ -42,8 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def feature_model(arguments: argparse.Namespace) -> Model | str | None:
-    """Return the model that --model or --weights names; None for the ImageNet base."""
-    return base_model(arguments.weights) if arguments.weights else arguments.model
+    """Return the model of --model and --weights; None for the ImageNet base."""
+    if arguments.weights and not arguments.model:
+        return base_model(arguments.weights)
+    return common.own_model(arguments)
 
 
 def table_path(text: str) -> Path:

@@ -11,12 +11,13 @@ from . import common
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--weights", metavar="FILE", help="the weights of a model.json")
     parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report. A damaged file is status 1."""
-    inspection = inspect(arguments.file)
+    inspection = inspect(arguments.file, arguments.weights)
     if arguments.format == "json":
         common.show_json(inspection.to_dict())
     else:

@@ -42,6 +42,10 @@ MAX_HDF5_OVERHEAD_BYTES = 64 << 20
 #: archive may hold a larger one.
 MAX_ASSUMED_PARAMETERS = 1 << 25
 
+#: Files that sharded weights are in. All are open at once, with two descriptors each; 256 descriptors are the
+#: lowest common limit of a process.
+MAX_SHARDS = 100
+
 # --- HDF5 -----------------------------------------------------------------------------------
 
 #: Links followed while one file is read. Hard links can form circles, and lists can name one group

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..errors import ModelFileError, printable
 from ..graph import Graph, Node
@@ -16,6 +17,9 @@ from ..kernels import Array
 from .hdf5.array_reader import read_arrays
 from .hdf5.arrays import StoredArray
 from .hdf5.source import Source
+
+if TYPE_CHECKING:
+    from .hdf5.merged import MergedSource
 
 MAX_NAMES_SHOWN = 5  #: in one message
 
@@ -73,11 +77,11 @@ class Match:
         self.mismatched += part.mismatched
         self.unused_is_classifier |= part.unused_is_classifier
 
-    def load(self, source: Source) -> dict[str, dict[str, Array]]:
+    def load(self, source: Source | MergedSource) -> dict[str, dict[str, Array]]:
         """Read the matched arrays.
 
         Args:
-            source: Where the bytes of the open file are.
+            source: Where the bytes of the open file, or of its shards, are.
 
         Returns:
             {node name: {parameter name: float32 array}}.
@@ -87,7 +91,13 @@ class Match:
         """
         parameters: dict[str, dict[str, Array]] = {}
         names = ["/".join(key) for key in self.arrays]
-        values, not_finite = read_arrays(list(self.arrays.values()), source)
+        arrays = list(self.arrays.values())
+        if isinstance(source, Source):
+            values, not_finite = read_arrays(arrays, source)
+        else:
+            from .hdf5.merged import read_merged
+
+            values, not_finite = read_merged(arrays, source)
         self.not_finite = [names[i] for i in not_finite]
         for (name, parameter), value in zip(self.arrays, values, strict=True):
             parameters.setdefault(name, {})[parameter] = value

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from ..data.regular_files import check_regular_file
+from ..errors import ModelFileError
 from ..graph import Graph, Network
 from ..kernels import Array
+from .foreign import Foreign, identify, identify_folder
 from .hdf5.exiting import using_file
 from .keras import reader
 from .stored import StoredModel
@@ -21,7 +23,7 @@ from .stored import StoredModel
 class Reader(Protocol):
     """What a framework's reader module provides. The functions of the same names call it."""
 
-    def read_model(self, path: Path) -> StoredModel: ...
+    def read_model(self, path: Path, weights: Path | None = None) -> StoredModel: ...
 
     def read_weights(
         self, path: Path, network: Network, graph: Graph, by_name: bool, skip_mismatch: bool
@@ -40,25 +42,27 @@ def find_reader(path: Path) -> Reader:
 
     Raises:
         FileNotFoundError: There is no such file.
-        IsADirectoryError: It is a folder.
+        IsADirectoryError: It is a folder that holds no Keras model.
         OSError: It is a named pipe, a device or a socket, or cannot be read.
     """
-    check_file(path)
+    check_path(path)
     return reader
 
 
-def read_model(path: str | os.PathLike[str]) -> StoredModel:
-    """Read a whole model from a file.
+def read_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> StoredModel:
+    """Read a whole model from a file, or its architecture and its weights from two.
 
     Args:
-        path: A `.keras` archive, or a whole model in `.h5`.
+        path: A `.keras` archive or folder, or a whole model in `.h5`; with `weights` also `model.json`.
+        weights: A file that `read_weights` takes. All parameters are then read from it, and none from
+            `path`.
 
     Returns:
         The model, its float32 parameters, and what the file records of its training.
 
     Raises:
         FileNotFoundError: There is no such file.
-        IsADirectoryError: It is a folder.
+        IsADirectoryError: It is a folder that holds no Keras model.
         OSError: It is a named pipe, a device or a socket, or cannot be read.
         ModelFileError: The file holds no model, is damaged or hostile, or has a layer that is not
             supported.
@@ -66,9 +70,11 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     Warns:
         UserWarning: Arrays hold NaN or infinity.
     """
-    path = Path(path)
+    path, weights = Path(path), None if weights is None else Path(weights)
     with using_file():
-        return find_reader(path).read_model(path)
+        if weights is not None:
+            check_path(weights)
+        return find_reader(path).read_model(path, weights)
 
 
 def read_weights(
@@ -85,7 +91,8 @@ def read_weights(
 
     Args:
         path: Weights or a whole model from any version of Keras: the layout of 2016 in which Keras
-            publishes its ImageNet weights, `.h5` of Keras 2 and 3, `.weights.h5`, or `.keras`.
+            publishes its ImageNet weights, `.h5` of Keras 2 and 3, `.weights.h5`, `.keras`, or the index of
+            sharded weights, `.weights.json`.
         network: The model as Keras nests it.
         graph: The same model, flat.
         by_name: Read only layers that have the same name in the file and in the model.
@@ -96,7 +103,7 @@ def read_weights(
 
     Raises:
         FileNotFoundError: There is no such file.
-        IsADirectoryError: It is a folder.
+        IsADirectoryError: It is a folder that holds no Keras model.
         OSError: It is a named pipe, a device or a socket, or cannot be read.
         ModelFileError: The file is damaged or hostile, or does not fit; the message says what was
             expected and what was found.
@@ -121,7 +128,7 @@ def count_classes(path: str | os.PathLike[str]) -> int | None:
 
     Raises:
         FileNotFoundError: There is no such file.
-        IsADirectoryError: It is a folder.
+        IsADirectoryError: It is a folder that holds no Keras model.
         OSError: It is a named pipe, a device or a socket, or cannot be read.
         ModelFileError: The file holds no weights, or is damaged or hostile.
     """
@@ -130,8 +137,41 @@ def count_classes(path: str | os.PathLike[str]) -> int | None:
         return find_reader(path).count_classes(path)
 
 
-def check_file(path: Path) -> None:
-    """Raise OSError, with a clear message, unless `path` is a regular file."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder, expected a file (.keras or .h5)")
-    check_regular_file(path)
+def check_path(path: Path) -> None:
+    """Check that a path may be a model or weights of Keras.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder that holds no Keras model.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
+        ModelFileError: It is a file of another program; the message says which, and what to do.
+    """
+    foreign = find_foreign(path)
+    if foreign and path.is_dir():
+        raise IsADirectoryError(f"{path}: {foreign}")
+    if foreign:
+        raise ModelFileError(f"{path.name}: {foreign}")
+
+
+def find_foreign(path: Path) -> Foreign | None:
+    """Return the format of another program that a path has; None if it may be Keras's, or is unknown.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder of no format that is known.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
+    """
+    if not path.is_dir():
+        check_regular_file(path)
+        return identify(path)
+    from .keras.folder import is_folder  # imports zipfile
+
+    if is_folder(path):
+        return None
+    foreign = identify_folder(path)
+    if not foreign:
+        raise IsADirectoryError(
+            f"{path}: is a folder, expected a file (.keras or .h5), or a folder with config.json and "
+            "model.weights.h5, as Keras writes with zipped=False"
+        )
+    return foreign

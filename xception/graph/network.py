@@ -8,7 +8,7 @@ a network, and `Network.from_graph` a network of a graph.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..errors import GraphError
@@ -62,6 +62,8 @@ class Network:
         outputs: Its output tensors, in order.
         output_keys: Keys of the outputs if the network returns a dict, else None.
         sequential: Whether it is a `Sequential` model, with its layers in order.
+        loose_ends: Class of each layer that no output depends on, by name. They are not members, but a file
+            of the network's weights may hold arrays for them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Network:
     outputs: tuple[TensorRef, ...]
     output_keys: tuple[str, ...] | None = None
     sequential: bool = False
+    loose_ends: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -195,10 +198,38 @@ class Network:
         return ((name, member) for name, member in self.walk(path) if not isinstance(member.layer, Network))
 
     def without_loose_ends(self) -> Network:
-        """Return a copy without the layers that no output depends on. A layer keeps all its uses."""
-        needed = self._ancestors() | set(self.inputs)
-        members = {name: member for name, member in self.members.items() if name in needed}
-        return replace(self, members=members)
+        """Return a copy without the layers, and the uses of layers, that no output depends on."""
+        stack = [*((name, 0) for name in self.inputs), *(tensor[:2] for tensor in self.outputs)]
+        needed: set[Use] = set()
+        while stack:
+            use = stack.pop()
+            if use not in needed:
+                needed.add(use)
+                stack += [tensor[:2] for tensor in self.uses[use]]
+        if len(needed) == len(self.uses):
+            return self
+        numbers: dict[Use, int] = {}  # of the uses that stay
+        counts: dict[str, int] = {}
+        for name, number in sorted(needed):
+            numbers[name, number] = counts.setdefault(name, 0)
+            counts[name] += 1
+
+        def renumber(tensor: TensorRef) -> TensorRef:
+            return tensor[0], numbers[tensor[:2]], tensor[2]
+
+        members, loose_ends = {}, dict(self.loose_ends)
+        for name, member in self.members.items():
+            uses = tuple(
+                tuple(map(renumber, tensors))
+                for number, tensors in enumerate(member.uses)
+                if (name, number) in needed
+            )
+            if uses:
+                members[name] = replace(member, uses=uses)
+            else:
+                loose_ends[name] = member.kind
+        outputs = tuple(map(renumber, self.outputs))
+        return replace(self, members=members, outputs=outputs, loose_ends=loose_ends)
 
     def with_output(self, index: int) -> Network:
         """Return a copy with one output, and only the layers and inputs that it depends on.
@@ -206,24 +237,9 @@ class Network:
         Args:
             index: The position of the output.
         """
-        alone = replace(self, outputs=(self.outputs[index],), output_keys=None)
-        needed = alone._ancestors()
-        inputs = tuple(name for name in self.inputs if name in needed)
-        return replace(alone, inputs=inputs).without_loose_ends()
-
-    def _ancestors(self) -> set[str]:
-        """Return the names of the members that the outputs depend on, at any of their uses."""
-        sources: dict[str, list[str]] = {}
-        for (name, _), tensors in self.uses.items():
-            sources.setdefault(name, []).extend(tensor[0] for tensor in tensors)
-        ancestors: set[str] = set()
-        stack = [tensor[0] for tensor in self.outputs]
-        while stack:
-            name = stack.pop()
-            if name not in ancestors:
-                ancestors.add(name)
-                stack += sources[name]
-        return ancestors
+        alone = replace(self, inputs=(), outputs=(self.outputs[index],), output_keys=None)
+        needed = alone.without_loose_ends()
+        return replace(needed, inputs=tuple(name for name in self.inputs if name in needed.members))
 
 
 # --- members and their nodes ----------------------------------------------------------------

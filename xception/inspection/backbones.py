@@ -14,7 +14,7 @@ import numpy as np
 from .. import architecture
 from ..formats import read_weights
 from ..formats.hdf5.file import File
-from ..formats.hdf5.source import Source
+from ..formats.keras.containers import AnySource
 from ..formats.keras.reader import find_layout
 from ..graph import Graph, GraphParameters, Network, Node
 from ..kernels import Array
@@ -57,7 +57,7 @@ def find_in_model(graph: Graph, parameters: GraphParameters) -> list[Backbone]:
     return backbones
 
 
-def find_in_file(file: File, source: Source) -> list[Backbone]:
+def find_in_file(file: File, source: AnySource) -> list[Backbone]:
     """Find the backbones among the arrays in a weights file, by their names or their order.
 
     Args:

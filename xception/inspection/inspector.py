@@ -20,24 +20,18 @@ import h5py
 import numpy as np
 
 from .. import architecture
-from ..data.regular_files import open_regular_file
-from ..errors import ModelFileError, XceptionError
+from ..errors import ModelFileError
 from ..formats import count_classes, read_model, read_weights
 from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.exiting import using_file
-from ..formats.hdf5.file import SIGNATURE, File, list_entries, open_file, open_group, open_object, read_text
-from ..formats.hdf5.source import Source
-from ..formats.keras import weights_by_name, weights_by_position
-from ..formats.keras.archive import NotKerasError, open_archive
-from ..formats.keras.config_reader import major_version
-from ..formats.keras.json_reader import read_json_object
-from ..formats.keras.reader import is_archive, open_weights
-from ..formats.keras.stored_layers import read_keras_version, read_model_config
-from ..formats.reading import check_file
+from ..formats.hdf5.file import File, list_entries, open_group, open_object
+from ..formats.keras.config_reader import read_network
+from ..formats.keras.containers import open_weights
+from ..formats.reading import check_path, find_foreign
 from ..graph import Graph, GraphParameters, Network
 from ..graph.network import member_nodes, output_shapes
 from .backbones import find_in_file, find_in_model, reference_graph
-from .configs import as_text, describe_config, optimizer_name
+from .descriptions import Description, OtherFormatError, count_bytes, describe_file, reason_of
 from .refusals import list_refusals
 from .report import Inspection, LayerRow
 
@@ -46,100 +40,46 @@ IGNORED_GROUPS = ("metrics", "seed_generator", "seed_generator_state")  #: hold 
 MAX_ARRAYS = 100_000  #: that are counted: a file of a megabyte can list millions
 
 
-class _OtherFormatError(XceptionError):
-    """The file is intact, but not in a format of Keras."""
-
-
 @using_file()
-def inspect(path: str | os.PathLike[str]) -> Inspection:
+def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> Inspection:
     """Report what a model or weights file is, what is in it, and whether it runs here.
 
     Args:
-        path: Any file.
+        path: Any file, or the folder of a model.
+        weights: The weights of an architecture in JSON, as for `load_model`.
 
     Returns:
         The report; `print` shows it as text.
 
     Raises:
         FileNotFoundError: There is no such file.
-        IsADirectoryError: It is a folder.
+        IsADirectoryError: It is a folder, and not that of a model.
         OSError: It is a named pipe, a device or a socket, or cannot be read.
     """
-    path = Path(path)
-    check_file(path)
-    inspection = Inspection(path.name, path.stat().st_size)
+    path, weights = Path(path), None if weights is None else Path(weights)
+    inspection = Inspection(path.name, count_bytes(path))
+    foreign = find_foreign(path)
+    if weights is not None:
+        check_path(weights)
+    if foreign:
+        inspection.reasons = [str(foreign)]
+        return inspection
     try:
-        config = (_describe_archive if is_archive(path) else _describe_hdf5)(path, inspection)
-        with open_weights(path) as (file, _):
-            _count_arrays(file, inspection)
-        if config is None:
+        description = describe_file(path, inspection)
+        arrays_path = weights if weights is not None else path
+        if description.has_weights or weights is not None:
+            with open_weights(arrays_path) as (file, _):
+                _count_arrays(file, inspection)
+        if description.config is None:
             _try_weights(path, inspection)
         else:
-            _try_model(path, config, inspection)
-    except _OtherFormatError as error:
+            _try_model(path, weights, description, inspection)
+    except OtherFormatError as error:
         inspection.reasons = [str(error)]
     except ModelFileError as error:
-        inspection.damage = _reason(error, path)
+        inspection.damage = reason_of(error, path)
         inspection.reasons = [inspection.damage]
     return inspection
-
-
-# --- what the file says ---------------------------------------------------------------------
-
-
-def _describe_archive(path: Path, inspection: Inspection) -> dict[str, Any]:
-    """Describe a zip archive; return the config of its model."""
-    inspection.format = "zip archive"
-    try:
-        with open_archive(path) as archive:
-            inspection.format = ".keras archive"
-            inspection.keras_version = as_text(archive.metadata.get("keras_version"))
-            inspection.written_by = as_text(archive.metadata.get("written_by"))
-            inspection.saved = as_text(archive.metadata.get("date_saved"))
-            record = archive.record
-            inspection.class_names = [name for _, name in record.class_names] if record.class_names else None
-            inspection.preprocessing = record.preprocessing if record.preprocessing.to_dict() else None
-            inspection.optimizer = optimizer_name(archive.config.get("compile_config"), "optimizer")
-            describe_config(archive.config, inspection)
-            return archive.config
-    except NotKerasError as error:
-        raise _OtherFormatError(_reason(error, path)) from None
-
-
-def _describe_hdf5(path: Path, inspection: Inspection) -> dict[str, Any] | None:
-    """Describe a file that should be HDF5; return the config of its model, if it holds one."""
-    with open_regular_file(path) as stream:
-        is_hdf5 = stream.read(len(SIGNATURE)) == SIGNATURE
-    try:
-        with open_file(Source(path.name, path)) as file:
-            inspection.format = "HDF5"
-            return _describe_keras_hdf5(file, inspection)
-    except ModelFileError as error:
-        if is_hdf5:
-            raise
-        raise _OtherFormatError(_reason(error, path)) from None
-
-
-def _describe_keras_hdf5(file: File, inspection: Inspection) -> dict[str, Any] | None:
-    inspection.keras_version = read_keras_version(file)
-    if "model_config" in file.attrs:
-        inspection.format = "whole model in HDF5"
-        config = read_model_config(file)
-        if "training_config" in file.attrs:
-            training = read_json_object(read_text(file, "training_config"), "training_config")
-            inspection.optimizer = optimizer_name(training, "optimizer_config")
-        describe_config(config, inspection)
-        return config
-    if weights_by_name.recognizes(file):
-        inspection.format = "weights in HDF5, by layer name"
-        if any(name.startswith("convolution2d_") for name in weights_by_name.list_layers(file)):
-            inspection.format += " as in Keras 1"
-    elif weights_by_position.recognizes(file):
-        inspection.format = "weights in HDF5, by class and number as in Keras 3"
-    else:
-        names = ", ".join(list_entries(file)[:5]) or "nothing"
-        raise _OtherFormatError(f"HDF5, but not of Keras; it holds {names}")
-    return None
 
 
 # --- what is in it --------------------------------------------------------------------------
@@ -159,7 +99,8 @@ def _count_arrays(file: File, inspection: Inspection) -> None:
 
 def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
     """Yield (path, type, number of elements) of every array stored in this file; reads none."""
-    stack: list[tuple[list[str], Any]] = [([], file)]
+    files = getattr(file, "groups", [file])  # those of shards
+    stack: list[tuple[list[str], Any]] = [([], part) for part in files]
     visited = set()
     count = 0
     while stack and count < MAX_ARRAYS:
@@ -169,7 +110,8 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
                 inner = open_object(group, name)
             except ModelFileError:  # a link out of the file
                 continue
-            address = h5py.h5o.get_info(inner).addr
+            information = h5py.h5o.get_info(inner)
+            address = information.fileno, information.addr
             if address in visited:
                 continue
             visited.add(address)
@@ -184,18 +126,27 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
 # --- whether it runs ------------------------------------------------------------------------
 
 
-def _try_model(path: Path, config: dict[str, Any], inspection: Inspection) -> None:
+def _try_model(path: Path, weights: Path | None, description: Description, inspection: Inspection) -> None:
     """Load a whole model; if that fails, list the reasons, and look for a backbone in it."""
     try:
         with _without_warnings():
-            stored = read_model(path)
+            if not description.has_weights and weights is None:
+                read_network(description.config or {}, description.keras, path.name)
+                inspection.reasons = [
+                    "holds the architecture alone; give its weights too: "
+                    "xception.load_model(FILE, weights=WEIGHTS)"
+                ]
+                return
+            stored = read_model(path, weights)
     except ModelFileError as error:
-        keras = major_version(inspection.keras_version or ("3" if is_archive(path) else "1"))
-        inspection.reasons = list_refusals(config, keras) or [_reason(error, path)]
-        _try_backbone(path, inspection, weights_alone=False)
+        reasons = list_refusals(description.config or {}, description.keras)
+        inspection.reasons = reasons or [reason_of(error, path)]
+        if description.has_weights:
+            _try_backbone(path, inspection, weights_alone=False)
         return
     graph = stored.graph
-    inspection.runs, inspection.loads_as = True, "xception.load_model(FILE)"
+    call = "xception.load_model(FILE)" if weights is None else "xception.load_model(FILE, weights=WEIGHTS)"
+    inspection.runs, inspection.loads_as = True, call
     inspection.not_finite = _list_not_finite(stored.parameters)
     inspection.name = graph.name
     inspection.inputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.inputs}
@@ -264,8 +215,3 @@ def _without_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """Return an error's message without the file's name."""
-    return str(error).removeprefix(path.name).lstrip(":, ")

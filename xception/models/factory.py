@@ -82,7 +82,7 @@ def Xception(  # noqa: N802, the name is Keras's
     return Model(graph, formats.read_weights(weights, Network.from_graph(graph), graph))
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> Model:
     """Load a model that Keras or this library saved.
 
     The file may be of Keras 1, 2 or 3, and hold any graph of the layers in `xception.layers`. Nothing in
@@ -90,16 +90,19 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     precision Keras used.
 
     Args:
-        path: A `.keras` file, or a whole model as `.h5`.
+        path: A `.keras` file or folder, or a whole model as `.h5`. Or the architecture alone,
+            `model.json` as `model.to_json()` returns it, together with `weights`.
+        weights: A file of weights: `.h5`, `.weights.h5`, the index `.weights.json` of sharded weights, or
+            a whole model. All weights are read from it; those in `path`, if it has any, are not read.
 
     Returns:
-        The model, with the class names and the preprocessing that the file holds.
+        The model, with the class names and the preprocessing that `path` holds.
 
     Raises:
         FileNotFoundError: There is no such file.
-        IsADirectoryError: `path` is a folder.
-        ModelFileError: The file is damaged, malicious, or holds a model that is not supported. It is a
-            ValueError.
+        IsADirectoryError: `path` is a folder that holds no Keras model.
+        ModelFileError: A file is damaged, malicious, or holds a model that is not supported, or the
+            weights do not fit. It is a ValueError.
 
     Examples:
         >>> import tempfile, xception
@@ -110,5 +113,5 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     from .. import formats  # imports h5py
 
-    stored = formats.read_model(path)
+    stored = formats.read_model(path, weights)
     return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)

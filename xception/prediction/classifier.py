@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from ..console.progress import ProgressBar, Verbose
 from ..data.batches import compute_batches
 from ..data.class_names import ClassNames, ClassNamesLike
-from ..data.failures import FailureLog, OnError
+from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
-from ..layers.validation import as_int
 from ..models.factory import Xception, load_model
 from ..models.model import Model
 from ..models.outputs import select_output
 from .decoding import Decoder
 from .preprocessing import Preprocessor
-from .results import Predictions
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -176,84 +174,6 @@ class Classifier:
 
 #: None is the ImageNet model.
 ModelArgument = Model | Classifier | str | os.PathLike[str] | None
-
-
-def predict(
-    images: ImagesLike,
-    model: ModelArgument = None,
-    *,
-    top: int = 5,
-    class_names: ClassNamesArgument = None,
-    scaling: ScalingArgument = "auto",
-    interpolation: Interpolation | None = None,
-    aspect: Aspect | None = None,
-    exif: Exif | None = None,
-    from_logits: bool | None = None,
-    output_name: str | None = None,
-    on_error: OnError = "raise",
-    verbose: Verbose = "auto",
-) -> Predictions:
-    """Name what photographs show: the best classes of each, with their scores.
-
-    Args:
-        images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
-            pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these. Photographs become
-            grey or RGBA where the model has 1 or 4 channels. A model with another number takes arrays with
-            as many, which are not scaled unless `scaling` says so.
-        model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
-            default Xception with the ImageNet classifier, which is loaded once and kept.
-        top: Classes per photograph, at least 1.
-        class_names: Names of the classes in the order of the model's outputs, or a file that holds them
-            (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
-            class_0, class_1, …
-        scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
-            infers it from the model (see `Classifier`).
-        interpolation: How photographs are resized, by Pillow's filter or by "tf-bilinear". None: as the
-            model's `preprocessing` records, else "bilinear" (see `Classifier`).
-        aspect: "stretch", "crop" or "pad", as for `load_image`. None: as recorded, else "stretch".
-        exif: "upright" or "ignore", as for `load_image`. None: as recorded, else "upright".
-        from_logits: Whether the model's scores are logits, which are converted to probabilities; None
-            infers it from the model.
-        output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
-        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
-            is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
-
-    Returns:
-        For each photograph that could be read, a list of its `top` best classes, best first. A single
-        output of the model is the probability of the second of two classes if it is a sigmoid's, or if
-        there are two class names.
-
-    Raises:
-        TypeError: `images` or `model` is of another type.
-        ValueError: The model does not take a photograph alone, has no classifier, or several outputs of
-            which none is named; the number of class names is wrong, or an option is unknown.
-        OSError: A photograph or model file cannot be read, or the ImageNet weights are not available
-            (ImageError, FileNotFoundError, DownloadError).
-        ModelFileError: The model file is damaged or not supported.
-
-    Examples:
-        >>> import xception
-        >>> model = xception.Xception(weights=None, classes=3, input_shape=(71, 71, 3), seed=0)
-        >>> predictions = predict("examples/*.jpg", model, class_names=["cat", "cup", "rocket"], top=1)
-        >>> len(predictions), predictions.paths[0]
-        (4, 'examples/astronaut.jpg')
-        >>> predictions[0][0].class_name in ("cat", "cup", "rocket")
-        True
-    """
-    check_no_model("predict(images, model)", images=images)
-    top = as_int("top", top)
-    classifier = as_classifier(
-        model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
-    )  # fmt: skip
-    log = FailureLog(on_error)
-    predictions = Predictions()
-    for photographs, probabilities in classifier.stream(images, log, verbose):
-        for photograph, entry in zip(photographs, classifier.decode(probabilities, top), strict=True):
-            predictions.append(photograph, entry)
-    predictions.failures = log.failures
-    return predictions
 
 
 def as_classifier(

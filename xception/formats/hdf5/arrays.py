@@ -89,6 +89,8 @@ def find_array(parent: Group, name: str) -> StoredArray:
         ModelFileError: There is no array of numbers at this path, its numbers are in another file, it
             declares more than the file holds, or it has a filter that is not supported.
     """
+    if not isinstance(parent, h5py.Group):  # a group of several files
+        return parent.find_array(name)
     count_links(parent, LINKS_PER_ARRAY)
     dataset = open_object(parent, name)
     if not isinstance(dataset, h5py.h5d.DatasetID) or not _holds_numbers(dataset):

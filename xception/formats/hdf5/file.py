@@ -38,11 +38,12 @@ MIN_READ_BYTES = 64  #: that reading a few bytes counts for
 
 
 @contextlib.contextmanager
-def open_file(source: Source) -> Iterator[File]:
+def open_file(source: Source, first: File | None = None) -> Iterator[File]:
     """Open an HDF5 file for reading.
 
     Args:
         source: Where its bytes are.
+        first: Another open file, with which this one shares its limits.
 
     Yields:
         The file.
@@ -56,7 +57,7 @@ def open_file(source: Source) -> Iterator[File]:
             start = stream.read(headers.SUPERBLOCK_BYTES) or b""
             if not start.startswith(SIGNATURE):
                 raise ModelFileError(f"{source.name}: is not an HDF5 file but {_describe_content(start)}")
-            usage = _Usage(stream)
+            usage = _Usage(stream, first.usage.counts if first else _Counts())
             root = headers.check_superblock(start)
             usage.filters[root] = check_object(usage.read, root)  # before HDF5 opens it
             with h5py.File(source.path if source.is_whole_file else stream, "r") as file:
@@ -113,13 +114,20 @@ def _without_plugins() -> Iterator[None]:
 
 
 @dataclass
-class _Usage:
-    """The cost of reading one file so far, shared by all groups of the file."""
+class _Counts:
+    """The cost of reading one file, or the shards of one, so far."""
 
-    stream: Any  #: of the file's bytes
     bytes_read: int = 0  #: of texts, and of the headers and heaps that hold them
     links: int = 0
     chunks: int = 0
+
+
+@dataclass
+class _Usage:
+    """What was read of one file so far, shared by all groups of the file."""
+
+    stream: Any  #: of the file's bytes
+    counts: _Counts
     pages: dict[int, bytes] = field(default_factory=dict)
     heaps: headers.Heaps = field(default_factory=dict)
     #: of each array, by the address of its header; () for a group. All objects here have been checked.
@@ -143,8 +151,8 @@ class _Usage:
         return content
 
     def _count(self, size: int) -> None:
-        self.bytes_read += size
-        if self.bytes_read > MAX_TEXTS_READ_BYTES:
+        self.counts.bytes_read += size
+        if self.counts.bytes_read > MAX_TEXTS_READ_BYTES:
             raise HeaderError("leads to too much text; refused")
 
 
@@ -162,6 +170,8 @@ def open_group(parent: Group, name: str) -> Group:
     Raises:
         ModelFileError: There is no such group, a link leads out of the file, or a limit is exceeded.
     """
+    if not isinstance(parent, h5py.Group):  # a group of several files
+        return parent.open_group(name)
     identifier = open_object(parent, name)
     if not isinstance(identifier, h5py.h5g.GroupID):
         raise ModelFileError(f"{location(parent, name)}: expected a group")
@@ -206,8 +216,8 @@ def count_links(holder: Group, links: int) -> None:
     """Add to the number of links followed in the file; raise ModelFileError beyond MAX_LINKS."""
     usage = _usage(holder)
     if usage is not None:
-        usage.links += links
-        if usage.links > MAX_LINKS:
+        usage.counts.links += links
+        if usage.counts.links > MAX_LINKS:
             raise ModelFileError(f"{location(holder)}: leads to more than {MAX_LINKS:,} links; refused")
 
 
@@ -256,8 +266,8 @@ def count_chunks(holder: Group, chunks: int) -> None:
     """Add to the number of chunks of the file's arrays; raise ModelFileError beyond MAX_CHUNKS."""
     usage = _usage(holder)
     if usage is not None:
-        usage.chunks += chunks
-        if usage.chunks > MAX_CHUNKS:
+        usage.counts.chunks += chunks
+        if usage.counts.chunks > MAX_CHUNKS:
             raise ModelFileError(f"{location(holder)}: has more than {MAX_CHUNKS:,} chunks; refused")
 
 

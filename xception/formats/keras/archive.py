@@ -21,6 +21,7 @@ from ...data.atomic import replace_file
 from ...data.regular_files import open_descriptor, open_regular_file
 from ...errors import ModelFileError
 from ...limits import format_bytes, get_limits, memory_advice
+from ..foreign import identify_archive
 from ..hdf5.file import File, create_file
 from ..hdf5.source import Source
 from ..limits import (
@@ -213,8 +214,11 @@ def _check_members(zip_file: zipfile.ZipFile, path: Path) -> None:
             )
     for required in (CONFIG, WEIGHTS):
         if required not in names:
+            foreign = identify_archive(names)
             raise NotKerasError(
-                f"{path.name}: a zip archive, but no .keras file: there is no {required}; found "
+                f"{path.name}: {foreign}"
+                if foreign
+                else f"{path.name}: a zip archive, but no .keras file: there is no {required}; found "
                 f"{', '.join(names[:5]) or 'nothing'}"
             )
 

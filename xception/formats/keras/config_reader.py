@@ -8,7 +8,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...errors import GraphError, ModelFileError
 from ...graph import Member, Network, TensorRef
@@ -19,11 +19,16 @@ from .config_calls import Reference, is_called_in_training, rank_uses, read_call
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
 from .operations import is_operation, read_operation
+from .unknown_layers import explain_lambda, explain_model
 
 NETWORKS = ("Functional", "Model", "Sequential")  #: the classes of models that are read
 
 #: What reading a malformed config raises: it can be any JSON.
 CONFIG_ERRORS = (LookupError, TypeError, AttributeError, ValueError, OverflowError)
+
+
+#: Whether a layer reads an input of its network, and whether it computes an output.
+Place: TypeAlias = tuple[bool, bool]
 
 
 class _ConfigError(Exception):
@@ -73,8 +78,7 @@ def _read_model(described: Any, keras: int, depth: int) -> Network:
         class_name, config = described["class_name"], described["config"]
         if class_name not in NETWORKS:
             raise ValueError(
-                f"the model is of the class {class_name!r}; supported: {', '.join(NETWORKS)}. Python code "
-                "defines what other classes compute, and code is not run"
+                explain_model(class_name, described.get("module"), described.get("registered_name"), NETWORKS)
             )
         check_origin(described)
         if depth > MAX_NETWORK_DEPTH:
@@ -95,7 +99,7 @@ def _read_model(described: Any, keras: int, depth: int) -> Network:
 # --- one layer ------------------------------------------------------------------------------
 
 
-def _read_member(described: Any, name: str, keras: int, depth: int) -> Layer | Network:
+def _read_member(described: Any, name: str, keras: int, depth: int, place: Place) -> Layer | Network:
     """Read a layer, or a network used as one."""
     class_name = described["class_name"]
     if class_name in NETWORKS:
@@ -103,6 +107,8 @@ def _read_member(described: Any, name: str, keras: int, depth: int) -> Layer | N
     try:
         check_origin(described)
         config = described["config"]
+        if class_name in ("Lambda", "lambda"):
+            raise ValueError(explain_lambda(name, config, *place))
         if class_name == "InputLayer":
             return Input(_read_input_shape(config))
         return read_layer(class_name, config, keras)
@@ -172,7 +178,8 @@ def _read_sequential(name: str, config: Any, keras: int, depth: int) -> Network:
         layer_name = _read_network_name(described) if is_network else _read_name(described)
         if layer_name in members:
             raise ValueError(f"has two layers called {layer_name!r}")
-        layer = _read_member(described, layer_name, keras, depth)
+        is_first = all(isinstance(member.layer, Input) for member in members.values())
+        layer = _read_member(described, layer_name, keras, depth, (is_first, described is layers[-1]))
         if not members and not isinstance(layer, Input):
             entry = f"{name}_input"
             shape = _first_input_shape(layer, described, config)
@@ -213,14 +220,27 @@ def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], con
 
 
 def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
-    layers: dict[str, _ReadLayer] = {}
-    for described in config["layers"]:
-        layer_name = _read_name(described)
-        if layer_name in layers:
-            raise ValueError(f"has two layers called {layer_name!r}")
-        layers[layer_name] = _read_functional_layer(described, layer_name, keras, depth)
     outputs = list(read_references(config["output_layers"]))
     inputs = [reference[0] for reference in read_references(config["input_layers"])]
+    listed_layers: dict[str, Any] = {}
+    for described in config["layers"]:
+        layer_name = _read_name(described)
+        if layer_name in listed_layers:
+            raise ValueError(f"has two layers called {layer_name!r}")
+        listed_layers[layer_name] = described
+    # Keras 2 also lists what only add_loss and add_metric read, which may be layers that are not supported.
+    output_names = [reference[0] for reference in outputs]
+    needed = _find_needed(listed_layers, [*inputs, *output_names])
+    layers = {
+        layer_name: _read_functional_layer(described, layer_name, keras, depth, (inputs, output_names))
+        for layer_name, described in listed_layers.items()
+        if layer_name in needed
+    }
+    loose_ends = {
+        layer_name: str(described.get("class_name"))
+        for layer_name, described in listed_layers.items()
+        if layer_name not in needed
+    }
     if not inputs or not outputs:
         raise ValueError(f"has no {'outputs' if inputs else 'inputs'}")
     members, output_tensors = _resolve_uses(layers, outputs, keras)
@@ -229,12 +249,30 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
             raise ValueError(f"its input {entry!r} is not an input layer")
     listed = config["output_layers"]
     keys = tuple(sorted(listed)) if isinstance(listed, dict) else None
-    network = Network(name, members, tuple(inputs), output_tensors, keys)
+    network = Network(name, members, tuple(inputs), output_tensors, keys, loose_ends=loose_ends)
     return network.without_loose_ends()
 
 
-def _read_functional_layer(described: Any, name: str, keras: int, depth: int) -> _ReadLayer:
+def _find_needed(layers: Mapping[str, Any], names: list[str]) -> set[str]:
+    """Return the names of all layers that these layers depend on, and their own."""
+    needed: set[str] = set()
+    stack = names.copy()
+    while stack:
+        name = stack.pop()
+        if name not in needed and name in layers:
+            needed.add(name)
+            calls = read_calls(layers[name])
+            stack += [operand[0] for call in calls for operand in call if isinstance(operand, Reference)]
+    return needed
+
+
+def _read_functional_layer(
+    described: Any, name: str, keras: int, depth: int, ends: tuple[list[str], list[str]]
+) -> _ReadLayer:
+    """Read a layer. `ends` names the inputs of its network, and the layers that compute the outputs."""
     calls = read_calls(described)
+    sources = {operand[0] for call in calls for operand in call if isinstance(operand, Reference)}
+    place = not sources.isdisjoint(ends[0]), name in ends[1]
     try:
         if is_operation(described, calls):
             (operands,) = calls
@@ -242,7 +280,7 @@ def _read_functional_layer(described: Any, name: str, keras: int, depth: int) ->
             return _ReadLayer(operation, [tensors], trainable=True)
     except CONFIG_ERRORS as error:
         raise _layer_error(name, described, summarize_error(error)) from None
-    layer = _read_member(described, name, keras, depth)
+    layer = _read_member(described, name, keras, depth, place)
     differs_in_training = isinstance(layer, Network | BatchNormalization | Dropout | TrainingOnly)
     # Keras 3 writes the argument too, but ignores it in predictions.
     if keras < 3 and differs_in_training and is_called_in_training(described.get("inbound_nodes")):

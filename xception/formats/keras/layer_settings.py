@@ -15,6 +15,7 @@ from typing import Any
 from ... import layers
 from ...layers import TRAINING_ONLY, Arithmetic, Layer, TrainingOnly
 from ..limits import MAX_AXES
+from .unknown_layers import explain_class, explain_origin
 
 
 @functools.cache
@@ -152,13 +153,11 @@ def check_origin(described: Mapping[str, Any]) -> None:
     class_name = described.get("class_name")
     module, registered = described.get("module"), described.get("registered_name")
     if module is not None and module != "builtins" and not _is_keras_module(module):
-        raise ValueError(
-            f"its class {class_name!r} is of the module {module!r}, not of Keras: custom code is not run"
-        )
+        raise ValueError(explain_origin(class_name, module, registered))
     if registered is not None and not (
         isinstance(registered, str) and registered.rpartition(">")[0] in ("", "keras", "Keras")
     ):
-        raise ValueError(f"its class {class_name!r} is registered as {registered!r}: custom code is not run")
+        raise ValueError(explain_origin(class_name, None, registered))
 
 
 def check_dtype(dtype: Any) -> None:
@@ -190,13 +189,8 @@ def _check_setting(key: str, value: Any) -> None:
 
 
 def _explain_unknown(class_name: str) -> str:
-    if class_name in ("Lambda", "lambda"):
-        return (
-            "a Lambda layer holds Python code, and code from a file is never run. If it scales pixels, put "
-            "Rescaling(1/127.5, offset=-1) in its place and save the model again"
-        )
     names = sorted({*known_layers(), *TRAINING_ONLY, "InputLayer", "Functional", "Sequential"})
-    return f"{class_name!r} is not a supported layer; supported: {', '.join(names)}"
+    return explain_class(class_name, names)
 
 
 def _is_keras_module(module: Any) -> bool:

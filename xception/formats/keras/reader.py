@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...data.regular_files import open_regular_file
 from ...errors import ModelFileError, printable
 from ...graph import Graph, Network
 from ...kernels import Array
 from ..building import build_graph
-from ..hdf5.file import File, list_entries, open_file
-from ..hdf5.source import Source
-from ..limits import MAX_ASSUMED_PARAMETERS
+from ..hdf5.file import File, list_entries
 from ..matching import Match, join_some
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
-from .stored_layers import read_keras_version, read_model_config
+from .containers import is_hdf5, open_model, open_weights
 
 
 class WeightsLayout(Protocol):
@@ -36,53 +32,50 @@ class WeightsLayout(Protocol):
     def count_classes(self, file: File) -> int | None: ...
 
 
-def is_archive(path: Path) -> bool:
-    """Return True if a file is a zip archive. One that begins with other data needs the suffix `.keras`."""
-    with open_regular_file(path) as stream:
-        if stream.read(4) == b"PK\x03\x04":
-            return True
-        if path.suffix != ".keras":
-            return False
-        import zipfile
-
-        return zipfile.is_zipfile(stream)
-
-
-def read_model(path: Path) -> StoredModel:
-    """Read a `.keras` archive, or a whole model in `.h5`; see `formats.read_model`."""
-    # Imported here: reading weights, with which most programs start, needs neither archive nor config.
-    from .archive import open_archive
-    from .config_reader import major_version
-
-    if is_archive(path):
-        with open_archive(path) as archive:
-            keras = major_version(archive.metadata.get("keras_version"))
-            network, graph = _read_network(archive.config, keras, path)
-            source = archive.locate_weights(graph.count_params())
-            with open_file(source) as file:
-                parameters = _read_all(network, graph, file, source)
-        record = archive.record
-        return StoredModel(graph, parameters, network, record.class_names, record.preprocessing)
-    source = Source(path.name, path)
-    with open_file(source) as file:
-        version = read_keras_version(file)
-        keras = 1 if version is None else major_version(version)
-        network, graph = _read_network(read_model_config(file), keras, path)
-        return StoredModel(graph, _read_all(network, graph, file, source), network)
+def read_model(path: Path, weights: Path | None = None) -> StoredModel:
+    """Read a model, or its architecture with the weights of another file; see `formats.read_model`."""
+    if weights is not None:
+        _check_order(path, weights)
+    with open_model(path) as described:
+        network, graph = _read_network(described.config, described.keras, path)
+        if weights is None:
+            if described.open_weights is None:
+                raise ModelFileError(
+                    f"{path.name}: is the architecture of a model, without weights. Give the file of its "
+                    f"weights too: load_model({path.name!r}, weights='model.h5'), or --model {path.name} "
+                    "--weights model.h5"
+                )
+            with described.open_weights(graph.count_params()) as (file, source):
+                match = find_layout(file).match(network, graph, file)
+                match.check_complete(source.name)
+                parameters = match.load(source)
+                match.warn_not_finite(source.name, stacklevel=4)  # the caller of load_model
+    if weights is not None:
+        parameters = _read_weights(weights, network, graph, stacklevel=5)
+    record = described.record
+    return StoredModel(graph, parameters, network, record.class_names, record.preprocessing)
 
 
 def read_weights(
     path: Path, network: Network, graph: Graph, by_name: bool, skip_mismatch: bool
 ) -> dict[str, dict[str, Array]]:
     """Read parameters for an existing model; see `formats.read_weights`."""
+    return _read_weights(path, network, graph, by_name, skip_mismatch, stacklevel=5)
+
+
+def _read_weights(
+    path: Path, network: Network, graph: Graph, by_name: bool = False, skip_mismatch: bool = False, *,
+    stacklevel: int,
+) -> dict[str, dict[str, Array]]:  # fmt: skip
+    """Read parameters; warnings point to the caller at `stacklevel`, of Model.load_weights or load_model."""
     with open_weights(path, graph.count_params()) as (file, source):
         layout = find_layout(file)
         match = layout.match(network, graph, file, by_name)
         if not match.is_complete:
-            match = _match_only_nested(layout, network, graph, file) or match
-        match.check(path.name, by_name, skip_mismatch, stacklevel=4)  # the caller of Model.load_weights
+            match = _match_only_nested(layout, network, graph, file, stacklevel) or match
+        match.check(path.name, by_name, skip_mismatch, stacklevel=stacklevel)
         parameters = match.load(source)
-        match.warn_not_finite(path.name, stacklevel=4)
+        match.warn_not_finite(path.name, stacklevel=stacklevel)
         return parameters
 
 
@@ -90,33 +83,6 @@ def count_classes(path: Path) -> int | None:
     """Count the classes of the classifier in a file; see `formats.count_classes`."""
     with open_weights(path) as (file, _):
         return find_layout(file).count_classes(file)
-
-
-@contextmanager
-def open_weights(path: Path, parameter_count: int = 0) -> Iterator[tuple[File, Source]]:
-    """Open the HDF5 file that holds the weights, alone or in an archive.
-
-    Args:
-        path: A file of Keras.
-        parameter_count: Number of parameters of the model that is to be loaded; 0 if unknown.
-
-    Yields:
-        The open file, and the source of its bytes.
-
-    Raises:
-        ModelFileError: The file is damaged or hostile.
-    """
-    if not is_archive(path):
-        source = Source(path.name, path)
-        with open_file(source) as file:
-            yield file, source
-        return
-    from .archive import open_archive
-
-    with open_archive(path) as archive:
-        source = archive.locate_weights(max(MAX_ASSUMED_PARAMETERS, parameter_count))
-        with open_file(source) as file:
-            yield file, source
 
 
 def find_layout(file: File) -> WeightsLayout:
@@ -142,15 +108,21 @@ def _read_network(config: Mapping[str, Any], keras: int, path: Path) -> tuple[Ne
     return network, build_graph(network, path.name)
 
 
-def _read_all(network: Network, graph: Graph, file: File, source: Source) -> dict[str, dict[str, Array]]:
-    match = find_layout(file).match(network, graph, file)
-    match.check_complete(source.name)
-    parameters = match.load(source)
-    match.warn_not_finite(source.name, stacklevel=5)  # the caller of load_model
-    return parameters
+def _check_order(path: Path, weights: Path) -> None:
+    """Raise ModelFileError if the architecture was given as the weights."""
+    if not weights.is_dir() and weights.suffix == ".json" and is_hdf5(path):
+        from .json_files import is_index, read_json_file
+
+        if not is_index(read_json_file(weights)):
+            raise ModelFileError(
+                f"{weights.name}: is the architecture, and {path.name} the weights; give them the other way "
+                f"round: load_model({weights.name!r}, weights={path.name!r})"
+            )
 
 
-def _match_only_nested(layout: WeightsLayout, network: Network, graph: Graph, file: File) -> Match | None:
+def _match_only_nested(
+    layout: WeightsLayout, network: Network, graph: Graph, file: File, stacklevel: int
+) -> Match | None:
     """Match a network nested in the file's model, if exactly one fits. Warn about layers not loaded."""
     fitting = [
         (path, match) for path, match in layout.match_nested(network, graph, file) if match.is_complete
@@ -165,5 +137,5 @@ def _match_only_nested(layout: WeightsLayout, network: Network, graph: Graph, fi
             f"{file_name}: {graph.name} was loaded from {path!r} in a larger model; not loaded: "
             f"{join_some(others)}"
         )
-        warnings.warn(printable(message), stacklevel=5)  # the caller of Model.load_weights
+        warnings.warn(printable(message), stacklevel=stacklevel + 1)
     return match

@@ -66,7 +66,13 @@ def match(network: Network, graph: Graph, file: File, by_name: bool = False) -> 
         ModelFileError: The file is damaged or hostile.
     """
     members = {member.name: member for member in network.in_order()}
-    return _match_members(members, read_stored_layers(file), graph, by_name)
+    stored_layers = read_stored_layers(file)
+    result = _match_members(members, stored_layers, graph, by_name)
+    if result.unused and network.loose_ends:
+        used = [layer for layer in stored_layers if layer.name not in network.loose_ends]
+        without = _match_members(members, used, graph, by_name)
+        result = without if without.is_complete else result
+    return result
 
 
 def match_nested(network: Network, graph: Graph, file: File) -> Iterator[tuple[str, Match]]:
@@ -191,6 +197,8 @@ def _match_nested(network: Network, prefix: str, stored: StoredLayer, graph: Gra
     """
     leaves = dict(network.leaves(prefix))
     inner_layers = stored.inner_layers()
+    if network.loose_ends:
+        inner_layers = [layer for layer in inner_layers if layer.name not in network.loose_ends]
     by_name = Match(graph)
     if _are_unique([layer.name for layer in inner_layers]) and _are_unique(
         [member.name for member in leaves.values()]

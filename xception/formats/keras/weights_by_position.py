@@ -7,6 +7,7 @@ has `layers` of its own: `layers/functional/layers/…`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -118,9 +119,13 @@ def _match_network(network: Network, prefix: str, holder: Group, result: Match) 
                 result.assign(node_name, stored, key)
             else:
                 result.missing.append(node_name)
+    # Keras lists loose ends last, so that the numbers of the other layers are as without them.
+    loose_ends = Counter(automatic_stem(kind) for kind in network.loose_ends.values())
     for key in unused:
         layer = open_group(root, key)
-        if _has_weights(layer):
+        if loose_ends[stem_of(key)]:
+            loose_ends[stem_of(key)] -= 1
+        elif _has_weights(layer):
             result.unused.append(key)
             shapes = [array.shape for array in _find_variables(layer).values()]
             result.unused_is_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
