@@ -72,6 +72,7 @@ __all__ = [
     "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
     "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
     "Resizing", "SeparableConv2D", "Shape",
-    "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "StackedRNNCells", "Subtract", "ThresholdedReLU", "TrainingOnly",
+    "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "StackedRNNCells", "Subtract", "ThresholdedReLU",
+    "TrainingOnly",
     "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip

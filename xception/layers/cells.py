@@ -181,13 +181,17 @@ class LongShortTermMemory(Cell):
 
     def step(self, parameters: Parameters, projected: Array, states: States) -> tuple[Array, States]:
         h, c = states
-        z = self.split(projected + self.recur(parameters["recurrent_kernel"], h))  # (n, 4, units)
-        i_f = activate(self.recurrent_activation, z[..., :2, :])
-        g = activate(self.activation, z[..., 2, :])
-        o = activate(self.recurrent_activation, z[..., 3, :])
+        _, i_f, g, o = self.compute_gates(parameters, projected, h)
         c = i_f[..., 1, :] * c + i_f[..., 0, :] * g
         h = o * activate(self.activation, c)
         return h, (h, c)
+
+    def compute_gates(self, parameters: Parameters, projected: Array, h: Array) -> tuple[Array, ...]:
+        """Return z, the gates before activation (n, 4, units), then i with f (n, 2, units), g, and o."""
+        z = self.split(projected + self.recur(parameters["recurrent_kernel"], h))
+        i_f = activate(self.recurrent_activation, z[..., :2, :])
+        g = activate(self.activation, z[..., 2, :])
+        return z, i_f, g, activate(self.recurrent_activation, z[..., 3, :])
 
 
 @dataclass(frozen=True)

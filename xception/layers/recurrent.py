@@ -275,6 +275,8 @@ class Bidirectional(Layer):
         forward_layer, backward_layer = self.both_layers.values()
         if forward_layer.return_sequences != backward_layer.return_sequences:
             raise ValueError("layer and backward_layer must have the same return_sequences")
+        if forward_layer.go_backwards == backward_layer.go_backwards:
+            raise ValueError("layer and backward_layer must differ in go_backwards")
         if self.merge_mode is None:
             raise ValueError(
                 "its merge_mode is None, which gives two outputs; supported are concat, sum, mul and ave"

@@ -64,8 +64,8 @@ IRRELEVANT = frozenset(
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
      "implementation", "zero_output_for_mask",
      # of recurrent layers: for training, or other ways to the same result
-     "dropout", "recurrent_dropout", "unit_forget_bias", "unroll", "use_cudnn", "input_length", "consume_less",
-     "reverse_state_order", "return_state"}
+     "dropout", "recurrent_dropout", "unit_forget_bias", "unroll", "use_cudnn", "input_length",
+     "consume_less", "reverse_state_order", "return_state"}
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
