@@ -26,8 +26,10 @@ from .wrapping import add_prefix, check_layer, select_prefix
 #: The states of a cell, (n, units) each; of stacked cells, the states of each cell.
 States = tuple[Any, ...]
 
-#: A weight of the recurrent kernel, which a single sequence reads from memory at each step: 0.1 to 0.5 ns.
-OPERATIONS_PER_RECURRENT_WEIGHT = 50
+#: A weight of a kernel that a single sequence reads from memory at each step: 0.1 to 0.7 ns.
+OPERATIONS_PER_WEIGHT_OF_A_STEP = 100
+#: Calls of NumPy in one step, besides the activations: 10 to 20, of about 2 microseconds.
+OPERATIONS_PER_STEP = 4 * OPERATIONS_PER_CALL
 
 
 class Cell(Layer):
@@ -84,8 +86,8 @@ class Cell(Layer):
         weights = self.gates * self.units**2
         gates = activation_cost(self.activation, (self.gates, *shape))
         gates += activation_cost(getattr(self, "recurrent_activation", "linear"), (self.gates, *shape))
-        work = gates.operations + weights * OPERATIONS_PER_RECURRENT_WEIGHT
-        work += 3 * OPERATIONS_PER_CALL + 8 * width * OPERATIONS_PER_ELEMENT
+        work = gates.operations + weights * OPERATIONS_PER_WEIGHT_OF_A_STEP
+        work += OPERATIONS_PER_STEP + 8 * width * OPERATIONS_PER_ELEMENT
         return Cost(steps * work, gates.elements + 6 * width)
 
     def project(self, parameters: Parameters, x: Array) -> Array:
@@ -323,10 +325,12 @@ class StackedRNNCells(Cell):
 
     def cost(self, *inputs: Sizes) -> Cost:
         total, (steps, channels) = Cost(0, 0), inputs[0]
-        for cell in self.cells:
+        for number, cell in enumerate(self.cells):
             cost = cell.cost((steps, channels))
-            # Only the first cell's product is computed for all steps at once.
-            total += Cost(cost.operations + steps * OPERATIONS_PER_CALL, cost.elements)
+            if number:  # only the first cell's product is computed for all steps at once
+                weights = channels * cell.gates * cell.units
+                cost += Cost(steps * (OPERATIONS_PER_STEP + weights * OPERATIONS_PER_WEIGHT_OF_A_STEP), 0)
+            total += cost
             channels = cell.units
         return total
 

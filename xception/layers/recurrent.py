@@ -30,6 +30,7 @@ class Recurrent(Layer):
         go_backwards: Whether to begin with the last step of the input.
     """
 
+    takes_mask: ClassVar[bool] = True
     cell: Cell
     return_sequences: bool
     go_backwards: bool
@@ -53,7 +54,7 @@ class Recurrent(Layer):
         return shape if self.return_sequences else shape[1:]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        outputs = elementwise_cost(known(self.cell.output_shape(inputs[0])), 2)
+        outputs = elementwise_cost(known(self.cell.output_shape(inputs[0])), 1)
         return self.cell.cost(inputs[0]) + outputs
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
@@ -70,12 +71,18 @@ class Recurrent(Layer):
         x, mask = (*inputs, None)[:2]
         assert x is not None
         parameters = self.cell_parameters(parameters)
-        outputs: list[Array] = []
-        for _, output, _ in self.walk(parameters, self.cell.project(parameters, x), mask, zero):
-            if not self.return_sequences:
-                outputs.clear()
-            outputs.append(output)
-        return np.stack(outputs, axis=1) if self.return_sequences else outputs[0]
+        projected = self.cell.project(parameters, x)
+        outputs: Array | None = None
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are valid results, as in Keras
+            for position, (_, output, _) in enumerate(self.walk(parameters, projected, mask, zero)):
+                if self.return_sequences:
+                    if outputs is None:
+                        outputs = np.empty((len(x), projected.shape[1], *output.shape[1:]), output.dtype)
+                    outputs[:, position] = output
+                else:
+                    outputs = output
+        assert outputs is not None  # there is at least one step
+        return outputs
 
     def walk(
         self, parameters: Parameters, projected: Array, mask: Array | None, zero: bool
@@ -265,6 +272,7 @@ class Bidirectional(Layer):
     merge_mode: Literal["concat", "sum", "mul", "ave"] = "concat"
     backward_layer: Recurrent | None = None
     wraps: ClassVar[tuple[str, ...]] = ("layer", "backward_layer")
+    takes_mask: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_layer(self, "layer", Recurrent)
@@ -282,6 +290,11 @@ class Bidirectional(Layer):
                 "its merge_mode is None, which gives two outputs; supported are concat, sum, mul and ave"
             )
         check_choice(self, "merge_mode", ("concat", "sum", "mul", "ave"))
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether the outputs of all steps are returned."""
+        return self.layer.return_sequences
 
     @property
     def both_layers(self) -> dict[str, Recurrent]:
