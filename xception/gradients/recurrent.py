@@ -42,7 +42,9 @@ def backward_bidirectional(
         both_dy = [dy / 2 if layer.merge_mode == "ave" else dy] * 2
     both_dy[1] = layer.reverse(both_dy[1])
     forward, backward = (
-        _backward_through_time(inner, select_prefix(prefix, parameters), inner_dy, inputs, zero=True)
+        _backward_through_time(
+            inner, select_prefix(prefix, parameters), inner_dy, inputs, layer.return_sequences
+        )
         for (prefix, inner), inner_dy in zip(layer.both_layers.items(), both_dy, strict=True)
     )
     return _with_mask(forward + backward, inputs)

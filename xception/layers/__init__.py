@@ -33,19 +33,23 @@ from .shapes import array_axes, pair
 from .validation import NestedFloats
 
 if TYPE_CHECKING:
-    from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+    from .bidirectional import Bidirectional
+    from .cells import GRUCell, LSTMCell, SimpleRNNCell
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
-    from .recurrent import GRU, LSTM, RNN, Bidirectional, SimpleRNN
+    from .recurrent import GRU, LSTM, RNN, SimpleRNN
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+    from .stacked_cells import StackedRNNCells
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
-    "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"),
+    "bidirectional": ("Bidirectional",),
+    "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
-    "recurrent": ("GRU", "LSTM", "RNN", "Bidirectional", "SimpleRNN"),
+    "recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
+    "stacked_cells": ("StackedRNNCells",),
 }  # fmt: skip
 
 

@@ -8,9 +8,7 @@ take from the input does not depend on the step before, so it is computed for al
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,8 +18,7 @@ from .activations import activate, activation_cost, bias_parameter, check_activa
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
 from .shapes import channel_count
-from .validation import check_bool, check_int, store_setting
-from .wrapping import add_prefix, check_layer, select_prefix
+from .validation import check_bool, check_int
 
 #: The states of a cell, (n, units) each; of stacked cells, the states of each cell.
 States = tuple[Any, ...]
@@ -275,89 +272,3 @@ class GRUCell(Cell):
         g = activate(self.activation, x[:, 2] + from_state)
         h = z * h + (1 - z) * g
         return h, (h,)
-
-
-@dataclass(frozen=True)
-class StackedRNNCells(Cell):
-    """Several cells, each of which reads the output of the one before at the same step.
-
-    Attributes:
-        cells: The cells in order.
-    """
-
-    cells: tuple[Cell, ...]
-    wraps: ClassVar[tuple[str, ...]] = ("cells",)
-
-    def __post_init__(self) -> None:
-        cells = self.cells
-        if not isinstance(cells, list | tuple) or not cells:
-            raise ValueError("cells must be a list of at least one cell")
-        for cell in cells:
-            if not isinstance(cell, SimpleRNNCell | LSTMCell | GRUCell):
-                raise ValueError("cells must be SimpleRNNCell, LSTMCell or GRUCell")
-        store_setting(self, "cells", tuple(cells))
-
-    @property
-    def units(self) -> int:  # type: ignore[override]
-        """Number of outputs: those of the last cell."""
-        return self.cells[-1].units
-
-    @cached_property
-    def prefixes(self) -> tuple[str, ...]:
-        """The prefix of each cell's parameters: "cells/lstm_cell", then "cells/lstm_cell_1", …"""
-        names: Counter[str] = Counter()
-        prefixes = []
-        for cell in self.cells:
-            stem = {"SimpleRNNCell": "simple_rnn_cell", "LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}[
-                cell.kind
-            ]
-            prefixes.append(f"cells/{stem}_{names[stem]}" if names[stem] else f"cells/{stem}")
-            names[stem] += 1
-        return tuple(prefixes)
-
-    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        parameters: dict[str, Parameter] = {}
-        shape = inputs[0]
-        for prefix, cell in zip(self.prefixes, self.cells, strict=True):
-            parameters |= add_prefix(prefix, cell.parameters(shape))
-            shape = (*shape[:-1], cell.units)
-        return parameters
-
-    def cost(self, *inputs: Sizes) -> Cost:
-        total, (steps, channels) = Cost(0, 0), inputs[0]
-        for number, cell in enumerate(self.cells):
-            cost = cell.cost((steps, channels))
-            if number:  # only the first cell's product is computed for all steps at once
-                weights = channels * cell.gates * cell.units
-                cost += Cost(steps * (OPERATIONS_PER_STEP + weights * OPERATIONS_PER_WEIGHT_OF_A_STEP), 0)
-            total += cost
-            channels = cell.units
-        return total
-
-    def project(self, parameters: Parameters, x: Array) -> Array:
-        return self.cells[0].project(select_prefix(self.prefixes[0], parameters), x)
-
-    def initial_states(self, projected: Array) -> States:
-        return tuple(
-            tuple(np.zeros((len(projected), cell.units), projected.dtype) for _ in range(cell.state_count))
-            for cell in self.cells
-        )
-
-    def step(self, parameters: Parameters, projected: Array, states: States) -> tuple[Array, States]:
-        new_states: list[States] = []
-        output = projected
-        for prefix, cell, before in zip(self.prefixes, self.cells, states, strict=True):
-            own = select_prefix(prefix, parameters)
-            if new_states:
-                projected = cell.project(own, output)
-            output, after = cell.step(own, projected, before)
-            new_states.append(after)
-        return output, tuple(new_states)
-
-
-def check_cell(layer: Layer, name: str) -> None:
-    """Check that a setting is a cell; a list of cells stands for `StackedRNNCells`."""
-    value = getattr(layer, name)
-    if isinstance(value, list | tuple):
-        store_setting(layer, name, StackedRNNCells(tuple(value)))
-    check_layer(layer, name, SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells)

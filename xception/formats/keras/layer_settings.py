@@ -80,6 +80,17 @@ REFUSED_SETTINGS = {
     "its weights, and save again",
 }
 
+#: Classes that are known but not supported, and what to do about them.
+REFUSED_CLASSES = {
+    "Masking": "the steps that it skips depend on their values. Give the mask as an input of the model, and "
+    "to the recurrent layers as the argument mask",
+    "Embedding": "it takes words, by their numbers",
+    "CuDNNLSTM": "its weights have another order than LSTM's. Keras 2 converts them: build the same model "
+    "with LSTM(…, recurrent_activation='sigmoid'), call load_weights, and save again",
+    "CuDNNGRU": "its weights have another order than GRU's. Keras 2 converts them: build the same model "
+    "with GRU(…, recurrent_activation='sigmoid', reset_after=True), call load_weights, and save again",
+}
+
 KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras",
                  "tensorflow.python.layers", "keras_core")  # fmt: skip
 
@@ -229,6 +240,8 @@ def _explain_unknown(class_name: str) -> str:
             "a Lambda layer holds Python code, and code from a file is never run. If it scales pixels, put "
             "Rescaling(1/127.5, offset=-1) in its place and save the model again"
         )
+    if class_name in REFUSED_CLASSES:
+        return f"{class_name!r} is not a supported layer: {REFUSED_CLASSES[class_name]}"
     names = sorted({*known_layers(), *TRAINING_ONLY, "InputLayer", "Functional", "Sequential"})
     return f"{class_name!r} is not a supported layer; supported: {', '.join(names)}"
 
