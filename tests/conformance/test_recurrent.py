@@ -23,7 +23,7 @@ CASES = {
     "lstm backwards": lambda kl: kl.LSTM(3, use_bias=False, return_sequences=True, go_backwards=True),
     "lstm softmax": lambda kl: kl.LSTM(3, activation="softmax", recurrent_activation="softmax"),
     "lstm hard": lambda kl: kl.LSTM(3, activation="relu", recurrent_activation="hard_sigmoid"),
-    "lstm layers": lambda kl: kl.LSTM(3, activation=kl.LeakyReLU(), unroll=True),
+    "lstm layers": lambda kl: kl.LSTM(3, activation=kl.LeakyReLU()),
     "gru": lambda kl: kl.GRU(3, return_sequences=True),
     "gru before": lambda kl: kl.GRU(3, reset_after=False, go_backwards=True),
     "gru no bias": lambda kl: kl.GRU(3, use_bias=False, activation="gelu"),

@@ -38,6 +38,7 @@ class Cell(Layer):
         units: Number of outputs.
     """
 
+    arity: ClassVar[int | None] = 0
     gates: ClassVar[int] = 1
     state_count: ClassVar[int] = 1
     units: int
