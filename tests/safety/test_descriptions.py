@@ -313,3 +313,54 @@ def test_more_parameters_than_the_file_holds(tmp_path):
     assert_config_refused(
         tmp_path, small_with("units", 2**26), r"kernel should have shape \(4, 67108864\), found \(4, 2\)"
     )
+
+
+# --- layers within layers -------------------------------------------------------------------
+
+
+def lstm(**settings):
+    return {"class_name": "LSTM", "config": {"units": 2, **settings}}
+
+
+def of_frames(*layers):
+    return sequential(entry("frames", (None, 4, 3)), *layers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"stateful": True}, "stateful = True is not supported: .*Build the same layer with stateful=False"),
+        ({"time_major": True}, "time_major = True is not supported: sequences are"),
+        ({"units": 10**12}, "units must be at most"),
+        ({"activation": "canary"}, "activation 'canary' is not supported"),
+        ({"recurrent_activation": {"class_name": "Lambda", "config": {}}}, "code from a file is never run"),
+    ],
+)
+def test_settings_of_recurrent_layers_are_checked_at_any_depth(tmp_path, settings, reason):
+    inner = lstm(**settings)
+    assert_config_refused(
+        tmp_path, of_frames(layer("LSTM", "memory", **inner["config"])), f"memory .*{reason}"
+    )
+    both = layer("Bidirectional", "both", layer=inner)
+    assert_config_refused(tmp_path, of_frames(both), rf"both .*its layer \(LSTM\): .*{reason}")
+
+
+def test_layers_within_layers_are_checked(tmp_path):
+    for inner, reason in (
+        ({"class_name": "Lambda", "config": {}}, "code from a file is never run"),
+        (lstm() | {"module": "canary"}, "custom code is not run"),
+        (lstm() | {"registered_name": "canary>LSTM"}, "custom code is not run"),
+        ({"class_name": "Dense", "config": {"units": 2}}, "layer must be Recurrent, got Dense"),
+        ({"class_name": "LSTM"}, "should describe a layer"),
+        ("LSTM", "should describe a layer"),
+        (None, "layer must be Recurrent, got None"),
+    ):
+        assert_config_refused(
+            tmp_path, of_frames(layer("Bidirectional", "both", layer=inner)), f"both.*{reason}"
+        )
+    cell = {"class_name": "LSTMCell", "config": {"units": 2}}
+    for _ in range(300):
+        cell = {"class_name": "StackedRNNCells", "config": {"cells": [cell]}}
+    assert_config_refused(tmp_path, of_frames(layer("RNN", "deep", cell=cell)), "deep .*more than 8 deep")
+    assert_config_refused(tmp_path, of_frames(layer("Masking", "skip")), "skip .*argument mask")
+    assert_config_refused(tmp_path, of_frames(layer("LSTMCell", "cell", units=2)), "cell .*takes 0 input")

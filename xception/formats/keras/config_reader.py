@@ -18,6 +18,7 @@ from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
+from .masks import pass_on_masks
 from .operations import is_operation, read_operation
 from .unknown_layers import explain_lambda, explain_model
 
@@ -236,6 +237,8 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
         for layer_name, described in listed_layers.items()
         if layer_name in needed
     }
+    if keras < 3:
+        pass_on_masks(layers.items(), lambda name, reason: _layer_error(name, listed_layers[name], reason))
     loose_ends = {
         layer_name: str(described.get("class_name"))
         for layer_name, described in listed_layers.items()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from ... import layers
 from ...layers import TRAINING_ONLY, Arithmetic, Layer, TrainingOnly
-from ..limits import MAX_AXES
+from ..limits import MAX_AXES, MAX_WRAPPING_DEPTH
 from .unknown_layers import explain_class, explain_origin
 
 
@@ -62,12 +63,34 @@ IRRELEVANT = frozenset(
     {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
-     "implementation", "zero_output_for_mask"}
+     "implementation", "zero_output_for_mask",
+     # of recurrent layers: for training, or other ways to the same result
+     "dropout", "recurrent_dropout", "unit_forget_bias", "unroll", "use_cudnn", "input_length",
+     "consume_less", "reverse_state_order", "return_state"}
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
 #: Defaults of settings that some layers of this library do not have. They change nothing.
 WITHOUT_EFFECT = (("groups", 1), ("dilation_rate", [1, 1]), ("dilation_rate", 1), ("depth_multiplier", 1))
+
+#: Settings that change what a layer computes, and what to do about them.
+REFUSED_SETTINGS = {
+    "stateful": "each prediction would begin where the one before ended. Build the same layer with "
+    "stateful=False, set its weights, and save again",
+    "time_major": "sequences are (batch, steps, channels). Build the same layer with time_major=False, set "
+    "its weights, and save again",
+}
+
+#: Classes that are known but not supported, and what to do about them.
+REFUSED_CLASSES = {
+    "Masking": "the steps that it skips depend on their values. Give the mask as an input of the model, and "
+    "to the recurrent layers as the argument mask",
+    "Embedding": "it takes words, by their numbers",
+    "CuDNNLSTM": "its weights have another order than LSTM's. Keras 2 converts them: build the same model "
+    "with LSTM(…, recurrent_activation='sigmoid'), call load_weights, and save again",
+    "CuDNNGRU": "its weights have another order than GRU's. Keras 2 converts them: build the same model "
+    "with GRU(…, recurrent_activation='sigmoid', reset_after=True), call load_weights, and save again",
+}
 
 KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras",
                  "tensorflow.python.layers", "keras_core")  # fmt: skip
@@ -82,17 +105,20 @@ SAME_ACTIVATION = {
 }
 
 
-def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
+def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: int = 0) -> Layer:
     """Return the layer of a class, with the settings of its config.
 
     Args:
         class_name: The class as Keras names it.
         config: Its settings, as parsed JSON.
         keras: The major version of the Keras that wrote them: 1, 2 or 3.
+        depth: Number of layers around this one.
 
     Raises:
         ValueError: The class or a setting is not supported.
     """
+    if depth > MAX_WRAPPING_DEPTH:
+        raise ValueError(f"layers within layers, more than {MAX_WRAPPING_DEPTH} deep")
     name = OLD_CLASSES.get(class_name, class_name)
     check_dtype(config.get("dtype"))
     if name in TRAINING_ONLY:
@@ -104,16 +130,22 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
     settings: dict[str, Any] = {}
     for key, value in _rename_settings(config, field_names).items():
         _check_setting(key, value)
-        if key in field_names:
+        if key in layer_class.wraps and value is not None:
+            settings[key] = _read_wrapped(key, value, keras, depth)
+        elif key in field_names:
             settings[key] = unwrap_array(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
+        elif value and key in REFUSED_SETTINGS:
+            raise ValueError(f"its setting {key} = {value!r} is not supported: {REFUSED_SETTINGS[key]}")
         elif key == "lora_rank" and value:
             raise ValueError("is a dense layer with a LoRA adapter; merge it into the kernel, and save again")
         elif value and (key, value) not in WITHOUT_EFFECT:
             raise ValueError(f"its setting {key} = {value!r} is not supported")
-    if "activation" in settings:
-        settings["activation"] = read_activation(settings["activation"], keras)
+    for key in settings.keys() & {"activation", "recurrent_activation"}:
+        settings[key] = read_activation(settings[key], keras)
+    if keras < 3 and "reset_after" in field_names:
+        settings.setdefault("reset_after", False)  # the only way before Keras 2.1.3
     return layer_class(**settings)
 
 
@@ -178,6 +210,19 @@ def unwrap_array(value: Any) -> Any:
     return value
 
 
+def _read_wrapped(key: str, value: Any, keras: int, depth: int) -> Any:
+    """Read the layer, or the list of layers, that a setting of another layer holds."""
+    if isinstance(value, list):
+        return tuple(_read_wrapped(key, item, keras, depth) for item in value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+        raise ValueError(f"its setting {key} should describe a layer, got {reprlib.repr(value)}")
+    check_origin(value)
+    try:
+        return read_layer(str(value.get("class_name")), value["config"], keras, depth + 1)
+    except ValueError as error:
+        raise ValueError(f"its {key} ({str(value.get('class_name'))[:100]}): {error}") from None
+
+
 def _check_setting(key: str, value: Any) -> None:
     if key == "data_format" and value in ("channels_first", "th"):
         raise ValueError(
@@ -189,6 +234,8 @@ def _check_setting(key: str, value: Any) -> None:
 
 
 def _explain_unknown(class_name: str) -> str:
+    if class_name in REFUSED_CLASSES:
+        return f"{class_name!r} is not a supported layer: {REFUSED_CLASSES[class_name]}"
     names = sorted({*known_layers(), *TRAINING_ONLY, "InputLayer", "Functional", "Sequential"})
     return explain_class(class_name, names)
 
