@@ -26,18 +26,54 @@ from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from .core import Arithmetic, Dense, Identity, Input
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
-from .normalization import BatchNormalization, GroupNormalization, LayerNormalization, UnitNormalization
-from .pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from .normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from .pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling2D,
+)
 from .regularization import TRAINING_ONLY, Dropout, TrainingOnly
 from .shapes import array_axes, pair
 from .validation import NestedFloats
 
 if TYPE_CHECKING:
+    from .applications import CustomScaleLayer, LayerScale, StochasticDepth
+    from .attention import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
+    from .einsum import EinsumDense
+    from .one_dimensional import (
+        AveragePooling1D,
+        Conv1D,
+        Conv1DTranspose,
+        Cropping1D,
+        DepthwiseConv1D,
+        MaxPooling1D,
+        SeparableConv1D,
+        UpSampling1D,
+        ZeroPadding1D,
+    )
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
+    "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
+    "attention": ("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
+    "einsum": ("EinsumDense",),
+    "one_dimensional": (
+        "AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D", "MaxPooling1D",
+        "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
+    ),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
@@ -57,12 +93,16 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
-    "AveragePooling2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv2D", "Conv2DTranspose",
-    "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input", "Layer", "LayerNormalization",
-    "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
-    "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU", "TrainingOnly",
-    "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
+    "ACTIVATIONS", "ELU", "TRAINING_ONLY", "Activation", "Add", "AdditiveAttention", "Arithmetic",
+    "Attention", "Average", "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "CenterCrop",
+    "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D",
+    "Cropping2D", "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout",
+    "EinsumDense", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GroupNormalization",
+    "GroupedQueryAttention", "Identity", "Input", "Layer", "LayerNormalization", "LayerScale", "LeakyReLU",
+    "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats",
+    "Normalization", "PReLU", "Parameter", "Parameters", "Permute", "RMSNormalization", "ReLU",
+    "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "Shape",
+    "Sizes", "Softmax", "StochasticDepth", "Subtract", "ThresholdedReLU", "TrainingOnly", "UnitNormalization",
+    "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +11,8 @@ import numpy as np
 from ..kernels import Array
 from ..kernels.elementwise import softmax
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW, count, known
-from .shapes import array_axes, as_sequence_shape, channel_count, fully_known
+from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW, count
+from .shapes import array_axes, as_sequence_shape, channel_count
 from .validation import (
     as_ints,
     check_axes,
@@ -31,14 +30,10 @@ OPERATIONS_PER_TANH = 1500
 
 
 class AttentionLayer(Layer):
-    """Base class of attention: a query, values, and optionally keys; without keys, the values are the keys.
-
-    Attributes:
-        list_call: Whether Keras calls the layer with a list of its inputs, not with an argument for each.
-    """
+    """Base class of attention: query, values, and optionally keys. By default the keys are the values."""
 
     arity: ClassVar[int | None] = None
-    list_call: ClassVar[bool] = True
+    call_settings: ClassVar[tuple[str, ...]] = ("use_causal_mask",)
 
     def accepts(self, count: int) -> bool:
         return count in (2, 3)
@@ -52,8 +47,8 @@ def attention_weights(scores: Array, use_causal_mask: bool) -> Array:
         use_causal_mask: Whether query i sees only values 0 to i.
     """
     if use_causal_mask:
-        later = ~np.tri(*scores.shape[-2:], dtype=bool)
-        scores = np.where(later, scores.dtype.type(-np.inf), scores)
+        seen = np.tri(*scores.shape[-2:]).astype(bool)  # (t, s)
+        scores = np.where(seen, scores, scores.dtype.type(-np.inf))
     return softmax(scores)
 
 
@@ -116,7 +111,7 @@ class ProjectedAttention(AttentionLayer):
 
     def cost(self, *inputs: Sizes) -> Cost:
         t, s = count(inputs[0][:-1]), count(inputs[1][:-1])
-        (heads, inner_heads), (size, value_size) = self.heads(), self.head_sizes()
+        (heads, _), (size, value_size) = self.heads(), self.head_sizes()
         out, scores = count(self.output_shape(*inputs)), heads * t * s
         projected = heads * (t * size + s * (size + value_size) + t * value_size)
         products = sum(2 * parameter.size * (s if name[0] in "kv" else t)
@@ -148,7 +143,8 @@ class ProjectedAttention(AttentionLayer):
             if self.use_bias:
                 x = x + parameters[f"{name}/bias"]
             x = x.swapaxes(1, 2)
-            projected.append(x if name == "query" else x.repeat(heads // inner_heads, axis=1))
+            is_shared = name != "query" and inner_heads < heads
+            projected.append(x.repeat(heads // inner_heads, axis=1) if is_shared else x)
         return projected[0], projected[1], projected[2]
 
     def weights(self, query: Array, key: Array) -> Array:
@@ -303,7 +299,9 @@ class ScoredAttention(AttentionLayer):
         (t, c), (s, d) = inputs[:2]
         scores, summed = t * s, t * s * c if self.sums_tanh else 0
         work = OPERATIONS_PER_CALL + 2 * scores * (c + d) + scores * OPERATIONS_PER_SCORE
-        work += summed * (OPERATIONS_PER_TANH + 2 * OPERATIONS_PER_ELEMENT) + (t * d + s * c) * OPERATIONS_PER_ROW
+        work += (
+            summed * (OPERATIONS_PER_TANH + 2 * OPERATIONS_PER_ELEMENT) + (t * d + s * c) * OPERATIONS_PER_ROW
+        )
         return Cost(work, 4 * scores + 3 * summed + 2 * (t * (c + d) + s * c))
 
     @property

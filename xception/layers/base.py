@@ -26,7 +26,7 @@ class Parameter:
 
     Attributes:
         shape: Shape of the array.
-        initializer: Distribution of the initial values: "glorot_uniform", "zeros" or "ones".
+        initializer: Distribution of the initial values: "glorot_uniform", "zeros", "ones" or a number.
         trainable: Whether training changes the array. Moving statistics are not trainable.
     """
 
@@ -73,11 +73,15 @@ class Layer:
         identity: Whether the layer returns its input unchanged at inference.
         wraps: Names of the settings that hold other layers, whose parameters are parameters of this
             layer, under a prefix. See `layers.wrapping`.
+        list_call: Whether Keras calls the layer with a list of several inputs, not an argument for each.
+        call_settings: Names of the settings that Keras takes as arguments of the call.
     """
 
     arity: ClassVar[int | None] = 1
     identity: ClassVar[bool] = False
     wraps: ClassVar[tuple[str, ...]] = ()
+    list_call: ClassVar[bool] = True
+    call_settings: ClassVar[tuple[str, ...]] = ()
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""Einsum equations of one or two operands, such as "abc,cd->abd": shapes, cost and computation.
+"""Einsum equations of one or two operands, such as "abc,cd->abd", and the dense layer that is given by one.
 
 An equation from a file is parsed, checked and bounded here. NumPy never sees it.
 """
@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..kernels import Array
-from .base import Cost, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
+from .activations import apply_epilogue, check_activation, epilogue_cost
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW, known
+from .shapes import fully_known
+from .validation import as_int, store_setting
 
 #: Bounds the text that is parsed, and the axes of the arrays of a product. NumPy's have at most 32.
 MAX_EQUATION_CHARACTERS = 100
@@ -184,3 +187,102 @@ def _transposed(x: Array, labels: str, order: str) -> Array:
         x = x.sum(axis=summed)
         labels = "".join(label for label in labels if label in order)
     return x.transpose([labels.index(label) for label in order])
+
+
+@dataclass(frozen=True)
+class EinsumDense(Layer):
+    """Fully connected layer by an einsum equation: for "abc,cd->abd", (b, c) -> (b, d).
+
+    The parameters are `kernel`, with the axes of the second operand, and `bias`, which varies along
+    `bias_axes`.
+
+    Attributes:
+        equation: An equation of the input and the kernel. The first axis is the batch axis.
+        output_shape_setting: Shape of the output, without the batch axis and the axes of "...". It may be
+            None along axes of the input. In Keras the setting is called `output_shape`.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        bias_axes: The labels of the output along which the bias varies. None stands for no bias.
+    """
+
+    equation: str
+    output_shape_setting: int | tuple[int | None, ...] | None
+    activation: str | Layer = "linear"
+    bias_axes: str | None = None
+
+    def __post_init__(self) -> None:
+        setting = self.output_shape_setting
+        sizes = setting if isinstance(setting, list | tuple) else (setting,)
+        sizes = tuple(None if size is None else as_int("output_shape", size) for size in sizes)
+        store_setting(self, "output_shape_setting", sizes)
+        check_activation(self)
+        term = r"[A-Za-z]{1,16}"
+        forms = (
+            rf"{term},{term}->{term}",
+            rf"\.\.\.{term},{term}->\.\.\.{term}",
+            rf"{term}\.\.\.,{term}->{term}\.\.\.",
+        )
+        if not isinstance(self.equation, str) or not any(re.fullmatch(f, self.equation) for f in forms):
+            raise ValueError(
+                "equation must be like 'ab,bc->ac', '...a,ab->...b' or 'ab...,bc->ac...', got "
+                f"{reprlib.repr(self.equation)}"
+            )
+        output = self.equation.partition("->")[2].replace(".", "")
+        if self.bias_axes is not None and not (
+            isinstance(self.bias_axes, str) and self.bias_axes and set(self.bias_axes) <= set(output)
+        ):
+            raise ValueError(f"bias_axes must be labels of the output, got {reprlib.repr(self.bias_axes)}")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
+        einsum, kernel = self._resolve(inputs[0])
+        if self.bias_axes is None:
+            return {"kernel": Parameter(kernel)}
+        sizes = dict(zip(einsum.output, (None, *self.output_shape(inputs[0])), strict=True))
+        varying = einsum.output[min(map(einsum.output.index, self.bias_axes)) :]
+        bias = fully_known(tuple(sizes[x] if x in self.bias_axes else 1 for x in varying))
+        if bias is None:
+            raise ValueError(f"needs known sizes along the axes of its bias, got an input {inputs[0]}")
+        return {"kernel": Parameter(kernel), "bias": Parameter(bias, "zeros")}
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        einsum, kernel = self._resolve(inputs[0])
+        return einsum.output_shape((None, *inputs[0]), kernel)[1:]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        einsum, kernel = self._resolve(inputs[0])
+        out = known(self.output_shape(*inputs))
+        return einsum.cost((1, *inputs[0]), kernel) + epilogue_cost(self.activation, out)
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        y = self.einsum(inputs[0].shape[1:]).forward(inputs[0], parameters["kernel"])
+        return apply_epilogue(y, parameters, self.activation)
+
+    def einsum(self, shape: Shape) -> Einsum:
+        """Return the equation for inputs of this shape.
+
+        Args:
+            shape: Shape of the input, without the batch axis.
+        """
+        kernel_rank = len(self.equation.partition("->")[0].partition(",")[2])
+        return parse_einsum(self.equation, (len(shape) + 1, kernel_rank))
+
+    def _resolve(self, shape: Shape) -> tuple[Einsum, tuple[int, ...]]:
+        """Return the equation and the shape of the kernel, for inputs of this shape."""
+        einsum = self.einsum(shape)
+        x, kernel = einsum.operands
+        if x[0] != einsum.output[:1] or x[0] in kernel:
+            raise ValueError(f"the first axis of input and output must be the batch in {self.equation!r}")
+        assert isinstance(self.output_shape_setting, tuple)  # __post_init__ has stored it so
+        hidden = len(x) - len(self.equation.partition(",")[0].replace(".", ""))  # axes of "..."
+        given = dict(zip(x, (None, *shape), strict=True))
+        leading, trailing = ("", x[len(x) - hidden :]) if self.equation[0] != "." else (x[:hidden], "")
+        labels = einsum.output[max(len(leading), 1) : len(einsum.output) - len(trailing)]
+        if len(labels) != len(self.output_shape_setting):
+            raise ValueError(f"output_shape {self.output_shape_setting} does not fit {self.equation!r}")
+        sizes = given | {
+            label: size or given.get(label)
+            for label, size in zip(labels, self.output_shape_setting, strict=True)
+        }
+        shape_of_kernel = fully_known(tuple(sizes.get(label) for label in kernel))
+        if shape_of_kernel is None:
+            raise ValueError(f"needs known sizes along the axes of its kernel, got an input of shape {shape}")
+        return einsum, shape_of_kernel

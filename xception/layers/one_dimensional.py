@@ -11,7 +11,7 @@ import numpy as np
 from ..kernels import Array, Pair
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
-from .costs import elementwise_cost
+from .costs import elementwise_cost, known
 from .pooling import AveragePooling2D, MaxPooling2D
 from .reshaping import Cropping2D, UpSampling2D, ZeroPadding2D
 from .shapes import as_sequence_shape
@@ -74,10 +74,9 @@ class Sequential1D(Layer):
         return self.counterpart_layer.output_shape(self._map_shape(inputs[0]))[1:]
 
     def cost(self, *inputs: Sizes) -> Cost:
-        _, t, c = self._map_shape(inputs[0])
-        assert t is not None and c is not None  # sizes are known
-        cost = self.counterpart_layer.cost((1, t, c))
-        return cost + elementwise_cost((t, c)) if self.leading_zeros else cost
+        shape = known(self._map_shape(inputs[0]))
+        cost = self.counterpart_layer.cost(shape)
+        return cost + elementwise_cost(shape) if self.leading_zeros else cost
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         return self.counterpart_layer.forward(self.as_kernels(parameters), self.as_map(inputs[0]))[:, 0]

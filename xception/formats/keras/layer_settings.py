@@ -41,6 +41,16 @@ OLD_CLASSES = {
     "AvgPool2D": "AveragePooling2D",
     "GlobalMaxPool2D": "GlobalMaxPooling2D",
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "Convolution1D": "Conv1D",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "Convolution1DTranspose": "Conv1DTranspose",
+    "MaxPool1D": "MaxPooling1D",
+    "AvgPool1D": "AveragePooling1D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
+    "GlobalMaxPool3D": "GlobalMaxPooling3D",
+    "GlobalAvgPool3D": "GlobalAveragePooling3D",
+    "GroupQueryAttention": "GroupedQueryAttention",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
@@ -55,6 +65,11 @@ OLD_SETTINGS = {
     "bias": "use_bias",
     "p": "rate",
     "alpha": "negative_slope",  # only of LeakyReLU: see _rename_settings
+    "filter_length": "kernel_size",
+    "subsample_length": "strides",
+    "pool_length": "pool_size",
+    "stride": "strides",
+    "output_shape": "output_shape_setting",  # `output_shape` is a method of every layer
 }
 
 #: Settings that do not change what is computed, whatever their value: for training, naming or storage.
@@ -62,7 +77,7 @@ IRRELEVANT = frozenset(
     {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
-     "implementation", "zero_output_for_mask"}
+     "implementation", "zero_output_for_mask", "query_shape", "key_shape", "value_shape"}
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
