@@ -62,7 +62,7 @@ class ProjectedAttention(AttentionLayer):
     `attention_output/kernel` (heads, size of a head, …), and a bias for each.
     """
 
-    list_call: ClassVar[bool] = False
+    call_operands: ClassVar[tuple[str, ...]] = ("query", "value", "key")
     use_bias: bool
     use_causal_mask: bool
 

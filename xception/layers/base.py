@@ -73,14 +73,14 @@ class Layer:
         identity: Whether the layer returns its input unchanged at inference.
         wraps: Names of the settings that hold other layers, whose parameters are parameters of this
             layer, under a prefix. See `layers.wrapping`.
-        list_call: Whether Keras calls the layer with a list of several inputs, not an argument for each.
-        call_settings: Names of the settings that Keras takes as arguments of the call.
+        call_operands: Names of the inputs, if Keras's call takes an argument for each, not a list of them.
+        call_settings: Names of the settings that are arguments of Keras's call.
     """
 
     arity: ClassVar[int | None] = 1
     identity: ClassVar[bool] = False
     wraps: ClassVar[tuple[str, ...]] = ()
-    list_call: ClassVar[bool] = True
+    call_operands: ClassVar[tuple[str, ...]] = ()
     call_settings: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -56,6 +56,11 @@ OLD_CLASSES = {
     "SyncBatchNormalization": "BatchNormalization",
 }
 
+#: Layers that Keras's published models define, as some versions register them. The code of others is not run.
+APPLICATION_CLASSES = {
+    f"Custom>{name}": name for name in ("CustomScaleLayer", "LayerScale", "StochasticDepth")
+}
+
 OLD_SETTINGS = {
     "nb_filter": "filters",
     "output_dim": "units",
@@ -111,7 +116,7 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
     """
     if depth > MAX_WRAPPING_DEPTH:
         raise ValueError(f"layers within layers, more than {MAX_WRAPPING_DEPTH} deep")
-    name = OLD_CLASSES.get(class_name, class_name)
+    name = OLD_CLASSES.get(class_name) or APPLICATION_CLASSES.get(class_name, class_name)
     check_dtype(config.get("dtype"))
     if name in TRAINING_ONLY:
         return TrainingOnly(name, json.dumps(config))
@@ -177,7 +182,8 @@ def check_origin(described: Mapping[str, Any]) -> None:
             f"its class {class_name!r} is of the module {module!r}, not of Keras: custom code is not run"
         )
     if registered is not None and not (
-        isinstance(registered, str) and registered.rpartition(">")[0] in ("", "keras", "Keras")
+        isinstance(registered, str)
+        and (registered in APPLICATION_CLASSES or registered.rpartition(">")[0] in ("", "keras", "Keras"))
     ):
         raise ValueError(f"its class {class_name!r} is registered as {registered!r}: custom code is not run")
 
