@@ -269,6 +269,9 @@ class GroupedQueryAttention(ProjectedAttention):
     def head_sizes(self) -> tuple[int, int]:
         return self.head_dim, self.head_dim
 
+    def variable_group(self, parameter: str) -> str:
+        return f"_{super().variable_group(parameter)}"
+
     def output_shape(self, *inputs: Shape) -> Shape:
         as_sequence_shape(inputs[0])
         return super().output_shape(*inputs)
