@@ -109,6 +109,8 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
 
 def _describe_layer(layer: Layer) -> dict[str, Any]:
     class_name, config = layer.kind, {}
+    if class_name == "SeparableConv1D" and getattr(layer, "padding", None) == "causal":
+        raise ValueError("a causal SeparableConv1D cannot be saved: Keras 3 has none")
     if isinstance(layer, Input):
         class_name, config = "InputLayer", {"batch_shape": [None, *layer.shape], "sparse": False}
     elif isinstance(layer, TrainingOnly):

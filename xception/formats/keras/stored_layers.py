@@ -61,7 +61,7 @@ class StoredLayer:
         arrays = {parameter_name(path): array for path, array in self.arrays.items()}
         if node.kind.startswith("DepthwiseConv") and "depthwise_kernel" in arrays:  # as Keras 2 calls it
             arrays["kernel"] = arrays.pop("depthwise_kernel")
-        if len(arrays) == len(node.parameters) == 1 and re.fullmatch(r"variable(_\d+)?", *arrays):
+        if len(arrays) == len(node.parameters) == 1 and re.fullmatch(r"variable(_\d+)?", next(iter(arrays))):
             return dict(zip(node.parameters, arrays.values(), strict=True))  # Keras 3 did not name it
         return arrays
 
