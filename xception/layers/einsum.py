@@ -278,10 +278,11 @@ class EinsumDense(Layer):
         labels = einsum.output[max(len(leading), 1) : len(einsum.output) - len(trailing)]
         if len(labels) != len(self.output_shape_setting):
             raise ValueError(f"output_shape {self.output_shape_setting} does not fit {self.equation!r}")
-        sizes = given | {
-            label: size or given.get(label)
-            for label, size in zip(labels, self.output_shape_setting, strict=True)
-        }
+        sizes = dict(given)
+        for label, size in zip(labels, self.output_shape_setting, strict=True):
+            if size is not None and sizes.get(label) not in (None, size):
+                raise ValueError(f"output_shape {self.output_shape_setting} does not fit an input {shape}")
+            sizes[label] = size or sizes.get(label)
         shape_of_kernel = fully_known(tuple(sizes.get(label) for label in kernel))
         if shape_of_kernel is None:
             raise ValueError(f"needs known sizes along the axes of its kernel, got an input of shape {shape}")
