@@ -49,8 +49,9 @@ from .validation import NestedFloats
 
 if TYPE_CHECKING:
     from .applications import CustomScaleLayer, LayerScale, StochasticDepth
-    from .attention import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
+    from .attention import AdditiveAttention, Attention
     from .einsum import EinsumDense
+    from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
     from .one_dimensional import (
         AveragePooling1D,
         Conv1D,
@@ -68,8 +69,9 @@ if TYPE_CHECKING:
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
     "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
-    "attention": ("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
+    "attention": ("AdditiveAttention", "Attention"),
     "einsum": ("EinsumDense",),
+    "multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
     "one_dimensional": (
         "AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D", "MaxPooling1D",
         "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
