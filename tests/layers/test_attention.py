@@ -87,7 +87,7 @@ def test_grouped_heads_share_key_and_value():
             lambda p, q, k: np.tanh(q[:, :, None] + k[:, None]).sum(-1),
         ),
     ],
-    ids=str,
+    ids=["dot", "scaled", "concat", "additive", "unscaled"],
 )
 def test_attention_without_projections(layer, scores):
     p, (query, value, key) = draw(layer, (3, 4), (5, 6), (5, 4))
