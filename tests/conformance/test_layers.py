@@ -112,6 +112,56 @@ CASES = [
         for shape in [(3, 4, 6), (5, 6)]
     ],
     *[("UnitNormalization", {"axis": axis}, (3, 4, 5), BOTH) for axis in (-1, 1, [1, 2], [1, 2, 3])],
+    *[("LayerNormalization", {"axis": axis}, (3, 4, 5), BOTH) for axis in (1, [1, 2], [2, 3], [1, 3])],
+    *[("LayerNormalization", {"rms_scaling": True, "axis": axis}, (3, 4, 5), NEW) for axis in (-1, [1, 3])],
+    *[("RMSNormalization", settings, (3, 4, 5), NEW) for settings in ({}, {"axis": [2, 3], "epsilon": 0.1})],
+    # --- sequences ---
+    *[
+        (kind, {"padding": padding, **more, **window}, (9, 4), libraries)
+        for kind, more, libraries in [
+            ("Conv1D", {"filters": 6, "activation": "gelu"}, BOTH),
+            ("Conv1D", {"filters": 6, "groups": 2}, NEW),
+            ("SeparableConv1D", {"filters": 5, "depth_multiplier": 2}, BOTH),
+            ("DepthwiseConv1D", {"depth_multiplier": 2}, BOTH),
+        ]
+        for padding in ("same", "valid", "causal")
+        for window in (
+            {"kernel_size": 3}, {"kernel_size": 4, "strides": 3}, {"kernel_size": 3, "dilation_rate": 2},
+        )
+        if padding != "causal" or kind == "Conv1D"
+    ],
+    ("SeparableConv1D", {"filters": 5, "kernel_size": 3, "padding": "causal"}, (9, 4), (KERAS_2,)),
+    *[
+        ("Conv1DTranspose", {"filters": 3, "padding": padding, **window}, (4, 2), BOTH)
+        for padding in ("same", "valid")
+        for window in (
+            {"kernel_size": 3}, {"kernel_size": 2, "strides": 3},
+            {"kernel_size": 3, "strides": 3, "output_padding": 2},
+        )
+    ],
+    *[
+        (kind, {"padding": padding, **pool}, (9, 4), BOTH)
+        for kind in ("MaxPooling1D", "AveragePooling1D")
+        for padding in ("same", "valid")
+        for pool in ({"pool_size": 3}, {"pool_size": 3, "strides": 2})
+    ],
+    *[
+        (f"Global{kind}Pooling{rank}D", {"keepdims": keepdims}, (2, 3, 4, 5)[4 - rank - 1 :], BOTH)
+        for kind in ("Average", "Max")
+        for rank in (1, 3)
+        for keepdims in (False, True)
+    ],
+    ("ZeroPadding1D", {"padding": [1, 2]}, (4, 3), BOTH),
+    ("Cropping1D", {"cropping": [1, 2]}, (4, 3), BOTH),
+    ("Cropping1D", {}, (4, 3), BOTH),
+    ("UpSampling1D", {"size": 3}, (4, 3), BOTH),
+    *[("Attention", settings, shapes, BOTH)
+      for settings in (
+          {}, {"use_scale": True}, {"score_mode": "concat"}, {"use_scale": True, "score_mode": "concat"},
+      )
+      for shapes in ([(3, 4), (5, 4)], [(3, 4), (5, 6), (5, 4)])],
+    *[("AdditiveAttention", settings, [(3, 4), (5, 4)], BOTH) for settings in ({}, {"use_scale": False})],
+    ("AdditiveAttention", {}, [(3, 4), (5, 6), (5, 4)], NEW),
     # --- activation ---
     *[("Activation", {"activation": name}, (3, 4, 5), BOTH) for name in ("linear", "softmax", "gelu")],
     *[("ReLU", settings, (3, 4, 5), BOTH) for settings in (

@@ -19,6 +19,10 @@ LAYERS = [
     (layers.GlobalAveragePooling2D(keepdims=True), [MAP]),
     (layers.GlobalMaxPooling2D(), [MAP]),
     (layers.GlobalMaxPooling2D(keepdims=True), [MAP]),
+    (layers.GlobalAveragePooling1D(), [(5, 4)]),
+    (layers.GlobalMaxPooling1D(keepdims=True), [(5, 4)]),
+    (layers.GlobalAveragePooling3D(keepdims=True), [(2, 3, 4, 2)]),
+    (layers.GlobalMaxPooling3D(), [(2, 3, 4, 2)]),
 ]  # fmt: skip
 
 

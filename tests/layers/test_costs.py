@@ -9,6 +9,7 @@ from xception import layers
 from xception.layers.costs import count
 
 MAP = (90, 80, 16)
+SEQUENCE = (3000, 32)
 MERGES = layers.Add, layers.Average, layers.Multiply, layers.Maximum, layers.Minimum
 #: Python objects, index arrays, and buffers of NumPy's iterators.
 OVERHEAD_BYTES = 200_000
@@ -55,6 +56,32 @@ CASES = [
     (layers.RNN((layers.LSTMCell(30), layers.GRUCell(70))), (300, 40)),
     (layers.Bidirectional(layers.LSTM(64, return_sequences=True), "mul"), (300, 40)),
     (layers.Bidirectional(layers.GRU(64)), (300, 40)),
+    (layers.LayerNormalization(axis=(1, 2)), MAP), (layers.LayerNormalization(axis=1, rms_scaling=True), MAP),
+    (layers.RMSNormalization(), MAP), (layers.RMSNormalization(axis=(1, 3)), MAP),
+    (layers.GlobalAveragePooling1D(), SEQUENCE), (layers.GlobalMaxPooling1D(), SEQUENCE),
+    (layers.GlobalAveragePooling3D(), (9, 30, 40, 6)), (layers.GlobalMaxPooling3D(), (9, 30, 40, 6)),
+    (layers.Conv1D(32, 5, padding="causal", dilation_rate=20), SEQUENCE), (layers.Conv1D(8, 5, 2), SEQUENCE),
+    (layers.SeparableConv1D(32, 5, padding="causal"), SEQUENCE),
+    (layers.DepthwiseConv1D(5, padding="same"), SEQUENCE),
+    (layers.Conv1DTranspose(8, 5, 3), SEQUENCE), (layers.UpSampling1D(3), SEQUENCE),
+    (layers.MaxPooling1D(3, padding="same"), SEQUENCE), (layers.AveragePooling1D(9, 1), SEQUENCE),
+    (layers.ZeroPadding1D(500), SEQUENCE), (layers.Cropping1D(500), SEQUENCE),
+    (layers.MultiHeadAttention(4, 16), (SEQUENCE, (700, 8))),
+    (layers.MultiHeadAttention(2, 300), ((90, 9), (9, 90))),
+    (layers.MultiHeadAttention(2, 8, 40, output_shape_setting=(30, 50)), ((500, 8), (500, 8))),
+    (layers.MultiHeadAttention(2, 8, use_causal_mask=True), ((500, 8), (600, 8))),
+    (layers.MultiHeadAttention(2, 8), ((20, 30, 8), (10, 30, 8))),
+    (layers.GroupedQueryAttention(16, 8, 2, use_causal_mask=True), ((600, 32), (500, 32))),
+    (layers.Attention(), ((500, 64), (900, 64))),
+    (layers.Attention(use_causal_mask=True), ((700, 8), (800, 8))),
+    (layers.Attention(use_scale=True, score_mode="concat"), ((100, 16), (120, 16))),
+    (layers.AdditiveAttention(), ((100, 16), (120, 16))),
+    (layers.AdditiveAttention(use_scale=False), ((100, 16), (120, 16))),
+    (layers.EinsumDense("abc,cd->abd", (None, 300), "gelu", "d"), SEQUENCE),
+    (layers.EinsumDense("abc,bcd->ad", 3), (200, 300)),
+    (layers.EinsumDense("abc,bd->abdc", (None, 20, None)), (300, 40)),
+    (layers.LayerScale(0.1, 16), MAP), (layers.StochasticDepth(0.1), MAP),
+    (layers.CustomScaleLayer(0.1), (MAP, MAP)),
     (layers.Flatten(), MAP), (layers.Reshape((-1, 16)), MAP), (layers.Permute((3, 1, 2)), MAP),
     (layers.RepeatVector(50), (500,)),
     (layers.ZeroPadding2D(30), MAP), (layers.Cropping2D(20), MAP), (layers.CenterCrop(60, 60), MAP),

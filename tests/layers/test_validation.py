@@ -93,7 +93,9 @@ SHAPES = [(), (None,), (6,), (4, 6), (None, None, 6), (4, 6, None), (8, 6, 6), (
 REQUIRED = {
     "filters": 6, "kernel_size": 3, "units": 4, "activation": "relu", "target_shape": [-1], "dims": [1],
     "n": 2, "axes": 1, "scale": 0.5, "height": 4, "width": 5, "kind_name": "RandomFlip",
-    "operation": "add", "shape": [None, None, 3],
+    "operation": "add", "shape": [None, None, 3], "num_heads": 2, "key_dim": 3, "head_dim": 3,
+    "num_query_heads": 4, "num_key_value_heads": 2, "equation": "abc,cd->abd",
+    "output_shape_setting": [None, 5], "init_values": 0.1, "projection_dim": 3, "drop_path_rate": 0.1,
 }  # fmt: skip
 CLASSES = [
     kind

@@ -96,6 +96,15 @@ def every_layer() -> dict[str, Callable[[], Any]]:
             layers.UnitNormalization(), layers.PReLU((1, 2)), layers.ELU(), layers.LeakyReLU(),
             layers.ReLU(6.0), layers.Activation("swish"), layers.GlobalMaxPooling2D(), layers.Dense(2),
         ),
+        "sequences": (
+            layers.LayerScale(0.1, 3), layers.StochasticDepth(0.1), layers.Reshape((-1, 6)),
+            layers.Conv1D(4, 3, padding="causal", dilation_rate=2), layers.SeparableConv1D(4, 3),
+            layers.DepthwiseConv1D(3, 2), layers.Conv1DTranspose(4, 3, 2), layers.ZeroPadding1D(),
+            layers.MaxPooling1D(), layers.AveragePooling1D(3, 2, "same"), layers.UpSampling1D(),
+            layers.Cropping1D(1), layers.EinsumDense("abc,cd->abd", (None, 5), "relu", "d"),
+            layers.LayerNormalization(axis=(1, 2)), layers.RMSNormalization(),
+            layers.GlobalAveragePooling1D(),
+        ),
     }  # fmt: skip
     built: dict[str, Callable[[], Any]] = {}
     for name, rows in maps.items():
@@ -111,6 +120,18 @@ def every_layer() -> dict[str, Callable[[], Any]]:
         "merges", ["image"], list(merges),
         image=(layers.Input((8, 8, 3)),), maps=(layers.Conv2D(3, 1), ["image"]),
         pooled=(layers.GlobalAveragePooling2D(), ["maps"]), **merges,
+    )  # fmt: skip
+    attention = {kind: (getattr(layers, kind)(), ["query", "rows"]) for kind in
+                 ("Attention", "AdditiveAttention")}  # fmt: skip
+    attention |= {
+        "heads": (layers.MultiHeadAttention(2, 3, use_causal_mask=True), ["query", "rows", "rows"]),
+        "groups": (layers.GroupedQueryAttention(3, 2, 1), ["query", "rows"]),
+        "scaled": (layers.CustomScaleLayer(0.5), ["query", "query"]),
+    }
+    built["attention"] = lambda: small_models.wired(
+        "attention", ["image"], list(attention),
+        image=(layers.Input((8, 8, 3)),), rows=(layers.Reshape((-1, 6)), ["image"]),
+        query=(layers.Conv1D(6, 3, 4), ["rows"]), **attention,
     )  # fmt: skip
     return built
 

@@ -7,10 +7,14 @@ rules of the layers are in this package's modules, one for each module of `xcept
 from ..errors import NoGradientError
 from . import (  # noqa: F401, importing them registers their rules
     activations,
+    applications,
+    attention,
     convolutional,
     core,
+    einsum,
     merging,
     normalization,
+    one_dimensional,
     pooling,
     preprocessing,
     recurrent,

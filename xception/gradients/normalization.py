@@ -13,9 +13,11 @@ from ..layers import (
     GroupNormalization,
     LayerNormalization,
     Parameters,
+    RMSNormalization,
     UnitNormalization,
     array_axes,
 )
+from ..layers.normalization import along_axes
 from .rules import backward
 
 
@@ -31,7 +33,21 @@ def backward_batch_normalization(
 def backward_layer_normalization(
     layer: LayerNormalization, parameters: Parameters, dy: Array, x: Array
 ) -> Array:
-    return _backward_standardize(_scaled(dy, parameters), x, -1, layer.epsilon)
+    axes = array_axes(layer.axis, x.shape[1:])
+    dy = _scaled(dy, along_axes(parameters, axes, x.ndim))
+    if not layer.rms_scaling:
+        return _backward_standardize(dy, x, axes, layer.epsilon)
+    centered = x - x.mean(axis=axes, keepdims=True)
+    deviation = np.sqrt(np.square(centered).mean(axis=axes, keepdims=True) + layer.epsilon)
+    return dy / deviation - centered * (dy * x).mean(axis=axes, keepdims=True) / deviation**3
+
+
+@backward.register
+def backward_rms_normalization(layer: RMSNormalization, parameters: Parameters, dy: Array, x: Array) -> Array:
+    axes = array_axes(layer.axis, x.shape[1:])
+    dy = dy * along_axes(parameters, axes, x.ndim)["scale"]
+    root = layer.root(x)
+    return dy / root - x * (dy * x).mean(axis=axes, keepdims=True) / root**3
 
 
 @backward.register

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import kernels
 from ..kernels import Array
-from ..layers import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D, Parameters
+from ..layers import AveragePooling2D, MaxPooling2D, Parameters
+from ..layers.pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalPooling
 from .rules import backward
 
 
@@ -39,18 +42,21 @@ def backward_average_pooling(layer: AveragePooling2D, parameters: Parameters, dy
 
 @backward.register
 def backward_global_average_pooling(
-    layer: GlobalAveragePooling2D, parameters: Parameters, dy: Array, x: Array
+    layer: GlobalAveragePooling, parameters: Parameters, dy: Array, x: Array
 ) -> Array:
-    """(n, c) or (n, 1, 1, c) -> (n, h, w, c)"""
-    n, h, w, c = x.shape
-    return np.broadcast_to(dy.reshape(n, 1, 1, c) / (h * w), x.shape)
+    """(n, c) or (n, 1, …, c) -> (n, …, c)"""
+    return np.broadcast_to(_with_axes(layer, dy) / math.prod(x.shape[1:-1]), x.shape)
 
 
 @backward.register
 def backward_global_max_pooling(
-    layer: GlobalMaxPooling2D, parameters: Parameters, dy: Array, x: Array
+    layer: GlobalMaxPooling, parameters: Parameters, dy: Array, x: Array
 ) -> Array:
-    """(n, c) or (n, 1, 1, c) -> (n, h, w, c). Several maxima share the gradient, as in TensorFlow."""
-    n, _, _, c = x.shape
-    maxima = x == x.max(axis=(1, 2), keepdims=True)
-    return maxima * (dy.reshape(n, 1, 1, c) / maxima.sum(axis=(1, 2), keepdims=True, dtype=dy.dtype))
+    """(n, c) or (n, 1, …, c) -> (n, …, c). Several maxima share the gradient, as in TensorFlow."""
+    maxima = x == x.max(axis=layer.axes, keepdims=True)
+    return maxima * (_with_axes(layer, dy) / maxima.sum(axis=layer.axes, keepdims=True, dtype=dy.dtype))
+
+
+def _with_axes(layer: GlobalPooling, dy: Array) -> Array:
+    """Return dy with the pooled axes at size 1: (n, 1, …, c)."""
+    return dy if layer.keepdims else np.expand_dims(dy, layer.axes)

@@ -26,15 +26,45 @@ from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from .core import Arithmetic, Dense, Identity, Input
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
-from .normalization import BatchNormalization, GroupNormalization, LayerNormalization, UnitNormalization
-from .pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from .normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from .pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling2D,
+)
 from .regularization import TRAINING_ONLY, Dropout, TrainingOnly
 from .shapes import array_axes, pair
 from .validation import NestedFloats
 
 if TYPE_CHECKING:
+    from .applications import CustomScaleLayer, LayerScale, StochasticDepth
+    from .attention import AdditiveAttention, Attention
     from .bidirectional import Bidirectional
     from .cells import GRUCell, LSTMCell, SimpleRNNCell
+    from .einsum import EinsumDense
+    from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
+    from .one_dimensional import (
+        AveragePooling1D,
+        Conv1D,
+        Conv1DTranspose,
+        Cropping1D,
+        DepthwiseConv1D,
+        MaxPooling1D,
+        SeparableConv1D,
+        UpSampling1D,
+        ZeroPadding1D,
+    )
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
     from .recurrent import GRU, LSTM, RNN, SimpleRNN
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
@@ -44,6 +74,14 @@ if TYPE_CHECKING:
 _LAZY = {
     "bidirectional": ("Bidirectional",),
     "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
+    "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
+    "attention": ("AdditiveAttention", "Attention"),
+    "einsum": ("EinsumDense",),
+    "multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
+    "one_dimensional": (
+        "AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D", "MaxPooling1D",
+        "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
+    ),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
     "recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
     "reshaping": (
@@ -65,18 +103,18 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "GRU", "LSTM", "RNN", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
-    "AveragePooling2D", "BatchNormalization",
-    "Bidirectional",
-    "CenterCrop", "Concatenate", "Conv2D", "Conv2DTranspose",
-    "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten",
-    "GRUCell", "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input",
-    "LSTMCell", "Layer", "LayerNormalization",
-    "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
-    "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "Resizing", "SeparableConv2D", "Shape",
-    "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "StackedRNNCells", "Subtract", "ThresholdedReLU",
-    "TrainingOnly",
-    "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
+    "ACTIVATIONS", "ELU", "GRU", "LSTM", "RNN", "TRAINING_ONLY", "Activation", "Add", "AdditiveAttention",
+    "Arithmetic", "Attention", "Average", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
+    "Bidirectional", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose",
+    "Cost", "Cropping1D", "Cropping2D", "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
+    "Dot", "Dropout", "EinsumDense", "Flatten", "GRUCell", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D", "GroupNormalization", "GroupedQueryAttention", "Identity", "Input", "LSTMCell",
+    "Layer", "LayerNormalization", "LayerScale", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "Maximum",
+    "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "Normalization", "PReLU", "Parameter",
+    "Parameters", "Permute", "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing",
+    "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax",
+    "StackedRNNCells", "StochasticDepth", "Subtract", "ThresholdedReLU", "TrainingOnly",
+    "UnitNormalization", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "array_axes",
+    "pair",
 ]  # fmt: skip

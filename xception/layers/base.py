@@ -26,7 +26,7 @@ class Parameter:
 
     Attributes:
         shape: Shape of the array.
-        initializer: Distribution of the initial values: "glorot_uniform", "zeros" or "ones".
+        initializer: Distribution of the initial values: "glorot_uniform", "zeros", "ones" or a number.
         trainable: Whether training changes the array. Moving statistics are not trainable.
     """
 
@@ -74,12 +74,16 @@ class Layer:
         wraps: Names of the settings that hold other layers, whose parameters are parameters of this
             layer, under a prefix. See `layers.wrapping`.
         takes_mask: Whether a second input is a mask, which Keras passes as the argument `mask`.
+        call_operands: Names of the inputs, if Keras's call takes an argument for each, not a list of them.
+        call_settings: Names of the settings that are arguments of Keras's call.
     """
 
     arity: ClassVar[int | None] = 1
     identity: ClassVar[bool] = False
     wraps: ClassVar[tuple[str, ...]] = ()
     takes_mask: ClassVar[bool] = False
+    call_operands: ClassVar[tuple[str, ...]] = ()
+    call_settings: ClassVar[tuple[str, ...]] = ()
 
     @property
     def kind(self) -> str:

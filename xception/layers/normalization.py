@@ -10,8 +10,8 @@ import numpy as np
 from ..kernels import Array
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
-from .shapes import array_axes, check_channel_axis
-from .validation import check_axes, check_bool, check_int, check_last_axis, check_number
+from .shapes import array_axes, check_channel_axis, fully_known
+from .validation import check_axes, check_bool, check_int, check_last_axis, check_number, store_setting
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class BatchNormalization(Layer):
 
 @dataclass(frozen=True)
 class LayerNormalization(Layer):
-    """Layer normalization over the channels of each pixel. The shape does not change.
+    """Layer normalization over the channels of each pixel, or over other axes. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
 
-    The parameters are `gamma` and `beta`, each (c,).
+    The parameters are `gamma` and `beta`, with the sizes of the normalized axes: (c,).
 
     Ba et al., "Layer normalization" (2016).
 
@@ -81,31 +81,83 @@ class LayerNormalization(Layer):
         epsilon: Added to the variance, at least 0.
         center: Whether there is a `beta`.
         scale: Whether there is a `gamma`.
-        axis: The channels' axis, which must be the last.
-        rms_scaling: False; Keras has deprecated it, and it is not supported.
+        axis: Axis or axes that are normalized together, counted with the batch axis as 0.
+        rms_scaling: Whether only to divide by the deviation: y = gamma · x / √(variance + epsilon). Keras has
+            deprecated it.
     """
 
     epsilon: float = 1e-3
     center: bool = True
     scale: bool = True
-    axis: int = -1
+    axis: int | tuple[int, ...] = -1
     rms_scaling: bool = False
 
     def __post_init__(self) -> None:
-        _check_shared_settings(self)
-        check_bool(self, "rms_scaling")
-        if self.rms_scaling:
-            raise ValueError("rms_scaling is not supported; Keras has deprecated it")
+        check_number(self, "epsilon", minimum=0)
+        check_bool(self, "center", "scale", "rms_scaling")
+        _check_axes(self)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        return _gamma_and_beta(self, check_channel_axis(self.axis, inputs[0]))
+        shape = _sizes_along(self.axis, inputs[0])
+        names = ["gamma"] * (self.scale or self.rms_scaling) + ["beta"] * (
+            self.center and not self.rms_scaling
+        )
+        return {name: Parameter(shape, "ones" if name == "gamma" else "zeros") for name in names}
 
     def cost(self, *inputs: Sizes) -> Cost:
-        cost = elementwise_cost(inputs[0], 2, 10 * OPERATIONS_PER_ELEMENT, 4)
-        return cost + reduction_cost(inputs[0], 2)
+        return _statistics_cost(self.axis, inputs[0])
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return _scale_and_shift(_standardize(inputs[0], -1, self.epsilon), parameters)
+        (x,) = inputs
+        axes = array_axes(self.axis, x.shape[1:])
+        if self.rms_scaling:
+            y = x / np.sqrt(x.var(axis=axes, keepdims=True) + self.epsilon)
+        else:
+            y = _standardize(x, axes, self.epsilon)
+        return _scale_and_shift(y, along_axes(parameters, axes, x.ndim))
+
+
+@dataclass(frozen=True)
+class RMSNormalization(Layer):
+    """Division by the root mean square of the channels, or of other axes. The shape does not change.
+
+    y = scale · x / √(mean(x²) + epsilon)
+
+    The parameter `scale` has the sizes of the normalized axes: (c,).
+
+    Zhang and Sennrich, "Root mean square layer normalization" (NeurIPS 2019).
+
+    Attributes:
+        epsilon: Added to the mean square, at least 0.
+        axis: Axis or axes that are normalized together, counted with the batch axis as 0.
+    """
+
+    epsilon: float = 1e-6
+    axis: int | tuple[int, ...] = -1
+
+    def __post_init__(self) -> None:
+        check_number(self, "epsilon", minimum=0)
+        _check_axes(self)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
+        return {"scale": Parameter(_sizes_along(self.axis, inputs[0]), "ones")}
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return _statistics_cost(self.axis, inputs[0])
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        (x,) = inputs
+        axes = array_axes(self.axis, x.shape[1:])
+        return x / self.root(x) * along_axes(parameters, axes, x.ndim)["scale"]
+
+    def root(self, x: Array) -> Array:
+        """Return the root mean square, with the normalized axes kept at size 1.
+
+        Args:
+            x: An input, with a batch axis.
+        """
+        axes = array_axes(self.axis, x.shape[1:])
+        return np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -200,7 +252,42 @@ class UnitNormalization(Layer):
 
 # --- shared by the classes above ------------------------------------------------------------
 
-Normalizing = BatchNormalization | LayerNormalization | GroupNormalization
+Normalizing = BatchNormalization | GroupNormalization
+
+
+def along_axes(parameters: Parameters, axes: tuple[int, ...], rank: int) -> dict[str, Array]:
+    """Return parameters that vary along some axes of an array, with size 1 along its other axes.
+
+    Args:
+        parameters: Arrays with the sizes of the axes.
+        axes: Axes of the array, ascending.
+        rank: Number of axes of the array.
+    """
+    others = tuple(axis for axis in range(rank) if axis not in axes)
+    return {name: np.expand_dims(x, others) for name, x in parameters.items()}
+
+
+def _check_axes(layer: LayerNormalization | RMSNormalization) -> None:
+    """Check one axis or several; store a list of one, as Keras writes it, as an integer."""
+    check_axes(layer)
+    if isinstance(layer.axis, tuple) and len(layer.axis) == 1:
+        store_setting(layer, "axis", layer.axis[0])
+
+
+def _sizes_along(axes: int | tuple[int, ...], shape: Shape) -> tuple[int, ...]:
+    """Return the sizes of some axes, on which the shapes of parameters depend."""
+    sizes = fully_known(tuple(shape[axis - 1] for axis in array_axes(axes, shape)))
+    if sizes is None:
+        raise ValueError(f"needs known sizes along its axes {axes}, got an input of shape {shape}")
+    return sizes
+
+
+def _statistics_cost(axes: int | tuple[int, ...], shape: Sizes) -> Cost:
+    """Return the cost of a normalization by statistics of the input along some axes."""
+    cost = elementwise_cost(shape, 2, 10 * OPERATIONS_PER_ELEMENT, 4)
+    # One inner loop for each row, whichever axes are summed, and at least one for each statistic.
+    others = (size for axis, size in enumerate(shape, 1) if axis not in array_axes(axes, shape))
+    return cost + reduction_cost(shape, 2) + reduction_cost((*others, 1), 2)
 
 
 def _check_shared_settings(layer: Normalizing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .. import kernels
 from ..kernels import Array, Padding, Pair
@@ -18,7 +18,7 @@ from .costs import (
     OPERATIONS_PER_TAP,
     count,
 )
-from .shapes import as_map_shape, pair, window_output_size
+from .shapes import pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_pair, store_setting
 
 
@@ -93,28 +93,66 @@ class AveragePooling2D(Pooling2D):
 
 
 @dataclass(frozen=True)
-class GlobalPooling2D(Layer):
-    """Base class of pooling over whole feature maps: (h, w, c) -> (c,), or (1, 1, c) with `keepdims`."""
+class GlobalPooling(Layer):
+    """Base class of pooling over all axes but the channels: (…, c) -> (c,), or (1, …, c) with `keepdims`.
+
+    Attributes:
+        rank: Number of axes that are pooled.
+    """
 
     keepdims: bool = False
     data_format: Literal["channels_last"] | None = None
+    rank: ClassVar[int]
 
     def __post_init__(self) -> None:
         check_bool(self, "keepdims")
         check_channels_last(self)
 
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of an array that are pooled."""
+        return tuple(range(1, self.rank + 1))
+
     def output_shape(self, *inputs: Shape) -> Shape:
-        _, _, c = as_map_shape(inputs[0])
-        return (1, 1, c) if self.keepdims else (c,)
+        if len(inputs[0]) != self.rank + 1:
+            expected = ("sequences (t, c)", "maps (h, w, c)", "maps of frames (t, h, w, c)")[self.rank - 1]
+            raise ValueError(f"takes {expected}, got an input of shape {inputs[0]}")
+        return (*(1,) * self.rank, inputs[0][-1]) if self.keepdims else (inputs[0][-1],)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        h, w, c = inputs[0]
-        work = OPERATIONS_PER_CALL + h * w * (c * OPERATIONS_PER_ELEMENT + OPERATIONS_PER_REDUCTION)
-        return Cost(work, 2 * c)
+        *pixels, c = inputs[0]
+        per_pixel = c * OPERATIONS_PER_ELEMENT + OPERATIONS_PER_REDUCTION
+        return Cost(OPERATIONS_PER_CALL + math.prod(pixels) * per_pixel, 2 * c)
+
+
+class GlobalAveragePooling(GlobalPooling):
+    """Base class of the mean of each channel."""
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return inputs[0].mean(axis=self.axes, keepdims=self.keepdims)
+
+
+class GlobalMaxPooling(GlobalPooling):
+    """Base class of the maximum of each channel."""
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return inputs[0].max(axis=self.axes, keepdims=self.keepdims)
 
 
 @dataclass(frozen=True)
-class GlobalAveragePooling2D(GlobalPooling2D):
+class GlobalAveragePooling1D(GlobalAveragePooling):
+    """Mean of each channel: (t, c) -> (c,), or (1, c) with `keepdims`.
+
+    Attributes:
+        keepdims: Whether the time axis stays, with size 1.
+        data_format: "channels_last", the only supported format.
+    """
+
+    rank: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class GlobalAveragePooling2D(GlobalAveragePooling):
     """Mean of each channel: (h, w, c) -> (c,), or (1, 1, c) with `keepdims`.
 
     Lin et al., "Network in network" (ICLR 2014).
@@ -124,12 +162,35 @@ class GlobalAveragePooling2D(GlobalPooling2D):
         data_format: "channels_last", the only supported format.
     """
 
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return inputs[0].mean(axis=(1, 2), keepdims=self.keepdims)
+    rank: ClassVar[int] = 2
 
 
 @dataclass(frozen=True)
-class GlobalMaxPooling2D(GlobalPooling2D):
+class GlobalAveragePooling3D(GlobalAveragePooling):
+    """Mean of each channel: (t, h, w, c) -> (c,), or (1, 1, 1, c) with `keepdims`.
+
+    Attributes:
+        keepdims: Whether the other axes stay, with size 1.
+        data_format: "channels_last", the only supported format.
+    """
+
+    rank: ClassVar[int] = 3
+
+
+@dataclass(frozen=True)
+class GlobalMaxPooling1D(GlobalMaxPooling):
+    """Maximum of each channel: (t, c) -> (c,), or (1, c) with `keepdims`.
+
+    Attributes:
+        keepdims: Whether the time axis stays, with size 1.
+        data_format: "channels_last", the only supported format.
+    """
+
+    rank: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class GlobalMaxPooling2D(GlobalMaxPooling):
     """Maximum of each channel: (h, w, c) -> (c,), or (1, 1, c) with `keepdims`.
 
     Attributes:
@@ -137,5 +198,16 @@ class GlobalMaxPooling2D(GlobalPooling2D):
         data_format: "channels_last", the only supported format.
     """
 
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return inputs[0].max(axis=(1, 2), keepdims=self.keepdims)
+    rank: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class GlobalMaxPooling3D(GlobalMaxPooling):
+    """Maximum of each channel: (t, h, w, c) -> (c,), or (1, 1, 1, c) with `keepdims`.
+
+    Attributes:
+        keepdims: Whether the other axes stay, with size 1.
+        data_format: "channels_last", the only supported format.
+    """
+
+    rank: ClassVar[int] = 3

@@ -41,6 +41,17 @@ def as_map_shape(shape: Shape) -> tuple[int | None, int | None, int | None]:
     return shape
 
 
+def as_sequence_shape(shape: Shape) -> tuple[int | None, int | None]:
+    """Return `shape` as the (t, c) of a sequence.
+
+    Raises:
+        ValueError: The shape does not have two axes.
+    """
+    if len(shape) != 2:
+        raise ValueError(f"takes sequences (t, c), got an input of shape {shape}")
+    return shape
+
+
 def fully_known(shape: Shape) -> tuple[int, ...] | None:
     """Return `shape`, or None if any of its sizes is unknown."""
     known = tuple(size for size in shape if size is not None)

@@ -40,6 +40,15 @@ def check_int(layer: Layer, *names: str, minimum: int = 1) -> None:
         store_setting(layer, name, as_int(name, getattr(layer, name), minimum))
 
 
+def check_single(layer: Layer, name: str, minimum: int = 1, optional: bool = False) -> None:
+    """Check that a setting is an integer, which Keras writes as a list of one, or None if `optional`."""
+    value = _as_python(getattr(layer, name))
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if value is not None or not optional:
+        store_setting(layer, name, as_int(name, value, minimum))
+
+
 def check_pair(layer: Layer, *names: str, minimum: int = 1) -> None:
     """Check that these settings are one or two integers; store them as (vertical, horizontal)."""
     for name in names:

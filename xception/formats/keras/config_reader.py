@@ -19,10 +19,14 @@ from .config_calls import Reference, is_called_in_training, rank_uses, read_call
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
 from .masks import pass_on_masks
+from .named_calls import check_no_mask, read_named_calls
 from .operations import is_operation, read_operation
 from .unknown_layers import explain_lambda, explain_model
 
 NETWORKS = ("Functional", "Model", "Sequential")  #: the classes of models that are read
+
+#: Layers that compute something else if they are called with a mask.
+MASKED_LAYERS = ("GlobalAveragePooling1D", "Softmax")
 
 #: What reading a malformed config raises: it can be any JSON.
 CONFIG_ERRORS = (LookupError, TypeError, AttributeError, ValueError, OverflowError)
@@ -293,6 +297,13 @@ def _read_functional_layer(
             "random numbers",
         )  # fmt: skip
     uses = [[operand for operand in call if isinstance(operand, Reference)] for call in calls]
+    try:
+        if isinstance(layer, Layer) and layer.call_settings:
+            layer, uses = read_named_calls(layer, described)
+        elif layer.kind in MASKED_LAYERS:
+            check_no_mask(described)
+    except CONFIG_ERRORS as error:
+        raise _layer_error(name, described, summarize_error(error)) from None
     return _ReadLayer(layer, uses or [[]], _is_trainable(described))
 
 

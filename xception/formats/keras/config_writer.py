@@ -27,6 +27,17 @@ KERAS_2_SETTINGS = frozenset(
 REMOVED_CLASSES = {"RandomHeight": "Identity", "RandomWidth": "Identity"}
 
 
+#: Names in `keras.layers` of classes that have another name themselves.
+PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
+
+#: Where Keras 3 finds the layers that its published models define.
+APPLICATION_MODULES = {
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+    "LayerScale": "keras.src.applications.convnext",
+    "StochasticDepth": "keras.src.applications.convnext",
+}
+
+
 def describe_network(network: Network, graph: Graph) -> dict[str, Any]:
     """Return the config of a network, the content of `config.json`.
 
@@ -98,6 +109,8 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
 
 def _describe_layer(layer: Layer) -> dict[str, Any]:
     class_name, config = layer.kind, {}
+    if class_name == "SeparableConv1D" and getattr(layer, "padding", None) == "causal":
+        raise ValueError("a causal SeparableConv1D cannot be saved: Keras 3 has none")
     if isinstance(layer, Input):
         class_name, config = "InputLayer", {"batch_shape": [None, *layer.shape], "sparse": False}
     elif isinstance(layer, TrainingOnly):
@@ -106,8 +119,14 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             settings = json.loads(layer.settings)
             config = {key: value for key, value in settings.items() if key not in KERAS_2_SETTINGS}
     else:
-        config = {field.name: _as_json(getattr(layer, field.name)) for field in fields(layer)}  # type: ignore[arg-type]
-    return {"module": "keras.layers", "class_name": class_name, "config": config, "registered_name": None}
+        names = [field.name for field in fields(layer) if field.name not in layer.call_settings]  # type: ignore[arg-type]
+        # A setting that has the name of one of the layer's methods is called "output_shape_setting" here.
+        config = {name.removesuffix("_setting"): _as_json(getattr(layer, name)) for name in names}
+    module, class_name = APPLICATION_MODULES.get(class_name), PUBLIC_NAMES.get(class_name, class_name)
+    return {
+        "module": module or "keras.layers", "class_name": class_name, "config": config,
+        "registered_name": class_name if module else None,
+    }  # fmt: skip
 
 
 def _as_json(value: Any) -> Any:
@@ -133,9 +152,10 @@ def _describe_calls(network: Network, member: Member, graph: Graph, path: str) -
         elif isinstance(layer, Layer) and layer.takes_mask and len(tensors) == 2:
             yield {"args": tensors[:1], "kwargs": {"mask": tensors[1]}}
             continue
-        elif len(tensors) > 1:
+        elif len(tensors) > 1 and not (isinstance(layer, Layer) and layer.call_operands):
             tensors = [tensors]
-        yield {"args": tensors, "kwargs": {}}
+        settings = layer.call_settings if isinstance(layer, Layer) else ()
+        yield {"args": tensors, "kwargs": {name: True for name in settings if getattr(layer, name)}}
 
 
 def _describe_constant(value: Any) -> Any:

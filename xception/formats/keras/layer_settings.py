@@ -42,9 +42,24 @@ OLD_CLASSES = {
     "AvgPool2D": "AveragePooling2D",
     "GlobalMaxPool2D": "GlobalMaxPooling2D",
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "Convolution1D": "Conv1D",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "Convolution1DTranspose": "Conv1DTranspose",
+    "MaxPool1D": "MaxPooling1D",
+    "AvgPool1D": "AveragePooling1D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
+    "GlobalMaxPool3D": "GlobalMaxPooling3D",
+    "GlobalAvgPool3D": "GlobalAveragePooling3D",
+    "GroupQueryAttention": "GroupedQueryAttention",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
+}
+
+#: Layers that Keras's published models define, as some versions register them. The code of others is not run.
+APPLICATION_CLASSES = {
+    f"Custom>{name}": name for name in ("CustomScaleLayer", "LayerScale", "StochasticDepth")
 }
 
 OLD_SETTINGS = {
@@ -56,6 +71,11 @@ OLD_SETTINGS = {
     "bias": "use_bias",
     "p": "rate",
     "alpha": "negative_slope",  # only of LeakyReLU: see _rename_settings
+    "filter_length": "kernel_size",
+    "subsample_length": "strides",
+    "pool_length": "pool_size",
+    "stride": "strides",
+    "output_shape": "output_shape_setting",  # `output_shape` is a method of every layer
 }
 
 #: Settings that do not change what is computed, whatever their value: for training, naming or storage.
@@ -63,7 +83,7 @@ IRRELEVANT = frozenset(
     {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
-     "implementation", "zero_output_for_mask",
+     "implementation", "zero_output_for_mask", "query_shape", "key_shape", "value_shape",
      # of recurrent layers: for training, or other ways to the same result
      "dropout", "recurrent_dropout", "unit_forget_bias", "unroll", "use_cudnn", "input_length",
      "consume_less", "reverse_state_order", "return_state"}
@@ -119,7 +139,7 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
     """
     if depth > MAX_WRAPPING_DEPTH:
         raise ValueError(f"layers within layers, more than {MAX_WRAPPING_DEPTH} deep")
-    name = OLD_CLASSES.get(class_name, class_name)
+    name = OLD_CLASSES.get(class_name) or APPLICATION_CLASSES.get(class_name, class_name)
     check_dtype(config.get("dtype"))
     if name in TRAINING_ONLY:
         return TrainingOnly(name, json.dumps(config))
@@ -187,7 +207,8 @@ def check_origin(described: Mapping[str, Any]) -> None:
     if module is not None and module != "builtins" and not _is_keras_module(module):
         raise ValueError(explain_origin(class_name, module, registered))
     if registered is not None and not (
-        isinstance(registered, str) and registered.rpartition(">")[0] in ("", "keras", "Keras")
+        isinstance(registered, str)
+        and (registered in APPLICATION_CLASSES or registered.rpartition(">")[0] in ("", "keras", "Keras"))
     ):
         raise ValueError(explain_origin(class_name, None, registered))
 

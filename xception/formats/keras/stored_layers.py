@@ -7,6 +7,7 @@ The root has an attribute `layer_names`, which lists one group per layer. Each g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,10 @@ class StoredLayer:
                 return dict(zip(names, self.arrays.values(), strict=True))
             return dict(self.arrays)
         arrays = {parameter_name(path): array for path, array in self.arrays.items()}
-        if node.kind == "DepthwiseConv2D" and "depthwise_kernel" in arrays:  # as Keras 2 calls it
+        if node.kind.startswith("DepthwiseConv") and "depthwise_kernel" in arrays:  # as Keras 2 calls it
             arrays["kernel"] = arrays.pop("depthwise_kernel")
+        if len(arrays) == len(node.parameters) == 1 and re.fullmatch(r"variable(_\d+)?", next(iter(arrays))):
+            return dict(zip(node.parameters, arrays.values(), strict=True))  # Keras 3 did not name it
         return arrays
 
     def inner_layers(self) -> list[StoredLayer]:

@@ -24,7 +24,7 @@ from .layer_names import NETWORK_STEMS, number_of, stem_of
 LAYERS, OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
 
 #: Groups inside the group of a layer whose own arrays are those of a layer that it wraps.
-INNER_GROUPS = ("cell", "forward_layer/cell", "layer", "layer/cell")
+INNER_GROUPS = ("cell", "forward_layer/cell", "layer", "layer/cell", "query_dense")
 
 
 def recognizes(file: Group) -> bool:
@@ -233,9 +233,11 @@ def variable_groups(node: Node) -> dict[str, list[str]]:
 def _open_path(group: Group | None, path: str) -> Group | None:
     """Return a group inside a group; None if there is none."""
     for part in path.split("/") if path else ():
-        if group is None or part not in group.keys():  # noqa: SIM118
+        # Keras 2 calls the group of a private layer "_query_dense".
+        names = [] if group is None else [name for name in (part, f"_{part}") if name in group.keys()]  # noqa: SIM118
+        if group is None or not names:
             return None
-        group = open_group(group, part)
+        group = open_group(group, names[0])
     return group
 
 

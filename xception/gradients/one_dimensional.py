@@ -1,0 +1,16 @@
+"""Gradient rule of the layers for sequences: that of the layer for maps which computes them."""
+
+from __future__ import annotations
+
+from ..kernels import Array
+from ..layers import Parameters
+from ..layers.one_dimensional import Sequential1D
+from .rules import backward
+
+
+@backward.register
+def backward_sequential(layer: Sequential1D, parameters: Parameters, dy: Array, x: Array) -> Array:
+    """(n, t', c') -> (n, t, c)"""
+    dx = backward(layer.counterpart_layer, layer.as_kernels(parameters), dy[:, None], layer.as_map(x))
+    assert not isinstance(dx, tuple)  # one input, one gradient
+    return dx[:, 0, layer.leading_zeros :]
