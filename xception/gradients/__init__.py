@@ -9,6 +9,7 @@ from . import (  # noqa: F401, importing them registers their rules
     activations,
     convolutional,
     core,
+    frames,
     merging,
     normalization,
     pooling,

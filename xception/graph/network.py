@@ -62,6 +62,8 @@ class Network:
         outputs: Its output tensors, in order.
         output_keys: Keys of the outputs if the network returns a dict, else None.
         sequential: Whether it is a `Sequential` model, with its layers in order.
+        frame_axes: Number of `TimeDistributed` around a nested network, which apply it to every frame of
+            a sequence. Its own shapes are those of one frame.
     """
 
     name: str
@@ -70,10 +72,13 @@ class Network:
     outputs: tuple[TensorRef, ...]
     output_keys: tuple[str, ...] | None = None
     sequential: bool = False
+    frame_axes: int = 0
 
     @property
     def kind(self) -> str:
-        """Keras's class: "Sequential" or "Functional"."""
+        """Keras's class: "Sequential" or "Functional"; "TimeDistributed" if that is around it."""
+        if self.frame_axes:
+            return "TimeDistributed"
         return "Sequential" if self.sequential else "Functional"
 
     @cached_property

@@ -45,6 +45,11 @@ class Node:
         """Class name of the layer, as Keras writes it: "SeparableConv2D"."""
         return self.layer.kind
 
+    @property
+    def computes_frames(self) -> bool:
+        """Whether the layer is `TimeDistributed`, which computes every frame of a sequence by itself."""
+        return self.kind == "TimeDistributed"  # its class is imported only where there is one
+
     def count_params(self, trainable: bool | None = None) -> int:
         """Return the number of elements of the node's parameters.
 

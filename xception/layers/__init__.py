@@ -35,6 +35,7 @@ from .validation import NestedFloats
 if TYPE_CHECKING:
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+    from .time_distributed import TimeDistributed
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
@@ -42,6 +43,7 @@ _LAZY = {
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
+    "time_distributed": ("TimeDistributed",),
 }  # fmt: skip
 
 
@@ -63,6 +65,6 @@ __all__ = [
     "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input", "Layer", "LayerNormalization",
     "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
     "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU", "TrainingOnly",
-    "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
+    "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU", "TimeDistributed",
+    "TrainingOnly", "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip
