@@ -20,6 +20,8 @@ MAX_NAME_CHARACTERS = 500
 MAX_NETWORK_DEPTH = 16
 #: Lists within lists around a tensor: each level copies all tensors within.
 MAX_TENSOR_DEPTH = 16
+#: Layers within layers, such as TimeDistributed(Bidirectional(LSTM)). Bounds recursion.
+MAX_WRAPPING_DEPTH = 8
 #: Axes of an array besides the batch axis. NumPy 1 has at most 32; a shape is quoted in messages.
 MAX_AXES = 31
 #: The reason of a refusal, which may quote a hostile config.

@@ -52,12 +52,10 @@ class Match:
 
         Args:
             node_name: Name of the node in the graph.
-            stored: The arrays by parameter name; or by "0", "1", …, in the order of the parameters.
+            stored: The arrays by parameter name.
             stored_name: The layer's name in the file, for messages.
         """
         node = self.graph.nodes[node_name]
-        if all(key.isdecimal() for key in stored) and len(stored) == len(node.parameters):
-            stored = dict(zip(node.parameters, stored.values(), strict=True))
         difference = _describe_difference(node, stored)
         if difference:
             name = node_name if node_name == stored_name else f"{node_name} ({stored_name} in the file)"

@@ -71,10 +71,13 @@ class Layer:
     Attributes:
         arity: Number of inputs. None means two or more.
         identity: Whether the layer returns its input unchanged at inference.
+        wraps: Names of the settings that hold other layers, whose parameters are parameters of this
+            layer, under a prefix. See `layers.wrapping`.
     """
 
     arity: ClassVar[int | None] = 1
     identity: ClassVar[bool] = False
+    wraps: ClassVar[tuple[str, ...]] = ()
 
     @property
     def kind(self) -> str:
@@ -102,6 +105,17 @@ class Layer:
             ValueError: The layer does not accept these shapes.
         """
         return {}
+
+    def variable_group(self, parameter: str) -> str:
+        """Return the group in which Keras 3 stores a parameter, inside the layer's own group.
+
+        Args:
+            parameter: Name of the parameter.
+
+        Returns:
+            The path of the group, such as "forward_layer/cell". It is empty for most layers.
+        """
+        return parameter.rpartition("/")[0]
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Return the shape of the output for inputs of these shapes.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from ... import layers
 from ...layers import TRAINING_ONLY, Arithmetic, Layer, TrainingOnly
-from ..limits import MAX_AXES
+from ..limits import MAX_AXES, MAX_WRAPPING_DEPTH
 
 
 @functools.cache
@@ -81,17 +82,20 @@ SAME_ACTIVATION = {
 }
 
 
-def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
+def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: int = 0) -> Layer:
     """Return the layer of a class, with the settings of its config.
 
     Args:
         class_name: The class as Keras names it.
         config: Its settings, as parsed JSON.
         keras: The major version of the Keras that wrote them: 1, 2 or 3.
+        depth: Number of layers around this one.
 
     Raises:
         ValueError: The class or a setting is not supported.
     """
+    if depth > MAX_WRAPPING_DEPTH:
+        raise ValueError(f"layers within layers, more than {MAX_WRAPPING_DEPTH} deep")
     name = OLD_CLASSES.get(class_name, class_name)
     check_dtype(config.get("dtype"))
     if name in TRAINING_ONLY:
@@ -103,7 +107,9 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
     settings: dict[str, Any] = {}
     for key, value in _rename_settings(config, field_names).items():
         _check_setting(key, value)
-        if key in field_names:
+        if key in layer_class.wraps and value is not None:
+            settings[key] = _read_wrapped(key, value, keras, depth)
+        elif key in field_names:
             settings[key] = unwrap_array(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
@@ -177,6 +183,19 @@ def unwrap_array(value: Any) -> Any:
         config = value.get("config")
         return config.get("value") if isinstance(config, Mapping) else None
     return value
+
+
+def _read_wrapped(key: str, value: Any, keras: int, depth: int) -> Any:
+    """Read the layer, or the list of layers, that a setting of another layer holds."""
+    if isinstance(value, list):
+        return tuple(_read_wrapped(key, item, keras, depth) for item in value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+        raise ValueError(f"its setting {key} should describe a layer, got {reprlib.repr(value)}")
+    check_origin(value)
+    try:
+        return read_layer(str(value.get("class_name")), value["config"], keras, depth + 1)
+    except ValueError as error:
+        raise ValueError(f"its {key} ({str(value.get('class_name'))[:100]}): {error}") from None
 
 
 def _check_setting(key: str, value: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ModelFileError
+from ...graph import Node
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, has_names, location, open_group, read_names, read_text
 from .json_reader import read_json_object
@@ -23,8 +24,8 @@ OLD_NAMES = {
     "running_mean": "moving_mean",
     "running_std": "moving_variance",  # the name is wrong: the numbers are variances
 }
-PARAMETER_NAMES = ("depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",
-                   "moving_variance", *OLD_NAMES)  # fmt: skip
+PARAMETER_NAMES = ("depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "kernel", "bias", "gamma",
+                   "beta", "moving_mean", "moving_variance", *OLD_NAMES)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,20 @@ class StoredLayer:
         """Whether the shapes are those of a dense layer: a matrix, with or without a bias."""
         return [len(array.shape) for array in self.arrays.values()] in ([2], [2, 1], [1, 2])
 
-    def by_parameter(self, kind: str) -> dict[str, StoredArray]:
-        """Return the arrays by parameter name, for a node of this kind."""
+    def by_parameter(self, node: Node) -> dict[str, StoredArray]:
+        """Return the arrays by parameter name, for this node.
+
+        Arrays of layers inside a layer ("bidirectional/forward_lstm/lstm_cell/kernel:0") do not say
+        which parameter they are: the names of the groups are not those of the parameters. They are
+        taken in the order in which Keras writes them, trainable ones first.
+        """
+        if any("/" in name for name in node.parameters):
+            names = sorted(node.parameters, key=lambda name: not node.parameters[name].trainable)
+            if len(names) == len(self.arrays) and all(map(may_hold, self.arrays, names)):
+                return dict(zip(names, self.arrays.values(), strict=True))
+            return dict(self.arrays)
         arrays = {parameter_name(path): array for path, array in self.arrays.items()}
-        if kind == "DepthwiseConv2D" and "depthwise_kernel" in arrays:  # as Keras 2 calls it
+        if node.kind == "DepthwiseConv2D" and "depthwise_kernel" in arrays:  # as Keras 2 calls it
             arrays["kernel"] = arrays.pop("depthwise_kernel")
         return arrays
 
@@ -73,6 +84,19 @@ def parameter_name(path: str) -> str:
         if last == name or last.endswith(f"_{name}"):
             return OLD_NAMES.get(name, name)
     return last
+
+
+def may_hold(path: str, parameter: str) -> bool:
+    """Return True unless the name of an array says that it holds another parameter.
+
+    A parameter "kernel" may be called "depthwise_kernel", or be "forward_layer/kernel".
+
+    Args:
+        path: Path of the array.
+        parameter: Name of the parameter.
+    """
+    name = parameter_name(path)
+    return name not in PARAMETER_NAMES or parameter.rpartition("/")[2] in name
 
 
 def has_stored_layers(file: File) -> bool:

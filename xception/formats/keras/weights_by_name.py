@@ -34,10 +34,9 @@ from .layer_names import (
     number_of,
 )
 from .stored_layers import (
-    PARAMETER_NAMES,
     StoredLayer,
     has_stored_layers,
-    parameter_name,
+    may_hold,
     read_stored_layers,
 )
 
@@ -129,7 +128,7 @@ def _match_members(
         elif isinstance(member.layer, Network):
             result.merge(_match_nested(member.layer, f"{path}/", pairs[path], graph))
         else:
-            result.assign(path, pairs[path].by_parameter(member.kind), pairs[path].name)
+            result.assign(path, pairs[path].by_parameter(graph.nodes[path]), pairs[path].name)
     result.unused += remaining
     result.unused_is_classifier = [layer.is_dense for layer in remaining.values()] == [True]
     return result
@@ -210,10 +209,7 @@ def _match_in_order(network: Network, prefix: str, stored: StoredLayer, graph: G
         return None
     result = Match(graph)
     for (node_name, parameter), (path, array) in zip(expected, stored.arrays.items(), strict=True):
-        name = parameter_name(path)
-        # A parameter "kernel" may be called "depthwise_kernel".
-        is_other_parameter = name in PARAMETER_NAMES and parameter not in name
-        if is_other_parameter or array.shape != graph.nodes[node_name].parameters[parameter].shape:
+        if not may_hold(path, parameter) or array.shape != graph.nodes[node_name].parameters[parameter].shape:
             return None
         result.arrays[node_name, parameter] = array
     return result

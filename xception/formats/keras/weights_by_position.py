@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...errors import ModelFileError
-from ...graph import Graph, GraphParameters, Member, Network
+from ...graph import Graph, GraphParameters, Member, Network, Node
 from ...graph.names import automatic_stem
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, list_entries, open_group
@@ -21,6 +21,9 @@ from .layer_names import NETWORK_STEMS, number_of, stem_of
 
 #: The group of the layers, and its name in TensorFlow 2.12, which numbers layers with weights 0, 2, 4, …
 LAYERS, OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
+
+#: Groups inside the group of a layer whose own arrays are those of a layer that it wraps.
+INNER_GROUPS = ("cell", "forward_layer/cell", "layer", "layer/cell")
 
 
 def recognizes(file: Group) -> bool:
@@ -113,7 +116,7 @@ def _match_network(network: Network, prefix: str, holder: Group, result: Match) 
                 leaves = (leaf for leaf, _ in member.layer.leaves(f"{node_name}/"))
                 result.missing += [leaf for leaf in leaves if result.graph.nodes[leaf].parameters]
         elif result.graph.nodes[node_name].parameters:
-            stored = _find_variables(layer) if layer is not None else {}
+            stored = _find_parameters(layer, result.graph.nodes[node_name]) if layer is not None else {}
             if stored:
                 result.assign(node_name, stored, key)
             else:
@@ -186,16 +189,49 @@ def _layers_group(holder: Group) -> Group | None:
 
 
 def _has_weights(layer: Group) -> bool:
-    return bool(_find_variables(layer)) or _layers_group(layer) is not None
+    """Return True if a layer, or one of the layers inside it, has arrays."""
+    if _find_variables(layer) or _layers_group(layer) is not None:
+        return True
+    inner = (_open_path(layer, path) for path in INNER_GROUPS)
+    return any(_find_variables(group) for group in inner)
 
 
-def _find_variables(layer: Group) -> dict[str, StoredArray]:
+def _find_variables(layer: Group | None) -> dict[str, StoredArray]:
     """Return a layer's arrays by position: "0", "1", …"""
-    if "vars" not in layer.keys():  # noqa: SIM118
+    if layer is None or "vars" not in layer.keys():  # noqa: SIM118
         return {}
     group = open_group(layer, "vars")
     positions = sorted(list_entries(group), key=lambda key: (len(key), key))
     return {key: find_array(group, key) for key in positions}
+
+
+def _find_parameters(layer: Group, node: Node) -> dict[str, StoredArray]:
+    """Return a layer's arrays by parameter name; by position in groups that hold more or fewer."""
+    groups = variable_groups(node)
+    arrays = {} if "" in groups else _find_variables(layer)
+    for path, parameters in groups.items():
+        stored = _find_variables(_open_path(layer, path))
+        in_order = len(stored) == len(parameters)
+        names = parameters if in_order else [f"{path}/{key}" if path else key for key in stored]
+        arrays |= zip(names, stored.values(), strict=True)
+    return arrays
+
+
+def variable_groups(node: Node) -> dict[str, list[str]]:
+    """Return the groups of a node's arrays inside the layer's group: {path: parameters in order}."""
+    groups: dict[str, list[str]] = {}
+    for parameter in node.parameters:
+        groups.setdefault(node.layer.variable_group(parameter), []).append(parameter)
+    return groups
+
+
+def _open_path(group: Group | None, path: str) -> Group | None:
+    """Return a group inside a group; None if there is none."""
+    for part in path.split("/") if path else ():
+        if group is None or part not in group.keys():  # noqa: SIM118
+            return None
+        group = open_group(group, part)
+    return group
 
 
 # --- writing --------------------------------------------------------------------------------
@@ -223,6 +259,9 @@ def _write_network(
             inner = holder.create_group(f"{LAYERS}/{key}")
             _write_network(inner, member.layer, f"{node_name}/", graph, parameters)
             continue
-        variables = holder.create_group(f"{LAYERS}/{key}/vars")
-        for position, parameter in enumerate(graph.nodes[node_name].parameters):
-            variables.create_dataset(str(position), data=parameters[node_name][parameter])
+        layer = holder.create_group(f"{LAYERS}/{key}")
+        layer.create_group("vars")  # the layer's own variables, even if there are none
+        for path, names in variable_groups(graph.nodes[node_name]).items():
+            variables = layer.require_group(f"{path}/vars" if path else "vars")
+            for position, parameter in enumerate(names):
+                variables.create_dataset(str(position), data=parameters[node_name][parameter])
