@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..kernels import Array
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import count
+from .wrapping import check_layer, wrapped_group
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class TimeDistributed(Layer):
     """
 
     layer: Layer
+    wraps: ClassVar[tuple[str, ...]] = ("layer",)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layer, Layer):
-            raise ValueError(f"expected a layer to apply to every frame, got {self.layer!r:.80}")
+        check_layer(self, "layer", Layer)
 
     @property
     def identity(self) -> bool:  # type: ignore[override]
@@ -37,6 +39,9 @@ class TimeDistributed(Layer):
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         return self.layer.parameters(*_shapes_of_frames(inputs))
+
+    def variable_group(self, parameter: str) -> str:
+        return wrapped_group("layer", self.layer, parameter)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shapes = _shapes_of_frames(inputs)
