@@ -66,5 +66,6 @@ __all__ = [
     "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
     "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
     "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU",
-    "TimeDistributed", "TrainingOnly", "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
+    "TimeDistributed", "TrainingOnly", "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes",
+    "pair",
 ]  # fmt: skip

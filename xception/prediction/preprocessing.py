@@ -132,6 +132,12 @@ def image_size(model: Model) -> tuple[int, int]:
         ValueError: The model takes something other than photographs.
     """
     name = image_input(model.graph)
+    if any(len(model.graph.nodes[name].output_shape) == 4 for name in model.graph.inputs):
+        raise ValueError(
+            f"{model.name} takes videos {model.input_shape}, not photographs: call model.predict(frames) "
+            "with an array (n, frames, height, width, channels), scaled as in training, for example by "
+            "xception.preprocess_input(frames). np.stack makes it of photographs from xception.load_image"
+        )
     if name is None or len(model.graph.inputs) > 1:
         raise ValueError(
             f"{model.name} takes {model.input_shape}, expected one photograph (None, height, width, 3); "

@@ -12,7 +12,7 @@ from ...graph import Graph
 from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
-from ...layers import Arithmetic, Input, Layer, Shape, TrainingOnly
+from ...layers import Arithmetic, Identity, Input, Layer, Shape, TrainingOnly
 from ...version import __version__
 
 #: The version of Keras whose configs these are.
@@ -92,6 +92,13 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
             "module": "keras.src.ops.numpy", "class_name": layer.kind,
             "config": {"name": keras_name(member.name)}, "registered_name": layer.kind,
         }  # fmt: skip
+    if any(
+        not getattr(layer, name).accepts(1) for name in layer.wraps if isinstance(getattr(layer, name), Layer)
+    ):
+        raise ValueError(
+            f"{member.name}: {layer.kind} around a layer of several inputs cannot be saved: that of Keras 3 "
+            "takes one"
+        )
     described = _describe_layer(layer)
     described["config"] = {"name": keras_name(member.name), "dtype": "float32"} | described["config"]
     if graph.nodes[f"{path}{member.name}"].parameters:  # some layers without parameters have no such setting
@@ -131,7 +138,8 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, Layer):
-        return _describe_layer(value)
+        # An input that reads another layer changes nothing.
+        return _describe_layer(Identity() if isinstance(value, Input) else value)
     if isinstance(value, tuple):
         return [_as_json(item) for item in value]
     if value == "hard_sigmoid_keras2":

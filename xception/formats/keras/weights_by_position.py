@@ -16,7 +16,7 @@ from ...graph.names import automatic_stem
 from ...layers import Layer
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, list_entries, open_group
-from ..limits import MAX_SEARCH_DEPTH
+from ..limits import MAX_SEARCH_DEPTH, MAX_WRAPPING_DEPTH
 from ..matching import Match
 from .layer_names import NETWORK_STEMS, number_of, stem_of
 
@@ -71,9 +71,9 @@ def match_nested(network: Network, graph: Graph, file: File) -> Iterator[tuple[s
     for path, holder, depth in queue:  # grows while it is iterated over
         root = _layers_group(holder)
         for name in list_entries(root):
-            if depth < MAX_SEARCH_DEPTH and name.split("_")[0] in NETWORK_STEMS:
-                inner = open_group(root, name)
-                if recognizes(inner):
+            if depth < MAX_SEARCH_DEPTH and stem_of(name) in (*NETWORK_STEMS, "time_distributed"):
+                inner = _network_within(open_group(root, name))
+                if inner is not None:
                     result = Match(graph)
                     _match_network(network, "", inner, result)
                     yield f"{path}{name}", result
@@ -226,6 +226,13 @@ def variable_groups(layer: Layer, parameters: Iterable[str]) -> dict[str, list[s
     for parameter in parameters:
         groups.setdefault(layer.variable_group(parameter), []).append(parameter)
     return groups
+
+
+def _network_within(group: Group) -> Group | None:
+    """Return the group of the network that a member is, or that is within its `TimeDistributed`, or None."""
+    paths = ("/layer" * depth for depth in range(MAX_WRAPPING_DEPTH + 1))
+    groups = (_open_path(group, path) for path in paths)
+    return next((inner for inner in groups if inner is not None and recognizes(inner)), None)
 
 
 def _path_within(network: Network) -> str:
