@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Inputs
-from ..graph.budget import check_memory, check_work, node_costs, parameter_bytes
+from ..graph.budget import check_memory, check_work, count_frames, node_costs, parameter_bytes
 from ..kernels import NUMPY, Array, Backend, Step
 from ..layers import Shape
 from ..layers.costs import known
@@ -196,7 +196,7 @@ class Plan:
             needed = self.graph.ancestors(outputs)
             nodes = [node for node in self.graph.nodes.values() if node.name in needed]
             shapes = dict(zip(self.graph.inputs, input_shapes, strict=True))
-            check_work(self.graph.name, node_costs(nodes, shapes))
+            check_work(self.graph.name, node_costs(nodes, shapes), frames=count_frames(input_shapes))
             copied = bytes_of_copies(nodes)
             if len(self._checked) >= MAX_CACHED_KEYS:
                 self._checked.clear()

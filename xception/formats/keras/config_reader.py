@@ -176,8 +176,9 @@ def _is_trainable(described: Mapping[str, Any]) -> bool:
     config = described["config"]
     if not isinstance(config, dict):
         return True
-    within = config["layer"] if described["class_name"] == "TimeDistributed" else None
-    return config.get("trainable", True) is not False and (within is None or _is_trainable(within))
+    if described["class_name"] == "TimeDistributed" and config["layer"]["class_name"] not in NETWORKS:
+        return config.get("trainable", True) is not False and _is_trainable(config["layer"])
+    return config.get("trainable", True) is not False  # a frozen network's layers say so themselves
 
 
 # --- sequential models ----------------------------------------------------------------------
