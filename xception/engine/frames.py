@@ -56,7 +56,7 @@ class FramePlan(Plan):
                 if node.parameters and node.owner == node.name
             }
             nodes = frozenset(node.name for node in part.graph.nodes.values() if node.inputs)
-            plan = make_plan(part.graph, own, backend)
+            plan = (make_plan if part.computes_frames else Plan)(part.graph, own, backend)
             self._parts.append(_PlannedPart(plan, nodes, part.computes_frames))
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -45,6 +45,8 @@ def divide(graph: Graph) -> list[Part]:
     for names in _connected(graph, framed):
         if any(name in framed and _gives_maps(graph.nodes[name]) for name in names):
             with_maps.update(names)
+    if not all(node.output_shape for node in graph.nodes.values()):
+        with_maps.clear()  # one part: a single number for each example cannot be an input of another
     return [
         Part(subgraph(graph, names, with_maps.issuperset(names)), with_maps.issuperset(names))
         for names in _connected(graph, with_maps)
