@@ -14,6 +14,7 @@ from . import (  # noqa: F401, importing them registers their rules
     normalization,
     pooling,
     preprocessing,
+    recurrent,
     reshaping,
 )
 from .propagation import gradients, nodes_between, required_nodes

@@ -33,13 +33,17 @@ from .shapes import array_axes, pair
 from .validation import NestedFloats
 
 if TYPE_CHECKING:
+    from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
+    from .recurrent import GRU, LSTM, RNN, Bidirectional, SimpleRNN
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
     from .time_distributed import TimeDistributed
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
+    "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
+    "recurrent": ("GRU", "LSTM", "RNN", "Bidirectional", "SimpleRNN"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
@@ -59,13 +63,18 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
-    "AveragePooling2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv2D", "Conv2DTranspose",
-    "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input", "Layer", "LayerNormalization",
+    "ACTIVATIONS", "ELU", "GRU", "LSTM", "RNN", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
+    "AveragePooling2D", "BatchNormalization",
+    "Bidirectional",
+    "CenterCrop", "Concatenate", "Conv2D", "Conv2DTranspose",
+    "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten",
+    "GRUCell", "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input",
+    "LSTMCell", "Layer", "LayerNormalization",
     "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
     "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU",
-    "TimeDistributed", "TrainingOnly", "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes",
-    "pair",
+    "Resizing", "SeparableConv2D", "Shape",
+    "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "StackedRNNCells", "Subtract", "ThresholdedReLU",
+    "TimeDistributed", "TrainingOnly",
+    "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip

@@ -239,18 +239,24 @@ class Softmax(Layer):
 # --- the epilogue of convolutions and dense layers: bias and activation ----------------------
 
 
-def check_activation(layer: Any) -> None:
-    """Check the setting `activation`: a name, None for "linear", or a layer without parameters."""
-    value = layer.activation
-    if isinstance(value, Activation):
-        value = value.activation
-    value = "linear" if value is None else value
-    if isinstance(value, Layer):
-        if not isinstance(value, ReLU | LeakyReLU | ELU | ThresholdedReLU) and value != Softmax():
-            raise ValueError(f"a {value.kind} layer cannot be the activation of another layer")
-    elif not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {reprlib.repr(value)}; known are {', '.join(ACTIVATIONS)}")
-    store_setting(layer, "activation", value)
+def check_activation(layer: Any, *names: str) -> None:
+    """Check settings: an activation's name, None for "linear", or a layer without parameters.
+
+    Args:
+        layer: The layer.
+        *names: Names of the settings. By default "activation".
+    """
+    for name in names or ("activation",):
+        value = getattr(layer, name)
+        if isinstance(value, Activation):
+            value = value.activation
+        value = "linear" if value is None else value
+        if isinstance(value, Layer):
+            if not isinstance(value, ReLU | LeakyReLU | ELU | ThresholdedReLU) and value != Softmax():
+                raise ValueError(f"a {value.kind} layer cannot be the activation of another layer")
+        elif not isinstance(value, str) or value not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {reprlib.repr(value)}; known are {', '.join(ACTIVATIONS)}")
+        store_setting(layer, name, value)
 
 
 def bias_parameter(use_bias: bool, units: int) -> dict[str, Parameter]:

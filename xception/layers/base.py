@@ -73,11 +73,13 @@ class Layer:
         identity: Whether the layer returns its input unchanged at inference.
         wraps: Names of the settings that hold other layers, whose parameters are parameters of this
             layer, under a prefix. See `layers.wrapping`.
+        takes_mask: Whether a second input is a mask, which Keras passes as the argument `mask`.
     """
 
     arity: ClassVar[int | None] = 1
     identity: ClassVar[bool] = False
     wraps: ClassVar[tuple[str, ...]] = ()
+    takes_mask: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:

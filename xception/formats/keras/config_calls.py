@@ -96,14 +96,14 @@ def _operands(call: Any) -> Iterator[Any]:
     if isinstance(call, dict) and {"args", "kwargs"} >= set(call):  # Keras 3
         yield from _arguments(call.get("args", []))
         for key, value in (call.get("kwargs") or {}).items():
-            if key not in IGNORED_ARGUMENTS:
+            if key not in IGNORED_ARGUMENTS or (key == "mask" and value is not None):
                 yield from _arguments([value])
         return
     for tensor in _sorted_values(call) if isinstance(call, dict) else call:  # Keras 1 and 2
         name, use, output = tensor[:3]
         yield output if name == "_CONSTANT_VALUE" else Reference((name, _index(use), _index(output)))
         for key, value in (tensor[3] if len(tensor) > 3 else {}).items():
-            if key not in IGNORED_ARGUMENTS:
+            if key not in IGNORED_ARGUMENTS or (key == "mask" and _is_reference(value)):
                 yield Reference((value[0], *map(_index, value[1:3]))) if _is_reference(value) else value
 
 

@@ -18,6 +18,7 @@ from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH, MAX_WRAPP
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
+from .masks import pass_on_masks
 from .operations import is_operation, read_operation
 
 NETWORKS = ("Functional", "Model", "Sequential")  #: the classes of models that are read
@@ -241,6 +242,9 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
         if layer_name in layers:
             raise ValueError(f"has two layers called {layer_name!r}")
         layers[layer_name] = _read_functional_layer(described, layer_name, keras, depth)
+    if keras < 3:
+        descriptions = {_read_name(described): described for described in config["layers"]}
+        pass_on_masks(layers.items(), lambda name, reason: _layer_error(name, descriptions[name], reason))
     outputs = list(read_references(config["output_layers"]))
     inputs = [reference[0] for reference in read_references(config["input_layers"])]
     if not inputs or not outputs:

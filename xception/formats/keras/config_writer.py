@@ -157,6 +157,9 @@ def _describe_calls(network: Network, member: Member, graph: Graph, path: str) -
         if isinstance(layer, Arithmetic):
             if layer.constant is not None:
                 tensors.insert(0 if layer.constant_first else 1, _describe_constant(layer.constant))
+        elif isinstance(layer, Layer) and layer.takes_mask and len(tensors) == 2:
+            yield {"args": tensors[:1], "kwargs": {"mask": tensors[1]}}
+            continue
         elif len(tensors) > 1:
             tensors = [tensors]
         yield {"args": tensors, "kwargs": {}}

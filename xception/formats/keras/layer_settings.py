@@ -62,12 +62,23 @@ IRRELEVANT = frozenset(
     {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
-     "implementation", "zero_output_for_mask"}
+     "implementation", "zero_output_for_mask",
+     # of recurrent layers: for training, or other ways to the same result
+     "dropout", "recurrent_dropout", "unit_forget_bias", "unroll", "use_cudnn", "input_length",
+     "consume_less", "reverse_state_order", "return_state"}
 )  # fmt: skip
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_init")
 
 #: Defaults of settings that some layers of this library do not have. They change nothing.
 WITHOUT_EFFECT = (("groups", 1), ("dilation_rate", [1, 1]), ("dilation_rate", 1), ("depth_multiplier", 1))
+
+#: Settings that change what a layer computes, and what to do about them.
+REFUSED_SETTINGS = {
+    "stateful": "each prediction would begin where the one before ended. Build the same layer with "
+    "stateful=False, set its weights, and save again",
+    "time_major": "sequences are (batch, steps, channels). Build the same layer with time_major=False, set "
+    "its weights, and save again",
+}
 
 KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras",
                  "tensorflow.python.layers", "keras_core")  # fmt: skip
@@ -113,12 +124,16 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
             settings[key] = unwrap_array(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
+        elif value and key in REFUSED_SETTINGS:
+            raise ValueError(f"its setting {key} = {value!r} is not supported: {REFUSED_SETTINGS[key]}")
         elif key == "lora_rank" and value:
             raise ValueError("is a dense layer with a LoRA adapter; merge it into the kernel, and save again")
         elif value and (key, value) not in WITHOUT_EFFECT:
             raise ValueError(f"its setting {key} = {value!r} is not supported")
-    if "activation" in settings:
-        settings["activation"] = read_activation(settings["activation"], keras)
+    for key in settings.keys() & {"activation", "recurrent_activation"}:
+        settings[key] = read_activation(settings[key], keras)
+    if keras < 3 and "reset_after" in field_names:
+        settings.setdefault("reset_after", False)  # the only way before Keras 2.1.3
     return layer_class(**settings)
 
 

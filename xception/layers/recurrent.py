@@ -1,0 +1,354 @@
+"""Recurrent layers: a cell, run along a sequence, forward, backward, or both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..kernels import Array
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, States, check_cell
+from .costs import elementwise_cost, known
+from .validation import check_bool, check_choice, store_setting
+from .wrapping import add_prefix, check_layer, select_prefix, wrapped_group
+
+
+class Recurrent(Layer):
+    """Base class of recurrent layers: (steps, c) -> (units,), or the outputs of all steps, (steps, units).
+
+    A second input is a mask (steps,). Where it is 0, a step is skipped: the output and the states stay as
+    they were.
+
+    Attributes:
+        cell: The cell that computes the steps.
+        return_sequences: Whether to return the outputs of all steps, in the order in which they are
+            computed; otherwise only that of the last.
+        go_backwards: Whether to begin with the last step of the input.
+    """
+
+    takes_mask: ClassVar[bool] = True
+    cell: Cell
+    return_sequences: bool
+    go_backwards: bool
+
+    def accepts(self, count: int) -> bool:
+        return count in (1, 2)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
+        return self.cell.parameters(inputs[0])
+
+    def cell_parameters(self, parameters: Parameters) -> Parameters:
+        """Return the arrays of the cell by its own names, from those of the layer."""
+        return parameters
+
+    def variable_group(self, parameter: str) -> str:
+        return "cell"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = self.cell.output_shape(inputs[0])
+        check_mask(*inputs)
+        return shape if self.return_sequences else shape[1:]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        outputs = elementwise_cost(known(self.cell.output_shape(inputs[0])), 1)
+        return self.cell.cost(inputs[0]) + outputs
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return self.run(parameters, inputs)
+
+    def run(self, parameters: Parameters, inputs: tuple[Array, ...], zero: bool = False) -> Array:
+        """Compute the output, as `forward` does.
+
+        Args:
+            parameters: The arrays of the layer.
+            inputs: The sequence (n, steps, …, c), and a mask (n, steps) or not.
+            zero: Whether the output of a skipped step is 0, as it is inside `Bidirectional`.
+        """
+        x, mask = (*inputs, None)[:2]
+        assert x is not None
+        parameters = self.cell_parameters(parameters)
+        projected = self.cell.project(parameters, x)
+        outputs: Array | None = None
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are valid results, as in Keras
+            for position, (_, output, _) in enumerate(self.walk(parameters, projected, mask, zero)):
+                if self.return_sequences:
+                    if outputs is None:
+                        outputs = np.empty((len(x), projected.shape[1], *output.shape[1:]), output.dtype)
+                    outputs[:, position] = output
+                else:
+                    outputs = output
+        assert outputs is not None  # there is at least one step
+        return outputs
+
+    def walk(
+        self, parameters: Parameters, projected: Array, mask: Array | None, zero: bool
+    ) -> Iterator[tuple[int, Array, States]]:
+        """Compute all steps in order.
+
+        Args:
+            parameters: The arrays of the cell.
+            projected: What the cell's gates take from the input, (n, steps, …, gates · units).
+            mask: (n, steps), or None.
+            zero: Whether the output of a skipped step is 0.
+
+        Yields:
+            (number of the step, its output (n, …, units), the states before it).
+        """
+        steps = range(projected.shape[1])
+        states = self.cell.initial_states(projected[:, 0])
+        output = None
+        for step in reversed(steps) if self.go_backwards else steps:
+            new_output, new_states = self.cell.step(parameters, projected[:, step], states)
+            if mask is not None:
+                keep = mask[:, step] != 0
+                before = np.zeros_like(new_output) if zero or output is None else output
+                new_output, new_states = select(keep, (new_output, new_states), (before, states))
+            yield step, new_output, states
+            output, states = new_output, new_states
+
+
+def select(keep: Array, new: Any, old: Any) -> Any:
+    """Return arrays, or nested tuples of arrays, with the examples of `new` where `keep` holds, or of `old`.
+
+    Args:
+        keep: One boolean for each example, (n,).
+        new: An array (n, …), or a nested tuple of arrays.
+        old: The same.
+    """
+    if isinstance(new, tuple):
+        return tuple(select(keep, *pair) for pair in zip(new, old, strict=True))
+    return np.where(keep.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+
+def check_mask(*inputs: Shape) -> None:
+    """Raise ValueError if the second input, if there is one, is not a mask (steps,) for the first."""
+    for mask in inputs[1:]:
+        if len(mask) != 1 or (None not in (mask[0], inputs[0][0]) and mask[0] != inputs[0][0]):
+            raise ValueError(
+                f"takes a mask as its second input, one number for each step, got a shape {mask} for a "
+                f"sequence of shape {inputs[0]}; initial states are not supported"
+            )
+
+
+class _WithOwnCell(Recurrent):
+    """A recurrent layer with the settings of its cell."""
+
+    cell_class: ClassVar[type[Any]]
+
+    def __post_init__(self) -> None:
+        check_bool(self, "return_sequences", "go_backwards")
+        for setting in fields(self.cell_class):
+            store_setting(self, setting.name, getattr(self.cell, setting.name))
+
+    @cached_property
+    def cell(self) -> Cell:  # type: ignore[override]
+        settings = {field.name: getattr(self, field.name) for field in fields(self.cell_class)}
+        cell: Cell = self.cell_class(**settings)
+        return cell
+
+
+@dataclass(frozen=True)
+class SimpleRNN(_WithOwnCell):
+    """Fully connected recurrent layer: (steps, c) -> (units,) or (steps, units). See `SimpleRNNCell`.
+
+    The parameters are `kernel` (c, units), `recurrent_kernel` (units, units) and `bias` (units,).
+
+    Attributes:
+        units: Number of outputs.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        use_bias: Whether to add a bias.
+        return_sequences: Whether to return the outputs of all steps instead of the last one.
+        go_backwards: Whether to begin with the last step.
+    """
+
+    units: int
+    activation: str | Layer = "tanh"
+    use_bias: bool = True
+    return_sequences: bool = False
+    go_backwards: bool = False
+    cell_class: ClassVar[type[Any]] = SimpleRNNCell
+
+
+@dataclass(frozen=True)
+class LSTM(_WithOwnCell):
+    """Long short-term memory: (steps, c) -> (units,) or (steps, units). See `LSTMCell`.
+
+    The parameters are `kernel` (c, 4 · units), `recurrent_kernel` (units, 4 · units) and `bias`
+    (4 · units,), with the gates in the order i, f, g, o.
+
+    Attributes:
+        units: Number of outputs.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        recurrent_activation: The same, for the gates i, f and o.
+        use_bias: Whether to add a bias.
+        return_sequences: Whether to return the outputs of all steps instead of the last one.
+        go_backwards: Whether to begin with the last step.
+    """
+
+    units: int
+    activation: str | Layer = "tanh"
+    recurrent_activation: str | Layer = "sigmoid"
+    use_bias: bool = True
+    return_sequences: bool = False
+    go_backwards: bool = False
+    cell_class: ClassVar[type[Any]] = LSTMCell
+
+
+@dataclass(frozen=True)
+class GRU(_WithOwnCell):
+    """Gated recurrent units: (steps, c) -> (units,) or (steps, units). See `GRUCell`.
+
+    The parameters are `kernel` (c, 3 · units), `recurrent_kernel` (units, 3 · units) and `bias`
+    (2, 3 · units), or (3 · units,) without `reset_after`, with the gates in the order z, r, g.
+
+    Attributes:
+        units: Number of outputs.
+        activation: A name in `ACTIVATIONS`, or an activation layer without parameters.
+        recurrent_activation: The same, for the gates z and r.
+        use_bias: Whether to add a bias.
+        reset_after: Whether r is applied after the product of the state with the recurrent kernel.
+        return_sequences: Whether to return the outputs of all steps instead of the last one.
+        go_backwards: Whether to begin with the last step.
+    """
+
+    units: int
+    activation: str | Layer = "tanh"
+    recurrent_activation: str | Layer = "sigmoid"
+    use_bias: bool = True
+    reset_after: bool = True
+    return_sequences: bool = False
+    go_backwards: bool = False
+    cell_class: ClassVar[type[Any]] = GRUCell
+
+
+@dataclass(frozen=True)
+class RNN(Recurrent):
+    """A cell along a sequence: (steps, c) -> (units,) or (steps, units). The parameters are the cell's.
+
+    Attributes:
+        cell: The cell, or a list of cells that are stacked.
+        return_sequences: Whether to return the outputs of all steps instead of the last one.
+        go_backwards: Whether to begin with the last step.
+    """
+
+    cell: Cell
+    return_sequences: bool = False
+    go_backwards: bool = False
+    wraps: ClassVar[tuple[str, ...]] = ("cell",)
+
+    def __post_init__(self) -> None:
+        check_cell(self, "cell")
+        check_bool(self, "return_sequences", "go_backwards")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
+        return add_prefix("cell", self.cell.parameters(inputs[0]))
+
+    def cell_parameters(self, parameters: Parameters) -> Parameters:
+        return select_prefix("cell", parameters)
+
+    def variable_group(self, parameter: str) -> str:
+        return wrapped_group("cell", self.cell, parameter)
+
+
+@dataclass(frozen=True)
+class Bidirectional(Layer):
+    """A recurrent layer, run along a sequence both ways, with parameters of their own for each way.
+
+    The outputs of the backward layer are reversed, so that those of one step meet, and merged.
+
+    Schuster and Paliwal, "Bidirectional recurrent neural networks" (1997).
+
+    Attributes:
+        layer: The recurrent layer that runs forward.
+        merge_mode: How the outputs are merged: "concat" along the last axis, "sum", "mul", or "ave".
+        backward_layer: The layer that runs backward. None is one with the settings of `layer`.
+    """
+
+    layer: Recurrent
+    merge_mode: Literal["concat", "sum", "mul", "ave"] = "concat"
+    backward_layer: Recurrent | None = None
+    wraps: ClassVar[tuple[str, ...]] = ("layer", "backward_layer")
+    takes_mask: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_layer(self, "layer", Recurrent)
+        if self.backward_layer is None:
+            backward: Any = replace(self.layer, go_backwards=not self.layer.go_backwards)  # type: ignore[type-var]
+            store_setting(self, "backward_layer", backward)
+        check_layer(self, "backward_layer", Recurrent)
+        forward_layer, backward_layer = self.both_layers.values()
+        if forward_layer.return_sequences != backward_layer.return_sequences:
+            raise ValueError("layer and backward_layer must have the same return_sequences")
+        if forward_layer.go_backwards == backward_layer.go_backwards:
+            raise ValueError("layer and backward_layer must differ in go_backwards")
+        if self.merge_mode is None:
+            raise ValueError(
+                "its merge_mode is None, which gives two outputs; supported are concat, sum, mul and ave"
+            )
+        check_choice(self, "merge_mode", ("concat", "sum", "mul", "ave"))
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether the outputs of all steps are returned."""
+        return self.layer.return_sequences
+
+    @property
+    def both_layers(self) -> dict[str, Recurrent]:
+        """The two layers, by the prefix of their parameters."""
+        assert self.backward_layer is not None
+        return {"forward_layer": self.layer, "backward_layer": self.backward_layer}
+
+    def accepts(self, count: int) -> bool:
+        return count in (1, 2)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
+        parameters: dict[str, Parameter] = {}
+        for prefix, layer in self.both_layers.items():
+            parameters |= add_prefix(prefix, layer.parameters(*inputs))
+        return parameters
+
+    def variable_group(self, parameter: str) -> str:
+        prefix = parameter.partition("/")[0]
+        return wrapped_group(prefix, self.both_layers[prefix], parameter)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        forward, backward = (layer.output_shape(*inputs) for layer in self.both_layers.values())
+        if self.merge_mode == "concat":
+            return (*forward[:-1], (forward[-1] or 0) + (backward[-1] or 0))
+        if forward != backward:
+            raise ValueError(f"cannot merge outputs of shapes {forward} and {backward} by {self.merge_mode}")
+        return forward
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        forward, backward = (layer.cost(*inputs) for layer in self.both_layers.values())
+        return forward + backward + elementwise_cost(known(self.output_shape(*inputs)), 1)
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        forward, backward = self.both_outputs(parameters, *inputs)
+        if self.merge_mode == "concat":
+            return np.concatenate([forward, backward], axis=-1)
+        if self.merge_mode == "mul":
+            return forward * backward
+        total = forward + backward
+        return total / 2 if self.merge_mode == "ave" else total
+
+    def both_outputs(self, parameters: Parameters, *inputs: Array) -> tuple[Array, Array]:
+        """Return the outputs of the two layers, those of the backward layer reversed.
+
+        Args:
+            parameters: The arrays of this layer.
+            *inputs: The sequence, and a mask or not.
+        """
+        forward, backward = (
+            layer.run(select_prefix(prefix, parameters), inputs, zero=True)
+            for prefix, layer in self.both_layers.items()
+        )
+        return forward, self.reverse(backward)
+
+    def reverse(self, y: Array) -> Array:
+        """Reverse the steps of an output of the backward layer."""
+        return y[:, ::-1] if self.layer.return_sequences else y
