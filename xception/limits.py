@@ -25,8 +25,8 @@ class Limits:
 
     Attributes:
         max_memory_bytes: A model's weights and the working memory of a prediction together, in bytes.
-        max_operations: The work for one image, in floating-point operations of a matrix product. Slower
-            operations count as several, by measured cost.
+        max_operations: The work for one image, or one frame of a video, in floating-point operations of
+            a matrix product. Slower operations count as several, by measured cost.
         max_pixels: Pixels of one photograph.
     """
 
@@ -68,7 +68,7 @@ def set_limits(
     Args:
         max_memory_bytes: Bytes of a model's weights and of the working memory of a prediction together.
             None: unchanged.
-        max_operations: Floating-point operations for one image. None: unchanged.
+        max_operations: Floating-point operations for one image, or one frame of a video. None: unchanged.
         max_pixels: Pixels of one photograph. None: unchanged.
 
     Raises:

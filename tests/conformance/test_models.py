@@ -72,7 +72,7 @@ def make_case(name, keras, folder):
         assert np.abs(y[0] - y[1]).max() > 0.01
         assert y.std() > 0.01
         assert y.max() < 0.999 or y.max() > 1
-    return Case(model, folder, x, outputs, model.get_weights())
+    return Case(model, folder, x, outputs, weights_of(model))
 
 
 def build(keras, name, policy=None):
@@ -194,6 +194,16 @@ def layer_names(model):
     return [layer.name for layer in model.layers if "OpLambda" not in type(layer).__name__]
 
 
+def weights_of(layer):
+    """Return the arrays of a model or layer of Keras, layer by layer.
+
+    Of a network within `TimeDistributed`, `get_weights` of Keras 2 lists trainable ones first.
+    """
+    if hasattr(layer, "layers"):
+        return [array for inner in layer.layers for array in weights_of(inner)]
+    return weights_of(layer.layer) if type(layer).__name__ == "TimeDistributed" else layer.get_weights()
+
+
 def set_zeros(model):
     model.set_weights([np.zeros_like(array) for array in model.get_weights()])
 
@@ -211,7 +221,7 @@ def test_load_model_reads_keras_models(case, file):
     assert ours.count_params() == case.model.count_params()
     for name in layer_names(ours):
         layer, theirs = ours.get_layer(name), case.model.get_layer(name)
-        assert_equal(layer.get_weights(), theirs.get_weights())
+        assert_equal(layer.get_weights(), weights_of(theirs))
         assert not theirs.weights or layer.trainable == theirs.trainable, name
 
 
@@ -229,7 +239,7 @@ def test_load_weights_reads_keras_files(case, ours):
 
 def test_keras_3_loads_saved_models(case, ours, returned):
     assert_close(compute_outputs(returned, case.x), case.outputs)
-    assert_equal(returned.get_weights(), case.weights)
+    assert_equal(weights_of(returned), case.weights)
     assert layer_names(returned) == layer_names(ours)
 
 
@@ -239,7 +249,7 @@ def test_keras_loads_saved_weights(case, ours, returned, file):
     for model in (case.model, returned):
         set_zeros(model)
         model.load_weights(case.folder / file)
-        assert_equal(model.get_weights(), case.weights)
+        assert_equal(weights_of(model), case.weights)
 
 
 # --- partial loading ------------------------------------------------------------------------

@@ -310,6 +310,49 @@ def segmentation(keras):
     return keras.Model(backbone.input, layers.Conv2D(4, 1, activation="softmax")(x))
 
 
+# --- video ----------------------------------------------------------------------------------
+
+
+@builder()
+def video(keras):
+    """A frozen base for every frame, then layers for every frame and for all."""
+    layers = keras.layers
+    maps = base(keras)
+    backbone = keras.Model(maps.input, layers.GlobalAveragePooling2D()(maps.output), name="backbone")
+    backbone.trainable = False
+    frames = keras.Input((3, *SHAPE))
+    x = layers.TimeDistributed(backbone)(frames)
+    x = layers.TimeDistributed(layers.Dense(6, activation="relu"))(x)
+    x = layers.Dropout(0.5)(layers.Flatten()(x))
+    return keras.Model(frames, layers.Dense(CLASSES, activation="softmax")(x))
+
+
+@builder(inputs=("pixels",))
+def video_of_any_length(keras):
+    """Layers, and a network without an input layer, for every frame. The base is partly frozen."""
+    layers = keras.layers
+    each = layers.TimeDistributed
+    head = keras.Sequential([layers.DepthwiseConv2D(2), layers.GlobalMaxPooling2D()])
+    sequence = [
+        layers.InputLayer((None, *SHAPE)), each(scaling(keras)), each(layers.Conv2D(3, 3, strides=2)),
+        each(layers.BatchNormalization()), each(freeze(base(keras, (19, 23, 3)), except_last=9)),
+        each(layers.DepthwiseConv2D(1), name="depthwise"), each(head), each(layers.Dropout(0.1)),
+        each(layers.Dense(4)),
+    ]  # fmt: skip
+    return keras.Sequential(sequence)
+
+
+@builder(inputs=("scaled", "scaled"))
+def two_videos_of_clips(keras):
+    """The frames of several clips; both videos are computed by one layer."""
+    layers = keras.layers
+    each = layers.TimeDistributed(layers.TimeDistributed(base(keras)), name="each")
+    flat = layers.TimeDistributed(layers.TimeDistributed(layers.Flatten()))
+    videos = [keras.Input((2, 2, *SHAPE)), keras.Input((2, 2, *SHAPE))]
+    ends = [layers.Flatten()(flat(each(video))) for video in videos]
+    return keras.Model(videos, layers.Dense(CLASSES, activation="softmax")(layers.concatenate(ends)))
+
+
 # --- several inputs and outputs -------------------------------------------------------------
 
 

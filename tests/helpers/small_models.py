@@ -1,5 +1,7 @@
 """Small models of every kind that people build around Xception."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from xception import Model
@@ -13,12 +15,14 @@ from xception.layers import (
     Conv2D,
     Dense,
     Dropout,
+    Flatten,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     Input,
     MaxPooling2D,
     Rescaling,
     SeparableConv2D,
+    TimeDistributed,
     TrainingOnly,
 )
 
@@ -113,6 +117,29 @@ def siamese():
     )  # fmt: skip
 
 
+def video():
+    """A network and layers for every frame; a plain sum of frames besides them; one network used twice."""
+    each = replace(base("per_frame"), frame_axes=1)
+    clips = row(
+        "per_clip", ("per_clip_input", Input((2, 12, 12, 3))), ("maps", replace(base("maps"), frame_axes=1)),
+        ("flatten", Flatten()),
+    )  # fmt: skip
+    return wired(
+        "video", ["frames", "clips"], ["classes"],
+        frames=(Input((3, 12, 12, 3)),), clips=(Input((3, 2, 12, 12, 3)),),
+        twice=(Arithmetic("multiply", 2.0), ["frames"]),
+        each=(each, ["frames"], ["twice"]),
+        clip=(replace(clips, frame_axes=1), ["clips"]),
+        shrunk=(TimeDistributed(Conv2D(2, 3, 2)), ["each"]),
+        flat=(TimeDistributed(Flatten()), ["shrunk"]),
+        also=(TimeDistributed(Flatten()), ["each:1"]),
+        all=(Concatenate(), ["flat", "also", "clip"]),
+        dense=(TimeDistributed(Dense(3, "tanh")), ["all"]),
+        together=(Flatten(), ["dense"]),
+        classes=(Dense(4, "softmax"), ["together"]),
+    )  # fmt: skip
+
+
 def two_ends(keys=None):
     """An image and numbers enter; two answers leave. The network within has two outputs."""
     two = wired(
@@ -134,6 +161,7 @@ def two_ends(keys=None):
 
 EVERY = {
     "base": base, "nested": nested, "in_a_row": in_a_row, "nested_twice": nested_twice, "siamese": siamese,
+    "video": video,
     "two_ends": two_ends, "two_ends_by_key": lambda: two_ends(("age", "kind")),
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Xception backbones in models and files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import small_models
@@ -93,3 +95,14 @@ def test_the_backbone_of_a_model_that_does_not_run(classifier, tmp_path):
     text = str(inspection)
     assert "Xception    functional: its backbone equals the ImageNet weights shipped here" in text
     assert "but         its backbone does: xception.Xception(include_top=False, weights=FILE)" in text
+
+
+def test_the_backbone_within_time_distributed(base, tmp_path):
+    each = replace(Network.from_graph(base.graph), frame_axes=1)
+    network = small_models.wired("video", ["x"], ["each"], x=(Input((2, 75, 75, 3)),), each=(each, ["x"]))
+    parameters = {f"each/{name}": arrays for name, arrays in base.parameters.items()}
+    built = xception.Model(flatten(network), parameters, network)
+    assert find_in_model(built.graph, parameters) == [Backbone("each", 234, 0)]
+    for name in ("x.weights.h5", "x.h5"):
+        built.save_weights(tmp_path / name)
+        assert [backbone.arrays for backbone in inspect(tmp_path / name).bases] == [234]

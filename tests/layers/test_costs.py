@@ -90,6 +90,8 @@ CASES = [
     *((layers.Resizing(20, 10, i, antialias=True), MAP) for i in ("nearest", "bilinear", "lanczos3", "area")),
     (layers.Resizing(400, 1, pad_to_aspect_ratio=True), MAP),
     (layers.Resizing(50, 90, crop_to_aspect_ratio=True), MAP),
+    (layers.TimeDistributed(layers.Conv2D(8, 3)), (5, *MAP)),
+    (layers.TimeDistributed(layers.Add()), ((3, *MAP), (3, *MAP))),
     (layers.Resizing(1, 4000), MAP), (layers.Resizing(4000, 1), MAP),
 ]  # fmt: skip
 

@@ -41,3 +41,14 @@ def test_a_network_without_maps():
     net.add(Dense(3), net.add(GlobalAveragePooling2D(), net.add(Input((8, 8, 3)))))
     with pytest.raises(GraphError, match="flat has no maps"):
         last_maps(net)
+
+
+def test_maps_of_frames_are_pooled_over_the_space_of_each():
+    maps = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 6))
+    np.testing.assert_array_equal(pool_maps(maps, "max"), maps.max((2, 3)).reshape(2, 18))
+    assert count_features((3, 4, 5, 6), "max") == 18
+    assert pool_maps(maps, "none").shape == (2, count_features((3, 4, 5, 6), "none")) == (2, 360)
+    built = small_models.model(small_models.video())
+    assert last_maps(built.graph) == "each:1/add"
+    arrays = small_models.entering(built)
+    assert built.features(arrays).shape == (2, 3 * 8)

@@ -1,5 +1,6 @@
 """Validation of input arrays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import small_models
 
 import xception
-from xception.layers import Input
-from xception.models.inputs import image_inputs, own_scaling, scales_pixels
+from xception.layers import Input, Rescaling
+from xception.models.inputs import check_inputs, image_inputs, own_scaling, scales_pixels
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,27 @@ def test_the_input_for_photographs_is_found():
         assert image_inputs(graph) == ["grey"]
         graph.add(Input((8, 8, 3)), name="color")
         assert image_inputs(graph) == ["color"]
+
+
+def test_a_model_for_videos_says_what_it_takes():
+    each = replace(small_models.base(), frame_axes=1)
+    scaled = small_models.row("scaled", ("scaled_input", Input((12, 12, 3))), ("scale", Rescaling(1 / 127.5)))
+    frames = (Input((None, 12, 12, 3)),)
+    built = small_models.model(small_models.wired("video", ["x"], ["each"], x=frames, each=(each, ["x"])))
+    with pytest.raises(
+        ValueError, match=r"expected videos of shape \(n, any, 12, 12, 3\), got shape \(2, 12"
+    ):
+        check_inputs(built.graph, np.zeros((2, 12, 12, 3)))
+    with pytest.raises(ValueError, match=r"a single video needs a batch axis: x\[np.newaxis\]"):
+        check_inputs(built.graph, np.zeros((2, 12, 12, 3)))
+    with pytest.warns(UserWarning, match="the videos hold uint8 from 9 to 9"):
+        check_inputs(built.graph, np.full((1, 2, 12, 12, 3), 9, np.uint8))
+    scales = small_models.wired(
+        "video",
+        ["x"],
+        ["each"],
+        x=frames,
+        scale=(replace(scaled, frame_axes=1), ["x"]),
+        each=(each, ["scale"]),
+    )
+    assert own_scaling(small_models.model(scales).graph) == ["scale/scale"]

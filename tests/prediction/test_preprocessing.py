@@ -12,10 +12,12 @@ from xception.layers import (
     Arithmetic,
     Conv2D,
     Dense,
+    Flatten,
     GlobalAveragePooling2D,
     Input,
     Normalization,
     Rescaling,
+    TimeDistributed,
 )
 from xception.prediction.preprocessing import Preprocessor, infer_scaling
 
@@ -102,3 +104,20 @@ def test_photographs_are_resized_with_the_models_filter(examples):
 def test_pixels_as_they_are_draw_no_warning_where_they_are_asked_for(recwarn):
     scores(model(), scaling="none")
     assert not recwarn.list
+
+
+def test_a_model_for_videos_says_how_it_is_called():
+    net = xception.Graph("video")
+    x = net.add(Input((4, 8, 8, 3)))
+    net.add(Dense(2, "softmax"), net.add(Flatten(), net.add(TimeDistributed(Conv2D(2, 3)), x)))
+    message = r"video takes videos \(None, 4, 8, 8, 3\), not photographs: call model.predict\(frames\)"
+    with pytest.raises(ValueError, match=message):
+        xception.predict("photo.jpg", model=xception.Model(net))
+    with pytest.raises(ValueError, match=message):
+        xception.explain("photo.jpg", xception.Model(net))
+
+
+def test_frames_are_scaled_as_images_are():
+    pixels = np.arange(2 * 3 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 3, 4, 5, 3)
+    x = xception.preprocess_input(pixels)
+    np.testing.assert_array_equal(x[1, 2], xception.preprocess_input(pixels[1, 2]))

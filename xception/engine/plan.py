@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from ..graph import Graph, GraphParameters, Inputs
-from ..graph.budget import check_memory, check_work, node_costs, parameter_bytes
+from ..graph.budget import check_memory, check_work, count_frames, node_costs, parameter_bytes
 from ..kernels import NUMPY, Array, Backend, Step
 from ..layers import Shape
 from ..layers.costs import known
@@ -82,7 +82,7 @@ class Plan:
     def __reduce__(self) -> tuple[object, ...]:
         return Plan, (self.graph, self.parameters, self.backend)
 
-    def run(self, x: Inputs, outputs: Iterable[str] | None = None) -> dict[str, Array]:
+    def run(self, x: Inputs, outputs: Iterable[str] | None = None, held_bytes: int = 0) -> dict[str, Array]:
         """Compute activations.
 
         Nodes that the outputs do not depend on are not computed. A batch of at least as many examples
@@ -91,6 +91,7 @@ class Plan:
         Args:
             x: The input, float32 (n, ...). For several inputs, a mapping from their names to arrays.
             outputs: Names of the nodes whose activations are returned. By default the graph's outputs.
+            held_bytes: Memory that the caller holds meanwhile, which counts against the limit.
 
         Returns:
             The activations by node, float32 (n, ...).
@@ -104,7 +105,7 @@ class Plan:
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)
         with acquire_team() as team:
-            schedules = self._prepare(names, input_shapes, count, team.size)
+            schedules = self._prepare(names, input_shapes, count, team.size, held_bytes)
             y = {name: np.empty((count, *known(shapes[name])), np.float32) for name in names}
             try:
                 if len(schedules) == 1:
@@ -163,6 +164,10 @@ class Plan:
         """Bytes that the cached schedules have reserved for activations."""
         return sum(each.buffers.reserved for cached in self._schedules.values() for each in cached.schedules)
 
+    def release(self) -> None:
+        """Drop the cached schedules, and with them the memory that they have reserved."""
+        self._schedules.clear()
+
     def examples_at_once(self, outputs: Iterable[str], input_shapes: InputShapes, requested: int) -> int:
         """Return how many examples a batch may have, so that inputs and results take little of the memory.
 
@@ -179,7 +184,7 @@ class Plan:
         available = get_limits().max_memory_bytes // BATCH_SHARE
         return max(1, min(requested, available // (4 * max(elements, 1))))
 
-    def _check_work(self, outputs: tuple[str, ...], input_shapes: InputShapes) -> int:
+    def check_work(self, outputs: tuple[str, ...], input_shapes: InputShapes) -> int:
         """Check the work for an example of these shapes; return the bytes that fusion copies of weights.
 
         Raises:
@@ -191,7 +196,7 @@ class Plan:
             needed = self.graph.ancestors(outputs)
             nodes = [node for node in self.graph.nodes.values() if node.name in needed]
             shapes = dict(zip(self.graph.inputs, input_shapes, strict=True))
-            check_work(self.graph.name, node_costs(nodes, shapes))
+            check_work(self.graph.name, node_costs(nodes, shapes), frames=count_frames(input_shapes))
             copied = bytes_of_copies(nodes)
             if len(self._checked) >= MAX_CACHED_KEYS:
                 self._checked.clear()
@@ -199,7 +204,7 @@ class Plan:
         return copied
 
     def _prepare(
-        self, outputs: tuple[str, ...], input_shapes: InputShapes, count: int, threads: int
+        self, outputs: tuple[str, ...], input_shapes: InputShapes, count: int, threads: int, held_bytes: int
     ) -> list[Schedule]:
         """Return the schedules for a batch: one for each thread, or a single one that threads share.
 
@@ -211,7 +216,7 @@ class Plan:
         """
         shapes = self.shapes(*input_shapes)
         elements = sum(math.prod(known(shapes[name])) for name in outputs) + sum(map(math.prod, input_shapes))
-        fixed = self._parameter_bytes + self._check_work(outputs, input_shapes)
+        fixed = held_bytes + self._parameter_bytes + self.check_work(outputs, input_shapes)
         fixed += 4 * count * elements  # inputs and results
         available = get_limits().max_memory_bytes - fixed
         if count >= threads:

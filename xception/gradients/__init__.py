@@ -12,6 +12,7 @@ from . import (  # noqa: F401, importing them registers their rules
     convolutional,
     core,
     einsum,
+    frames,
     merging,
     normalization,
     one_dimensional,

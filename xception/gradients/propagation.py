@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import GraphError, NoGradientError
 from ..graph import Graph, GraphParameters, Node
-from ..graph.budget import NodeCost, check_memory, check_work, parameter_bytes
+from ..graph.budget import NodeCost, check_memory, check_work, count_frames, parameter_bytes
 from ..kernels import Array
 from ..layers import Cost
 from ..layers.costs import known
@@ -106,7 +106,8 @@ def check_propagation(
                 node, known(node.layer.output_shape(*sources)), Cost(3 * cost.operations, 4 * cost.elements)
             )
         )
-    check_work(graph.name, costs)
+    inputs = [values[name].shape[1:] for name in graph.inputs if name in values]
+    check_work(graph.name, costs, frames=count_frames(inputs))
     kept = sum(array.nbytes for array in values.values())
     largest = max((each.cost.elements for each in costs), default=0)
     per_element = max((len(array) * array.itemsize for array in values.values()), default=0)

@@ -29,6 +29,9 @@ HOPELESS = 10**18
 #: Work of an explanation by many forward passes over the limit on the work of one. Its progress is shown.
 #: Occlusion takes 100 passes of Xception at 299×299, which is 4.5 times the default limit.
 MAX_PASSES_WORK = 20
+#: Frames of a video of which each may take as much work as an image. Bounds the work for an input that
+#: calls every pixel a frame.
+MAX_FRAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,17 @@ def node_costs(nodes: Iterable[Node], input_shapes: Mapping[str, Sizes]) -> list
     return costs
 
 
-def check_work(name: str, costs: Sequence[NodeCost], passes: int = 1) -> None:
+def count_frames(input_shapes: Iterable[Sizes]) -> int:
+    """Return how many frames the longest video has among inputs of these shapes, from 1 to MAX_FRAMES.
+
+    Args:
+        input_shapes: Shapes without the batch axis: (frames, h, w, c) of a video.
+    """
+    frames = max((count(shape[:-3]) for shape in input_shapes if len(shape) > 3), default=1)
+    return max(1, min(frames, MAX_FRAMES))
+
+
+def check_work(name: str, costs: Sequence[NodeCost], passes: int = 1, frames: int = 1) -> None:
     """Check the work for one example against the limit.
 
     Args:
@@ -76,11 +89,13 @@ def check_work(name: str, costs: Sequence[NodeCost], passes: int = 1) -> None:
         costs: The nodes that are computed.
         passes: Number of times that they are computed. If there are several, the limit is
             MAX_PASSES_WORK times as high.
+        frames: Number of frames, if an example is a video. Each may take as much work as an image.
 
     Raises:
         LimitError: It is too much.
     """
     total, limit = sum(each.cost.operations for each in costs), get_limits().max_operations
+    total = -(-total // frames)
     if passes > 1:
         total = -(-total * passes // MAX_PASSES_WORK)
     if total > limit:
@@ -89,8 +104,9 @@ def check_work(name: str, costs: Sequence[NodeCost], passes: int = 1) -> None:
         times = (
             "" if passes == 1 else f"{passes:,} passes, of which the limit counts 1 in {MAX_PASSES_WORK}: "
         )
+        example = "example" if frames == 1 else "frame"
         raise LimitError(
-            f"{name}: {times}takes {total:.2e} operations for one example, most of them in {most.name} "
+            f"{name}: {times}takes {total:.2e} operations for one {example}, most of them in {most.name} "
             f"({most.kind}); the limit is {limit:.2e}. If you trust the model, raise it: "
             f"set_limits(max_operations={total}), --max-operations or XCEPTION_MAX_OPERATIONS"
         )
@@ -144,7 +160,8 @@ def check_evaluation(
     Raises:
         LimitError: It takes too much work or memory.
     """
-    check_work(name, costs)
+    inputs = list(inputs)
+    check_work(name, costs, frames=count_frames(x.shape[1:] for x in inputs))
     readers = Counter(source for each in costs for source in each.node.inputs)
     readers.update(outputs)
     sizes = {each.node.name: count(each.shape) for each in costs}

@@ -1,7 +1,9 @@
 """Flattening of nested networks: from a `Network` to the `Graph` that computes it.
 
 In the graph, layer "block1_conv1" of the nested network "base" is the node "base/block1_conv1", and the
-second use of layer "dense" is the node "dense:1", which shares the parameters of "dense".
+second use of layer "dense" is the node "dense:1", which shares the parameters of "dense". If the network
+is within `TimeDistributed`, each of its nodes is: f(g(x)) for every frame is f for every frame of g for every
+frame.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import GraphError
+from ..layers import Layer
 from .graph import Graph
 from .limits import MAX_CONNECTIONS, MAX_NODES
 from .names import use_name
@@ -41,8 +44,9 @@ class _Flattener:
         self._connections = 0
 
     def add(
-        self, network: Network, path: str, owner_path: str, inputs: list[str] | None, trainable: bool = True
-    ) -> list[str]:
+        self, network: Network, path: str, owner_path: str, inputs: list[str] | None, trainable: bool = True,
+        frame_axes: int = 0,
+    ) -> list[str]:  # fmt: skip
         """Add one use of a network.
 
         Args:
@@ -51,6 +55,7 @@ class _Flattener:
             owner_path: Prefix at the network's first use, whose parameters its later uses share.
             inputs: Nodes that the network reads; None for the outermost network.
             trainable: False if the network is frozen, and with it all its layers.
+            frame_axes: Number of `TimeDistributed` around the network.
 
         Returns:
             The nodes that compute the network's outputs.
@@ -66,13 +71,14 @@ class _Flattener:
             sources = [entries[name]] if name in entries else [_select(outputs, tensor) for tensor in tensors]
             if isinstance(member.layer, Network):
                 outputs[name, number] = self.add(
-                    member.layer, f"{node}/", f"{owner}/", sources, trainable and member.trainable
-                )
+                    member.layer, f"{node}/", f"{owner}/", sources, trainable and member.trainable,
+                    frame_axes + member.layer.frame_axes,
+                )  # fmt: skip
             else:
                 self._check_connections(len(sources))
                 self._graph.add(
-                    member.layer, *sources, name=node, shares=None if node == owner else owner,
-                    trainable=trainable and member.trainable,
+                    _for_frames(member.layer, frame_axes), *sources, name=node,
+                    shares=None if node == owner else owner, trainable=trainable and member.trainable,
                 )  # fmt: skip
                 outputs[name, number] = [node]
             if len(self._graph.nodes) > MAX_NODES:
@@ -85,6 +91,16 @@ class _Flattener:
             raise GraphError(
                 f"{self._graph.name}: its layers have more than {MAX_CONNECTIONS:,} inputs together"
             )
+
+
+def _for_frames(layer: Layer, frame_axes: int) -> Layer:
+    """Return a layer within so many `TimeDistributed`."""
+    if frame_axes:
+        from ..layers import TimeDistributed
+
+        for _ in range(frame_axes):
+            layer = TimeDistributed(layer)
+    return layer
 
 
 def _select(outputs: Mapping[Use, list[str]], tensor: TensorRef) -> str:

@@ -64,6 +64,8 @@ class Network:
         sequential: Whether it is a `Sequential` model, with its layers in order.
         loose_ends: Class of each layer that no output depends on, by name. They are not members, but a file
             of the network's weights may hold arrays for them.
+        frame_axes: Number of `TimeDistributed` around a nested network, which apply it to every frame of
+            a sequence. Its own shapes are those of one frame.
     """
 
     name: str
@@ -73,10 +75,13 @@ class Network:
     output_keys: tuple[str, ...] | None = None
     sequential: bool = False
     loose_ends: Mapping[str, str] = field(default_factory=dict)
+    frame_axes: int = 0
 
     @property
     def kind(self) -> str:
-        """Keras's class: "Sequential" or "Functional"."""
+        """Keras's class: "Sequential" or "Functional"; "TimeDistributed" if that is around it."""
+        if self.frame_axes:
+            return "TimeDistributed"
         return "Sequential" if self.sequential else "Functional"
 
     @cached_property

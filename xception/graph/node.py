@@ -45,6 +45,23 @@ class Node:
         """Class name of the layer, as Keras writes it: "SeparableConv2D"."""
         return self.layer.kind
 
+    @property
+    def computes_frames(self) -> bool:
+        """Whether the layer is `TimeDistributed`, which computes every frame of a sequence by itself."""
+        return self.kind == "TimeDistributed"  # its class is imported only where there is one
+
+    @property
+    def frame_layer(self) -> Layer:
+        """The layer that computes one frame, within any `TimeDistributed`; any other layer is itself."""
+        if not self.computes_frames:
+            return self.layer
+        from ..layers import TimeDistributed
+
+        layer = self.layer
+        while isinstance(layer, TimeDistributed):
+            layer = layer.layer
+        return layer
+
     def count_params(self, trainable: bool | None = None) -> int:
         """Return the number of elements of the node's parameters.
 

@@ -109,8 +109,9 @@ def _find_nodes(graph: Graph) -> Iterator[dict[str, Node]]:
 
 def _is_same_layer(node: Node, expected: Node) -> bool:
     settings = ("strides", "padding", "activation")
-    return (node.kind, node.parameters) == (expected.kind, expected.parameters) and all(
-        getattr(node.layer, name, None) == getattr(expected.layer, name, None) for name in settings
+    layer = node.frame_layer  # a video model applies a backbone to every frame
+    return (layer.kind, node.parameters) == (expected.kind, expected.parameters) and all(
+        getattr(layer, name, None) == getattr(expected.layer, name, None) for name in settings
     )
 
 

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .recurrent import GRU, LSTM, RNN, SimpleRNN
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
     from .stacked_cells import StackedRNNCells
+    from .time_distributed import TimeDistributed
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
@@ -88,6 +89,7 @@ _LAZY = {
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
     "stacked_cells": ("StackedRNNCells",),
+    "time_distributed": ("TimeDistributed",),
 }  # fmt: skip
 
 
@@ -114,7 +116,7 @@ __all__ = [
     "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "Normalization", "PReLU", "Parameter",
     "Parameters", "Permute", "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing",
     "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax",
-    "StackedRNNCells", "StochasticDepth", "Subtract", "ThresholdedReLU", "TrainingOnly",
+    "StackedRNNCells", "StochasticDepth", "Subtract", "ThresholdedReLU", "TimeDistributed", "TrainingOnly",
     "UnitNormalization", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "array_axes",
     "pair",
 ]  # fmt: skip

@@ -34,7 +34,8 @@ def run_batches(
     """
     total = len(next(iter(arrays.values())))
     size = plan.examples_at_once(nodes, _shapes(plan, arrays), batch_size)
-    with ProgressBar(total, "image", verbose) as bar:
+    unit = "video" if any(x.ndim == 5 for x in arrays.values()) else "image"
+    with ProgressBar(total, unit, verbose) as bar:
         for start in range(0, max(total, 1), size):  # an empty input gives one empty batch
             part = slice(start, min(start + size, total))
             batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in arrays.items()}

@@ -14,12 +14,12 @@ from ..layers import Shape
 #: Pooling of maps (h, w, c) over space: to (c,), or to (h·w·c,) with "none".
 Pooling = Literal["avg", "max", "min", "sum", "none"]
 
-POOLINGS: dict[Pooling, Callable[[Array], Array]] = {  # (n, h, w, c) -> (n, c) or (n, h·w·c)
-    "avg": lambda maps: maps.mean(axis=(1, 2)),
-    "max": lambda maps: maps.max(axis=(1, 2)),
-    "min": lambda maps: maps.min(axis=(1, 2)),
-    "sum": lambda maps: maps.sum(axis=(1, 2)),
-    "none": lambda maps: maps.reshape(len(maps), -1),
+POOLINGS: dict[Pooling, Callable[[Array], Array]] = {  # (…, h, w, c) -> (…, c), or unchanged
+    "avg": lambda maps: maps.mean(axis=(-3, -2)),
+    "max": lambda maps: maps.max(axis=(-3, -2)),
+    "min": lambda maps: maps.min(axis=(-3, -2)),
+    "sum": lambda maps: maps.sum(axis=(-3, -2)),
+    "none": lambda maps: maps,
 }
 
 
@@ -33,14 +33,15 @@ def pool_maps(activation: Array, pooling: Pooling) -> Array:
     """Return an activation as one row of features per image.
 
     Args:
-        activation: Maps (n, h, w, c), which are pooled; or anything else (n, …), which is flattened.
+        activation: Maps (n, h, w, c), or (n, frames, h, w, c) of every frame, which are pooled and then
+            flattened; or anything else (n, …), which is flattened.
         pooling: One of `POOLINGS`.
 
     Returns:
         (n, features).
     """
-    if activation.ndim == 4:
-        return POOLINGS[pooling](activation)
+    if activation.ndim in (4, 5):
+        activation = POOLINGS[pooling](activation)
     return activation.reshape(len(activation), -1)
 
 
@@ -52,7 +53,9 @@ def count_features(shape: Shape, pooling: Pooling) -> int:
         pooling: One of `POOLINGS`.
     """
     sizes = [int(size) for size in shape if size is not None]
-    return sizes[-1] if len(sizes) == 3 and pooling != "none" else math.prod(sizes)
+    if len(sizes) in (3, 4) and pooling != "none":
+        del sizes[-3:-1]
+    return math.prod(sizes)
 
 
 def last_maps(graph: Graph) -> str:
@@ -64,7 +67,8 @@ def last_maps(graph: Graph) -> str:
     needed = graph.ancestors(graph.outputs)
     for node in reversed(graph.topological_order()):
         computes = bool(node.inputs) and not node.layer.identity
-        gives_maps = len(node.output_shape) == 3 and node.output_shape[:2] != (1, 1)
+        axes, sizes = len(node.output_shape), node.output_shape[-3:-1]
+        gives_maps = axes == (4 if node.computes_frames else 3) and sizes != (1, 1)
         if node.name in needed and computes and gives_maps:
             return node.name
     raise GraphError(f"{graph.name} has no maps (height, width, channels) between its input and its output")

@@ -15,6 +15,8 @@ from ..layers import Arithmetic, Input
 from ..layers.validation import as_int
 
 DEFAULT_BATCH_SIZE = 32  #: images, as in Keras
+#: What an input is, by the number of its axes without the batch axis: (h, w, c), (frames, h, w, c).
+KINDS = {3: "images", 4: "videos"}
 
 
 def check_inputs(graph: Graph, x: Any, stacklevel: int = 3) -> dict[str, Array]:
@@ -75,8 +77,7 @@ def check_batch_size(batch_size: int | None) -> int:
 def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
     """Return the value of one input as an array, checked; see `check_inputs`."""
     shape = graph.nodes[name].output_shape
-    is_image = len(shape) == 3
-    kind = "images" if is_image else "numbers"
+    kind = KINDS.get(len(shape), "numbers")
     sizes = ", ".join("any" if size is None else str(size) for size in shape)
     expected = f"{kind} of shape (n, {sizes})"
     prefix = f"{name}: " if len(graph.inputs) > 1 else ""
@@ -85,7 +86,8 @@ def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
     except (TypeError, ValueError) as error:
         raise type(error)(f"{prefix}{error}") from None
     if array.ndim != len(shape) + 1:
-        hint = "; a single image needs a batch axis: x[np.newaxis]" if is_image and array.ndim == 3 else ""
+        is_single = kind in KINDS.values() and array.ndim == len(shape)
+        hint = f"; a single {kind[:-1]} needs a batch axis: x[np.newaxis]" if is_single else ""
         raise ValueError(f"{prefix}expected {expected}, got shape {array.shape}{hint}")
     if any(fixed is not None and size != fixed for size, fixed in zip(array.shape[1:], shape, strict=True)):
         raise ValueError(f"{prefix}expected {expected}, got shape {array.shape}")
@@ -97,9 +99,9 @@ def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
     if not is_finite:
         raise ValueError(f"{prefix}the {kind} hold numbers that are not finite (NaN or infinity)")
     looks_like_pixels = array.dtype == np.uint8 or (low >= 0 and high > 2)
-    if is_image and looks_like_pixels and not scales_pixels(graph, name):
+    if kind in KINDS.values() and looks_like_pixels and not scales_pixels(graph, name):
         warnings.warn(
-            f"the images hold {array.dtype} from {low} to {high}, but Xception was trained on "
+            f"the {kind} hold {array.dtype} from {low} to {high}, but Xception was trained on "
             "−1…1: did you forget xception.preprocess_input(x)?",
             stacklevel=stacklevel,
         )
@@ -131,7 +133,8 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
     before_training = {name or graph.inputs[0]}
     scaling = []
     for node in graph.nodes.values():  # a topological order
-        scales = isinstance(node.layer, Arithmetic) or node.kind in ("Rescaling", "Normalization")
+        layer = node.frame_layer
+        scales = isinstance(layer, Arithmetic) or layer.kind in ("Rescaling", "Normalization")
         if node.inputs and before_training.issuperset(node.inputs) and (scales or not node.parameters):
             before_training.add(node.name)
             if scales:

@@ -115,9 +115,10 @@ class Model(ModelStructure):
         Args:
             x: Images (n, height, width, 3) of any real dtype, scaled as in training: for Xception to
                 −1…1, as by `preprocess_input`. Pixels 0…255 raise a warning, unless the model scales
-                them itself. For several inputs a list of arrays, or a dict by name.
-            batch_size: Images per batch; None for 32. It does not affect the outputs, and barely the
-                memory used, since each thread computes one image at a time.
+                them itself. A model with `TimeDistributed` takes videos (n, frames, height, width, 3).
+                For several inputs a list of arrays, or a dict by name.
+            batch_size: Images, or videos, per batch; None for 32. It does not affect the outputs, and
+                barely the memory used, since each thread computes one image at a time.
             verbose: Progress bar: "auto" shows one if the call takes long, 0 never, 1 at once.
 
         Returns:
@@ -190,7 +191,8 @@ class Model(ModelStructure):
             layers: One or more names of layers, as for `get_layer`. By default the last layer that
                 gives maps. The features of several layers are concatenated in this order.
             pooling: Pooling of maps (h, w, c): "avg", "max", "min" or "sum" over space gives (c,),
-                "none" keeps (h·w·c,). Vectors (c,) stay as they are.
+                "none" keeps (h·w·c,). Vectors (c,) stay as they are. Of a video, the features of all
+                frames follow each other.
             batch_size: Images per batch; None for 32.
             verbose: Progress bar, as for `predict`.
 

@@ -129,6 +129,10 @@ class ParameterStore:
         for arrays in checked.values():
             for array in arrays.values():
                 array.flags.writeable = False
+        if any(node.computes_frames for node in self.graph.nodes.values()):
+            from ..engine.frames import FramePlan  # imported only where there are frames
+
+            return FramePlan(self.graph, checked)
         return Plan(self.graph, checked)
 
 

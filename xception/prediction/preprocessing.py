@@ -193,6 +193,12 @@ def photograph_input(model: Model) -> str:
     Raises:
         ValueError: There is none.
     """
+    if any(len(model.graph.nodes[name].output_shape) == 4 for name in model.graph.inputs):
+        raise ValueError(
+            f"{model.name} takes videos {model.input_shape}, not photographs: call model.predict(frames) "
+            "with an array (n, frames, height, width, channels), scaled as in training, for example by "
+            "xception.preprocess_input(frames). np.stack makes it of photographs from xception.load_image"
+        )
     names = image_inputs(model.graph)
     if not names:
         raise ValueError(

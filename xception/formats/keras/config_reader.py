@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from ...errors import GraphError, ModelFileError
 from ...graph import Member, Network, TensorRef
 from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, Shape, TrainingOnly
 from ...layers.validation import as_int
-from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
+from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH, MAX_WRAPPING_DEPTH
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
@@ -111,6 +111,15 @@ def _read_member(described: Any, name: str, keras: int, depth: int, place: Place
         return _read_model(described, keras, depth + 1)
     try:
         check_origin(described)
+        frame_axes, within = _look_within(described)
+    except CONFIG_ERRORS as error:
+        raise _layer_error(name, described, summarize_error(error)) from None
+    if within["class_name"] in NETWORKS:
+        try:
+            return replace(_read_model(within, keras, depth + 1), frame_axes=frame_axes)
+        except _ConfigError as error:
+            raise _ConfigError(f"{name}: {error}") from None
+    try:
         config = described["config"]
         if class_name in ("Lambda", "lambda"):
             raise ValueError(explain_lambda(name, config, *place))
@@ -119,6 +128,15 @@ def _read_member(described: Any, name: str, keras: int, depth: int, place: Place
         return read_layer(class_name, config, keras)
     except (*CONFIG_ERRORS, RecursionError) as error:
         raise _layer_error(name, described, summarize_error(error)) from None
+
+
+def _look_within(described: Any) -> tuple[int, Any]:
+    """Return how many `TimeDistributed` are around a layer or network, and its own description."""
+    frame_axes = 0
+    while described["class_name"] == "TimeDistributed" and frame_axes < MAX_WRAPPING_DEPTH:
+        frame_axes, described = frame_axes + 1, described["config"]["layer"]
+        check_origin(described)
+    return frame_axes, described
 
 
 def _layer_error(name: str, described: Mapping[str, Any], reason: str) -> _ConfigError:
@@ -167,7 +185,11 @@ def _check_name(name: Any) -> str:
 
 def _is_trainable(described: Mapping[str, Any]) -> bool:
     config = described["config"]
-    return not isinstance(config, dict) or config.get("trainable", True) is not False
+    if not isinstance(config, dict):
+        return True
+    if described["class_name"] == "TimeDistributed" and config["layer"]["class_name"] not in NETWORKS:
+        return config.get("trainable", True) is not False and _is_trainable(config["layer"])
+    return config.get("trainable", True) is not False  # a frozen network's layers say so themselves
 
 
 # --- sequential models ----------------------------------------------------------------------
@@ -208,7 +230,7 @@ def _read_network_name(described: Mapping[str, Any]) -> str:
 
 def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], config: Any) -> Shape | None:
     """Return the input shape of a sequential model without an input layer, or None if not recorded."""
-    if isinstance(layer, Network):
+    if isinstance(layer, Network) and not layer.frame_axes:
         first = layer.members[layer.inputs[0]].layer
         return first.shape if isinstance(first, Input) else None
     for holder, key in (
@@ -288,9 +310,8 @@ def _read_functional_layer(
     except CONFIG_ERRORS as error:
         raise _layer_error(name, described, summarize_error(error)) from None
     layer = _read_member(described, name, keras, depth, place)
-    differs_in_training = isinstance(layer, Network | BatchNormalization | Dropout | TrainingOnly)
     # Keras 3 writes the argument too, but ignores it in predictions.
-    if keras < 3 and differs_in_training and is_called_in_training(described.get("inbound_nodes")):
+    if keras < 3 and _differs_in_training(layer) and is_called_in_training(described.get("inbound_nodes")):
         raise _layer_error(
             name, described,
             "is called with training=True, so that every prediction uses the statistics of its batch, or "
@@ -307,13 +328,21 @@ def _read_functional_layer(
     return _ReadLayer(layer, uses or [[]], _is_trainable(described))
 
 
+def _differs_in_training(layer: Layer | Network) -> bool:
+    """Return True if a layer, or one within it, computes something else in training than at inference."""
+    if isinstance(layer, Network | BatchNormalization | Dropout | TrainingOnly):
+        return True
+    within = (getattr(layer, name) for name in layer.wraps)
+    return any(isinstance(each, Layer) and _differs_in_training(each) for each in within)
+
+
 def _resolve_uses(
     layers: Mapping[str, _ReadLayer], outputs: list[Reference], keras: int
 ) -> tuple[dict[str, Member], tuple[TensorRef, ...]]:
     """Return members and outputs with the uses of each layer counted from 0."""
     use_counts = {name: len(read.uses) for name, read in layers.items()}
     functional = [
-        name for name, r in layers.items() if isinstance(r.layer, Network) and not r.layer.sequential
+        name for name, r in layers.items() if isinstance(r.layer, Network) and r.layer.kind == "Functional"
     ]
     # Keras 1 and 2 count the building of a nested functional model as its first use. Keras 3 does so
     # only in the list of a model's outputs.

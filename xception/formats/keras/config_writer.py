@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ...graph import Graph
+from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
-from ...layers import Arithmetic, Input, Layer, Shape, TrainingOnly
+from ...layers import Arithmetic, Identity, Input, Layer, Shape, TrainingOnly
 from ...version import __version__
 
 #: The version of Keras whose configs these are.
@@ -91,6 +92,8 @@ def _describe_model(network: Network, graph: Graph, path: str) -> dict[str, Any]
 
 def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
     layer = member.layer
+    if isinstance(layer, Network) and layer.frame_axes:
+        return _describe_frames(member, layer, graph, path)
     if isinstance(layer, Network):
         described = _describe_model(layer, graph, f"{path}{member.name}/")
         described["config"] |= {"name": keras_name(member.name), "trainable": member.trainable}
@@ -100,11 +103,34 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
             "module": "keras.src.ops.numpy", "class_name": layer.kind,
             "config": {"name": keras_name(member.name)}, "registered_name": layer.kind,
         }  # fmt: skip
+    if any(
+        not getattr(layer, name).accepts(1) for name in layer.wraps if isinstance(getattr(layer, name), Layer)
+    ):
+        raise ValueError(
+            f"{member.name}: {layer.kind} around a layer of several inputs cannot be saved: that of Keras 3 "
+            "takes one"
+        )
     described = _describe_layer(layer)
     described["config"] = {"name": keras_name(member.name), "dtype": "float32"} | described["config"]
     if graph.nodes[f"{path}{member.name}"].parameters:  # some layers without parameters have no such setting
         described["config"]["trainable"] = member.trainable
     return described
+
+
+def _describe_frames(member: Member, network: Network, graph: Graph, path: str) -> dict[str, Any]:
+    """Describe a network within `TimeDistributed`, whose own shapes are those of one frame."""
+    name = f"{path}{member.name}"
+    frame = subgraph(
+        graph, [node for node in graph.nodes if node.startswith((f"{name}/", f"{name}:"))], of_frame=True
+    )
+    inner_name = network.name if network.frame_axes == 1 else "time_distributed"
+    within = Member(member.name, replace(network, frame_axes=network.frame_axes - 1), (), member.trainable)
+    described = _describe_member(within, frame, path)
+    described["config"]["name"] = keras_name(inner_name)
+    return {
+        "module": "keras.layers", "class_name": "TimeDistributed", "registered_name": None,
+        "config": {"name": keras_name(member.name), "trainable": member.trainable, "layer": described},
+    }  # fmt: skip
 
 
 def _describe_layer(layer: Layer) -> dict[str, Any]:
@@ -131,7 +157,8 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, Layer):
-        return _describe_layer(value)
+        # An input that reads another layer changes nothing.
+        return _describe_layer(Identity() if isinstance(value, Input) else value)
     if isinstance(value, tuple):
         return [_as_json(item) for item in value]
     if value == "hard_sigmoid_keras2":
@@ -184,5 +211,5 @@ def _describe_output(network: Network, tensor: TensorRef) -> list[Any]:
     """Return an output with Keras's number of the use: use 0 of a nested functional model is its building."""
     name, use, output = tensor
     layer = network.members[name].layer
-    first_use = 1 if isinstance(layer, Network) and not layer.sequential else 0
+    first_use = 1 if layer.kind == "Functional" else 0
     return [keras_name(name), use + first_use, output]

@@ -39,7 +39,7 @@ def number_of(name: str) -> int:
 
 def kind_of_member(member: Member) -> str:
     """Return the kind of a member, which a stored layer must have too: the stem of its automatic name."""
-    return NETWORK if isinstance(member.layer, Network) else automatic_stem(member.kind)
+    return NETWORK if _is_plain_network(member) else automatic_stem(member.kind)
 
 
 def kind_of_name(name: str) -> str:
@@ -50,9 +50,14 @@ def kind_of_name(name: str) -> str:
 
 def has_automatic_name(member: Member) -> bool:
     """Return True if the name of a member is automatic."""
-    if isinstance(member.layer, Network):
+    if _is_plain_network(member):
         return stem_of(member.name) in NETWORK_STEMS
     return is_automatic(member.name, member.kind)
+
+
+def _is_plain_network(member: Member) -> bool:
+    """Return True for a network that is not within `TimeDistributed`, which names are made of otherwise."""
+    return isinstance(member.layer, Network) and not member.layer.frame_axes
 
 
 def creation_order(members: Mapping[str, Member]) -> list[str]:

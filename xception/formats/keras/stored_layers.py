@@ -59,8 +59,8 @@ class StoredLayer:
                 return dict(zip(names, self.arrays.values(), strict=True))
             return dict(self.arrays)
         arrays = {parameter_name(path): array for path, array in self.arrays.items()}
-        if node.kind.startswith("DepthwiseConv") and "depthwise_kernel" in arrays:  # as Keras 2 calls it
-            arrays["kernel"] = arrays.pop("depthwise_kernel")
+        if "depthwise_kernel" in arrays and "depthwise_kernel" not in node.parameters:
+            arrays["kernel"] = arrays.pop("depthwise_kernel")  # as Keras 2 calls it in DepthwiseConv2D
         if len(arrays) == len(node.parameters) == 1 and re.fullmatch(r"variable(_\d+)?", next(iter(arrays))):
             return dict(zip(node.parameters, arrays.values(), strict=True))  # Keras 3 did not name it
         return arrays

@@ -8,15 +8,16 @@ has `layers` of its own: `layers/functional/layers/…`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from ...errors import ModelFileError
-from ...graph import Graph, GraphParameters, Member, Network, Node
+from ...graph import Graph, GraphParameters, Member, Network
 from ...graph.names import automatic_stem
+from ...layers import Layer
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.file import File, Group, list_entries, open_group
-from ..limits import MAX_SEARCH_DEPTH
+from ..limits import MAX_SEARCH_DEPTH, MAX_WRAPPING_DEPTH
 from ..matching import Match
 from .layer_names import NETWORK_STEMS, number_of, stem_of
 
@@ -71,9 +72,9 @@ def match_nested(network: Network, graph: Graph, file: File) -> Iterator[tuple[s
     for path, holder, depth in queue:  # grows while it is iterated over
         root = _layers_group(holder)
         for name in list_entries(root):
-            if depth < MAX_SEARCH_DEPTH and name.split("_")[0] in NETWORK_STEMS:
-                inner = open_group(root, name)
-                if recognizes(inner):
+            if depth < MAX_SEARCH_DEPTH and stem_of(name) in (*NETWORK_STEMS, "time_distributed"):
+                inner = _network_within(open_group(root, name))
+                if inner is not None:
                     result = Match(graph)
                     _match_network(network, "", inner, result)
                     yield f"{path}{name}", result
@@ -111,13 +112,15 @@ def _match_network(network: Network, prefix: str, holder: Group, result: Match) 
             del unused[key]
             layer = open_group(root, key)
         if isinstance(member.layer, Network):
+            layer = _open_path(layer, _path_within(member.layer))
             if layer is not None:
                 _match_network(member.layer, f"{node_name}/", layer, result)
             else:
                 leaves = (leaf for leaf, _ in member.layer.leaves(f"{node_name}/"))
                 result.missing += [leaf for leaf in leaves if result.graph.nodes[leaf].parameters]
         elif result.graph.nodes[node_name].parameters:
-            stored = _find_parameters(layer, result.graph.nodes[node_name]) if layer is not None else {}
+            parameters = result.graph.nodes[node_name].parameters
+            stored = {} if layer is None else _find_parameters(layer, member.layer, parameters)
             if stored:
                 result.assign(node_name, stored, key)
             else:
@@ -195,10 +198,10 @@ def _layers_group(holder: Group) -> Group | None:
 
 def _has_weights(layer: Group) -> bool:
     """Return True if a layer, or one of the layers inside it, has arrays."""
-    if _find_variables(layer) or _layers_group(layer) is not None:
-        return True
-    inner = (_open_path(layer, path) for path in INNER_GROUPS)
-    return any(_find_variables(group) for group in inner)
+    groups = [layer, *(_open_path(layer, path) for path in INNER_GROUPS)]
+    return any(
+        group is not None and (_find_variables(group) or _layers_group(group) is not None) for group in groups
+    )
 
 
 def _find_variables(layer: Group | None) -> dict[str, StoredArray]:
@@ -210,29 +213,41 @@ def _find_variables(layer: Group | None) -> dict[str, StoredArray]:
     return {key: find_array(group, key) for key in positions}
 
 
-def _find_parameters(layer: Group, node: Node) -> dict[str, StoredArray]:
+def _find_parameters(holder: Group, layer: Layer, parameters: Iterable[str]) -> dict[str, StoredArray]:
     """Return a layer's arrays by parameter name; by position in groups that hold more or fewer."""
-    groups = variable_groups(node)
-    arrays = {} if "" in groups else _find_variables(layer)
-    for path, parameters in groups.items():
-        stored = _find_variables(_open_path(layer, path))
-        in_order = len(stored) == len(parameters)
-        names = parameters if in_order else [f"{path}/{key}" if path else key for key in stored]
+    groups = variable_groups(layer, parameters)
+    arrays = {} if "" in groups else _find_variables(holder)
+    for path, names_in_group in groups.items():
+        stored = _find_variables(_open_path(holder, path))
+        in_order = len(stored) == len(names_in_group)
+        names = names_in_group if in_order else [f"{path}/{key}" if path else key for key in stored]
         arrays |= zip(names, stored.values(), strict=True)
     return arrays
 
 
-def variable_groups(node: Node) -> dict[str, list[str]]:
-    """Return the groups of a node's arrays inside the layer's group: {path: parameters in order}."""
+def variable_groups(layer: Layer, parameters: Iterable[str]) -> dict[str, list[str]]:
+    """Return the groups of a layer's arrays inside its own group: {path: parameters in order}."""
     groups: dict[str, list[str]] = {}
-    for parameter in node.parameters:
-        groups.setdefault(node.layer.variable_group(parameter), []).append(parameter)
+    for parameter in parameters:
+        groups.setdefault(layer.variable_group(parameter), []).append(parameter)
     return groups
+
+
+def _network_within(group: Group) -> Group | None:
+    """Return the group of the network that a member is, or that is within its `TimeDistributed`, or None."""
+    paths = ("/layer" * depth for depth in range(MAX_WRAPPING_DEPTH + 1))
+    groups = (_open_path(group, path) for path in paths)
+    return next((inner for inner in groups if inner is not None and recognizes(inner)), None)
+
+
+def _path_within(network: Network) -> str:
+    """Return the path from the group of a member to that of the network which it is."""
+    return "/layer" * network.frame_axes
 
 
 def _open_path(group: Group | None, path: str) -> Group | None:
     """Return a group inside a group; None if there is none."""
-    for part in path.split("/") if path else ():
+    for part in filter(None, path.split("/")):
         # Keras 2 calls the group of a private layer "_query_dense".
         names = [] if group is None else [name for name in (part, f"_{part}") if name in group.keys()]  # noqa: SIM118
         if group is None or not names:
@@ -263,12 +278,12 @@ def _write_network(
     for key, member in member_groups(network):
         node_name = f"{prefix}{member.name}"
         if isinstance(member.layer, Network):
-            inner = holder.create_group(f"{LAYERS}/{key}")
+            inner = holder.create_group(f"{LAYERS}/{key}{_path_within(member.layer)}")
             _write_network(inner, member.layer, f"{node_name}/", graph, parameters)
             continue
         layer = holder.create_group(f"{LAYERS}/{key}")
         layer.create_group("vars")  # the layer's own variables, even if there are none
-        for path, names in variable_groups(graph.nodes[node_name]).items():
+        for path, names in variable_groups(member.layer, graph.nodes[node_name].parameters).items():
             variables = layer.require_group(f"{path}/vars" if path else "vars")
             for position, parameter in enumerate(names):
                 variables.create_dataset(str(position), data=parameters[node_name][parameter])
