@@ -11,6 +11,7 @@ from . import (  # noqa: F401, importing them registers their rules
     core,
     merging,
     normalization,
+    operations,
     pooling,
     preprocessing,
     reshaping,

@@ -30,14 +30,23 @@ def backward_arithmetic(
 ) -> tuple[Array, ...]:
     with np.errstate(all="ignore"):  # infinity and NaN are valid results, as in Keras
         if layer.operation in UNARY:
-            return (UNARY[layer.operation](dy, *inputs),)
-        parts: tuple[Array, ...] = BINARY[layer.operation](dy, *layer.operands(*inputs))
+            return (UNARY.get(layer.operation, _constant)(dy, *inputs),)
+        parts: tuple[Array, ...] = BINARY.get(layer.operation, _constants)(dy, *layer.operands(*inputs))
     if layer.constant is not None:
         parts = parts[1:] if layer.constant_first else parts[:1]
     return tuple(sum_to_shape(part, x.shape) for part, x in zip(parts, inputs, strict=True))
 
 
-#: dL/dx for y = f(x).
+def _constant(dy: Array, x: Array) -> Array:
+    """Return dL/dx of a function that is constant almost everywhere, such as a comparison."""
+    return np.zeros_like(x)
+
+
+def _constants(dz: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    return np.zeros_like(dz), np.zeros_like(dz)
+
+
+#: dL/dx for y = f(x). All others are constant almost everywhere.
 UNARY = {
     "negative": lambda dy, x: -dy,
     "absolute": lambda dy, x: dy * np.sign(x),
@@ -45,6 +54,12 @@ UNARY = {
     "sqrt": lambda dy, x: dy / (2 * np.sqrt(x)),
     "exp": lambda dy, x: dy * np.exp(x),
     "log": lambda dy, x: dy / x,
+    "rsqrt": lambda dy, x: -dy / (2 * x * np.sqrt(x)),
+    "reciprocal": lambda dy, x: -dy / np.square(x),
+    "expm1": lambda dy, x: dy * np.exp(x),
+    "log1p": lambda dy, x: dy / (1 + x),
+    "sin": lambda dy, x: dy * np.cos(x),
+    "cos": lambda dy, x: -dy * np.sin(x),
 }
 #: (dL/dx, dL/dy) for z = f(x, y). Of two equal operands, the first is the maximum or minimum.
 BINARY = {
@@ -52,7 +67,10 @@ BINARY = {
     "subtract": lambda dz, x, y: (dz, -dz),
     "multiply": lambda dz, x, y: (dz * y, dz * x),
     "divide": lambda dz, x, y: (dz / y, -dz * x / np.square(y)),
-    "floor_divide": lambda dz, x, y: (np.zeros_like(dz), np.zeros_like(dz)),
+    "divide_no_nan": lambda dz, x, y: tuple(
+        np.where(y == 0, 0, part) for part in (dz / y, -dz * x / np.square(y))
+    ),
+    "mod": lambda dz, x, y: (dz, -dz * np.floor(x / y)),
     "power": lambda dz, x, y: (dz * y * np.power(x, y - 1), dz * _safe_log(x) * np.power(x, y)),
     "maximum": lambda dz, x, y: (dz * (x >= y), dz * (x < y)),
     "minimum": lambda dz, x, y: (dz * (x <= y), dz * (x > y)),

@@ -33,16 +33,32 @@ from .shapes import array_axes, pair
 from .validation import NestedFloats
 
 if TYPE_CHECKING:
+    from .axes import ExpandDims, Pad, Repeat, Squeeze, Stack, Tile
+    from .indexing import GetItem, Split, Take
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
+    from .products import Einsum, Matmul
+    from .reductions import Normalize, Reduction
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+    from .selection import Cast, Where
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
+    "axes": ("ExpandDims", "Pad", "Repeat", "Squeeze", "Stack", "Tile"),
+    "indexing": ("GetItem", "Split", "Take"),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
+    "products": ("Einsum", "Matmul"),
+    "reductions": ("Normalize", "Reduction"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
+    "selection": ("Cast", "Where"),
 }  # fmt: skip
+
+#: Operations of `keras.ops`, which Keras has no layers for.
+OPERATIONS = frozenset(
+    {"Arithmetic", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
+                     for name in _LAZY[module])}
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -57,12 +73,14 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
-    "AveragePooling2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv2D", "Conv2DTranspose",
-    "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input", "Layer", "LayerNormalization",
-    "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization",
-    "PReLU", "Parameter", "Parameters", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Subtract", "ThresholdedReLU", "TrainingOnly",
-    "UnitNormalization", "UpSampling2D", "ZeroPadding2D", "array_axes", "pair",
+    "ACTIVATIONS", "ELU", "OPERATIONS", "TRAINING_ONLY", "Activation", "Add", "Arithmetic", "Average",
+    "AveragePooling2D", "BatchNormalization", "Cast", "CenterCrop", "Concatenate", "Conv2D",
+    "Conv2DTranspose", "Cost", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "Einsum",
+    "ExpandDims", "Flatten", "GetItem", "GlobalAveragePooling2D", "GlobalMaxPooling2D",
+    "GroupNormalization", "Identity", "Input", "Layer", "LayerNormalization", "LeakyReLU", "Matmul",
+    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "NestedFloats", "Normalization", "Normalize",
+    "PReLU", "Pad", "Parameter", "Parameters", "Permute", "ReLU", "Reduction", "Repeat", "RepeatVector",
+    "Rescaling", "Reshape", "Resizing", "SeparableConv2D", "Shape", "Sizes", "Softmax", "Split",
+    "Squeeze", "Stack", "Subtract", "Take", "ThresholdedReLU", "Tile", "TrainingOnly",
+    "UnitNormalization", "UpSampling2D", "Where", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip

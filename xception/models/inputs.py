@@ -12,6 +12,7 @@ from ..data.arrays import as_real_array
 from ..graph import Graph
 from ..kernels import Array
 from ..layers import Arithmetic, Input
+from ..layers.core import SCALING
 from ..layers.validation import as_int
 
 DEFAULT_BATCH_SIZE = 32  #: images, as in Keras
@@ -131,7 +132,9 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
     before_training = {name or graph.inputs[0]}
     scaling = []
     for node in graph.nodes.values():  # a topological order
-        scales = isinstance(node.layer, Arithmetic) or node.kind in ("Rescaling", "Normalization")
+        layer = node.layer
+        computes = isinstance(layer, Arithmetic) and layer.operation in SCALING
+        scales = computes or node.kind in ("Rescaling", "Normalization")
         if node.inputs and before_training.issuperset(node.inputs) and (scales or not node.parameters):
             before_training.add(node.name)
             if scales:
