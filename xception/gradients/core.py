@@ -67,8 +67,9 @@ BINARY = {
     "subtract": lambda dz, x, y: (dz, -dz),
     "multiply": lambda dz, x, y: (dz * y, dz * x),
     "divide": lambda dz, x, y: (dz / y, -dz * x / np.square(y)),
-    "divide_no_nan": lambda dz, x, y: tuple(
-        np.where(y == 0, 0, part) for part in (dz / y, -dz * x / np.square(y))
+    "divide_no_nan": lambda dz, x, y: (
+        np.where(y == 0, 0, dz / y),
+        np.where(y == 0, 0, -dz * x / np.square(y)),
     ),
     "mod": lambda dz, x, y: (dz, -dz * np.floor(x / y)),
     "power": lambda dz, x, y: (dz * y * np.power(x, y - 1), dz * _safe_log(x) * np.power(x, y)),

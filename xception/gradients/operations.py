@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..kernels import Array
 from ..layers import (
@@ -94,8 +95,8 @@ def backward_take(layer: Take, parameters: Parameters, dy: Array, x: Array) -> A
     return _sum_by_index(dy, np.asarray(layer.indices), array_axis(layer.axis, x.shape[1:]), x.shape)
 
 
-def _sum_by_index(dy: Array, indices: Array, axis: int, shape: tuple[int, ...]) -> Array:
-    """Sum the elements of `dy` along an axis into an array of this shape, at the indices they were read at."""
+def _sum_by_index(dy: Array, indices: NDArray[np.intp], axis: int, shape: tuple[int, ...]) -> Array:
+    """Sum the elements of `dy` along an axis into an array of this shape, at the indices they come from."""
     dx = np.zeros(shape, dy.dtype)
     np.add.at(np.moveaxis(dx, axis, 0), indices, np.moveaxis(dy, axis, 0))
     return dx

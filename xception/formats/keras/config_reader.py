@@ -18,7 +18,7 @@ from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
-from .operations import is_operation, read_operation
+from .operations import batch_sizes, is_operation, read_operation
 
 NETWORKS = ("Functional", "Model", "Sequential")  #: the classes of models that are read
 
@@ -36,7 +36,7 @@ class _ReadLayer:
 
     layer: Layer | Network
     uses: list[list[Reference]]
-    trainable: bool
+    trainable: bool = True
 
 
 def read_network(config: Mapping[str, Any], keras: int, location: str) -> Network:
@@ -214,12 +214,21 @@ def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], con
 
 def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
     layers: dict[str, _ReadLayer] = {}
+    outputs = list(read_references(config["output_layers"]))
+    operations = _Operations(config["layers"], outputs, keras)
     for described in config["layers"]:
         layer_name = _read_name(described)
-        if layer_name in layers:
+        read = (
+            operations.read(described, layer_name)
+            if layer_name in operations.names
+            else {layer_name: _read_functional_layer(described, layer_name, keras, depth)}
+        )
+        if not layers.keys().isdisjoint(read):
             raise ValueError(f"has two layers called {layer_name!r}")
-        layers[layer_name] = _read_functional_layer(described, layer_name, keras, depth)
-    outputs = list(read_references(config["output_layers"]))
+        layers |= read
+    for each in layers.values():
+        each.uses = [[operations.resolve(tensor) for tensor in use] for use in each.uses]
+    outputs = [operations.resolve(tensor) for tensor in outputs]
     inputs = [reference[0] for reference in read_references(config["input_layers"])]
     if not inputs or not outputs:
         raise ValueError(f"has no {'outputs' if inputs else 'inputs'}")
@@ -234,14 +243,6 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
 
 
 def _read_functional_layer(described: Any, name: str, keras: int, depth: int) -> _ReadLayer:
-    calls = read_calls(described)
-    try:
-        if is_operation(described, calls):
-            (operands,) = calls
-            operation, tensors = read_operation(described, operands, keras)
-            return _ReadLayer(operation, [tensors], trainable=True)
-    except CONFIG_ERRORS as error:
-        raise _layer_error(name, described, summarize_error(error)) from None
     layer = _read_member(described, name, keras, depth)
     differs_in_training = isinstance(layer, Network | BatchNormalization | Dropout | TrainingOnly)
     # Keras 3 writes the argument too, but ignores it in predictions.
@@ -251,8 +252,55 @@ def _read_functional_layer(described: Any, name: str, keras: int, depth: int) ->
             "is called with training=True, so that every prediction uses the statistics of its batch, or "
             "random numbers",
         )  # fmt: skip
-    uses = [[operand for operand in call if isinstance(operand, Reference)] for call in calls]
+    uses = [[operand for operand in call if isinstance(operand, Reference)] for call in read_calls(described)]
     return _ReadLayer(layer, uses or [[]], _is_trainable(described))
+
+
+class _Operations:
+    """The operations of a functional model.
+
+    An operation becomes a layer for each of its outputs that is used, and for each step of its computation.
+    """
+
+    def __init__(self, described_layers: list[Any], outputs: list[Reference], keras: int) -> None:
+        self._keras = keras
+        self._sizes = batch_sizes(described_layers)
+        self.names: set[str] = set()
+        used = set(outputs)
+        for described in described_layers:
+            calls = read_calls(described)
+            used.update(operand for call in calls for operand in call if isinstance(operand, Reference))
+            if is_operation(described, calls):
+                self.names.add(_read_name(described))
+        self._outputs: dict[str, list[int]] = {name: [] for name in self.names}
+        for name, _, output in sorted(used):
+            if name in self.names and output not in self._outputs[name]:
+                self._outputs[name].append(output)
+
+    def resolve(self, tensor: Reference) -> Reference:
+        """Return the tensor of the layer that computes an output of an operation."""
+        name, use, output = tensor
+        return Reference((self._name(name, output), use, 0)) if name in self.names else tensor
+
+    def read(self, described: Any, name: str) -> dict[str, _ReadLayer]:
+        """Return the layers that compute an operation, by name."""
+        layers: dict[str, _ReadLayer] = {}
+        try:
+            for output in self._outputs[name] or [0]:
+                steps, tensors = read_operation(described, self._keras, output, self._sizes)
+                last = self._name(name, output)
+                names = [f"{last}_step_{number}" for number in range(1, len(steps))] + [last]
+                for step_name, layer in zip(names, steps, strict=True):
+                    layers[step_name] = _ReadLayer(layer, [tensors])
+                    tensors = [Reference((step_name, 0, 0))]
+        except CONFIG_ERRORS as error:
+            raise _layer_error(name, described, summarize_error(error)) from None
+        return layers
+
+    def _name(self, name: str, output: int) -> str:
+        """Return the name of the layer that computes an output: that of the operation for the first in use."""
+        outputs = self._outputs[name]
+        return name if not outputs or output == outputs[0] else f"{name}_output_{output}"
 
 
 def _resolve_uses(

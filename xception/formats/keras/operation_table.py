@@ -1,0 +1,446 @@
+"""Table of the operations that are read, with the layers that compute each of them.
+
+Names are in lower case without underscores: "l2normalize" is TensorFlow's `tf.math.l2_normalize`, and
+"expanddims" both Keras's `ExpandDims` and TensorFlow's `tf.expand_dims`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ... import layers
+from ...layers import Activation, Arithmetic, Concatenate, Identity, Layer
+from ...layers.core import BINARY, UNARY
+from ...layers.indexing import MAX_INDICES
+from .config_calls import Reference
+from .layer_settings import read_activation
+from .operation_settings import FLOATS, Settings
+
+#: The layers that compute an operation one after the other, and the tensors that the first of them reads.
+Steps = tuple[list[Layer], list[Reference]]
+Reader = Callable[[Settings], Steps]
+
+#: Other names of operations of `layers.Arithmetic`.
+ARITHMETIC_NAMES = {
+    "addv2": "add", "biasadd": "add", "sub": "subtract", "mul": "multiply", "div": "divide",
+    "truediv": "divide", "truedivide": "divide", "realdiv": "divide", "divnonan": "divide_no_nan",
+    "floordiv": "floor_divide", "floormod": "mod", "pow": "power", "neg": "negative", "abs": "absolute",
+    "rint": "round", "inv": "reciprocal",
+}  # fmt: skip
+ARITHMETIC = {name.replace("_", ""): name for name in (*UNARY, *BINARY)} | ARITHMETIC_NAMES
+#: Operations of `layers.Reduction` by their names, which begin with "reduce_" in TensorFlow.
+REDUCTIONS = {
+    "mean": "mean", "average": "mean", "max": "max", "amax": "max", "min": "min", "amin": "min", "sum": "sum",
+    "prod": "prod", "std": "std", "var": "var", "variance": "var", "any": "any", "all": "all",
+    "logsumexp": "logsumexp", "argmax": "argmax", "argmin": "argmin",
+}  # fmt: skip
+#: What `tf.image.rgb_to_grayscale` weighs the channels with.
+LUMINANCE = ((0.2989,), (0.5870,), (0.1140,))
+FULL = (None, None, None)
+REVERSED = (None, None, -1)
+
+
+# --- elementwise ----------------------------------------------------------------------------
+
+
+def _identity(settings: Settings) -> Steps:
+    return [Identity()], [settings.tensor("x")]
+
+
+def _cast(settings: Settings) -> Steps:
+    dtype = settings.take("dtype", default="float32")
+    return [Identity() if dtype in FLOATS else layers.Cast(dtype)], [settings.tensor("x")]
+
+
+def _arithmetic(settings: Settings) -> Steps:
+    operation = ARITHMETIC[settings.compact]
+    if operation in UNARY:
+        return [Arithmetic(operation)], [settings.tensor("x")]
+    first, second = settings.take("x", "x1"), settings.take("y", "x2", "value", "bias")
+    tensors = [operand for operand in (first, second) if isinstance(operand, Reference)]
+    if not tensors:
+        raise ValueError(f"its operation {settings.name!r} reads no tensor")
+    if len(tensors) == 2:
+        return [Arithmetic(operation)], tensors
+    constant_first = tensors[0] is second
+    constant = settings.constant(first if constant_first else second)
+    return [Arithmetic(operation, constant, constant_first)], tensors
+
+
+def _squared_difference(settings: Settings) -> Steps:
+    settings.compact = "subtract"
+    steps, tensors = _arithmetic(settings)
+    return [*steps, Arithmetic("square")], tensors
+
+
+def _clip(settings: Settings) -> Steps:
+    tensor = settings.tensor("x")
+    bounds = settings.take("x_min", "clip_value_min"), settings.take("x_max", "clip_value_max")
+    low, high = map(settings.constant, bounds)
+    return [Arithmetic("maximum", low), Arithmetic("minimum", high)], [tensor]
+
+
+def _where(settings: Settings) -> Steps:
+    operands = [settings.take("condition"), settings.take("x1", "x"), settings.take("x2", "y")]
+    if not isinstance(operands[0], Reference):
+        raise ValueError("its condition is no tensor")
+    x, y = (None if isinstance(value, Reference) else settings.constant(value) for value in operands[1:])
+    return [layers.Where(x, y)], [value for value in operands if isinstance(value, Reference)]
+
+
+def _activation(settings: Settings) -> Steps:
+    name, tensor = ACTIVATIONS[settings.compact], settings.tensor("x")
+    if name in ("softmax", "log_softmax"):
+        axis = settings.axis("axis", default=-1)
+        if name == "softmax" and axis != -1:
+            return [layers.Softmax(axis)], [tensor]
+        if axis != -1:
+            raise ValueError(f"its operation {settings.name!r} goes along axis {axis}; supported is -1")
+    if name == "leaky_relu":
+        return [layers.LeakyReLU(settings.take("negative_slope", "alpha", default=0.2))], [tensor]
+    if name == "elu":
+        return [layers.ELU(settings.take("alpha", default=1.0))], [tensor]
+    if name == "gelu" and settings.take("approximate", default=settings.keras > 2):
+        raise ValueError("its gelu is the approximation by tanh; supported is approximate=False")
+    return [Activation(read_activation(name, settings.keras))], [tensor]
+
+
+# --- reductions -----------------------------------------------------------------------------
+
+
+def _reduction(settings: Settings) -> Steps:
+    tensor = settings.tensor("x")
+    keepdims = settings.take("keepdims", "keep_dims", default=False)
+    operation = REDUCTIONS[settings.compact]
+    steps: list[Layer] = [layers.Reduction(operation, settings.axis("axis", "dim"), keepdims)]
+    initial = settings.take("initial", default=None)
+    if initial is not None and operation in ("max", "min"):
+        steps.append(Arithmetic(f"{operation}imum", settings.constant(initial)))
+    return steps, [tensor]
+
+
+def _norm(settings: Settings) -> Steps:
+    order, tensor = settings.take("ord", default="euclidean"), settings.tensor("x")
+    axis, keepdims = settings.axis(), settings.take("keepdims", "keep_dims", default=False)
+    if order == "euclidean" or (order == 2 and isinstance(axis, int)):
+        steps = [Arithmetic("square"), layers.Reduction("sum", axis, keepdims), Arithmetic("sqrt")]
+        return steps, [tensor]
+    if order == 1 and isinstance(axis, int):
+        return [Arithmetic("absolute"), layers.Reduction("sum", axis, keepdims)], [tensor]
+    raise ValueError(f"its norm of order {order!r} is not supported; supported are 1 and 2 along one axis")
+
+
+def _normalize(settings: Settings) -> Steps:
+    tensor, axis = settings.tensor("x"), settings.axis("axis", "dim", default=-1)
+    order, epsilon = settings.take("order", default=2), settings.take("epsilon", default=1e-7)
+    return [layers.Normalize(axis, order, epsilon)], [tensor]
+
+
+def _l2_normalize(settings: Settings) -> Steps:
+    tensor, axis = settings.tensor("x"), settings.axis("axis", "dim")
+    epsilon = settings.constant(settings.take("epsilon", default=1e-12))  # of the squared norm
+    return [layers.Normalize(axis, 2, math.sqrt(max(epsilon, 0)))], [tensor]
+
+
+# --- shapes ---------------------------------------------------------------------------------
+
+
+def _reshape(settings: Settings) -> Steps:
+    tensor, shape = settings.tensor("x"), settings.take("newshape", "shape")
+    if not isinstance(shape, list | tuple) or isinstance(shape, Reference) or len(shape) < 2:
+        raise ValueError(f"its new shape {shape!r:.80} has no axis beside that of the batch")
+    batch, *sizes = shape
+    is_batch_size = isinstance(batch, Reference) and batch[0] in settings.sizes
+    if not is_batch_size and batch not in (-1, None):
+        raise ValueError(
+            f"its new shape {shape!r:.80} does not keep the batch axis: the first size should be -1, or the "
+            "batch size of a tensor"
+        )
+    return [layers.Reshape(tuple(-1 if size is None else size for size in sizes))], [tensor]
+
+
+def _flatten(settings: Settings) -> Steps:
+    return [layers.Flatten()], [settings.tensor("x")]
+
+
+def _squeeze(settings: Settings) -> Steps:
+    tensor, axis = settings.tensor("x"), settings.take("axis", "squeeze_dims", default=None)
+    return [layers.Squeeze(axis if axis != [] else None)], [tensor]
+
+
+def _expand_dims(settings: Settings) -> Steps:
+    return [layers.ExpandDims(settings.axis("axis", "dim"))], [settings.tensor("x")]
+
+
+def _transpose(settings: Settings) -> Steps:
+    tensor, axes = settings.tensor("x"), settings.take("axes", "perm", default=None)
+    if not isinstance(axes, list) or axes[:1] != [0]:
+        raise ValueError(
+            f"its transposition {axes!r:.80} moves the batch axis; supported are those that begin with 0"
+        )
+    return [layers.Permute(axes[1:])], [tensor]
+
+
+def _swap_axes(settings: Settings) -> Steps:
+    tensor = settings.tensor("x")
+    ends = settings.take("axis1", "source"), settings.take("axis2", "destination")
+    axes = list(range(tensor.rank or 0))
+    if not all(isinstance(end, int) and -len(axes) <= end < len(axes) for end in ends):
+        raise ValueError(f"its axes {ends!r:.80} are not two axes of its input")
+    a, b = (axes[end] for end in ends)
+    if settings.compact == "swapaxes":
+        axes[a], axes[b] = axes[b], axes[a]
+    else:
+        axes.insert(b, axes.pop(a))
+    if axes[0] != 0:
+        raise ValueError("it moves the batch axis")
+    return [layers.Permute(axes[1:])], [tensor]
+
+
+def _concatenate(settings: Settings) -> Steps:
+    axis, tensors = settings.axis("axis", "concat_dim", default=-1), settings.take("xs", "values")
+    if settings.compact == "concatv2" and isinstance(tensors, list):  # a node: the axis is the last operand
+        axis, tensors = tensors[-1], tensors[:-1]
+    if not isinstance(tensors, list) or not all(isinstance(tensor, Reference) for tensor in tensors):
+        raise ValueError(f"its operation {settings.name!r} joins a constant; supported are tensors")
+    return [Concatenate(axis) if len(tensors) > 1 else Identity()], tensors
+
+
+def _stack(settings: Settings) -> Steps:
+    return [layers.Stack(settings.take("axis", default=0))], settings.tensors("xs", "values")
+
+
+def _add_n(settings: Settings) -> Steps:
+    tensors = settings.tensors("xs", "inputs")
+    return [layers.Add() if len(tensors) > 1 else Identity()], tensors
+
+
+def _tile(settings: Settings) -> Steps:
+    repeats = settings.take("repeats", "multiples")
+    return [layers.Tile(repeats)], [settings.tensor("x")]
+
+
+def _repeat(settings: Settings) -> Steps:
+    repeats = settings.take("repeats")
+    return [layers.Repeat(repeats, settings.axis())], [settings.tensor("x")]
+
+
+def _pad(settings: Settings) -> Steps:
+    tensor, mode = settings.tensor("x"), str(settings.take("mode", default="constant")).lower()
+    constant = settings.constant(settings.take("constant_values", default=0))
+    pad = layers.Pad(settings.take("pad_width", "paddings"), mode, constant)  # type: ignore[arg-type]
+    if (pad.mode, pad.constant) == ("constant", 0) and len(pad.pad_width) == 4 and not any(pad.pad_width[3]):
+        return [layers.ZeroPadding2D(pad.pad_width[1:3])], [tensor]  # type: ignore[arg-type]
+    return [pad], [tensor]
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+def _get_item(settings: Settings) -> Steps:
+    tensor, key = settings.tensor("x"), settings.take("key", "slice_spec")
+    return [layers.GetItem(tuple(map(_index, key if isinstance(key, list) else [key])))], [tensor]
+
+
+def _index(value: Any) -> Any:
+    """Return an index as `layers.GetItem` takes it."""
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "__ellipsis__":
+        return "..."
+    value = value.get("config", value)
+    return value["start"], value["stop"], value["step"]
+
+
+def _slice(settings: Settings) -> Steps:
+    tensor, begin, size = settings.tensor("x"), settings.take("begin"), settings.take("size")
+    if not isinstance(begin, list) or not isinstance(size, list) or len(begin) != len(size):
+        raise ValueError("its slice should have a start and a size for each axis")
+    key = [
+        (start, None if count == -1 else start + count, None)
+        for start, count in zip(begin, size, strict=True)
+    ]
+    return [layers.GetItem(tuple(key))], [tensor]
+
+
+def _axis_key(axis: int, index: Any) -> tuple[Any, ...]:
+    """Return the key that applies an index to one axis, and takes all others whole."""
+    return (*[FULL] * axis, index) if axis >= 0 else ("...", index, *[FULL] * (-axis - 1))
+
+
+def _as_axes(axis: Any) -> list[int]:
+    axes = axis if isinstance(axis, list) else [axis]
+    if not all(isinstance(each, int) and abs(each) < MAX_INDICES for each in axes):
+        raise ValueError(f"its axis {axis!r:.80} should be an integer, or several")
+    return axes
+
+
+def _flip(settings: Settings) -> Steps:
+    tensor = settings.tensor("x")
+    fixed = {"flipleftright": 2, "flipupdown": 1}.get(settings.compact)
+    axes = _as_axes(settings.axis() if fixed is None else fixed)
+    return [layers.GetItem(_axis_key(axis, REVERSED)) for axis in axes], [tensor]
+
+
+def _take(settings: Settings) -> Steps:
+    tensor, indices, axis = settings.tensor("x"), settings.take("indices"), settings.axis()
+    if isinstance(indices, int):
+        return [layers.GetItem(_axis_key(_as_axes(axis)[0], indices))], [tensor]
+    return [layers.Take(indices, axis)], [tensor]
+
+
+def _split(settings: Settings) -> Steps:
+    tensor, axis = settings.tensor("x"), settings.take("axis", default=0)
+    sections = settings.take("indices_or_sections", "num_or_size_splits")
+    settings.take("num", default=None)
+    if settings.keras < 3 and isinstance(sections, list):  # sizes, of which one may be -1
+        if any(not isinstance(size, int) for size in sections) or -1 in sections[:-1]:
+            raise ValueError(f"its sections {sections!r:.80} should be sizes")
+        sections = [sum(sections[:i]) for i in range(1, len(sections))]
+    return [layers.Split(sections, axis, settings.output)], [tensor]
+
+
+def _unstack(settings: Settings) -> Steps:
+    tensor, (axis, *_) = settings.tensor("x"), _as_axes(settings.take("axis", default=0))
+    settings.take("num", default=None)
+    return [layers.GetItem(_axis_key(axis, settings.output))], [tensor]
+
+
+# --- products and images --------------------------------------------------------------------
+
+
+def _matmul(settings: Settings) -> Steps:
+    a, b = settings.take("x1", "a"), settings.take("x2", "b")
+    transposed = settings.take("transpose_a", default=False), settings.take("transpose_b", default=False)
+    return _product(settings, a, b, *transposed)
+
+
+def _product(settings: Settings, a: Any, b: Any, *transposed: bool) -> Steps:
+    tensors = [operand for operand in (a, b) if isinstance(operand, Reference)]
+    if len(tensors) == 2:
+        return [layers.Matmul(None, False, *transposed)], tensors
+    if not tensors:
+        raise ValueError(f"its operation {settings.name!r} reads no tensor")
+    constant_first = tensors[0] is b
+    return [
+        layers.Matmul(settings.constant(a if constant_first else b), constant_first, *transposed)
+    ], tensors
+
+
+def _dot(settings: Settings) -> Steps:
+    a, b = settings.take("x1", "a"), settings.take("x2", "b")
+    if settings.take("axes", default=1) not in (1, [[-1], [0]], [-1, 0]) or isinstance(b, Reference):
+        raise ValueError(
+            f"its operation {settings.name!r} is supported with a constant matrix as its second operand"
+        )
+    return _product(settings, a, b)
+
+
+#: Products of stacks of matrices as Keras writes them: see `operation_writer`.
+MATMUL_EQUATIONS = {
+    f"...{a},...{b}->...ik": (a == "ji", b == "kj") for a in ("ij", "ji") for b in ("jk", "kj")
+}  # fmt: skip
+
+
+def _einsum(settings: Settings) -> Steps:
+    equation, operands = (
+        settings.take("subscripts", "equation"),
+        settings.take("operands", "inputs", default=None),
+    )
+    if not operands:
+        raise ValueError("the operands of its einsum are not in the file: Keras 2 does not write them")
+    if equation in MATMUL_EQUATIONS and len(operands) == 2:
+        return _product(settings, *operands, *MATMUL_EQUATIONS[equation])
+    if not all(isinstance(operand, Reference) for operand in operands):
+        raise ValueError("its einsum reads a constant; supported are tensors")
+    return [layers.Einsum(equation)], operands
+
+
+def _to_rgb(settings: Settings) -> Steps:
+    return [Concatenate(-1)], [settings.tensor("x")] * 3
+
+
+def _to_grayscale(settings: Settings) -> Steps:
+    return [layers.Matmul(LUMINANCE)], [settings.tensor("x")]
+
+
+def _resize(settings: Settings) -> Steps:
+    tensor, size = settings.tensor("x"), settings.take("size")
+    if isinstance(size, Reference) or not isinstance(size, list) or len(size) != 2:
+        raise ValueError(f"its size {size!r:.80} should be two integers")
+    names = (
+        "crop_to_aspect_ratio",
+        "pad_to_aspect_ratio",
+        "fill_mode",
+        "fill_value",
+        "antialias",
+        "data_format",
+    )
+    given = {name: settings.take(name, default=None) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    method = settings.take("interpolation", "method", default="bilinear")
+    return [layers.Resizing(*size, interpolation=method, **given)], [tensor]
+
+
+def _pool(settings: Settings) -> Steps:
+    tensor, size = settings.tensor("x"), _window(settings.take("pool_size", "ksize"))
+    strides, padding = (
+        _window(settings.take("strides", default=size)),
+        settings.take("padding", default="valid"),
+    )
+    kind = layers.MaxPooling2D if settings.compact.startswith("max") else layers.AveragePooling2D
+    return [kind(size, strides, str(padding).lower())], [tensor]  # type: ignore[arg-type]
+
+
+def _window(size: Any) -> Any:
+    return size[1:3] if isinstance(size, list) and len(size) == 4 else size
+
+
+# --- the table ------------------------------------------------------------------------------
+
+#: Activation functions, by their names without underscores.
+ACTIVATIONS = {
+    name.replace("_", ""): name for name in layers.ACTIVATIONS if name not in ("linear", "exponential")
+}
+
+#: For each operation: the names of its positional arguments, and the function that reads it.
+OPERATIONS: dict[str, tuple[tuple[str, ...], Reader]] = {
+    **dict.fromkeys(("identity", "stopgradient", "converttotensor", "copy"), (("x",), _identity)),
+    "cast": (("x",), _cast),
+    **dict.fromkeys(ARITHMETIC, (("x", "y"), _arithmetic)),
+    "squareddifference": (("x", "y"), _squared_difference),
+    **dict.fromkeys(("clip", "clipbyvalue"), (("x",), _clip)),
+    **dict.fromkeys(("where", "selectv2"), (("condition", "x", "y"), _where)),
+    **dict.fromkeys(ACTIVATIONS, (("x",), _activation)),
+    **dict.fromkeys(REDUCTIONS, (("x", "axis"), _reduction)),
+    "norm": (("x",), _norm),
+    "normalize": (("x",), _normalize),
+    "l2normalize": (("x",), _l2_normalize),
+    "reshape": (("x", "shape"), _reshape),
+    "batchflatten": (("x",), _flatten),
+    "squeeze": (("x",), _squeeze),
+    "expanddims": (("x", "axis"), _expand_dims),
+    "transpose": (("x", "axes"), _transpose),
+    **dict.fromkeys(("swapaxes", "moveaxis"), (("x",), _swap_axes)),
+    **dict.fromkeys(("concatenate", "concat", "concatv2"), (("*xs",), _concatenate)),
+    **dict.fromkeys(("stack", "pack"), (("*xs",), _stack)),
+    "addn": (("*xs",), _add_n),
+    "tile": (("x", "repeats"), _tile),
+    "repeat": (("x",), _repeat),
+    **dict.fromkeys(("pad", "padv2"), (("x", "paddings"), _pad)),
+    "getitem": (("x", "key"), _get_item),
+    "slice": (("x", "begin", "size"), _slice),
+    **dict.fromkeys(("flip", "reverse", "reversev2", "flipleftright", "flipupdown"), (("x", "axis"), _flip)),
+    **dict.fromkeys(("take", "gather"), (("x", "indices"), _take)),
+    "split": (("x",), _split),
+    "unstack": (("x",), _unstack),
+    "matmul": (("x1", "x2"), _matmul),
+    **dict.fromkeys(("dot", "tensordot"), (("x1", "x2"), _dot)),
+    "einsum": (("*operands",), _einsum),
+    "grayscaletorgb": (("x",), _to_rgb),
+    "rgbtograyscale": (("x",), _to_grayscale),
+    **dict.fromkeys(("resize", "resizeimages"), (("x",), _resize)),
+    **dict.fromkeys(("averagepool", "maxpool", "avgpool2d", "maxpool2d", "avgpool"), (("x",), _pool)),
+}  # fmt: skip
