@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels import Array
 from ..layers import Arithmetic, Dense, Identity, Input, Parameters
+from ..layers.core import UNARY as UNARY_OPERATIONS
 from .activations import backward_epilogue
 from .rules import backward, matmul_last_axis, sum_to_shape
 
@@ -29,9 +30,10 @@ def backward_arithmetic(
     layer: Arithmetic, parameters: Parameters, dy: Array, *inputs: Array
 ) -> tuple[Array, ...]:
     with np.errstate(all="ignore"):  # infinity and NaN are valid results, as in Keras
-        if layer.operation in UNARY:
-            return (UNARY.get(layer.operation, _constant)(dy, *inputs),)
-        parts: tuple[Array, ...] = BINARY.get(layer.operation, _constants)(dy, *layer.operands(*inputs))
+        if layer.operation in UNARY_OPERATIONS:
+            return (UNARY.get(layer.operation, _constant)(dy, inputs[0]),)
+        x, y = layer.operands(*inputs)
+        parts: tuple[Array, ...] = BINARY.get(layer.operation, _constants)(dy, x, y)
     if layer.constant is not None:
         parts = parts[1:] if layer.constant_first else parts[:1]
     return tuple(sum_to_shape(part, x.shape) for part, x in zip(parts, inputs, strict=True))

@@ -184,4 +184,4 @@ def backward_where(layer: Where, parameters: Parameters, dy: Array, *inputs: Arr
 
 @backward.register
 def backward_cast(layer: Cast, parameters: Parameters, dy: Array, x: Array) -> Array:
-    return np.zeros_like(x)
+    return dy if layer.identity else np.zeros_like(x)

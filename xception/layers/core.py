@@ -222,7 +222,7 @@ class Arithmetic(Layer):
     @property
     def kind(self) -> str:
         """The class name of the operation as Keras 3 writes it, such as "FloorDivide"."""
-        return self.operation.title().replace("_", "")
+        return "".join(part.capitalize() for part in self.operation.split("_"))
 
     @property
     def arity(self) -> int:  # type: ignore[override]

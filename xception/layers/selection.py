@@ -70,19 +70,26 @@ class Cast(Layer):
     Numbers beyond the range of a short type wrap around, as they do in Keras on most processors.
 
     Attributes:
-        dtype: A type of integers, such as "uint8" or "int32", or "bool" for 0 and 1.
+        dtype: A type of integers, such as "uint8" or "int32"; "bool" for 0 and 1; or "float32", which changes
+            nothing.
     """
 
-    dtype: str
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        check_choice(self, "dtype", ("bool", *INTEGERS))
+        check_choice(self, "dtype", ("float32", "bool", *INTEGERS))
+
+    @property
+    def identity(self) -> bool:  # type: ignore[override]
+        return self.dtype == "float32"
 
     def cost(self, *inputs: Sizes) -> Cost:
         return elementwise_cost(inputs[0], 2, 100 * OPERATIONS_PER_ELEMENT, 3)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:
         (x,) = inputs
+        if self.identity:
+            return x
         if self.dtype == "bool":
             return (x != 0).astype(x.dtype)
         y: Array = np.trunc(x)

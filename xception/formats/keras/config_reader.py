@@ -298,7 +298,7 @@ class _Operations:
         return layers
 
     def _name(self, name: str, output: int) -> str:
-        """Return the name of the layer that computes an output: that of the operation for the first in use."""
+        """Return the name of the layer that computes an output: for the first in use, the operation's."""
         outputs = self._outputs[name]
         return name if not outputs or output == outputs[0] else f"{name}_output_{output}"
 

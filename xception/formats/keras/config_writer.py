@@ -11,8 +11,9 @@ from typing import Any
 from ...graph import Graph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
-from ...layers import Arithmetic, Input, Layer, Shape, TrainingOnly
+from ...layers import Input, Layer, Shape, TrainingOnly
 from ...version import __version__
+from .operation_writer import describe_arguments, describe_operation, is_written_as_operation, output_number
 
 #: The version of Keras whose configs these are.
 KERAS_VERSION = "3.3.3"
@@ -84,11 +85,10 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
         described = _describe_model(layer, graph, f"{path}{member.name}/")
         described["config"] |= {"name": keras_name(member.name), "trainable": member.trainable}
         return described
-    if isinstance(layer, Arithmetic):
-        return {
-            "module": "keras.src.ops.numpy", "class_name": layer.kind,
-            "config": {"name": keras_name(member.name)}, "registered_name": layer.kind,
-        }  # fmt: skip
+    if is_written_as_operation(layer):
+        described = describe_operation(layer)
+        described["config"] = {"name": keras_name(member.name)} | described["config"]
+        return described
     described = _describe_layer(layer)
     described["config"] = {"name": keras_name(member.name), "dtype": "float32"} | described["config"]
     if graph.nodes[f"{path}{member.name}"].parameters:  # some layers without parameters have no such setting
@@ -127,18 +127,10 @@ def _describe_calls(network: Network, member: Member, graph: Graph, path: str) -
             return
         tensors: list[Any] = [_describe_tensor(network, tensor, graph, path) for tensor in use]
         layer = member.layer
-        if isinstance(layer, Arithmetic):
-            if layer.constant is not None:
-                tensors.insert(0 if layer.constant_first else 1, _describe_constant(layer.constant))
-        elif len(tensors) > 1:
-            tensors = [tensors]
-        yield {"args": tensors, "kwargs": {}}
-
-
-def _describe_constant(value: Any) -> Any:
-    if not isinstance(value, tuple):
-        return value
-    return {"class_name": "__numpy__", "config": {"value": _as_json(value), "dtype": "float32"}}
+        if is_written_as_operation(layer):
+            yield describe_arguments(layer, tensors)  # type: ignore[arg-type]
+        else:
+            yield {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}
 
 
 def _describe_tensor(network: Network, tensor: TensorRef, graph: Graph, path: str) -> dict[str, Any]:
@@ -147,9 +139,14 @@ def _describe_tensor(network: Network, tensor: TensorRef, graph: Graph, path: st
         "class_name": "__keras_tensor__",
         "config": {
             "shape": [None, *shape], "dtype": "float32",
-            "keras_history": [keras_name(tensor[0]), *tensor[1:]],
+            "keras_history": _tensor_history(network, tensor),
         },
     }  # fmt: skip
+
+
+def _tensor_history(network: Network, tensor: TensorRef, first_use: int = 0) -> list[Any]:
+    name, use, output = tensor
+    return [keras_name(name), use + first_use, output or output_number(network.members[name].layer)]
 
 
 def _tensor_shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph, path: str) -> Shape:
@@ -159,7 +156,6 @@ def _tensor_shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph
 
 def _describe_output(network: Network, tensor: TensorRef) -> list[Any]:
     """Return an output with Keras's number of the use: use 0 of a nested functional model is its building."""
-    name, use, output = tensor
-    layer = network.members[name].layer
+    layer = network.members[tensor[0]].layer
     first_use = 1 if isinstance(layer, Network) and not layer.sequential else 0
-    return [keras_name(name), use + first_use, output]
+    return _tensor_history(network, tensor, first_use)

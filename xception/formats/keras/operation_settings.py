@@ -139,7 +139,8 @@ class Settings:
         axis = self.take(*(names or ("axis",)), default=default)
         if axis is None:
             raise ValueError(
-                f"its operation {self.name!r} goes over all axes, the batch axis too; supported are named axes"
+                f"its operation {self.name!r} goes over all axes, also that of the batch; supported are "
+                "named axes"
             )
         return axis
 

@@ -51,7 +51,7 @@ def _identity(settings: Settings) -> Steps:
 
 def _cast(settings: Settings) -> Steps:
     dtype = settings.take("dtype", default="float32")
-    return [Identity() if dtype in FLOATS else layers.Cast(dtype)], [settings.tensor("x")]
+    return [layers.Cast("float32" if dtype in FLOATS else dtype)], [settings.tensor("x")]
 
 
 def _arithmetic(settings: Settings) -> Steps:
@@ -180,7 +180,7 @@ def _transpose(settings: Settings) -> Steps:
         raise ValueError(
             f"its transposition {axes!r:.80} moves the batch axis; supported are those that begin with 0"
         )
-    return [layers.Permute(axes[1:])], [tensor]
+    return [layers.Permute(tuple(axes[1:]))], [tensor]
 
 
 def _swap_axes(settings: Settings) -> Steps:
@@ -196,7 +196,7 @@ def _swap_axes(settings: Settings) -> Steps:
         axes.insert(b, axes.pop(a))
     if axes[0] != 0:
         raise ValueError("it moves the batch axis")
-    return [layers.Permute(axes[1:])], [tensor]
+    return [layers.Permute(tuple(axes[1:]))], [tensor]
 
 
 def _concatenate(settings: Settings) -> Steps:
@@ -232,7 +232,7 @@ def _pad(settings: Settings) -> Steps:
     constant = settings.constant(settings.take("constant_values", default=0))
     pad = layers.Pad(settings.take("pad_width", "paddings"), mode, constant)  # type: ignore[arg-type]
     if (pad.mode, pad.constant) == ("constant", 0) and len(pad.pad_width) == 4 and not any(pad.pad_width[3]):
-        return [layers.ZeroPadding2D(pad.pad_width[1:3])], [tensor]  # type: ignore[arg-type]
+        return [layers.ZeroPadding2D(pad.pad_width[1:3])], [tensor]
     return [pad], [tensor]
 
 
@@ -368,20 +368,13 @@ def _to_grayscale(settings: Settings) -> Steps:
 
 def _resize(settings: Settings) -> Steps:
     tensor, size = settings.tensor("x"), settings.take("size")
-    if isinstance(size, Reference) or not isinstance(size, list) or len(size) != 2:
+    if not isinstance(size, list) or len(size) != 2:
         raise ValueError(f"its size {size!r:.80} should be two integers")
-    names = (
-        "crop_to_aspect_ratio",
-        "pad_to_aspect_ratio",
-        "fill_mode",
-        "fill_value",
-        "antialias",
-        "data_format",
-    )
-    given = {name: settings.take(name, default=None) for name in names}
-    given = {name: value for name, value in given.items() if value is not None}
-    method = settings.take("interpolation", "method", default="bilinear")
-    return [layers.Resizing(*size, interpolation=method, **given)], [tensor]
+    given: dict[str, Any] = {"interpolation": settings.take("interpolation", "method", default="bilinear")}
+    for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode", "fill_value", "antialias"):
+        value = settings.take(name, default=None)
+        given |= {} if value is None else {name: value}
+    return [layers.Resizing(size[0], size[1], **given)], [tensor]
 
 
 def _pool(settings: Settings) -> Steps:

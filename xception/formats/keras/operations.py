@@ -106,8 +106,9 @@ def batch_sizes(layers: Iterable[Any]) -> frozenset[str]:
             shapes.add(described.get("name"))
         elif class_name == "SlicingOpLambda":
             arguments = read_arguments(described)
-            if arguments.named.get("slice_spec") == 0:
-                sliced |= {described["name"]: tensor[0] for tensor in references_in(arguments.positional)}
+            sources = list(references_in(arguments.positional))
+            if sources and arguments.named.get("slice_spec") == 0:
+                sliced[str(described.get("name"))] = sources[0][0]
     return frozenset(name for name, source in sliced.items() if source in shapes)
 
 
