@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..kernels import Array
@@ -49,7 +51,7 @@ def _constants(dz: Array, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 #: dL/dx for y = f(x). All others are constant almost everywhere.
-UNARY = {
+UNARY: dict[str, Callable[[Array, Array], Array]] = {
     "negative": lambda dy, x: -dy,
     "absolute": lambda dy, x: dy * np.sign(x),
     "square": lambda dy, x: dy * 2 * x,
@@ -64,7 +66,7 @@ UNARY = {
     "cos": lambda dy, x: -dy * np.sin(x),
 }
 #: (dL/dx, dL/dy) for z = f(x, y). Of two equal operands, the first is the maximum or minimum.
-BINARY = {
+BINARY: dict[str, Callable[[Array, Array, Array], tuple[Array, ...]]] = {
     "add": lambda dz, x, y: (dz, dz),
     "subtract": lambda dz, x, y: (dz, -dz),
     "multiply": lambda dz, x, y: (dz * y, dz * x),

@@ -13,11 +13,11 @@ from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost
 from .shapes import broadcast_operands
 from .validation import NestedFloats, check_choice, check_numbers
 
-#: Types of whole numbers, with the smallest and the number of values; None if floats cannot count them.
-INTEGERS: dict[str, tuple[int, int] | None] = {
-    "int8": (-(2**7), 2**8), "uint8": (0, 2**8), "int16": (-(2**15), 2**16), "uint16": (0, 2**16),
-    "int32": None, "uint32": None, "int64": None, "uint64": None,
-}  # fmt: skip
+#: Types of whole numbers, with their smallest and largest value.
+INTEGERS: dict[str, tuple[int, int]] = {
+    name: (int(np.iinfo(name).min), int(np.iinfo(name).max))
+    for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Where(Layer):
 class Cast(Layer):
     """Conversion to whole numbers, which stay in the type of the input: the fraction is dropped.
 
-    Numbers beyond the range of a short type wrap around, as they do in Keras on most processors.
+    Numbers beyond the range of the type become its smallest or largest. TensorFlow leaves them undefined.
 
     Attributes:
         dtype: A type of integers, such as "uint8" or "int32"; "bool" for 0 and 1; or "float32", which changes
@@ -92,10 +92,6 @@ class Cast(Layer):
             return x
         if self.dtype == "bool":
             return (x != 0).astype(x.dtype)
-        y: Array = np.trunc(x)
-        limits = INTEGERS[self.dtype]
-        if limits is None:
-            return y
-        smallest, values = limits
-        with np.errstate(invalid="ignore"):  # infinity becomes NaN
-            return np.mod(y - smallest, values) + smallest
+        smallest, largest = INTEGERS[self.dtype]
+        clipped: Array = np.clip(np.trunc(x), smallest, largest).astype(x.dtype, copy=False)
+        return clipped
