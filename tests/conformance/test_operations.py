@@ -256,8 +256,9 @@ def test_one_operation(library, suffix, folder):
         theirs = one_operation(k, apply)
         try:
             theirs.save(path)
-        except TypeError as error:
-            assert (library, suffix) == ("tf_keras", ".keras"), error  # it cannot save an Ellipsis there
+        except TypeError:
+            if (library, suffix) != ("tf_keras", ".keras"):  # which cannot save an Ellipsis
+                raise
             continue
         try:
             assert_same(theirs, path, x)

@@ -77,8 +77,10 @@ CASES = [
     (layers.Einsum("bhwc,bhwd->bcd"), (MAP, MAP)), (layers.Einsum("bhwc->bcw"), MAP),
     (layers.Einsum("bhc,bwc->bhcw"), ((90, 16), (80, 16))),
     (layers.Einsum("bic,bjd->bij"), (MAP[1:], MAP[1:])),
-    (layers.Where(), (MAP, MAP, MAP)), (layers.Where(1.0, 2.0), MAP),
-    (layers.Cast(), MAP), (layers.Cast("bool"), MAP), (layers.Cast("uint8"), MAP), (layers.Cast("int64"), MAP),
+    (layers.Where(), (MAP, MAP, MAP)),
+    (layers.Where(1.0, 2.0), MAP),
+    (layers.Cast(), MAP), (layers.Cast("bool"), MAP),
+    (layers.Cast("uint8"), MAP), (layers.Cast("int64"), MAP),
 ]  # fmt: skip
 
 

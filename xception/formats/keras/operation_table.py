@@ -345,16 +345,14 @@ MATMUL_EQUATIONS = {
 
 
 def _einsum(settings: Settings) -> Steps:
-    equation, operands = (
-        settings.take("subscripts", "equation"),
-        settings.take("operands", "inputs", default=None),
-    )
-    if not operands:
+    operands = settings.take("operands", "inputs", default=None)
+    if settings.keras < 3:
         raise ValueError("the operands of its einsum are not in the file: Keras 2 does not write them")
-    if equation in MATMUL_EQUATIONS and len(operands) == 2:
-        return _product(settings, *operands, *MATMUL_EQUATIONS[equation])
-    if not all(isinstance(operand, Reference) for operand in operands):
-        raise ValueError("its einsum reads a constant; supported are tensors")
+    equation = settings.take("subscripts", "equation")
+    if equation in MATMUL_EQUATIONS and isinstance(operands, list) and len(operands) == 2:
+        return _product(settings, operands[0], operands[1], *MATMUL_EQUATIONS[equation])
+    if not operands or not all(isinstance(operand, Reference) for operand in operands):
+        raise ValueError("its einsum reads a constant, or nothing; supported are tensors")
     return [layers.Einsum(equation)], operands
 
 
