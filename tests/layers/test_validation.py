@@ -93,7 +93,8 @@ SHAPES = [(), (None,), (6,), (4, 6), (None, None, 6), (4, 6, None), (8, 6, 6), (
 REQUIRED = {
     "filters": 6, "kernel_size": 3, "units": 4, "activation": "relu", "target_shape": [-1], "dims": [1],
     "n": 2, "axes": 1, "scale": 0.5, "height": 4, "width": 5, "kind_name": "RandomFlip",
-    "operation": "add", "shape": [None, None, 3],
+    "operation": "add", "shape": [None, None, 3], "axis": 1, "key": ["...", [None, None, -1]], "sections": 2,
+    "indices": [2, 1, 0], "repeats": 2, "pad_width": [[0, 0], [1, 2]], "subscripts": "bij,bjk->bik",
 }  # fmt: skip
 CLASSES = [
     kind
@@ -113,7 +114,7 @@ def attempt(kind, settings):
     if not isinstance(getattr(layer, "activation", None), layers.Layer):
         assert kind(**json.loads(json.dumps(dataclasses.asdict(layer)))) == layer
     for shape in SHAPES:
-        shapes = (shape,) * next(count for count in (1, 2) if layer.accepts(count))
+        shapes = (shape,) * next(count for count in (1, 2, 3) if layer.accepts(count))
         for query in (layer.output_shape, layer.parameters):
             with contextlib.suppress(ValueError):
                 query(*shapes)
@@ -123,6 +124,7 @@ def attempt(kind, settings):
 def test_odd_settings_raise_nothing_but_value_errors(kind):
     fields = dataclasses.fields(kind)
     required = {field.name: REQUIRED[field.name] for field in fields if field.default is dataclasses.MISSING}
+    required |= {"operation": "mean"} if kind is layers.Reduction else {}
     attempt(kind, required)
     assert kind(**required).kind
     for field, value in itertools.product(fields, ODD_VALUES):

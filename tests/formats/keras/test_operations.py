@@ -29,6 +29,7 @@ from xception.layers import (
 )
 
 X = tensor("pixels")
+SLICE = {"start": None, "stop": None, "step": None}
 SLICES = [
     {"class_name": "__ellipsis__", "config": {}},
     {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": -1}},
@@ -96,9 +97,8 @@ READ = [
      [Arithmetic("subtract"), Arithmetic("square")]),
     (function("linalg.matmul", "pixels", b=["pixels", 0, 0], transpose_b=True),
      [Matmul(transpose_b=True)]),
-    (function("pad", "pixels", paddings=[[0, 0], [1, 2], [3, 4], [0, 0]], mode="CONSTANT"),
-     [ZeroPadding2D(((1, 2), (3, 4)))]),
-    (function("__operators__.getitem", "pixels", slice_spec=[{"start": None, "stop": None, "step": None}, -1]),
+    (function("pad", "pixels", paddings=[[0, 0], [1, 2], [3, 4], [0, 0]]), [ZeroPadding2D(((1, 2), (3, 4)))]),
+    (function("__operators__.getitem", "pixels", slice_spec=[SLICE, -1]),
      [GetItem((FULL, -1))]),
     (function("image.flip_left_right", "pixels"), [GetItem((FULL, FULL, (None, None, -1)))]),
     (function("identity", "pixels"), [Identity()]),
@@ -197,12 +197,12 @@ def test_an_output_that_does_not_exist_is_refused(tmp_path, number):
     ("key", "message"),
     [
         ([0], "part of the batch"), ([None], "part of the batch"),
-        ([{"start": 1, "stop": None, "step": None}], "batch"),
+        ([SLICE | {"start": 1}], "batch"),
         ([SLICES[0], 7], "no index 7"), ([SLICES[0], SLICES[0]], "one '...'"),
         ([SLICES[0], [1, 2]], "slice"),
         ([SLICES[0], *[1] * 5], "too many"),
-        ([SLICES[0], {"start": 3, "stop": 1, "step": None}], "nothing remains"),
-        ([None] * 65, "from 1 to 64"), ([SLICES[0], {"start": 0, "stop": 1, "step": 0}], "step must not be 0"),
+        ([SLICES[0], SLICE | {"start": 3, "stop": 1}], "nothing remains"),
+        ([None] * 65, "from 1 to 64"), ([SLICES[0], SLICE | {"step": 0}], "step must not be 0"),
     ],
 )  # fmt: skip
 def test_indices_that_are_not_within_an_example_are_refused(tmp_path, key, message):

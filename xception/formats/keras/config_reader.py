@@ -14,7 +14,7 @@ from ...errors import GraphError, ModelFileError
 from ...graph import Member, Network, TensorRef
 from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, Shape, TrainingOnly
 from ...layers.validation import as_int
-from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH
+from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH, MAX_OPERATION_OUTPUTS
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
 from .json_reader import summarize_error
 from .layer_settings import check_dtype, check_origin, read_layer
@@ -273,8 +273,8 @@ class _Operations:
             if is_operation(described, calls):
                 self.names.add(_read_name(described))
         self._outputs: dict[str, list[int]] = {name: [] for name in self.names}
-        for name, _, output in sorted(used):
-            if name in self.names and output not in self._outputs[name]:
+        for name, output in sorted({(name, output) for name, _, output in used}):
+            if name in self.names and output not in self._outputs[name][-1:]:  # they are sorted
                 self._outputs[name].append(output)
 
     def resolve(self, tensor: Reference) -> Reference:
@@ -285,8 +285,11 @@ class _Operations:
     def read(self, described: Any, name: str) -> dict[str, _ReadLayer]:
         """Return the layers that compute an operation, by name."""
         layers: dict[str, _ReadLayer] = {}
+        outputs = self._outputs[name] or [0]
         try:
-            for output in self._outputs[name] or [0]:
+            if len(outputs) > MAX_OPERATION_OUTPUTS:
+                raise ValueError(f"has {len(outputs):,} outputs; supported are {MAX_OPERATION_OUTPUTS:,}")
+            for output in outputs:
                 steps, tensors = read_operation(described, self._keras, output, self._sizes)
                 last = self._name(name, output)
                 names = [f"{last}_step_{number}" for number in range(1, len(steps))] + [last]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...layers import Layer
 from .config_calls import Arguments, Reference
 from .layer_settings import unwrap_array
 
@@ -164,3 +165,8 @@ def _flat(values: Sequence[Any]) -> list[Any]:
     if len(values) == 1 and isinstance(values[0], list):
         return list(values[0])
     return list(values)
+
+
+#: The layers that compute an operation one after the other, and the tensors that the first of them reads.
+Steps = tuple[list[Layer], list[Reference]]
+Reader = Callable[[Settings], Steps]

@@ -15,8 +15,8 @@ from typing import Any
 from ...layers import Layer
 from .config_calls import Arguments, Reference, read_arguments, references_in
 from .layer_settings import check_origin, known_layers
-from .operation_settings import Settings
-from .operation_table import OPERATIONS, Steps
+from .operation_settings import Settings, Steps
+from .operation_table import OPERATIONS
 
 #: Classes that Keras 2 has for all operations.
 OLD_CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
