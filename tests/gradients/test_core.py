@@ -4,16 +4,14 @@ import pytest
 from gradient_checks import MAP, VECTOR, check_differences, check_float32, layer_id
 
 from xception import layers
+from xception.layers.core import BINARY, UNARY
 
 LAYERS = [
     (layers.Dense(3), [VECTOR]),
     (layers.Dense(3, "softmax"), [VECTOR]),
     (layers.Dense(3, "log_softmax"), [MAP]),
-    *((layers.Arithmetic(name), [MAP]) for name in ("negative", "absolute", "square", "sqrt", "exp", "log")),
-    *(
-        (layers.Arithmetic(name), [MAP, (1, 6, 1)])
-        for name in ("add", "subtract", "multiply", "divide", "floor_divide", "power", "maximum", "minimum")
-    ),
+    *((layers.Arithmetic(name), [MAP]) for name in UNARY),
+    *((layers.Arithmetic(name), [MAP, (1, 6, 1)]) for name in BINARY),
     (layers.Arithmetic("subtract", 0.5, constant_first=True), [MAP]),
     (layers.Arithmetic("divide", (1.0, 2.0, 3.0, 4.0)), [MAP]),
     (layers.Arithmetic("divide", 2.0, constant_first=True), [MAP]),

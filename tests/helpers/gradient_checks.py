@@ -7,6 +7,11 @@ from xception.gradients import backward
 STEP = 1e-6
 MAP, VECTOR = (5, 6, 4), (7,)  # shapes of inputs, without the batch axis
 
+#: Operations that are differentiated at positive numbers.
+POSITIVE = (
+    "sqrt", "rsqrt", "reciprocal", "log", "log1p", "power", "divide", "divide_no_nan", "mod", "floor_divide",
+)  # fmt: skip
+
 
 def layer_id(value):
     """Return a short test id of a layer or a list of shapes."""
@@ -16,7 +21,7 @@ def layer_id(value):
 def draw(layer, shapes):
     """Draw inputs, positive ones for functions that require them, and parameters by name."""
     rng = np.random.default_rng(1)
-    positive = getattr(layer, "operation", "") in ("sqrt", "log", "power", "divide")
+    positive = getattr(layer, "operation", "") in POSITIVE
     inputs = [rng.uniform(0.5, 2, (2, *s)) if positive else rng.normal(size=(2, *s)) for s in shapes]
     parameters = {
         name: rng.uniform(0.5, 1.5, parameter.shape)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from xception import layers
+from xception.layers.core import BINARY, UNARY
 from xception.layers.costs import count
+from xception.layers.reductions import REDUCTIONS
 
 MAP = (90, 80, 16)
 SEQUENCE = (3000, 32)
@@ -93,6 +95,28 @@ CASES = [
     (layers.TimeDistributed(layers.Conv2D(8, 3)), (5, *MAP)),
     (layers.TimeDistributed(layers.Add()), ((3, *MAP), (3, *MAP))),
     (layers.Resizing(1, 4000), MAP), (layers.Resizing(4000, 1), MAP),
+    *((layers.Arithmetic(name), MAP) for name in UNARY),
+    *((layers.Arithmetic(name), (MAP, MAP)) for name in BINARY),
+    *((layers.Reduction(name, axis), MAP) for name in REDUCTIONS for axis in (-1, 1)),
+    (layers.Reduction("std", (1, 2), keepdims=True), MAP), (layers.Reduction("sum", -1), (200_000, 1)),
+    (layers.Normalize(), MAP), (layers.Normalize(1, order=1), MAP),
+    (layers.GetItem(("...", (None, None, -1))), MAP), (layers.GetItem(((None,) * 3, 3)), MAP),
+    (layers.Split(2), MAP), (layers.Take((2, 1, 0)), MAP), (layers.Take((5,) * 3000, 1), MAP),
+    (layers.ExpandDims(1), MAP), (layers.Squeeze(), (1, 90, 1)), (layers.Stack(), (MAP, MAP, MAP)),
+    (layers.Tile((2, 3, 4)), MAP), (layers.Repeat(5), MAP), (layers.Repeat(5, 1), MAP),
+    (layers.Pad(((0, 0), (20, 30), (0, 9), (0, 4)), constant=1.0), MAP),
+    (layers.Pad(((0, 0), (20, 30), (0, 9), (0, 4)), "reflect"), MAP),
+    (layers.Matmul(), ((90, 80, 16), (90, 16, 20))),
+    (layers.Matmul(transpose_b=True), (MAP, MAP)),
+    (layers.Matmul(((1.0,), (2.0,)) * 8), MAP),
+    (layers.Matmul(((1.0,) * 90,) * 2, constant_first=True), (90, 4000)),
+    (layers.Einsum("bhwc,bhwd->bcd"), (MAP, MAP)), (layers.Einsum("bhwc->bcw"), MAP),
+    (layers.Einsum("bhc,bwc->bhcw"), ((90, 16), (80, 16))),
+    (layers.Einsum("bic,bjd->bij"), (MAP[1:], MAP[1:])),
+    (layers.Where(), (MAP, MAP, MAP)),
+    (layers.Where(1.0, 2.0), MAP),
+    (layers.Cast(), MAP), (layers.Cast("bool"), MAP),
+    (layers.Cast("uint8"), MAP), (layers.Cast("int64"), MAP),
 ]  # fmt: skip
 
 

@@ -96,6 +96,8 @@ REQUIRED = {
     "operation": "add", "shape": [None, None, 3], "num_heads": 2, "key_dim": 3, "head_dim": 3,
     "num_query_heads": 4, "num_key_value_heads": 2, "equation": "abc,cd->abd",
     "output_shape_setting": [None, 5], "init_values": 0.1, "projection_dim": 3, "drop_path_rate": 0.1,
+    "axis": 1, "key": ["...", [None, None, -1]], "sections": 2,
+    "indices": [2, 1, 0], "repeats": 2, "pad_width": [[0, 0], [1, 2]], "subscripts": "bij,bjk->bik",
 }  # fmt: skip
 CLASSES = [
     kind
@@ -115,7 +117,7 @@ def attempt(kind, settings):
     if not isinstance(getattr(layer, "activation", None), layers.Layer):
         assert kind(**json.loads(json.dumps(dataclasses.asdict(layer)))) == layer
     for shape in SHAPES:
-        shapes = (shape,) * next(count for count in (1, 2) if layer.accepts(count))
+        shapes = (shape,) * next(count for count in (1, 2, 3) if layer.accepts(count))
         for query in (layer.output_shape, layer.parameters):
             with contextlib.suppress(ValueError):
                 query(*shapes)
@@ -125,6 +127,7 @@ def attempt(kind, settings):
 def test_odd_settings_raise_nothing_but_value_errors(kind):
     fields = dataclasses.fields(kind)
     required = {field.name: REQUIRED[field.name] for field in fields if field.default is dataclasses.MISSING}
+    required |= {"operation": "mean"} if kind is layers.Reduction else {}
     attempt(kind, required)
     assert kind(**required).kind
     for field, value in itertools.product(fields, ODD_VALUES):

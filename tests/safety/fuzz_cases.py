@@ -133,6 +133,25 @@ def every_layer() -> dict[str, Callable[[], Any]]:
         image=(layers.Input((8, 8, 3)),), rows=(layers.Reshape((-1, 6)), ["image"]),
         query=(layers.Conv1D(6, 3, 4), ["rows"]), **attention,
     )  # fmt: skip
+    operations = {
+        "mean": (layers.Reduction("mean", -1, keepdims=True), ["maps"]),
+        "part": (layers.GetItem(("...", (None, None, -1))), ["maps"]),
+        "split": (layers.Split(3, -1, 2), ["maps"]), "taken": (layers.Take((2, 1, 0)), ["maps"]),
+        "stacked": (layers.Stack(1), ["maps", "part"]), "expanded": (layers.ExpandDims(1), ["maps"]),
+        "squeezed": (layers.Squeeze(1), ["expanded"]), "tiled": (layers.Tile((1, 2, 1, 3)), ["maps"]),
+        "repeated": (layers.Repeat(2), ["maps"]),
+        "product": (layers.Matmul(transpose_b=True), ["maps", "maps"]),
+        "padded": (layers.Pad(((0, 0), (1, 2), (0, 1), (0, 0)), "reflect"), ["maps"]),
+        "multiplied": (layers.Matmul(((1.0,), (2.0,), (3.0,))), ["maps"]),
+        "summed": (layers.Einsum("bhwc,bhwd->bcd"), ["maps", "part"]),
+        "unit": (layers.Normalize(), ["maps"]),
+        "mask": (layers.Arithmetic("greater", 0.5), ["maps"]), "cast": (layers.Cast("uint8"), ["maps"]),
+        "chosen": (layers.Where(y=0.0), ["mask", "maps"]),
+    }  # fmt: skip
+    built["operations"] = lambda: small_models.wired(
+        "operations", ["image"], list(operations),
+        image=(layers.Input((8, 8, 3)),), maps=(layers.Conv2D(3, 1), ["image"]), **operations,
+    )  # fmt: skip
     return built
 
 

@@ -24,6 +24,8 @@ MAX_TENSOR_DEPTH = 16
 MAX_WRAPPING_DEPTH = 8
 #: Axes of an array besides the batch axis. NumPy 1 has at most 32; a shape is quoted in messages.
 MAX_AXES = 31
+#: Outputs of one operation, each of which is read on its own. `K.repeat_elements` splits all channels.
+MAX_OPERATION_OUTPUTS = 4096
 #: The reason of a refusal, which may quote a hostile config.
 MAX_REASON_CHARACTERS = 1200
 

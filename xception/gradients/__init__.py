@@ -16,6 +16,7 @@ from . import (  # noqa: F401, importing them registers their rules
     merging,
     normalization,
     one_dimensional,
+    operations,
     pooling,
     preprocessing,
     recurrent,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..kernels import Array
 from ..layers import Arithmetic, Dense, Identity, Input, Parameters
+from ..layers.core import UNARY as UNARY_OPERATIONS
 from .activations import backward_epilogue
 from .rules import backward, matmul_last_axis, sum_to_shape
 
@@ -29,30 +32,50 @@ def backward_arithmetic(
     layer: Arithmetic, parameters: Parameters, dy: Array, *inputs: Array
 ) -> tuple[Array, ...]:
     with np.errstate(all="ignore"):  # infinity and NaN are valid results, as in Keras
-        if layer.operation in UNARY:
-            return (UNARY[layer.operation](dy, *inputs),)
-        parts: tuple[Array, ...] = BINARY[layer.operation](dy, *layer.operands(*inputs))
+        if layer.operation in UNARY_OPERATIONS:
+            return (UNARY.get(layer.operation, _constant)(dy, inputs[0]),)
+        x, y = layer.operands(*inputs)
+        parts: tuple[Array, ...] = BINARY.get(layer.operation, _constants)(dy, x, y)
     if layer.constant is not None:
         parts = parts[1:] if layer.constant_first else parts[:1]
     return tuple(sum_to_shape(part, x.shape) for part, x in zip(parts, inputs, strict=True))
 
 
-#: dL/dx for y = f(x).
-UNARY = {
+def _constant(dy: Array, x: Array) -> Array:
+    """Return dL/dx of a function that is constant almost everywhere, such as a comparison."""
+    return np.zeros_like(x)
+
+
+def _constants(dz: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    return np.zeros_like(dz), np.zeros_like(dz)
+
+
+#: dL/dx for y = f(x). All others are constant almost everywhere.
+UNARY: dict[str, Callable[[Array, Array], Array]] = {
     "negative": lambda dy, x: -dy,
     "absolute": lambda dy, x: dy * np.sign(x),
     "square": lambda dy, x: dy * 2 * x,
     "sqrt": lambda dy, x: dy / (2 * np.sqrt(x)),
     "exp": lambda dy, x: dy * np.exp(x),
     "log": lambda dy, x: dy / x,
+    "rsqrt": lambda dy, x: -dy / (2 * x * np.sqrt(x)),
+    "reciprocal": lambda dy, x: -dy / np.square(x),
+    "expm1": lambda dy, x: dy * np.exp(x),
+    "log1p": lambda dy, x: dy / (1 + x),
+    "sin": lambda dy, x: dy * np.cos(x),
+    "cos": lambda dy, x: -dy * np.sin(x),
 }
 #: (dL/dx, dL/dy) for z = f(x, y). Of two equal operands, the first is the maximum or minimum.
-BINARY = {
+BINARY: dict[str, Callable[[Array, Array, Array], tuple[Array, ...]]] = {
     "add": lambda dz, x, y: (dz, dz),
     "subtract": lambda dz, x, y: (dz, -dz),
     "multiply": lambda dz, x, y: (dz * y, dz * x),
     "divide": lambda dz, x, y: (dz / y, -dz * x / np.square(y)),
-    "floor_divide": lambda dz, x, y: (np.zeros_like(dz), np.zeros_like(dz)),
+    "divide_no_nan": lambda dz, x, y: (
+        np.where(y == 0, 0, dz / y),
+        np.where(y == 0, 0, -dz * x / np.square(y)),
+    ),
+    "mod": lambda dz, x, y: (dz, -dz * np.floor(x / y)),
     "power": lambda dz, x, y: (dz * y * np.power(x, y - 1), dz * _safe_log(x) * np.power(x, y)),
     "maximum": lambda dz, x, y: (dz * (x >= y), dz * (x < y)),
     "minimum": lambda dz, x, y: (dz * (x <= y), dz * (x > y)),

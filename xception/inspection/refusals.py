@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import ModelFileError
-from ..formats.keras.config_reader import NETWORKS, read_network
+from ..formats.keras.config_members import NETWORKS
+from ..formats.keras.config_reader import read_network
 from .configs import layer_name, list_layers
 
 MAX_REASONS = 20  #: each costs several readings of the config

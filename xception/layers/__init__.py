@@ -50,9 +50,11 @@ from .validation import NestedFloats
 if TYPE_CHECKING:
     from .applications import CustomScaleLayer, LayerScale, StochasticDepth
     from .attention import AdditiveAttention, Attention
+    from .axes import ExpandDims, Pad, Repeat, Squeeze, Stack, Tile
     from .bidirectional import Bidirectional
     from .cells import GRUCell, LSTMCell, SimpleRNNCell
     from .einsum import EinsumDense
+    from .indexing import GetItem, Split, Take
     from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
     from .one_dimensional import (
         AveragePooling1D,
@@ -66,31 +68,45 @@ if TYPE_CHECKING:
         ZeroPadding1D,
     )
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
+    from .products import Einsum, Matmul
     from .recurrent import GRU, LSTM, RNN, SimpleRNN
+    from .reductions import Normalize, Reduction
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+    from .selection import Cast, Where
     from .stacked_cells import StackedRNNCells
     from .time_distributed import TimeDistributed
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
-    "bidirectional": ("Bidirectional",),
-    "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
     "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
     "attention": ("AdditiveAttention", "Attention"),
+    "axes": ("ExpandDims", "Pad", "Repeat", "Squeeze", "Stack", "Tile"),
+    "bidirectional": ("Bidirectional",),
+    "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
     "einsum": ("EinsumDense",),
+    "indexing": ("GetItem", "Split", "Take"),
     "multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
     "one_dimensional": (
         "AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D", "MaxPooling1D",
         "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
     ),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
+    "products": ("Einsum", "Matmul"),
     "recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
+    "reductions": ("Normalize", "Reduction"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
+    "selection": ("Cast", "Where"),
     "stacked_cells": ("StackedRNNCells",),
     "time_distributed": ("TimeDistributed",),
 }  # fmt: skip
+
+#: Operations of `keras.ops`, which Keras has no layers for.
+OPERATIONS = frozenset(
+    {"Arithmetic", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
+                     for name in _LAZY[module])}
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -105,18 +121,20 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "GRU", "LSTM", "RNN", "TRAINING_ONLY", "Activation", "Add", "AdditiveAttention",
-    "Arithmetic", "Attention", "Average", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
-    "Bidirectional", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose",
-    "Cost", "Cropping1D", "Cropping2D", "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
-    "Dot", "Dropout", "EinsumDense", "Flatten", "GRUCell", "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
-    "GlobalMaxPooling3D", "GroupNormalization", "GroupedQueryAttention", "Identity", "Input", "LSTMCell",
-    "Layer", "LayerNormalization", "LayerScale", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "Maximum",
-    "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "Normalization", "PReLU", "Parameter",
-    "Parameters", "Permute", "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing",
-    "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax",
-    "StackedRNNCells", "StochasticDepth", "Subtract", "ThresholdedReLU", "TimeDistributed", "TrainingOnly",
-    "UnitNormalization", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "array_axes",
-    "pair",
+    "ACTIVATIONS", "ELU", "GRU", "LSTM", "OPERATIONS", "RNN", "TRAINING_ONLY", "Activation", "Add",
+    "AdditiveAttention", "Arithmetic", "Attention", "Average", "AveragePooling1D", "AveragePooling2D",
+    "BatchNormalization", "Bidirectional", "Cast", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose",
+    "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "CustomScaleLayer", "Dense",
+    "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "Einsum", "EinsumDense", "ExpandDims",
+    "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D",
+    "GroupNormalization", "GroupedQueryAttention", "Identity", "Input", "LSTMCell", "Layer",
+    "LayerNormalization", "LayerScale", "LeakyReLU", "Matmul", "MaxPooling1D", "MaxPooling2D", "Maximum",
+    "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "Normalization", "Normalize", "PReLU",
+    "Pad", "Parameter", "Parameters", "Permute", "RMSNormalization", "ReLU", "Reduction", "Repeat",
+    "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "Shape",
+    "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "Split", "Squeeze", "Stack", "StackedRNNCells",
+    "StochasticDepth", "Subtract", "Take", "ThresholdedReLU", "Tile", "TimeDistributed", "TrainingOnly",
+    "UnitNormalization", "UpSampling1D", "UpSampling2D", "Where", "ZeroPadding1D", "ZeroPadding2D",
+    "array_axes", "pair",
 ]  # fmt: skip

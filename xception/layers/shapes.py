@@ -107,6 +107,33 @@ def broadcast_shapes(a: Shape, b: Shape) -> Shape | None:
     return tuple(sizes)
 
 
+def broadcast_operands(inputs: tuple[Shape, ...], constants: tuple[tuple[int, ...], ...] = ()) -> Shape:
+    """Return the shape of an elementwise operation on inputs of one rank, and on constants.
+
+    A constant has at most the rank of the inputs, or a batch axis of size 1 besides.
+
+    Args:
+        inputs: Shapes of the inputs, without the batch axis.
+        constants: Shapes of the constants.
+
+    Raises:
+        ValueError: The ranks differ, or the shapes are incompatible.
+    """
+    shape: Shape | None = inputs[0]
+    rank = len(inputs[0])
+    for operand in (*inputs[1:], *constants):
+        is_constant = operand in constants
+        if is_constant and len(operand) == rank + 1 and operand[0] == 1:
+            operand = operand[1:]  # without the constant's batch axis
+        if len(operand) > rank or (len(operand) < rank and not is_constant):
+            raise ValueError(f"operands must have the same rank, got shapes {inputs[0]} and {operand}")
+        shape = None if shape is None else broadcast_shapes(shape, operand)
+        if shape is None:
+            raise ValueError(f"operands must have compatible shapes, got {inputs[0]} and {operand}")
+    assert shape is not None
+    return shape
+
+
 def broadcasts_to(shape: tuple[int, ...], target: Shape) -> bool:
     """Return True if an array of this shape broadcasts to `target` without enlarging it.
 

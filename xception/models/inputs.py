@@ -12,6 +12,7 @@ from ..data.arrays import as_real_array
 from ..graph import Graph
 from ..kernels import Array
 from ..layers import Arithmetic, Input
+from ..layers.core import SCALING
 from ..layers.validation import as_int
 
 DEFAULT_BATCH_SIZE = 32  #: images, as in Keras
@@ -134,7 +135,8 @@ def own_scaling(graph: Graph, name: str | None = None) -> list[str]:
     scaling = []
     for node in graph.nodes.values():  # a topological order
         layer = node.frame_layer
-        scales = isinstance(layer, Arithmetic) or layer.kind in ("Rescaling", "Normalization")
+        computes = isinstance(layer, Arithmetic) and layer.operation in SCALING
+        scales = computes or layer.kind in ("Rescaling", "Normalization")
         if node.inputs and before_training.issuperset(node.inputs) and (scales or not node.parameters):
             before_training.add(node.name)
             if scales:

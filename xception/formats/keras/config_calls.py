@@ -8,21 +8,108 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..limits import MAX_TENSOR_DEPTH
 
 #: Keyword arguments that are not operands.
 IGNORED_ARGUMENTS = ("training", "mask", "name", "dtype")
+IGNORED_BY_OPERATIONS = ("training", "mask", "name")
 
 
 class Reference(tuple[str, int, int]):
-    """A tensor: (name of the layer that computes it, number of the layer's use, number of the output)."""
+    """A tensor: (name of the layer that computes it, number of the layer's use, number of the output).
+
+    Attributes:
+        rank: Number of its axes with the batch axis, or None if the file does not tell.
+    """
+
+    rank: int | None = None
 
 
 def read_calls(described: Mapping[str, Any]) -> list[list[Any]]:
     """Return the operands of each use of a layer: references and constants, in order."""
     return [list(_operands(call)) for call in _split_calls(described.get("inbound_nodes") or [])]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of an operation's only call. Tensors are references, also within lists.
+
+    Attributes:
+        positional: Arguments without names.
+        named: Arguments by name. Those of Keras 2 have the names of TensorFlow.
+    """
+
+    positional: list[Any]
+    named: dict[str, Any]
+
+
+def read_arguments(described: Mapping[str, Any]) -> Arguments:
+    """Return the arguments of an operation, whose names and lists `read_calls` loses.
+
+    Args:
+        described: The operation, as parsed JSON.
+
+    Raises:
+        ValueError: It has not one call.
+    """
+    calls = list(_split_calls(described.get("inbound_nodes") or []))
+    if len(calls) != 1:
+        raise ValueError(f"its operation should have one call, got {len(calls)}")
+    (call,) = calls
+    if isinstance(call, dict) and {"args", "kwargs"} >= set(call):  # Keras 3
+        positional, named = call.get("args", []), call.get("kwargs") or {}
+        return Arguments(
+            [_argument(value) for value in positional],
+            {key: _argument(value) for key, value in named.items() if key not in IGNORED_BY_OPERATIONS},
+        )
+    tensors = list(_sorted_values(call)) if isinstance(call, dict) else call
+    first = [_old_argument(tensor) for tensor in tensors]
+    named = tensors[0][3] if tensors and len(tensors[0]) > 3 else {}
+    # The call of one tensor is that tensor, not a list; a list of one is no different.
+    return Arguments(
+        first if len(first) == 1 or described.get("class_name") == "TensorFlowOpLayer" else [first],
+        {key: _named_argument(value) for key, value in named.items() if key not in IGNORED_BY_OPERATIONS},
+    )
+
+
+def _argument(value: Any, depth: int = 0) -> Any:
+    """Return an argument of Keras 3, with references in place of its tensors."""
+    _check_depth(depth)
+    if isinstance(value, list):
+        return [_argument(item, depth + 1) for item in value]
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        name, use, output = value["config"]["keras_history"]
+        reference = Reference((name, _index(use), _index(output)))
+        shape = value["config"].get("shape")
+        reference.rank = len(shape) if isinstance(shape, list) else None
+        return reference
+    return value
+
+
+def _old_argument(tensor: Any) -> Any:
+    """Return a tensor or constant of Keras 1 and 2."""
+    name, use, output = tensor[:3]
+    return output if name == "_CONSTANT_VALUE" else Reference((name, _index(use), _index(output)))
+
+
+def _named_argument(value: Any, depth: int = 0) -> Any:
+    """Return a named argument of Keras 2, with references in place of its tensors."""
+    _check_depth(depth)
+    if _is_reference(value):
+        return Reference((value[0], *map(_index, value[1:3])))
+    return [_named_argument(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+
+def references_in(value: Any) -> Iterator[Reference]:
+    """Yield the references in an argument, also those within lists."""
+    if isinstance(value, Reference):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from references_in(item)
 
 
 def read_references(tensors: Any, depth: int = 0) -> Iterator[Reference]:
@@ -100,8 +187,7 @@ def _operands(call: Any) -> Iterator[Any]:
                 yield from _arguments([value])
         return
     for tensor in _sorted_values(call) if isinstance(call, dict) else call:  # Keras 1 and 2
-        name, use, output = tensor[:3]
-        yield output if name == "_CONSTANT_VALUE" else Reference((name, _index(use), _index(output)))
+        yield _old_argument(tensor)
         for key, value in (tensor[3] if len(tensor) > 3 else {}).items():
             if key not in IGNORED_ARGUMENTS or (key == "mask" and _is_reference(value)):
                 yield Reference((value[0], *map(_index, value[1:3]))) if _is_reference(value) else value

@@ -5,48 +5,39 @@ No class, function or module is looked up by a name in the file, except in table
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from ...errors import GraphError, ModelFileError
 from ...graph import Member, Network, TensorRef
 from ...layers import BatchNormalization, Dropout, Identity, Input, Layer, Shape, TrainingOnly
-from ...layers.validation import as_int
-from ..limits import MAX_AXES, MAX_NAME_CHARACTERS, MAX_NETWORK_DEPTH, MAX_WRAPPING_DEPTH
+from ..limits import MAX_NETWORK_DEPTH, MAX_WRAPPING_DEPTH
 from .config_calls import Reference, is_called_in_training, rank_uses, read_calls, read_references
+from .config_members import (
+    CONFIG_ERRORS,
+    NETWORKS,
+    ConfigError,
+    ReadLayer,
+    check_name,
+    is_trainable,
+    layer_error,
+    read_input_shape,
+    read_name,
+    read_shape,
+)
 from .json_reader import summarize_error
-from .layer_settings import check_dtype, check_origin, read_layer
+from .layer_settings import check_origin, read_layer
 from .masks import pass_on_masks
 from .named_calls import check_no_mask, read_named_calls
-from .operations import is_operation, read_operation
+from .operation_layers import OperationLayers
 from .unknown_layers import explain_lambda, explain_model
-
-NETWORKS = ("Functional", "Model", "Sequential")  #: the classes of models that are read
 
 #: Layers that compute something else if they are called with a mask.
 MASKED_LAYERS = ("GlobalAveragePooling1D", "Softmax")
 
-#: What reading a malformed config raises: it can be any JSON.
-CONFIG_ERRORS = (LookupError, TypeError, AttributeError, ValueError, OverflowError)
-
-
 #: Whether a layer reads an input of its network, and whether it computes an output.
 Place: TypeAlias = tuple[bool, bool]
-
-
-class _ConfigError(Exception):
-    """The reason why a layer is refused. Each network around it prepends its name."""
-
-
-@dataclass
-class _ReadLayer:
-    """A layer of a functional model, and the tensors that each of its uses reads."""
-
-    layer: Layer | Network
-    uses: list[list[Reference]]
-    trainable: bool
 
 
 def read_network(config: Mapping[str, Any], keras: int, location: str) -> Network:
@@ -65,7 +56,7 @@ def read_network(config: Mapping[str, Any], keras: int, location: str) -> Networ
     """
     try:
         return _read_model(config, keras, depth=0)
-    except (GraphError, _ConfigError) as error:
+    except (GraphError, ConfigError) as error:
         raise ModelFileError(f"{location}: {error}") from None
     except RecursionError:
         raise ModelFileError(f"{location}: its config is nested too deep") from None
@@ -89,16 +80,16 @@ def _read_model(described: Any, keras: int, depth: int) -> Network:
         if depth > MAX_NETWORK_DEPTH:
             raise ValueError(f"networks within networks, more than {MAX_NETWORK_DEPTH} deep")
         name = described.get("name") or (config.get("name") if isinstance(config, dict) else None)
-        name = _check_name(name or class_name.lower())
+        name = check_name(name or class_name.lower())
     except CONFIG_ERRORS as error:
-        raise _ConfigError(summarize_error(error)) from None
+        raise ConfigError(summarize_error(error)) from None
     try:
         read = _read_sequential if class_name == "Sequential" else _read_functional
         return read(name, config, keras, depth)
-    except _ConfigError as error:
-        raise _ConfigError(f"{name}: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
     except CONFIG_ERRORS as error:
-        raise _ConfigError(f"{name}: its config is damaged ({summarize_error(error)})") from None
+        raise ConfigError(f"{name}: its config is damaged ({summarize_error(error)})") from None
 
 
 # --- one layer ------------------------------------------------------------------------------
@@ -113,21 +104,21 @@ def _read_member(described: Any, name: str, keras: int, depth: int, place: Place
         check_origin(described)
         frame_axes, within = _look_within(described)
     except CONFIG_ERRORS as error:
-        raise _layer_error(name, described, summarize_error(error)) from None
+        raise layer_error(name, described, summarize_error(error)) from None
     if within["class_name"] in NETWORKS:
         try:
             return replace(_read_model(within, keras, depth + 1), frame_axes=frame_axes)
-        except _ConfigError as error:
-            raise _ConfigError(f"{name}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
     try:
         config = described["config"]
         if class_name in ("Lambda", "lambda"):
             raise ValueError(explain_lambda(name, config, *place))
         if class_name == "InputLayer":
-            return Input(_read_input_shape(config))
+            return Input(read_input_shape(config))
         return read_layer(class_name, config, keras)
     except (*CONFIG_ERRORS, RecursionError) as error:
-        raise _layer_error(name, described, summarize_error(error)) from None
+        raise layer_error(name, described, summarize_error(error)) from None
 
 
 def _look_within(described: Any) -> tuple[int, Any]:
@@ -137,59 +128,6 @@ def _look_within(described: Any) -> tuple[int, Any]:
         frame_axes, described = frame_axes + 1, described["config"]["layer"]
         check_origin(described)
     return frame_axes, described
-
-
-def _layer_error(name: str, described: Mapping[str, Any], reason: str) -> _ConfigError:
-    return _ConfigError(f"{name} ({described.get('class_name')}): {reason}")
-
-
-def _read_input_shape(config: Mapping[str, Any]) -> Shape:
-    check_dtype(config.get("dtype"))
-    if config.get("sparse") or config.get("ragged"):
-        raise ValueError("takes sparse or ragged tensors; supported are arrays")
-    if str(config.get("dtype")) in ("string", "complex64", "complex128"):
-        raise ValueError(f"takes {config['dtype']}; supported are real numbers")
-    for key in ("batch_shape", "batch_input_shape"):
-        if config.get(key):
-            return _read_shape(config[key])
-    raise ValueError("has no shape")
-
-
-def _read_shape(shape: Any) -> Shape:
-    """Return a shape without its batch axis."""
-    if not isinstance(shape, list | tuple) or not 1 <= len(shape) - 1 <= MAX_AXES:
-        raise ValueError(
-            f"its shape should list the batch size and from 1 to {MAX_AXES} more sizes, got "
-            f"{reprlib.repr(shape)}"
-        )
-    try:
-        return tuple(None if size is None else as_int("a size", size) for size in shape[1:])
-    except ValueError:
-        raise ValueError(
-            f"its shape should list positive integers or null, got {reprlib.repr(shape)}"
-        ) from None
-
-
-def _read_name(described: Mapping[str, Any]) -> str:
-    return _check_name(described.get("name") or described["config"].get("name"))
-
-
-def _check_name(name: Any) -> str:
-    if not isinstance(name, str) or not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise ValueError(
-            f"a layer's name should be printable text of at most {MAX_NAME_CHARACTERS} characters, got "
-            f"{reprlib.repr(name)}"
-        )
-    return name
-
-
-def _is_trainable(described: Mapping[str, Any]) -> bool:
-    config = described["config"]
-    if not isinstance(config, dict):
-        return True
-    if described["class_name"] == "TimeDistributed" and config["layer"]["class_name"] not in NETWORKS:
-        return config.get("trainable", True) is not False and _is_trainable(config["layer"])
-    return config.get("trainable", True) is not False  # a frozen network's layers say so themselves
 
 
 # --- sequential models ----------------------------------------------------------------------
@@ -202,7 +140,7 @@ def _read_sequential(name: str, config: Any, keras: int, depth: int) -> Network:
     members: dict[str, Member] = {}
     for described in layers:
         is_network = described["class_name"] in NETWORKS
-        layer_name = _read_network_name(described) if is_network else _read_name(described)
+        layer_name = _read_network_name(described) if is_network else read_name(described)
         if layer_name in members:
             raise ValueError(f"has two layers called {layer_name!r}")
         is_first = all(isinstance(member.layer, Input) for member in members.values())
@@ -217,15 +155,15 @@ def _read_sequential(name: str, config: Any, keras: int, depth: int) -> Network:
             # A nested network without a shape accepts any input: the identity checks none.
             members[entry] = Member(entry, Identity() if shape is None else Input(shape), ((),))
         reads: tuple[TensorRef, ...] = ((next(reversed(members)), 0, 0),) if members else ()
-        members[layer_name] = Member(layer_name, layer, (reads,), _is_trainable(described))
+        members[layer_name] = Member(layer_name, layer, (reads,), is_trainable(described))
     first, last = next(iter(members)), next(reversed(members))
     return Network(name, members, (first,), ((last, 0, 0),), sequential=True)
 
 
 def _read_network_name(described: Mapping[str, Any]) -> str:
     if isinstance(described["config"], dict):
-        return _read_name(described)
-    return _check_name(described.get("name") or "sequential")
+        return read_name(described)
+    return check_name(described.get("name") or "sequential")
 
 
 def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], config: Any) -> Shape | None:
@@ -239,7 +177,7 @@ def _first_input_shape(layer: Layer | Network, described: Mapping[str, Any], con
         (config, "build_input_shape"),
     ):
         if isinstance(holder, dict) and holder.get(key):
-            return _read_shape(holder[key])
+            return read_shape(holder[key])
     return None
 
 
@@ -251,20 +189,32 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
     inputs = [reference[0] for reference in read_references(config["input_layers"])]
     listed_layers: dict[str, Any] = {}
     for described in config["layers"]:
-        layer_name = _read_name(described)
+        layer_name = read_name(described)
         if layer_name in listed_layers:
             raise ValueError(f"has two layers called {layer_name!r}")
         listed_layers[layer_name] = described
     # Keras 2 also lists what only add_loss and add_metric read, which may be layers that are not supported.
     output_names = [reference[0] for reference in outputs]
     needed = _find_needed(listed_layers, [*inputs, *output_names])
-    layers = {
-        layer_name: _read_functional_layer(described, layer_name, keras, depth, (inputs, output_names))
-        for layer_name, described in listed_layers.items()
-        if layer_name in needed
-    }
+    used_layers = {name: described for name, described in listed_layers.items() if name in needed}
+    operations = OperationLayers(used_layers.values(), outputs, keras)
+    layers: dict[str, ReadLayer] = {}
+    for layer_name, described in used_layers.items():
+        if layer_name in operations.names:
+            read = operations.read(described, layer_name)
+        else:
+            ends = inputs, output_names
+            read = {layer_name: _read_functional_layer(described, layer_name, keras, depth, ends)}
+        if not layers.keys().isdisjoint(read):
+            raise ValueError(f"has two layers called {layer_name!r}")
+        layers |= read
+    for each in layers.values():
+        each.uses = [[operations.resolve(tensor) for tensor in use] for use in each.uses]
+    outputs = [operations.resolve(tensor) for tensor in outputs]
     if keras < 3:
-        pass_on_masks(layers.items(), lambda name, reason: _layer_error(name, listed_layers[name], reason))
+        pass_on_masks(
+            layers.items(), lambda name, reason: layer_error(name, listed_layers.get(name, {}), reason)
+        )
     loose_ends = {
         layer_name: str(described.get("class_name"))
         for layer_name, described in listed_layers.items()
@@ -297,22 +247,15 @@ def _find_needed(layers: Mapping[str, Any], names: list[str]) -> set[str]:
 
 def _read_functional_layer(
     described: Any, name: str, keras: int, depth: int, ends: tuple[list[str], list[str]]
-) -> _ReadLayer:
+) -> ReadLayer:
     """Read a layer. `ends` names the inputs of its network, and the layers that compute the outputs."""
     calls = read_calls(described)
     sources = {operand[0] for call in calls for operand in call if isinstance(operand, Reference)}
     place = not sources.isdisjoint(ends[0]), name in ends[1]
-    try:
-        if is_operation(described, calls):
-            (operands,) = calls
-            operation, tensors = read_operation(described, operands, keras)
-            return _ReadLayer(operation, [tensors], trainable=True)
-    except CONFIG_ERRORS as error:
-        raise _layer_error(name, described, summarize_error(error)) from None
     layer = _read_member(described, name, keras, depth, place)
     # Keras 3 writes the argument too, but ignores it in predictions.
     if keras < 3 and _differs_in_training(layer) and is_called_in_training(described.get("inbound_nodes")):
-        raise _layer_error(
+        raise layer_error(
             name, described,
             "is called with training=True, so that every prediction uses the statistics of its batch, or "
             "random numbers",
@@ -324,8 +267,8 @@ def _read_functional_layer(
         elif layer.kind in MASKED_LAYERS:
             check_no_mask(described)
     except CONFIG_ERRORS as error:
-        raise _layer_error(name, described, summarize_error(error)) from None
-    return _ReadLayer(layer, uses or [[]], _is_trainable(described))
+        raise layer_error(name, described, summarize_error(error)) from None
+    return ReadLayer(layer, uses or [[]], is_trainable(described))
 
 
 def _differs_in_training(layer: Layer | Network) -> bool:
@@ -337,7 +280,7 @@ def _differs_in_training(layer: Layer | Network) -> bool:
 
 
 def _resolve_uses(
-    layers: Mapping[str, _ReadLayer], outputs: list[Reference], keras: int
+    layers: Mapping[str, ReadLayer], outputs: list[Reference], keras: int
 ) -> tuple[dict[str, Member], tuple[TensorRef, ...]]:
     """Return members and outputs with the uses of each layer counted from 0."""
     use_counts = {name: len(read.uses) for name, read in layers.items()}

@@ -12,8 +12,9 @@ from ...graph import Graph
 from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
-from ...layers import Arithmetic, Identity, Input, Layer, Shape, TrainingOnly
+from ...layers import Identity, Input, Layer, Shape, TrainingOnly
 from ...version import __version__
+from .operation_writer import describe_arguments, describe_operation, is_written_as_operation, output_number
 
 #: The version of Keras whose configs these are.
 KERAS_VERSION = "3.3.3"
@@ -98,11 +99,10 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
         described = _describe_model(layer, graph, f"{path}{member.name}/")
         described["config"] |= {"name": keras_name(member.name), "trainable": member.trainable}
         return described
-    if isinstance(layer, Arithmetic):
-        return {
-            "module": "keras.src.ops.numpy", "class_name": layer.kind,
-            "config": {"name": keras_name(member.name)}, "registered_name": layer.kind,
-        }  # fmt: skip
+    if is_written_as_operation(layer):
+        described = describe_operation(layer)
+        described["config"] = {"name": keras_name(member.name)} | described["config"]
+        return described
     if any(
         not getattr(layer, name).accepts(1) for name in layer.wraps if isinstance(getattr(layer, name), Layer)
     ):
@@ -173,22 +173,16 @@ def _describe_calls(network: Network, member: Member, graph: Graph, path: str) -
             return
         tensors: list[Any] = [_describe_tensor(network, tensor, graph, path) for tensor in use]
         layer = member.layer
-        if isinstance(layer, Arithmetic):
-            if layer.constant is not None:
-                tensors.insert(0 if layer.constant_first else 1, _describe_constant(layer.constant))
-        elif isinstance(layer, Layer) and layer.takes_mask and len(tensors) == 2:
+        if isinstance(layer, Network):
+            yield {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}
+        elif is_written_as_operation(layer):
+            yield describe_arguments(layer, tensors)
+        elif layer.takes_mask and len(tensors) == 2:
             yield {"args": tensors[:1], "kwargs": {"mask": tensors[1]}}
-            continue
-        elif len(tensors) > 1 and not (isinstance(layer, Layer) and layer.call_operands):
-            tensors = [tensors]
-        settings = layer.call_settings if isinstance(layer, Layer) else ()
-        yield {"args": tensors, "kwargs": {name: True for name in settings if getattr(layer, name)}}
-
-
-def _describe_constant(value: Any) -> Any:
-    if not isinstance(value, tuple):
-        return value
-    return {"class_name": "__numpy__", "config": {"value": _as_json(value), "dtype": "float32"}}
+        else:
+            is_list = len(tensors) > 1 and not layer.call_operands
+            named = {name: True for name in layer.call_settings if getattr(layer, name)}
+            yield {"args": [tensors] if is_list else tensors, "kwargs": named}
 
 
 def _describe_tensor(network: Network, tensor: TensorRef, graph: Graph, path: str) -> dict[str, Any]:
@@ -197,9 +191,14 @@ def _describe_tensor(network: Network, tensor: TensorRef, graph: Graph, path: st
         "class_name": "__keras_tensor__",
         "config": {
             "shape": [None, *shape], "dtype": "float32",
-            "keras_history": [keras_name(tensor[0]), *tensor[1:]],
+            "keras_history": _tensor_history(network, tensor),
         },
     }  # fmt: skip
+
+
+def _tensor_history(network: Network, tensor: TensorRef, first_use: int = 0) -> list[Any]:
+    name, use, output = tensor
+    return [keras_name(name), use + first_use, output or output_number(network.members[name].layer)]
 
 
 def _tensor_shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph, path: str) -> Shape:
@@ -209,7 +208,5 @@ def _tensor_shape(members: Mapping[str, Member], tensor: TensorRef, graph: Graph
 
 def _describe_output(network: Network, tensor: TensorRef) -> list[Any]:
     """Return an output with Keras's number of the use: use 0 of a nested functional model is its building."""
-    name, use, output = tensor
-    layer = network.members[name].layer
-    first_use = 1 if layer.kind == "Functional" else 0
-    return [keras_name(name), use + first_use, output]
+    first_use = 1 if network.members[tensor[0]].kind == "Functional" else 0
+    return _tensor_history(network, tensor, first_use)

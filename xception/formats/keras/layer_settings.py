@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from ... import layers
-from ...layers import TRAINING_ONLY, Arithmetic, Layer, TrainingOnly
+from ...layers import TRAINING_ONLY, Layer, TrainingOnly
 from ..limits import MAX_AXES, MAX_WRAPPING_DEPTH
 from .unknown_layers import explain_class, explain_origin
 
@@ -22,8 +22,8 @@ from .unknown_layers import explain_class, explain_origin
 @functools.cache
 def known_layers() -> dict[str, type[Layer]]:
     """Return the layer classes that are read by their Keras name."""
-    public = {name: getattr(layers, name) for name in layers.__all__}
-    read_otherwise = (Layer, TrainingOnly, Arithmetic, layers.Input)
+    public = {name: getattr(layers, name) for name in layers.__all__ if name not in layers.OPERATIONS}
+    read_otherwise = (Layer, TrainingOnly, layers.Input)
     return {
         name: value
         for name, value in public.items()

@@ -1,35 +1,40 @@
-"""Arithmetic between the layers of a model, as in `x / 127.5 - 1`.
+"""Operations between the layers of a model, such as `x / 127.5 - 1`, `ops.mean(x, -1)` or `x[..., ::-1]`.
 
-Keras 3 stores it as an operation ("Divide"), Keras 2 as the name of a TensorFlow function
-("math.truediv"), and the first Keras in TensorFlow 2 as a TensorFlow node ("RealDiv"). A name that is
-not in the tables of this module is refused; it is never looked up elsewhere.
+Keras 3 stores one as an operation ("Mean"), Keras 2 as the name of a TensorFlow function
+("math.reduce_mean"), and the first Keras in TensorFlow 2 as a TensorFlow node ("Mean"). A name that is
+not in the tables of this library is refused; it is never looked up elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...layers import Activation, Arithmetic, Identity, Layer
-from ...layers.core import UNARY
-from .config_calls import Reference
-from .layer_settings import check_origin, known_layers, read_activation, unwrap_array
+from ...layers import Layer
+from .config_calls import Arguments, Reference, read_arguments, references_in
+from .layer_settings import check_origin, known_layers
+from .operation_settings import Settings, Steps
+from .operation_table import OPERATIONS
 
-#: Operations of `layers.Arithmetic` by all of their names, in lower case without underscores.
-ARITHMETIC = {
-    "add": "add", "addv2": "add", "sub": "subtract", "subtract": "subtract", "mul": "multiply",
-    "multiply": "multiply", "div": "divide", "divide": "divide", "truediv": "divide", "truedivide": "divide",
-    "realdiv": "divide", "pow": "power", "power": "power", "maximum": "maximum", "minimum": "minimum",
-    "neg": "negative", "negative": "negative", "abs": "absolute", "absolute": "absolute",
-    "square": "square", "sqrt": "sqrt", "exp": "exp", "log": "log", "biasadd": "add",
-}  # fmt: skip
-ACTIVATIONS = frozenset(
-    {"relu", "relu6", "elu", "selu", "silu", "swish", "gelu", "sigmoid", "softmax", "softplus", "softsign",
-     "tanh", "log_softmax", "leaky_relu", "hard_sigmoid", "hard_silu", "log_sigmoid"}
-)  # fmt: skip
+#: Classes that Keras 2 has for all operations.
+OLD_CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+#: Layers whose names operations have too, and a setting that only the layer or only the operation has.
+#: Keras 3 does not write in `.h5` which of them is meant.
+ONLY_OF_LAYERS = {"Dot": "axes", "Reshape": "target_shape"}
+ONLY_OF_OPERATIONS = {"Average": "axis"}
 MERGING_LAYERS = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum"})
-NO_OPERATION = frozenset({"cast", "identity", "stopgradient"})
+
+
+class ShapeOfTensor(Layer):
+    """The shape of a tensor, or the batch size, as a tensor of Keras 2.
+
+    It is read as long as nothing but the batch size of a new shape depends on it.
+    """
+
+    def output_shape(self, *inputs: Any) -> Any:
+        raise ValueError("computes with the shape of a tensor; supported is its batch size in a new shape")
 
 
 def is_operation(described: Mapping[str, Any], calls: Sequence[Sequence[Any]]) -> bool:
@@ -42,94 +47,108 @@ def is_operation(described: Mapping[str, Any], calls: Sequence[Sequence[Any]]) -
         described: The member, as parsed JSON.
         calls: Its operands at each use.
     """
-    class_name, module = described.get("class_name"), described.get("module")
-    if class_name in ("TFOpLambda", "TensorFlowOpLayer"):
+    class_name, module = str(described.get("class_name")), described.get("module")
+    if class_name in OLD_CLASSES:
         return True
     if module is not None:
         return isinstance(module, str) and module.startswith("keras.src.ops.")
     if class_name in known_layers():
+        config = described["config"]
+        if class_name in ONLY_OF_LAYERS:
+            return ONLY_OF_LAYERS[class_name] not in config and "trainable" not in config
+        if class_name in ONLY_OF_OPERATIONS:
+            return ONLY_OF_OPERATIONS[class_name] in config
         has_constants = any(not isinstance(operand, Reference) for call in calls for operand in call)
         return class_name in MERGING_LAYERS and has_constants
-    lower = str(class_name).lower()
-    return lower in ARITHMETIC or lower in NO_OPERATION or _snake_case(str(class_name)) in ACTIVATIONS
+    return _compact(class_name) in OPERATIONS
 
 
 def read_operation(
-    described: Mapping[str, Any], operands: Sequence[Any], keras: int
-) -> tuple[Layer, list[Reference]]:
-    """Return the layer that computes an operation, and the tensors that it reads.
+    described: Mapping[str, Any], keras: int, output: int = 0, sizes: frozenset[str] = frozenset()
+) -> Steps:
+    """Return the layers that compute an operation one after the other, and the tensors that the first reads.
 
     Args:
         described: The operation, as parsed JSON.
-        operands: References and constants, in the order of the call.
         keras: The major version of the Keras that wrote it: 1, 2 or 3.
+        output: Which of its outputs they compute.
+        sizes: Names of the members that are batch sizes: see `batch_sizes`.
 
     Raises:
-        ValueError: The operation is not supported.
+        ValueError: The operation, or one of its settings, is not supported.
     """
-    name, operands = _name_and_operands(described, operands)
-    snake_case = _snake_case(name.rpartition(".")[2])
-    compact = snake_case.replace("_", "")
-    tensors = [operand for operand in operands if isinstance(operand, Reference)]
-    if compact in NO_OPERATION:
-        return Identity(), tensors[:1]
-    if snake_case in ACTIVATIONS:
-        config = described["config"]
-        settings = [*operands[1:], *(config[key] for key in ("axis", "approximate") if key in config)]
-        if any(value not in (None, -1, False) for value in settings):
-            raise ValueError(f"its operation {name!r} has unsupported settings: {settings}")
-        return Activation(read_activation(snake_case, keras)), tensors[:1]
-    if compact not in ARITHMETIC:
-        supported = sorted({*ARITHMETIC.values(), *ACTIVATIONS, "cast"})
-        raise ValueError(f"its operation {name!r} is not supported; supported: {', '.join(supported)}")
-    operation = ARITHMETIC[compact]
-    if operation in UNARY:
-        return Arithmetic(operation), tensors[:1]
-    return _read_binary(operation, name, operands)
+    name, arguments = _name_and_arguments(described)
+    compact = _compact(name.rpartition(".")[2])
+    if compact == "shape" or described.get("name") in sizes:
+        return [ShapeOfTensor()], list(references_in(arguments.positional))[:1]
+    if compact not in OPERATIONS:
+        raise ValueError(f"its operation {name!r} is not supported; supported: {', '.join(_supported())}")
+    if output and compact not in ("split", "unstack"):
+        raise ValueError(f"its operation {name!r} has 1 output; there is none with number {output}")
+    parameters, read = OPERATIONS[compact]
+    settings = Settings(name, compact, parameters, arguments, keras, output, sizes)
+    steps, tensors = read(settings)
+    settings.check_finished()
+    return steps, tensors
 
 
-def _read_binary(operation: str, name: str, operands: Sequence[Any]) -> tuple[Layer, list[Reference]]:
-    """Return the layer for an operation on two tensors, or on a tensor and a constant."""
-    if len(operands) < 2:
-        raise ValueError(f"its operation {name!r} needs two operands, got {len(operands)}")
-    first, second = operands[:2]
-    if isinstance(first, Reference) and isinstance(second, Reference):
-        return Arithmetic(operation), [first, second]
-    constant_first = isinstance(second, Reference)
-    constant, tensor = (first, second) if constant_first else (second, first)
-    if not isinstance(tensor, Reference):
-        raise ValueError(f"its operation {name!r} reads no tensor")
-    return Arithmetic(operation, _as_tuples(constant), constant_first), [tensor]
+def batch_sizes(layers: Iterable[Any]) -> frozenset[str]:
+    """Return the names of the members that are `tf.shape(x)[0]`, the second of its two operations.
+
+    Args:
+        layers: The members of a functional model, as parsed JSON.
+    """
+    sliced: dict[str, str] = {}
+    shapes = set()
+    for described in layers:
+        class_name, config = described.get("class_name"), described.get("config")
+        if class_name == "TFOpLambda" and _compact(str(config.get("function")).rpartition(".")[2]) == "shape":
+            shapes.add(described.get("name"))
+        elif class_name == "SlicingOpLambda":
+            arguments = read_arguments(described)
+            sources = list(references_in(arguments.positional))
+            if sources and arguments.named.get("slice_spec") == 0:
+                sliced[str(described.get("name"))] = sources[0][0]
+    return frozenset(name for name, source in sliced.items() if source in shapes)
 
 
-def _name_and_operands(described: Mapping[str, Any], operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
-    """Return the operation's name and all operands, from any of the three forms."""
+def _name_and_arguments(described: Mapping[str, Any]) -> tuple[str, Arguments]:
+    """Return the operation's name and arguments, from any of the three forms."""
     class_name, config = described["class_name"], described["config"]
-    if class_name == "TFOpLambda":
-        return str(config.get("function")), operands
+    arguments = read_arguments(described)
+    if class_name in ("TFOpLambda", "SlicingOpLambda"):
+        return str(config.get("function")), arguments
     if class_name != "TensorFlowOpLayer":
         check_origin(described)
-        return class_name, operands
+        settings = {key: value for key, value in config.items() if key not in ("name", "trainable")}
+        return class_name, Arguments(arguments.positional, settings | arguments.named)
     node = config["node_def"]
     match = re.search(r'\bop: ?"(\w+)"|"op": ?"(\w+)"', node) if isinstance(node, str) else None
     name = match[1] or match[2] if match else node["op"]
-    operands = list(operands)
+    operands = list(arguments.positional)
     constants = config.get("constants") or {}
     for position in sorted(constants, key=int):  # constants are stored apart, by position
         operands.insert(int(position), constants[position])
-    return str(name), operands
+    return str(name), Arguments(operands, _node_attributes(node))
 
 
-def _snake_case(name: str) -> str:
-    """Return "log_softmax" for "LogSoftmax"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+def _node_attributes(node: Any) -> dict[str, Any]:
+    """Return the flags and integers among the attributes of a TensorFlow node."""
+    try:
+        attributes = (json.loads(node) if isinstance(node, str) else node).get("attr") or {}
+    except ValueError:  # protobuf's text
+        return {"keep_dims": True} if re.search(r'key: "keep_dims"\s*value \{\s*b: true', node) else {}
+    flags = {key: value["b"] for key, value in attributes.items() if "b" in value}
+    return flags | {
+        key: int(value["i"]) for key, value in attributes.items() if key == "axis" and "i" in value
+    }
 
 
-def _as_tuples(value: Any) -> Any:
-    """Return a constant as nested tuples of numbers."""
-    value = unwrap_array(value)
-    if isinstance(value, list | tuple):
-        return tuple(_as_tuples(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"its constant should be numbers, got {str(value)[:80]!r}")
-    return float(value)
+def _compact(name: str) -> str:
+    """Return "logsoftmax" for "LogSoftmax" and "log_softmax", and "mean" for "reduce_mean"."""
+    return name.replace("_", "").lower().removeprefix("reduce")
+
+
+def _supported() -> list[str]:
+    """Return the names of the operations that are read, without those that differ only in spelling."""
+    return sorted({*OPERATIONS} - {name for name in OPERATIONS if name.endswith(("v2", "2d"))})
