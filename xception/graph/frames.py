@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..layers import Input, Layer, TimeDistributed
 from .graph import Graph
+from .limits import MAX_PARTS
 from .node import Node
 
 
@@ -47,9 +48,13 @@ def divide(graph: Graph) -> list[Part]:
             with_maps.update(names)
     if not all(node.output_shape for node in graph.nodes.values()):
         with_maps.clear()  # one part: a single number for each example cannot be an input of another
+    groups = _connected(graph, with_maps)
+    if len(groups) > MAX_PARTS:
+        with_maps.clear()
+        groups = _connected(graph, with_maps)
     return [
         Part(subgraph(graph, names, with_maps.issuperset(names)), with_maps.issuperset(names))
-        for names in _connected(graph, with_maps)
+        for names in groups
         if any(graph.nodes[name].inputs for name in names)
     ]
 
@@ -63,7 +68,7 @@ def subgraph(graph: Graph, names: Collection[str], of_frame: bool = False) -> Gr
         of_frame: Whether to return the graph for a single frame: all nodes of the part are
             `TimeDistributed`, and are replaced by the layers within.
     """
-    part = Graph(graph.name)
+    part, names = Graph(graph.name), set(names)
     for node in graph.nodes.values():
         if node.name not in names:
             continue
