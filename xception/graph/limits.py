@@ -17,6 +17,6 @@ MAX_CONNECTIONS = 200_000
 #: Axes of an activation besides the batch axis. NumPy 1 has at most 32; a shape is quoted in messages.
 MAX_AXES = 31
 
-#: Parts of a graph for frames and for whole examples, each of which is planned on its own. Bounds the time for
-#: thousands of layers of which every second is `TimeDistributed`; real networks have less than 100.
+#: Parts of a graph for frames and for whole examples, each of which is planned on its own. Bounds the time
+#: for thousands of layers of which every second is `TimeDistributed`; real networks have less than 100.
 MAX_PARTS = 256

@@ -100,8 +100,8 @@ def make_node(
         output_shape = layer.output_shape(*shapes)
         if len(output_shape) > MAX_AXES:
             raise ValueError(
-                f"gives an array of {len(output_shape):,} axes without the batch axis; at most {MAX_AXES} are "
-                "supported"
+                f"gives an array of {len(output_shape):,} axes beside that of the batch; supported are at "
+                f"most {MAX_AXES}"
             )
         parameters = layer.parameters(*shapes)
     except ValueError as error:
