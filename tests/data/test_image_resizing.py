@@ -196,3 +196,10 @@ def test_arrays_with_other_numbers_of_channels():
         ValueError, match=r"1, 3 or 4 channels; for 2 channels, expected arrays of shape \(n,"
     ):
         xception.load_image(png(IMAGES["L"]), channels=2)
+
+
+@pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
+def test_a_result_larger_than_any_image_is_refused_before_it_is_made(aspect):
+    for size in ((10**9, 10**9), (1, 10**9), (10**9, 1)):
+        with pytest.raises(xception.ImageError, match=r"would be resized to .* the maximum is 178,956,970"):
+            xception.load_image(PIXELS, target_size=size, interpolation="tf-bilinear", aspect=aspect)

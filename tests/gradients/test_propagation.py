@@ -5,7 +5,7 @@ import pytest
 import small_models
 
 from xception import architecture, layers
-from xception.errors import GraphError
+from xception.errors import GraphError, LimitError
 from xception.gradients import gradients, nodes_between, required_nodes
 from xception.graph import Graph
 
@@ -106,3 +106,18 @@ def test_a_node_without_a_path_to_a_seed_is_refused():
     model = small_models.model(small_models.two_ends())
     with pytest.raises(GraphError, match="numbers: no path leads from this node to age"):
         gradients(model.graph, model.parameters, {}, {"age": np.ones((1, 1))}, ["numbers"])
+
+
+def test_many_small_parts_of_a_large_map_are_too_much_work():
+    """Each part has one number, but its gradient has the size of the map."""
+    net = Graph("parts")
+    maps = net.add(layers.Input((1000, 1000, 100)), name="maps")
+    parts = [
+        net.add(layers.GetItem((layers.indexing.FULL, i, 0, layers.indexing.FULL)), maps) for i in range(100)
+    ]
+    total = net.add(layers.Add(), *parts, name="total")
+    values = {
+        name: np.broadcast_to(np.float32(0), (1, *node.output_shape)) for name, node in net.nodes.items()
+    }
+    with pytest.raises(LimitError, match=r"operations for one example, most of them in get_item"):
+        gradients(net, {}, values, {total: np.zeros((1, 100), np.float32)}, [maps])

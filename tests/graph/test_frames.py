@@ -1,5 +1,7 @@
 """Parts of a graph that compute frames."""
 
+import time
+
 import numpy as np
 import small_models
 
@@ -67,3 +69,18 @@ def test_a_part_shares_parameters_as_the_graph_does():
     assert all(node.owner == node.name for node in second.nodes.values())
     assert second.count_params() == subgraph(graph, [n for n in graph.nodes if "base/" in n]).count_params()
     assert np.prod(second.nodes["base:1/block1_conv1"].parameters["kernel"].shape) == 3 * 3 * 3 * 6
+
+
+def test_thousands_of_parts_are_one():
+    """Each part is planned on its own: thousands of them would take minutes."""
+    from xception.graph.limits import MAX_PARTS
+    from xception.layers import ReLU
+
+    few = divide(chain(*[TimeDistributed(ReLU()), ReLU()] * (MAX_PARTS // 2)))
+    assert len(few) == MAX_PARTS
+    (part,) = divide(chain(*[TimeDistributed(ReLU()), ReLU()] * (MAX_PARTS // 2), TimeDistributed(ReLU())))
+    assert not part.computes_frames
+    assert len(computed(part)) == MAX_PARTS + 1
+    start = time.process_time()
+    assert len(divide(chain(*[TimeDistributed(ReLU()), ReLU()] * 3000))) == 1
+    assert time.process_time() - start < 5

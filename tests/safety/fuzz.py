@@ -43,6 +43,7 @@ MAX_CASES_PER_WORKER = 20_000
 MAX_MESSAGE_CHARACTERS = 5000
 MAX_INPUT_ELEMENTS = 3 << 20  #: of the input that a model is run on: what its description declares, if small
 INSPECTED_ONE_IN = 5  #: models, since inspection takes as long as ten loads
+MAX_SAVED_PARAMETERS = 1 << 20
 UNKNOWN_SIZE = 16  #: stands for a size that a description leaves open
 
 # --- a worker: one case after another -------------------------------------------------------
@@ -72,18 +73,31 @@ class Cases:
 
     def write_content(self, suffix: str, content: bytes) -> Path:
         """Write a file in place of that of the case before."""
+        import fuzz_cases
+
         for old in self.folder.glob("case*"):
-            old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
         path = self.folder / f"case{suffix}"
-        path.write_bytes(content)
+        if suffix == fuzz_cases.FOLDER:
+            path.mkdir()
+            for name, part in fuzz_cases.read_archive(content).items():
+                (path / name).write_bytes(part)
+        else:
+            path.write_bytes(content)
         return path
 
     def run(self, path: Path) -> str:
         """Use a file as a program would; return "answer" or "refused"."""
-        return run_picture(path) if self.kind == "picture" else run_model(path)
+        if self.kind == "picture":
+            return run_picture(path)
+        if path.is_dir():
+            import fuzz_cases
+
+            run_model(path / "model.json", path / fuzz_cases.SHARDS)
+        return run_model(path)
 
 
-def run_model(path: Path) -> str:
+def run_model(path: Path, weights: Path | None = None) -> str:
     import hostile
     import numpy as np
 
@@ -91,20 +105,21 @@ def run_model(path: Path) -> str:
 
     own = (xception.XceptionError, OSError)
     results = []
-    if zlib.crc32(path.read_bytes()) % INSPECTED_ONE_IN == 0:
+    chosen = path / "config.json" if path.is_dir() else path
+    if zlib.crc32(chosen.read_bytes()) % INSPECTED_ONE_IN == 0:
         with contextlib.suppress(*own):
             xception.inspect(path)
     model = hostile.small_model()
     before = model.get_weights()
     try:
-        model.load_weights(path)
+        model.load_weights(weights or path)
         results.append("answer")
     except own as error:
         check_message(error)
         if not all(map(np.array_equal, before, model.get_weights())):
             raise AssertionError("a refused file has changed the model") from error
     try:
-        model = xception.load_model(path)
+        model = xception.load_model(path, weights=weights)
     except own as error:
         check_message(error)
         return results[0] if results else "refused"
@@ -114,7 +129,24 @@ def run_model(path: Path) -> str:
         x = [np.zeros((1, *map(int, shape)), np.float32) for shape in shapes]
         with contextlib.suppress(xception.XceptionError, ValueError), np.errstate(all="ignore"):
             model.predict(x if len(x) > 1 else x[0], verbose=0)
+    if model.count_params() < MAX_SAVED_PARAMETERS:
+        check_saved(model, path)
     return "answer"
+
+
+def check_saved(model: Any, path: Path) -> None:
+    """Save a model that loads, and load it again. Keras 3 cannot express some of them."""
+    import xception
+
+    saved = path.parent / "saved.keras"
+    try:
+        model.save(saved)
+    except (xception.XceptionError, ValueError) as error:
+        check_message(error)
+        return
+    again = xception.load_model(saved)
+    if again.output_shape != model.output_shape or again.count_params() != model.count_params():
+        raise AssertionError(f"saved as {again.output_shape}, was {model.output_shape}")
 
 
 def check_message(error: Exception) -> None:
@@ -312,7 +344,7 @@ def keep(options: argparse.Namespace, answer: dict[str, Any], path: Path) -> Non
     options.save.mkdir(parents=True, exist_ok=True)
     name = f"{options.kind}-{options.seed}-{answer['case']}"
     kept = options.save / f"{name}{path.suffix}"
-    shutil.copy(path, kept)
+    (shutil.copytree if path.is_dir() else shutil.copy)(path, kept)
     (options.save / f"{name}.txt").write_text(f"{answer['outcome']}\n{answer.get('details', '')}")
     print(f"{kept}: {answer['outcome']} (--seed {options.seed} --only {answer['case']})", flush=True)
 

@@ -29,6 +29,8 @@ Rng = random.Random
 #: What TIFF takes under these compressions; libtiff complains of others on stderr.
 FAX_AND_JPEG_MODES = {"jpeg": ("L", "RGB"), "group4": ("1",)}
 Seeds = list[tuple[str, bytes]]  #: suffix and content of each valid file
+FOLDER = ".folder"  #: suffix of an archive that is unpacked
+SHARDS = "x.weights.json"
 
 # --- valid files ----------------------------------------------------------------------------
 
@@ -48,6 +50,7 @@ def model_files(folder: Path) -> Seeds:
         {"compression": "lzf", "shuffle": True}, {"fletcher32": True}, {"chunks": (2, 2)},
         {"dtype": "f2"}, {"dtype": "f8"}, {"dtype": "i4"}, {"dtype": ">f4"},
     ]  # fmt: skip
+    seeds.append((FOLDER, write_archive(folder_files(), False)))
     text = json.dumps(hostile.small())
     for libver in ("earliest", "latest"):
         for options in filters:
@@ -74,6 +77,20 @@ def model_files(folder: Path) -> Seeds:
         )
         for suffix, content in seeds
     ]
+
+
+def folder_files() -> dict[str, bytes]:
+    """Return the files of a `.keras` folder, and of `model.json` with sharded weights."""
+    whole = hostile.hdf5_bytes(hostile.fill_by_position)
+    first = hostile.hdf5_bytes(hostile.fill_by_position, lambda file: file.pop("layers/dense"))
+    second = hostile.hdf5_bytes(hostile.fill_by_position, lambda file: file.pop("layers/conv2d"))
+    places = {"layers/conv2d/vars": "x_00000.weights.h5", "layers/dense/vars": "x_00001.weights.h5"}
+    return {
+        "config.json": json.dumps(hostile.small()).encode(), "model.weights.h5": whole,
+        "metadata.json": b'{"keras_version": "3.3.3"}', "model.json": json.dumps(hostile.small()).encode(),
+        SHARDS: json.dumps({"metadata": {}, "weight_map": places}).encode(),
+        "x_00000.weights.h5": first, "x_00001.weights.h5": second,
+    }  # fmt: skip
 
 
 def every_layer() -> dict[str, Callable[[], Any]]:
@@ -104,6 +121,13 @@ def every_layer() -> dict[str, Callable[[], Any]]:
             layers.Cropping1D(1), layers.EinsumDense("abc,cd->abd", (None, 5), "relu", "d"),
             layers.LayerNormalization(axis=(1, 2)), layers.RMSNormalization(),
             layers.GlobalAveragePooling1D(),
+        ),
+        "recurrent": (
+            layers.Reshape((-1, 6)), layers.LSTM(3, return_sequences=True, go_backwards=True),
+            layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode="sum"),
+            layers.TimeDistributed(layers.Dense(3, "relu")),
+            layers.SimpleRNN(4, return_sequences=True),
+            layers.RNN((layers.LSTMCell(2), layers.GRUCell(3, reset_after=False))), layers.Dense(2),
         ),
     }  # fmt: skip
     built: dict[str, Callable[[], Any]] = {}
@@ -242,6 +266,12 @@ def change_bytes(rng: Rng, content: bytes, others: Seeds, count: int | None = No
 def change_model(rng: Rng, seeds: Seeds) -> tuple[str, bytes]:
     """Change a model file: the HDF5 in it with valid checksums around it, or all of its bytes."""
     suffix, content = rng.choice(seeds)
+    if suffix == FOLDER or rng.random() < 0.1:
+        suffix, content = next(seed for seed in seeds if seed[0] == FOLDER)
+        parts = read_archive(content)
+        name = rng.choice(sorted(parts))
+        parts[name] = change_bytes(rng, parts[name], [("", part) for part in parts.values()])
+        return suffix, write_archive(parts, False)
     if suffix.endswith(".keras") and rng.random() < 0.8:
         parts = read_archive(content)
         name = "model.weights.h5" if rng.random() < 0.9 else rng.choice(sorted(parts))

@@ -16,6 +16,7 @@ from PIL import Image
 import xception
 from xception.engine.plan import Plan
 from xception.graph import Graph
+from xception.graph.budget import count_frames
 from xception.layers import Arithmetic, Conv2D, Dense, Input, MaxPooling2D, Rescaling
 
 SHAPE = (299, 299, 3)
@@ -256,3 +257,17 @@ def test_maps_of_odd_shapes_are_refused_or_take_little(name: str) -> None:
         tracemalloc.stop()
     assert peak < 1.5 * 2**30
     assert time.process_time() - start < 15
+
+
+@pytest.mark.parametrize(
+    ("shape", "frames"),
+    [
+        ((299, 299, 3), 1), ((16, 112, 112, 3), 16), ((2, 8, 64, 64, 3), 16), ((5000, 64, 64, 3), 1000),
+        ((1000, 1, 1, 1), 1), ((1000, 16, 16, 3), 250), ((1000, 3), 1),
+    ],
+)  # fmt: skip
+def test_the_work_for_a_video_is_limited_by_its_frames_and_their_pixels(
+    shape: tuple[int, ...], frames: int
+) -> None:
+    """A thousand single pixels may not take as much work as a thousand photographs."""
+    assert count_frames([shape]) == frames

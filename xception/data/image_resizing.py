@@ -60,6 +60,7 @@ def render(
         return _convert(picture, channels)
     frame = fit_frame(picture.size, size, aspect)
     if interpolation == "tf-bilinear":
+        _check_result(picture, size)
         pixels = _resize_as_tensorflow(picture, frame, channels)
     else:
         _check_resizing(picture, frame.size, interpolation, channels)
@@ -143,6 +144,16 @@ def _check_resizing(picture: Picture, new_size: Size, interpolation: Interpolati
 
 
 # --- as TensorFlow does ---------------------------------------------------------------------
+
+
+def _check_result(picture: Picture, new_size: Size) -> None:
+    """Raise ImageError if the result would be larger than the largest image, before it takes all memory."""
+    width, height = new_size
+    maximum = max(get_limits().max_pixels, DEFAULT_MAX_PIXELS)
+    if width * height > maximum:
+        raise ImageError(
+            f"{picture.name}: would be resized to {width:,}×{height:,} pixels; the maximum is {maximum:,}"
+        )
 
 
 def _resize_as_tensorflow(picture: Picture, frame: Frame, channels: int) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Limits on what a model file may make this library do.
 
 Files come from strangers. Each limit bounds the memory, the time or the recursion that a small file
-could otherwise cause, and lies far above what real files need. The limits on nodes are in
+could otherwise cause, and lies far above what real files need. The limits on nodes and axes are in
 `graph.limits`, those on memory and work in `xception.limits`, that on the integers in settings in
 `layers.validation`.
 """
@@ -22,10 +22,12 @@ MAX_NETWORK_DEPTH = 16
 MAX_TENSOR_DEPTH = 16
 #: Layers within layers, such as TimeDistributed(Bidirectional(LSTM)). Bounds recursion.
 MAX_WRAPPING_DEPTH = 8
-#: Axes of an array besides the batch axis. NumPy 1 has at most 32; a shape is quoted in messages.
-MAX_AXES = 31
 #: Outputs of one operation, each of which is read on its own. `K.repeat_elements` splits all channels.
 MAX_OPERATION_OUTPUTS = 4096
+#: Sections of an operation that are listed one by one: each of its outputs reads the whole list.
+MAX_LISTED_SECTIONS = 1000
+#: Settings of one operation, of which each of its outputs makes a copy.
+MAX_SETTINGS = 100
 #: The reason of a refusal, which may quote a hostile config.
 MAX_REASON_CHARACTERS = 1200
 

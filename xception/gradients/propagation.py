@@ -14,7 +14,7 @@ from ..graph import Graph, GraphParameters, Node
 from ..graph.budget import NodeCost, check_memory, check_work, count_frames, parameter_bytes
 from ..kernels import Array
 from ..layers import Cost
-from ..layers.costs import known
+from ..layers.costs import OPERATIONS_PER_ELEMENT, count, known
 from .rules import backward
 
 
@@ -101,11 +101,11 @@ def check_propagation(
     for node in path:
         sources = [values[source].shape[1:] for source in node.inputs]
         cost = node.layer.cost(*sources)
-        costs.append(
-            NodeCost(
-                node, known(node.layer.output_shape(*sources)), Cost(3 * cost.operations, 4 * cost.elements)
-            )
+        read = sum(map(count, sources))  # the gradient has their size, even if the layer reads a part of it
+        backward_cost = Cost(
+            3 * cost.operations + 2 * read * OPERATIONS_PER_ELEMENT, max(4 * cost.elements, 2 * read)
         )
+        costs.append(NodeCost(node, known(node.layer.output_shape(*sources)), backward_cost))
     inputs = [values[name].shape[1:] for name in graph.inputs if name in values]
     check_work(graph.name, costs, frames=count_frames(inputs))
     kept = sum(array.nbytes for array in values.values())

@@ -16,6 +16,7 @@ from ..layers import Bidirectional, GRUCell, Parameters, SimpleRNNCell, StackedR
 from ..layers.activations import activate
 from ..layers.cells import Cell, LongShortTermMemory, States
 from ..layers.recurrent import Recurrent, select
+from ..layers.stacked_cells import cell_arrays
 from ..layers.wrapping import select_prefix
 from .activations import backward_activation
 from .rules import backward, matmul_last_axis
@@ -103,7 +104,7 @@ def backward_project(cell: Cell, parameters: Parameters, dy: Array, x: Array) ->
         x: The input of the cell.
     """
     if isinstance(cell, StackedRNNCells):
-        parameters = select_prefix(cell.prefixes[0], parameters)
+        parameters = cell_arrays(cell.prefixes[0], parameters)
     return matmul_last_axis(dy, parameters["kernel"].T)
 
 
@@ -200,7 +201,7 @@ def _stacked(
     read: list[tuple[Any, Parameters, Array, Array]] = []  # (cell, its arrays, its input, projected)
     x = projected
     for prefix, inner, before in zip(cell.prefixes, cell.cells, states, strict=True):
-        own = select_prefix(prefix, parameters)
+        own = cell_arrays(prefix, parameters)
         if read:
             projected = inner.project(own, x)
         read.append((inner, own, x, projected))

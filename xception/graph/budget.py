@@ -32,6 +32,8 @@ MAX_PASSES_WORK = 20
 #: Frames of a video of which each may take as much work as an image. Bounds the work for an input that
 #: calls every pixel a frame.
 MAX_FRAMES = 1000
+#: Smaller frames are counted by their pixels together: a thousand numbers are no video.
+MIN_FRAME_PIXELS = 32 * 32
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,19 @@ def node_costs(nodes: Iterable[Node], input_shapes: Mapping[str, Sizes]) -> list
 def count_frames(input_shapes: Iterable[Sizes]) -> int:
     """Return how many frames the longest video has among inputs of these shapes, from 1 to MAX_FRAMES.
 
+    Frames of less than MIN_FRAME_PIXELS pixels count as parts of one.
+
     Args:
         input_shapes: Shapes without the batch axis: (frames, h, w, c) of a video.
     """
-    frames = max((count(shape[:-3]) for shape in input_shapes if len(shape) > 3), default=1)
+    frames = max(
+        (
+            min(count(shape[:-3]), count(shape[:-1]) // MIN_FRAME_PIXELS)
+            for shape in input_shapes
+            if len(shape) > 3
+        ),
+        default=1,
+    )
     return max(1, min(frames, MAX_FRAMES))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..layers import Input, Layer, TimeDistributed
 from .graph import Graph
+from .limits import MAX_PARTS
 from .node import Node
 
 
@@ -47,10 +48,13 @@ def divide(graph: Graph) -> list[Part]:
             with_maps.update(names)
     if not all(node.output_shape for node in graph.nodes.values()):
         with_maps.clear()  # one part: a single number for each example cannot be an input of another
+    groups = _computed(graph, with_maps)
+    if len(groups) > MAX_PARTS:
+        with_maps.clear()
+        groups = _computed(graph, with_maps)
     return [
         Part(subgraph(graph, names, with_maps.issuperset(names)), with_maps.issuperset(names))
-        for names in _connected(graph, with_maps)
-        if any(graph.nodes[name].inputs for name in names)
+        for names in groups
     ]
 
 
@@ -63,7 +67,7 @@ def subgraph(graph: Graph, names: Collection[str], of_frame: bool = False) -> Gr
         of_frame: Whether to return the graph for a single frame: all nodes of the part are
             `TimeDistributed`, and are replaced by the layers within.
     """
-    part = Graph(graph.name)
+    part, names = Graph(graph.name), set(names)
     for node in graph.nodes.values():
         if node.name not in names:
             continue
@@ -88,6 +92,12 @@ def _gives_maps(node: Node) -> bool:
     while isinstance(layer, TimeDistributed):
         layer, axes = layer.layer, axes - 1
     return axes == 3
+
+
+def _computed(graph: Graph, framed: Collection[str]) -> list[list[str]]:
+    """Return the connected nodes of one kind, as `_connected`, without inputs on their own."""
+    groups = _connected(graph, framed)
+    return [names for names in groups if any(graph.nodes[name].inputs for name in names)]
 
 
 def _connected(graph: Graph, framed: Collection[str]) -> list[list[str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Layer, Parameter, Shape
+from .limits import MAX_AXES
 
 #: {node name: {parameter name: array}}.
 GraphParameters = Mapping[str, Mapping[str, Array]]
@@ -96,7 +97,13 @@ def make_node(
         raise GraphError(f"{name} ({layer.kind}): takes {expected}, got {len(inputs)}")
     shapes = [node.output_shape for node in inputs]
     try:
-        output_shape, parameters = layer.output_shape(*shapes), layer.parameters(*shapes)
+        output_shape = layer.output_shape(*shapes)
+        if len(output_shape) > MAX_AXES:
+            raise ValueError(
+                f"gives an array of {len(output_shape):,} axes beside that of the batch; supported are at "
+                f"most {MAX_AXES}"
+            )
+        parameters = layer.parameters(*shapes)
     except ValueError as error:
         raise GraphError(f"{name} ({layer.kind}): {error}") from None
     if owner is not None and owner.parameters != parameters:

@@ -68,7 +68,9 @@ class Cell(Layer):
         steps, channels = inputs[0]
         width = self.gates * self.units
         product = Cost(
-            OPERATIONS_PER_CALL + steps * (2 * channels * width + OPERATIONS_PER_ROW),
+            OPERATIONS_PER_CALL
+            + channels * width * OPERATIONS_PER_ELEMENT
+            + steps * (2 * channels * width + OPERATIONS_PER_ROW),
             steps * (channels + width),
         )
         return product + self.step_cost((self.units,), steps)

@@ -54,10 +54,10 @@ class Pooling2D(Layer):
             axes = zip(inputs[0], (kh, kw), strides, strict=False)
             padded = math.prod(size + sum(kernels.same_padding(size, *axis)) for size, *axis in axes)
             padded *= inputs[0][-1]
-        per_tap = OPERATIONS_PER_TAP + outputs * OPERATIONS_PER_POOLED_ELEMENT
-        per_tap += outputs // (inputs[0][-1] or 1) * OPERATIONS_PER_ROW
+        windows = outputs // (inputs[0][-1] or 1)
+        per_tap = OPERATIONS_PER_TAP + outputs * OPERATIONS_PER_POOLED_ELEMENT + windows * OPERATIONS_PER_ROW
         work = OPERATIONS_PER_CALL + padded * OPERATIONS_PER_ELEMENT + kh * kw * per_tap
-        return Cost(work, padded + 2 * outputs)
+        return Cost(work, padded + 2 * outputs + 6 * windows)  # a mean counts the elements of each window
 
 
 @dataclass(frozen=True)

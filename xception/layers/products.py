@@ -92,6 +92,7 @@ class Matmul(Layer):
         k = a[-2] if self.transpose_a else a[-1]
         read = sum(map(count, inputs)) + self._constant.size
         work = OPERATIONS_PER_CALL + 2 * count(out) * k + count(out[:-1]) * OPERATIONS_PER_ROW
+        work += 2 * count(out) * OPERATIONS_PER_ELEMENT  # of an outer product most of the time
         return Cost(work + 10 * read * OPERATIONS_PER_ELEMENT, count(out) + read)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:

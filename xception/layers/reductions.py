@@ -76,7 +76,8 @@ class Reduction(Layer):
         return tuple(size for axis, size in enumerate(inputs[0], start=1) if axis not in axes)
 
     def cost(self, *inputs: Sizes) -> Cost:
-        work = 80 * OPERATIONS_PER_ELEMENT if self.operation == "logsumexp" else 5 * OPERATIONS_PER_ELEMENT
+        slow = {"logsumexp": 80, "argmax": 15, "argmin": 15}
+        work = slow.get(self.operation, 5) * OPERATIONS_PER_ELEMENT
         return elementwise_cost(inputs[0], 2, work, 2) + reduction_cost(inputs[0], 3)
 
     def forward(self, parameters: Parameters, *inputs: Array) -> Array:

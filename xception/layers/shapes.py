@@ -121,8 +121,8 @@ def broadcast_operands(inputs: tuple[Shape, ...], constants: tuple[tuple[int, ..
     """
     shape: Shape | None = inputs[0]
     rank = len(inputs[0])
-    for operand in (*inputs[1:], *constants):
-        is_constant = operand in constants
+    for position, operand in enumerate((*inputs[1:], *constants), start=1):
+        is_constant = position >= len(inputs)
         if is_constant and len(operand) == rank + 1 and operand[0] == 1:
             operand = operand[1:]  # without the constant's batch axis
         if len(operand) > rank or (len(operand) < rank and not is_constant):

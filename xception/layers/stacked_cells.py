@@ -21,8 +21,10 @@ from .cells import (
     States,
 )
 from .validation import store_setting
-from .wrapping import add_prefix, check_layer, select_prefix
+from .wrapping import add_prefix, check_layer
 
+#: Names of a cell's parameters.
+CELL_PARAMETERS = ("kernel", "recurrent_kernel", "bias")
 #: Names of the cells, as Keras 3 numbers them in its files.
 STEMS = {"SimpleRNNCell": "simple_rnn_cell", "LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}
 
@@ -83,7 +85,7 @@ class StackedRNNCells(Cell):
         return total
 
     def project(self, parameters: Parameters, x: Array) -> Array:
-        return self.cells[0].project(select_prefix(self.prefixes[0], parameters), x)
+        return self.cells[0].project(cell_arrays(self.prefixes[0], parameters), x)
 
     def initial_states(self, projected: Array) -> States:
         return tuple(
@@ -95,12 +97,24 @@ class StackedRNNCells(Cell):
         new_states: list[States] = []
         output = projected
         for prefix, cell, before in zip(self.prefixes, self.cells, states, strict=True):
-            own = select_prefix(prefix, parameters)
+            own = cell_arrays(prefix, parameters)
             if new_states:
                 projected = cell.project(own, output)
             output, after = cell.step(own, projected, before)
             new_states.append(after)
         return output, tuple(new_states)
+
+
+def cell_arrays(prefix: str, parameters: Parameters) -> Parameters:
+    """Return the arrays of one of the cells by its own names, without a search: there may be many cells.
+
+    Args:
+        prefix: One of `StackedRNNCells.prefixes`.
+        parameters: Arrays of all cells.
+    """
+    return {
+        name: parameters[f"{prefix}/{name}"] for name in CELL_PARAMETERS if f"{prefix}/{name}" in parameters
+    }
 
 
 def check_cell(layer: Layer, name: str) -> None:

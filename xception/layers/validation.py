@@ -179,6 +179,8 @@ def as_ints(name: str, value: Any, minimum: int = 1) -> tuple[int, ...]:
     """Return an integer, or a list of integers, as a tuple. Each is checked as by `as_int`."""
     value = _as_python(value)
     items = value if isinstance(value, list | tuple) else [value]
+    if set(map(type, items)) == {int} and minimum <= min(items) and max(items) <= MAX_INT:
+        return tuple(items)  # at once: a file may list millions
     return tuple(as_int(name, item, minimum) for item in items)
 
 
@@ -224,6 +226,8 @@ def as_nested_floats(name: str, value: Any, max_depth: int = MAX_NESTING_DEPTH) 
             f"{name} must be a number or a list of numbers, nested at most {MAX_NESTING_DEPTH} deep, "
             f"got {reprlib.repr(value)}"
         )
+    if set(map(type, value)) == {float} and all(map(math.isfinite, value)):
+        return tuple(value)  # at once: a file may list millions
     items = tuple(as_nested_floats(name, item, max_depth - 1) for item in value)
     if len({np.shape(item) if isinstance(item, tuple) else () for item in items}) > 1:
         raise ValueError(f"{name} must be nested evenly, got {reprlib.repr(value)}")

@@ -112,7 +112,7 @@ READ = [
 @pytest.mark.parametrize(("described", "layers"), READ, ids=lambda value: str(value)[:60])
 def test_an_operation_is_read_as_layers(described, layers):
     keras = 3 if "module" in described else 2
-    steps, tensors = read_operation(described, keras)
+    ((steps, tensors),) = read_operation(described, keras)
     assert steps == layers
     assert {tensor[0] for tensor in tensors} == {"pixels"}
 

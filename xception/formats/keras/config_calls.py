@@ -78,6 +78,8 @@ def read_arguments(described: Mapping[str, Any]) -> Arguments:
 def _argument(value: Any, depth: int = 0) -> Any:
     """Return an argument of Keras 3, with references in place of its tensors."""
     _check_depth(depth)
+    if is_list_of_numbers(value):
+        return value
     if isinstance(value, list):
         return [_argument(item, depth + 1) for item in value]
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
@@ -101,6 +103,11 @@ def _named_argument(value: Any, depth: int = 0) -> Any:
     if _is_reference(value):
         return Reference((value[0], *map(_index, value[1:3])))
     return [_named_argument(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+
+def is_list_of_numbers(value: Any) -> bool:
+    """Whether an argument is a list of nothing but numbers, which may be millions."""
+    return isinstance(value, list) and bool(value) and set(map(type, value)) <= {int, float}
 
 
 def references_in(value: Any) -> Iterator[Reference]:
@@ -201,6 +208,8 @@ def _arguments(values: Any, depth: int = 0) -> Iterator[Any]:
             yield Reference((name, _index(use), _index(output)))
         elif isinstance(value, dict) and "class_name" not in value:
             yield from _arguments(_sorted_values(value), depth + 1)
+        elif is_list_of_numbers(value):
+            yield value
         elif isinstance(value, list):
             inside = list(_arguments(value, depth + 1))
             has_tensors = any(isinstance(item, Reference) for item in inside)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...graph import Network
+from ...graph.limits import MAX_AXES
 from ...layers import Layer, Shape
 from ...layers.validation import as_int
-from ..limits import MAX_AXES, MAX_NAME_CHARACTERS
+from ..limits import MAX_NAME_CHARACTERS
 from .config_calls import Reference
 from .layer_settings import check_dtype
 

@@ -12,7 +12,7 @@ from ...graph import Graph
 from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
-from ...layers import Identity, Input, Layer, Shape, TrainingOnly
+from ...layers import Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
 from ...version import __version__
 from .operation_writer import describe_arguments, describe_operation, is_written_as_operation, output_number
 
@@ -103,9 +103,7 @@ def _describe_member(member: Member, graph: Graph, path: str) -> dict[str, Any]:
         described = describe_operation(layer)
         described["config"] = {"name": keras_name(member.name)} | described["config"]
         return described
-    if any(
-        not getattr(layer, name).accepts(1) for name in layer.wraps if isinstance(getattr(layer, name), Layer)
-    ):
+    if isinstance(layer, TimeDistributed) and not layer.accepts(1):
         raise ValueError(
             f"{member.name}: {layer.kind} around a layer of several inputs cannot be saved: that of Keras 3 "
             "takes one"

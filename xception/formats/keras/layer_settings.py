@@ -14,8 +14,9 @@ from dataclasses import fields
 from typing import Any
 
 from ... import layers
+from ...graph.limits import MAX_AXES
 from ...layers import TRAINING_ONLY, Layer, TrainingOnly
-from ..limits import MAX_AXES, MAX_WRAPPING_DEPTH
+from ..limits import MAX_WRAPPING_DEPTH
 from .unknown_layers import LAMBDAS, explain_class, explain_lambda, explain_origin
 
 

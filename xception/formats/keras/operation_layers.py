@@ -45,8 +45,8 @@ class OperationLayers:
         try:
             if len(outputs) > MAX_OPERATION_OUTPUTS:
                 raise ValueError(f"has {len(outputs):,} outputs; supported are {MAX_OPERATION_OUTPUTS:,}")
-            for output in outputs:
-                steps, tensors = read_operation(described, self._keras, output, self._sizes)
+            computed = read_operation(described, self._keras, outputs, self._sizes)
+            for output, (steps, tensors) in zip(outputs, computed, strict=True):
                 last = self._name(name, output)
                 names = [f"{last}_step_{number}" for number in range(1, len(steps))] + [last]
                 for step_name, layer in zip(names, steps, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...layers import Layer
-from .config_calls import Arguments, Reference
+from .config_calls import Arguments, Reference, is_list_of_numbers
 from .layer_settings import unwrap_array
 
 #: Settings with these values are defaults that change nothing.
@@ -121,6 +121,8 @@ class Settings:
             ValueError: It holds anything but numbers.
         """
         value = unwrap_array(value)
+        if is_list_of_numbers(value):
+            return tuple(map(float, value))
         if isinstance(value, list | tuple) and not isinstance(value, Reference):
             return tuple(self.constant(item) for item in value)
         if isinstance(value, bool) or not isinstance(value, int | float):

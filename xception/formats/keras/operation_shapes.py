@@ -8,7 +8,7 @@ from typing import Any
 from ... import layers
 from ...layers import Concatenate, Identity
 from ...layers.indexing import MAX_INDICES
-from ..limits import MAX_OPERATION_OUTPUTS
+from ..limits import MAX_LISTED_SECTIONS
 from .config_calls import Reference
 from .operation_settings import Reader, Settings, Steps
 
@@ -167,10 +167,8 @@ def _split(settings: Settings) -> Steps:
     tensor, axis = settings.tensor("x"), settings.take("axis", default=0)
     sections = settings.take("indices_or_sections", "num_or_size_splits")
     settings.take("num", default=None)
-    if isinstance(sections, list) and len(sections) > MAX_OPERATION_OUTPUTS:
-        raise ValueError(
-            f"it has {len(sections):,} sections; supported are at most {MAX_OPERATION_OUTPUTS:,}"
-        )
+    if isinstance(sections, list) and len(sections) > MAX_LISTED_SECTIONS:
+        raise ValueError(f"it has {len(sections):,} sections; supported are at most {MAX_LISTED_SECTIONS:,}")
     if settings.keras < 3 and isinstance(sections, list):  # sizes, of which one may be -1
         if any(not isinstance(size, int) for size in sections) or -1 in sections[:-1]:
             raise ValueError(f"its sections {sections!r:.80} should be sizes")

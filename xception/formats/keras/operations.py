@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...layers import Layer
+from ..limits import MAX_SETTINGS
 from .config_calls import Arguments, Reference, read_arguments, references_in
 from .layer_settings import check_origin, known_layers
 from .operation_settings import Settings, Steps
@@ -64,32 +65,41 @@ def is_operation(described: Mapping[str, Any], calls: Sequence[Sequence[Any]]) -
 
 
 def read_operation(
-    described: Mapping[str, Any], keras: int, output: int = 0, sizes: frozenset[str] = frozenset()
-) -> Steps:
+    described: Mapping[str, Any], keras: int, outputs: Sequence[int] = (0,),
+    sizes: frozenset[str] = frozenset(),
+) -> list[Steps]:  # fmt: skip
     """Return the layers that compute an operation one after the other, and the tensors that the first reads.
 
     Args:
         described: The operation, as parsed JSON.
         keras: The major version of the Keras that wrote it: 1, 2 or 3.
-        output: Which of its outputs they compute.
+        outputs: Numbers of the outputs that are needed.
         sizes: Names of the members that are batch sizes: see `batch_sizes`.
+
+    Returns:
+        For each of these outputs, the layers and tensors.
 
     Raises:
         ValueError: The operation, or one of its settings, is not supported.
     """
+    # Once for all outputs: a file may have megabytes of arguments, and thousands of outputs.
     name, arguments = _name_and_arguments(described)
     compact = _compact(name.rpartition(".")[2])
     if compact == "shape" or described.get("name") in sizes:
-        return [ShapeOfTensor()], list(references_in(arguments.positional))[:1]
+        return [([ShapeOfTensor()], list(references_in(arguments.positional))[:1]) for _ in outputs]
     if compact not in OPERATIONS:
         raise ValueError(f"its operation {name!r} is not supported; supported: {', '.join(_supported())}")
-    if output and compact not in ("split", "unstack"):
-        raise ValueError(f"its operation {name!r} has 1 output; there is none with number {output}")
+    if len(arguments.named) > MAX_SETTINGS:
+        raise ValueError(f"its operation {name!r} has {len(arguments.named):,} settings; refused")
     parameters, read = OPERATIONS[compact]
-    settings = Settings(name, compact, parameters, arguments, keras, output, sizes)
-    steps, tensors = read(settings)
-    settings.check_finished()
-    return steps, tensors
+    computed = []
+    for output in outputs:
+        if output and compact not in ("split", "unstack"):
+            raise ValueError(f"its operation {name!r} has 1 output; there is none with number {output}")
+        settings = Settings(name, compact, parameters, arguments, keras, output, sizes)
+        computed.append(read(settings))
+        settings.check_finished()
+    return computed
 
 
 def batch_sizes(layers: Iterable[Any]) -> frozenset[str]:

@@ -274,6 +274,7 @@ def write(file: File, network: Network, graph: Graph, parameters: GraphParameter
 def _write_network(
     holder: Group, network: Network, prefix: str, graph: Graph, parameters: GraphParameters
 ) -> None:
+    holder.create_group(LAYERS)  # even if none of them is written
     holder.create_group("vars")  # the network's own variables: none, but Keras 2 expects the group
     for key, member in member_groups(network):
         node_name = f"{prefix}{member.name}"
