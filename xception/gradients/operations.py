@@ -1,4 +1,4 @@
-"""Gradient rules of operations: reductions, parts of arrays, axes, products and selection."""
+"""Gradient rules of operations: reductions, parts of arrays, axes, products of matrices and selection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ..kernels import Array
 from ..layers import (
     Cast,
-    Einsum,
     ExpandDims,
     GetItem,
     Matmul,
@@ -26,7 +25,6 @@ from ..layers import (
     array_axes,
 )
 from ..layers.axes import new_axis
-from ..layers.products import contract
 from ..layers.shapes import array_axis
 from .rules import backward, sum_to_shape
 
@@ -152,22 +150,6 @@ def backward_matmul(layer: Matmul, parameters: Parameters, dy: Array, *inputs: A
     if layer.constant is not None:
         return (db if layer.constant_first else da,)
     return tuple(sum_to_shape(part, x.shape) for part, x in zip((da, db), inputs, strict=True))
-
-
-@backward.register
-def backward_einsum(layer: Einsum, parameters: Parameters, dy: Array, *inputs: Array) -> tuple[Array, ...]:
-    """The gradient of each input is the summation with the output in its place."""
-    *operands, output = layer.terms
-    gradients = []
-    for i, (term, x) in enumerate(zip(operands, inputs, strict=True)):
-        others = [j for j in range(len(operands)) if j != i]
-        terms = [output, *(operands[j] for j in others)]
-        kept = "".join(letter for letter in term if letter in "".join(terms))
-        dx = contract(terms, kept, dy, *(inputs[j] for j in others))
-        # Letters that stand in this input only were summed: each element gets the whole gradient.
-        shape = [size if letter in kept else 1 for letter, size in zip(term, x.shape, strict=True)]
-        gradients.append(np.broadcast_to(dx.reshape(shape), x.shape))
-    return tuple(gradients)
 
 
 # --- selection ------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .axes import ExpandDims, Pad, Repeat, Squeeze, Stack, Tile
     from .bidirectional import Bidirectional
     from .cells import GRUCell, LSTMCell, SimpleRNNCell
-    from .einsum import EinsumDense
+    from .einsum import Einsum, EinsumDense
     from .indexing import GetItem, Split, Take
     from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
     from .one_dimensional import (
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         ZeroPadding1D,
     )
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
-    from .products import Einsum, Matmul
+    from .products import Matmul
     from .recurrent import GRU, LSTM, RNN, SimpleRNN
     from .reductions import Normalize, Reduction
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
@@ -83,7 +83,7 @@ _LAZY = {
     "axes": ("ExpandDims", "Pad", "Repeat", "Squeeze", "Stack", "Tile"),
     "bidirectional": ("Bidirectional",),
     "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
-    "einsum": ("EinsumDense",),
+    "einsum": ("Einsum", "EinsumDense"),
     "indexing": ("GetItem", "Split", "Take"),
     "multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
     "one_dimensional": (
@@ -91,7 +91,7 @@ _LAZY = {
         "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
     ),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
-    "products": ("Einsum", "Matmul"),
+    "products": ("Matmul",),
     "recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
     "reductions": ("Normalize", "Reduction"),
     "reshaping": (
@@ -104,7 +104,7 @@ _LAZY = {
 
 #: Operations of `keras.ops`, which Keras has no layers for.
 OPERATIONS = frozenset(
-    {"Arithmetic", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
+    {"Arithmetic", "Einsum", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
                      for name in _LAZY[module])}
 )  # fmt: skip
 
