@@ -11,6 +11,8 @@ import numpy as np
 from .geometry import Array
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+#: Of the approximation of gelu: √(2/π), and the factor of x³.
+GELU_SCALE, GELU_CUBIC = 0.7978845608028654, 0.044715
 
 Axis = int | tuple[int, ...]
 
@@ -69,6 +71,22 @@ def gelu(x: Array) -> Array:
     """Return x · Φ(x), with Φ the normal CDF: exact, not the tanh approximation."""
     y = normal_cdf(x)
     return np.multiply(x, y, out=y)
+
+
+def gelu_tanh(x: Array) -> Array:
+    """Return the approximation x · (1 + tanh(u)) / 2, with u = √(2/π) · (x + 0.044715 · x³).
+
+    (1 + tanh(u)) / 2 is sigmoid(2u), which keeps its relative accuracy where it is small.
+    """
+    with np.errstate(over="ignore"):  # infinity is the right result
+        y = np.square(x)
+        y *= GELU_CUBIC
+        y += 1
+        y *= x
+    y *= 2 * GELU_SCALE
+    y = sigmoid(y)
+    y *= x
+    return y
 
 
 def silu(x: Array) -> Array:

@@ -1,19 +1,26 @@
 """Operations in configs: arguments by position and by name, several outputs, and what is refused."""
 
+import json
+import zipfile
+
 import numpy as np
 import pytest
+import small_models
 from hostile import archive, entry, functional, hdf5_bytes, tensor
 
 import xception
 from xception.errors import ModelFileError
 from xception.formats.keras.operations import read_operation
 from xception.layers import (
+    Activation,
     Arithmetic,
     Cast,
     Concatenate,
+    Dense,
     Einsum,
     GetItem,
     Identity,
+    Input,
     Matmul,
     Normalize,
     Permute,
@@ -79,6 +86,11 @@ READ = [
     (operation("Where", X, X, 0.0), [Where(y=0.0)]),
     (operation("Normalize", X, module="nn", axis=-1, order=2, epsilon=None), [Normalize()]),
     (operation("Softmax", X, module="nn", axis=1), [Softmax(1)]),
+    (operation("Gelu", X, module="nn", approximate=True), [Activation("gelu_tanh")]),
+    (operation("Gelu", X, module="nn"), [Activation("gelu_tanh")]),
+    (operation("Gelu", X, module="nn", approximate=False), [Activation("gelu")]),
+    (function("nn.gelu", "pixels"), [Activation("gelu")]),
+    (function("nn.gelu", "pixels", approximate=True), [Activation("gelu_tanh")]),
     (operation("Cast", X, module="core", dtype="float16"), [Cast()]),
     (operation("Cast", X, module="core", dtype="uint8"), [Cast("uint8")]),
     (operation("Einsum", X, X, subscripts="bhwc,bhwd->bcd"), [Einsum("bhwc,bhwd->bcd")]),
@@ -131,7 +143,6 @@ REFUSED = [
     (operation("Einsum", X, X, subscripts="abc,bcd->ad"), "begin with the batch axis"),
     (operation("Einsum", X, subscripts="bii->bi"), "twice for one array"),
     (operation("Einsum", X, X, X, subscripts="ba,ba,ba->b"), "one or two operands"),
-    (operation("Gelu", X, module="nn", approximate=True), "approximation by tanh"),
     (operation("Cast", X, module="core", dtype="string"), "dtype must be"),
     (operation("Resize", X, module="image", size=[4, 4], data_format="channels_first"), "data_format"),
     (function("einsum"), "operands of its einsum are not in the file"),
@@ -179,6 +190,33 @@ def test_an_operation_with_several_outputs_computes_those_in_use(tmp_path):
         model = xception.load_model(tmp_path / "y.keras")
         assert sorted(model.graph.nodes) == names
         np.testing.assert_array_equal(model.predict(X4), np.ones((2, 4, 4, 1)))
+
+
+def test_the_approximation_of_gelu_is_saved_as_an_operation(tmp_path):
+    model = load(tmp_path, operation("Gelu", X, module="nn") | {"name": "gelu"})
+    y = model.predict(X4 / 48)
+    model.save(tmp_path / "y.keras")
+    with zipfile.ZipFile(tmp_path / "y.keras") as saved:
+        described = json.loads(saved.read("config.json"))["config"]["layers"][1]
+    assert (described["module"], described["class_name"]) == ("keras.src.ops.nn", "Gelu")
+    assert described["config"] == {"name": "gelu", "approximate": True}
+    np.testing.assert_array_equal(xception.load_model(tmp_path / "y.keras").predict(X4 / 48), y)
+    x = X4.astype(float) / 48
+    expected = x / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+    np.testing.assert_allclose(y, expected, atol=1e-6)
+
+
+def test_what_keras_3_has_as_an_operation_only_is_not_saved_as_a_setting_or_in_a_sequence(tmp_path):
+    network = small_models.wired("model", ["x"], ["y"], x=(Input((4,)),), y=(Dense(3, "gelu_tanh"), ["x"]))
+    with pytest.raises(ValueError, match="'gelu_tanh' cannot be saved: in Keras 3 it is an operation"):
+        small_models.model(network).save(tmp_path / "x.keras")
+    config = {"name": "gelu", "activation": "gelu_tanh"}
+    rows = [entry("pixels", (None, 4, 4, 3)), {"class_name": "Activation", "name": "gelu", "config": config}]
+    described = {"class_name": "Sequential", "config": {"name": "model", "layers": rows}}
+    weights = hdf5_bytes(lambda file: file.create_group("layers"))
+    model = xception.load_model(archive(tmp_path / "x.keras", described, weights))
+    with pytest.raises(ValueError, match=r"gelu: .*cannot be saved in a Sequential model"):
+        model.save(tmp_path / "y.keras")
 
 
 @pytest.mark.parametrize("number", [3, 10**6])
