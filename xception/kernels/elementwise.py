@@ -141,6 +141,12 @@ _TAIL = (
     0.26617686109899974, 0.442359286739077, 0.5280651716492978, 0.5016530506851362, 0.3962444927765864,
     0.2661530011559869, 0.15383860995001195,
 )  # fmt: skip
+#: The same for float32, in half the time: relative error 2e-8.
+_SHORT_TAIL = (
+    -0.04624366170431382, -0.04457563031026705, 0.07483232886490358, 0.26665097891894257,
+    0.44251457248239595, 0.5280400929595233, 0.5016474157421726, 0.3962449362258737, 0.2661530590125031,
+    0.15383860883826186,
+)  # fmt: skip
 _TAIL_SCALE = 5
 _MAX_ABS = 40  #: Φ(−40) is 0 in float64
 
@@ -162,6 +168,7 @@ def normal_cdf(x: Array) -> Array:
     """
     flat = np.ravel(x)
     y = np.empty_like(flat)
+    coefficients = _SHORT_TAIL if y.itemsize <= 4 else _TAIL
     scratch = np.empty((3, min(BLOCK_ELEMENTS, flat.size)))
     for start in range(0, flat.size, BLOCK_ELEMENTS):
         block = flat[start : start + BLOCK_ELEMENTS]
@@ -169,8 +176,8 @@ def normal_cdf(x: Array) -> Array:
         np.minimum(np.abs(block, out=a), _MAX_ABS, out=a)
         np.divide(_TAIL_SCALE, np.add(a, _TAIL_SCALE, out=u), out=u)
         u -= 0.5
-        tail[:] = _TAIL[0]
-        for coefficient in _TAIL[1:]:
+        tail[:] = coefficients[0]
+        for coefficient in coefficients[1:]:
             tail *= u
             tail += coefficient
         u += 0.5
