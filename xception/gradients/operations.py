@@ -11,7 +11,6 @@ from ..layers import (
     ExpandDims,
     GetItem,
     Matmul,
-    Normalize,
     Pad,
     Parameters,
     Reduction,
@@ -64,18 +63,6 @@ def _derivative(layer: Reduction, x: Array, axes: tuple[int, ...], count: int) -
         return largest / largest.sum(axis=axes, keepdims=True)
     centered = x - x.mean(axis=axes, keepdims=True)
     return centered / (count * y) if operation == "std" else 2 * centered / count
-
-
-@backward.register
-def backward_normalize(layer: Normalize, parameters: Parameters, dy: Array, x: Array) -> Array:
-    """y = x / |x| does not change when x grows, so the part of dy that is parallel to x drops out."""
-    axes = array_axes(layer.axis, x.shape[1:])
-    norm = layer.norm(x)
-    divisor = np.maximum(norm, layer.epsilon).astype(dy.dtype)
-    y = x / divisor
-    direction = y if layer.order == 2 else np.sign(x)  # d|x| / dx
-    parallel = direction * (dy * y).sum(axis=axes, keepdims=True)
-    return (dy - np.where(norm >= layer.epsilon, parallel, 0)) / divisor
 
 
 # --- parts of arrays ------------------------------------------------------------------------
