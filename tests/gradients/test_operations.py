@@ -26,6 +26,9 @@ LAYERS = [
     (layers.Stack(), [MAP, MAP, MAP]),
     (layers.Stack(1), [VECTOR, VECTOR]),
     (layers.Tile((1, 2, 1, 3)), [MAP]),
+    (layers.Roll(2, -1), [MAP]),
+    (layers.Roll((1, -2), (2, 1)), [MAP]),
+    (layers.Cumsum(1), [MAP]),
     (layers.Repeat(3), [MAP]),
     (layers.Repeat(2, 1), [MAP]),
     *(

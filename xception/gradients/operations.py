@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..kernels import Array
 from ..layers import (
     Cast,
+    Cumsum,
     ExpandDims,
     GetItem,
     Matmul,
@@ -15,6 +16,7 @@ from ..layers import (
     Parameters,
     Reduction,
     Repeat,
+    Roll,
     Split,
     Squeeze,
     Stack,
@@ -110,6 +112,16 @@ def backward_tile(layer: Tile, parameters: Parameters, dy: Array, x: Array) -> A
 def backward_repeat(layer: Repeat, parameters: Parameters, dy: Array, x: Array) -> Array:
     axis = array_axis(layer.axis, x.shape[1:])
     return dy.reshape(*x.shape[: axis + 1], layer.repeats, *x.shape[axis + 1 :]).sum(axis=axis + 1)
+
+
+@backward.register
+def backward_roll(layer: Roll, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return np.roll(dy, np.negative(layer.shift), layer.axis)
+
+
+@backward.register
+def backward_cumsum(layer: Cumsum, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return np.flip(np.flip(dy, layer.axis).cumsum(axis=layer.axis), layer.axis)
 
 
 @backward.register

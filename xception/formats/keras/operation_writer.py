@@ -81,6 +81,8 @@ _CONFIGS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Stack": lambda layer: {"axis": layer.axis},
     "Tile": lambda layer: {"repeats": list(layer.repeats)},
     "Repeat": lambda layer: {"repeats": layer.repeats, "axis": layer.axis},
+    "Roll": lambda layer: {"shift": _listed(layer.shift), "axis": _listed(layer.axis)},
+    "Cumsum": lambda layer: {"axis": layer.axis},
     "Pad": lambda layer: {"pad_width": _listed(layer.pad_width), "mode": layer.mode},
     "Matmul": lambda layer: _matmul(layer),
     "Einsum": lambda layer: {"subscripts": layer.subscripts},
