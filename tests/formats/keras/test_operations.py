@@ -6,10 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 import small_models
-from hostile import archive, entry, functional, hdf5_bytes, tensor
+from hostile import archive, entry, functional, hdf5_bytes, layer, tensor
 
 import xception
 from xception.errors import ModelFileError
+from xception.formats.keras.config_reader import read_network
 from xception.formats.keras.operations import read_operation
 from xception.layers import (
     Activation,
@@ -276,3 +277,16 @@ def test_work_and_memory_of_operations_count(tmp_path):
     ]  # fmt: skip
     with pytest.raises((xception.LimitError, ModelFileError), match=r"--max-memory|--max-operations"):
         load(tmp_path, *rows, output=["product", 0, 0]).predict(X4)
+
+
+def test_a_batch_size_that_only_a_setting_names_is_found(tmp_path):
+    size = function("compat.v1.shape", "pixels", out_type="int32") | {"name": "shape"}
+    first = function("__operators__.getitem", "shape", slice_spec=0)
+    first |= {"name": "first", "class_name": "SlicingOpLambda"}
+    reshape = function("reshape", "pixels", shape=[["first", 0, 0], -1, 2]) | {"name": "reshape"}
+    rows = [layer("InputLayer", "pixels", batch_input_shape=[None, 4, 4, 3]), size, first, reshape]
+    described = functional(*rows)
+    described["config"]["output_layers"] = [["reshape", 0, 0]]
+    network = read_network(described, 2, "x")
+    assert list(network.members) == ["pixels", "reshape"]
+    assert network.members["reshape"].layer == Reshape((-1, 2))
