@@ -190,7 +190,7 @@ def billion_laughs(depth, width):
     return network
 
 
-@pytest.mark.parametrize(("depth", "width"), [(30, 2), (16, 2), (15, 3), (3, 100), (1, 20_001)])
+@pytest.mark.parametrize(("depth", "width"), [(30, 2), (16, 3), (15, 3), (3, 100), (1, 20_001)])
 def test_networks_that_multiply(tmp_path, depth, width):
     assert_config_refused(
         tmp_path, billion_laughs(depth, width), "has more than 20,000 layers|more than 16 deep"

@@ -32,7 +32,7 @@ from .masks import pass_on_masks
 from .named_calls import check_no_mask, read_named_calls
 from .operation_layers import OperationLayers
 from .operations import batch_sizes
-from .unknown_layers import explain_lambda, explain_model
+from .unknown_layers import LAMBDAS, explain_lambda, explain_model
 
 #: Layers that compute something else if they are called with a mask.
 MASKED_LAYERS = ("GlobalAveragePooling1D", "Softmax")
@@ -113,7 +113,7 @@ def _read_member(described: Any, name: str, keras: int, depth: int, place: Place
             raise ConfigError(f"{name}: {error}") from None
     try:
         config = described["config"]
-        if class_name in ("Lambda", "lambda"):
+        if class_name in LAMBDAS:
             raise ValueError(explain_lambda(name, config, *place))
         if class_name == "InputLayer":
             return Input(read_input_shape(config))

@@ -16,7 +16,7 @@ from typing import Any
 from ... import layers
 from ...layers import TRAINING_ONLY, Layer, TrainingOnly
 from ..limits import MAX_AXES, MAX_WRAPPING_DEPTH
-from .unknown_layers import explain_class, explain_origin
+from .unknown_layers import LAMBDAS, explain_class, explain_lambda, explain_origin
 
 
 @functools.cache
@@ -143,6 +143,8 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
     check_dtype(config.get("dtype"))
     if name in TRAINING_ONLY:
         return TrainingOnly(name, json.dumps(config))
+    if name in LAMBDAS:  # within another layer
+        raise ValueError(explain_lambda("", config, reads_input=False, is_output=False))
     if name not in known_layers():
         raise ValueError(_explain_unknown(class_name))
     layer_class = known_layers()[name]

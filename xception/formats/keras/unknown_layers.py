@@ -14,6 +14,7 @@ from typing import Any
 
 #: The packages around Keras whose layers are often met.
 PACKAGES = ("keras_hub", "keras_cv", "keras_nlp", "tensorflow_addons", "tensorflow_hub", "keras_contrib")
+LAMBDAS = ("Lambda", "lambda")  #: classes of layers that hold Python code
 MAX_CODE_CHARACTERS = 1 << 16  #: of a Lambda layer that are searched
 
 SCALING = "If it scales pixels, put Rescaling(1/127.5, offset=-1) in its place and save the model again"
