@@ -80,7 +80,7 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
                 [partial(run_timed, step, seconds[run], index) for index, step in enumerate(program)]
                 for program, seconds in zip(schedule.programs, times, strict=True)
             ]
-            schedule.feed({model.graph.inputs[0]: image})
+            schedule.feed({model.graph.inputs[0]: image[None]})
             team.run(timed_programs, schedule.barrier)
             schedule.results()
     block_of = blocks_of_nodes(model.graph)

@@ -13,6 +13,7 @@ from forward_passes import assert_agree, evaluate_exactly, odd_graph, trained
 import xception
 from xception.engine.plan import Plan
 from xception.kernels import NUMPY, Call, NumPyBackend
+from xception.layers import Dense, Input
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -46,6 +47,59 @@ def test_trained_weights(base, examples):
         xception.set_num_threads(threads)
         activations = Plan(graph, parameters).run(x, graph.nodes)
         assert_agree(activations, evaluate_exactly(graph, parameters, x, graph.nodes))
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """How many examples a dense layer has been given at once."""
+    sizes, forward = [], Dense.forward
+
+    def recorded(layer, parameters, x):
+        sizes.append(len(x))
+        return forward(layer, parameters, x)
+
+    monkeypatch.setattr(Dense, "forward", recorded)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("width", "count", "threads", "expected"),
+    [
+        (64, 9, 1, [9]), (64, 9, 2, [4, 5]), (64, 1, 2, [1]), (64, 0, 2, []),
+        (1 << 19, 3, 1, [1, 2]),  # 4 MiB each, with the copy of the output
+        (1 << 20, 3, 2, [1, 1, 1]),
+    ],
+)  # fmt: skip
+def test_examples_in_no_map_are_computed_together_within_a_bound(sizes, width, count, threads, expected):
+    graph = xception.Graph("vectors")
+    graph.add(Dense(width), graph.add(Input((3,))), name="y")
+    parameters = trained(graph)
+    x = np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32)
+    xception.set_num_threads(threads)
+    sizes.clear()
+    y = Plan(graph, parameters).run(x)["y"]
+    assert sorted(sizes) == expected
+    np.testing.assert_allclose(y, graph.evaluate(parameters, x)["y"], rtol=1e-6, atol=1e-6)
+
+
+def test_fewer_examples_are_computed_together_where_memory_is_short(sizes):
+    graph = xception.Graph("vectors")
+    graph.add(Dense(1 << 14), graph.add(Input((3,))), name="y")
+    parameters = trained(graph)
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+    xception.set_num_threads(1)
+    plan = Plan(graph, parameters)
+    expected = plan.run(x)["y"]
+    before = xception.get_limits().max_memory_bytes
+    try:
+        fixed = sum(array.nbytes for array in parameters["y"].values()) + x.nbytes + expected.nbytes
+        xception.set_limits(max_memory_bytes=fixed + 5 * 2 * 4 * (1 << 14))
+        sizes.clear()
+        np.testing.assert_allclose(plan.run(x)["y"], expected, rtol=1e-6, atol=1e-6)
+    finally:
+        xception.set_limits(max_memory_bytes=before)
+    assert 1 < max(sizes) <= 5
+    assert sum(sizes) == 32
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5])

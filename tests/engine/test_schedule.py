@@ -63,7 +63,7 @@ def test_a_schedule_can_be_fed_and_read_by_hand(network):
     steps = Plan(graph, parameters).schedule_for((71, 72, 3), 1)
     for seed in range(2):
         image = np.random.default_rng(seed).uniform(-1, 1, (71, 72, 3)).astype(np.float32)
-        steps.feed({graph.inputs[0]: image})
+        steps.feed({graph.inputs[0]: image[np.newaxis]})
         for step in steps.programs[0]:
             step()
         assert_agree(steps.results(), evaluate_exactly(graph, parameters, image[np.newaxis]))

@@ -5,7 +5,15 @@ from gradient_checks import check_differences, check_float32, layer_id
 
 from xception import layers
 
+MAP = (5, 6, 4)
+
 LAYERS = [
+    (layers.Einsum("bhwc,bhwd->bcd"), [MAP, (5, 6, 3)]),
+    (layers.Einsum("bic,bjd->bij"), [(2, 3), (4, 5)]),
+    (layers.Einsum("bi,bj->bji"), [(2,), (3,)]),
+    (layers.Einsum("bhwc->bwh"), [MAP]),
+    (layers.Einsum("...ij,...kj->...ik"), [(3, 4), (5, 4)]),
+    (layers.Einsum("bij,bk->bik"), [(3, 4), (2,)]),  # j is summed
     (layers.EinsumDense("abc,cd->abd", (None, 5), "tanh", "d"), [(3, 4)]),
     (layers.EinsumDense("...x,xyz->...yz", (2, 3), bias_axes="y"), [(2, 3, 4)]),
     (layers.EinsumDense("ab...,bc->ac...", 5, bias_axes="c"), [(3, 4)]),

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from xception.kernels.elementwise import BLOCK_ELEMENTS, gelu, normal_cdf, sigmoid
+from xception.kernels.elementwise import BLOCK_ELEMENTS, gelu, gelu_tanh, normal_cdf, sigmoid
 
 #: Where float32 and float64 still have normal numbers for Φ, and beyond.
 FROM = {np.float32: -12.9, np.float64: -37.4}
@@ -42,6 +42,16 @@ def test_gelu(dtype: type) -> None:
 
 
 @DTYPES
+def test_the_approximation_of_gelu_keeps_its_relative_accuracy(dtype: type) -> None:
+    x = np.linspace(-4, 9, 2001).astype(dtype)
+    exponents = [1.5957691216057308 * v * (1 + 0.044715 * v * v) for v in x.tolist()]
+    expected = [v / (1 + math.exp(-u)) for v, u in zip(x.tolist(), exponents, strict=True)]
+    np.testing.assert_allclose(gelu_tanh(x), expected, rtol={np.float32: 3e-6, np.float64: 1e-14}[dtype])
+    largest = np.finfo(dtype).max
+    np.testing.assert_array_equal(gelu_tanh(np.array([-largest, 0, largest], dtype)), [0, 0, largest])
+
+
+@DTYPES
 def test_sigmoid(dtype: type) -> None:
     x = np.concatenate([np.linspace(-80, 80, 2001), [-1e-8, -0.0, 0.0]]).astype(dtype)
     y = sigmoid(x)
@@ -61,7 +71,7 @@ def test_limits_and_what_is_no_number(function: object, dtype: type) -> None:
         np.testing.assert_allclose(function(x), [0, 0, 0, 0.5, 1, 1, 1, np.nan], rtol=3e-15)
 
 
-@pytest.mark.parametrize("function", [sigmoid, normal_cdf, gelu])
+@pytest.mark.parametrize("function", [sigmoid, normal_cdf, gelu, gelu_tanh])
 def test_any_shape_and_layout(function: object) -> None:
     x = np.random.default_rng(0).normal(size=(7, 3, BLOCK_ELEMENTS // 10)).astype(np.float32)
     y = function(x)

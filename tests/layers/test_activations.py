@@ -35,6 +35,7 @@ def test_no_activation_warns_or_changes_the_type():
     [
         ("relu6", 0, 2), ("leaky_relu", -0.2, 2), ("elu", np.exp(-1) - 1, 2), ("celu", np.exp(-1) - 1, 2),
         ("selu", 1.05070098 * 1.67326324 * (np.exp(-1) - 1), 2.10140197), ("gelu", -0.15865525, 1.95449974),
+        ("gelu_tanh", -0.15880801, 1.95459769),
         ("silu", -1 / (1 + np.e), 2 / (1 + np.exp(-2))), ("hard_silu", -1 / 3, 5 / 3),
         ("mish", -np.tanh(np.log(1 + np.exp(-1))), 2 * np.tanh(np.log(1 + np.exp(2)))),
         ("softplus", np.log(1 + np.exp(-1)), np.log(1 + np.exp(2))), ("softsign", -1 / 2, 2 / 3),

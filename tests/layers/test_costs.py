@@ -103,6 +103,8 @@ CASES = [
     (layers.GetItem(("...", (None, None, -1))), MAP), (layers.GetItem(((None,) * 3, 3)), MAP),
     (layers.Split(2), MAP), (layers.Take((2, 1, 0)), MAP), (layers.Take((5,) * 3000, 1), MAP),
     (layers.ExpandDims(1), MAP), (layers.Squeeze(), (1, 90, 1)), (layers.Stack(), (MAP, MAP, MAP)),
+    (layers.Roll(3, 1), MAP), (layers.Roll((1, 2, 3), (1, 2, 3)), MAP), (layers.Roll(1, -1), (200_000, 2)),
+    (layers.Cumsum(1), MAP), (layers.Cumsum(-1), MAP), (layers.Cumsum(-1), (200_000, 2)),
     (layers.Tile((2, 3, 4)), MAP), (layers.Repeat(5), MAP), (layers.Repeat(5, 1), MAP),
     (layers.Pad(((0, 0), (20, 30), (0, 9), (0, 4)), constant=1.0), MAP),
     (layers.Pad(((0, 0), (20, 30), (0, 9), (0, 4)), "reflect"), MAP),

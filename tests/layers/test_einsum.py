@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xception.layers import EinsumDense
-from xception.layers.einsum import MAX_EQUATION_CHARACTERS, parse_einsum
+from xception.layers.equations import MAX_EQUATION_CHARACTERS, parse_equation
 
 RNG = np.random.default_rng(0)
 
@@ -28,9 +28,9 @@ RNG = np.random.default_rng(0)
 )
 def test_equations_compute_what_numpy_does(equation, shapes):
     arrays = [RNG.normal(size=shape) for shape in shapes]
-    einsum = parse_einsum(equation, [len(shape) for shape in shapes])
-    y, expected = einsum.forward(*arrays), np.einsum(equation, *arrays)
-    assert einsum.output_shape(*shapes) == expected.shape
+    parsed = parse_equation(equation, [len(shape) for shape in shapes])
+    y, expected = parsed.forward(*arrays), np.einsum(equation, *arrays)
+    assert parsed.output_shape(*shapes) == expected.shape
     np.testing.assert_allclose(y, expected, atol=1e-12)
 
 
@@ -52,14 +52,14 @@ def test_equations_compute_what_numpy_does(equation, shapes):
 )
 def test_other_equations_are_refused(equation, ranks, reason):
     with pytest.raises(ValueError, match=reason):
-        parse_einsum(equation, ranks)
+        parse_equation(equation, ranks)
 
 
 def test_sizes_of_a_label_must_agree():
-    einsum = parse_einsum("ab,bc->ac", (2, 2))
+    parsed = parse_equation("ab,bc->ac", (2, 2))
     with pytest.raises(ValueError, match="sizes 3 and 4"):
-        einsum.output_shape((2, 3), (4, 5))
-    assert einsum.output_shape((None, None), (4, 5)) == (None, 5)
+        parsed.output_shape((2, 3), (4, 5))
+    assert parsed.output_shape((None, None), (4, 5)) == (None, 5)
 
 
 @pytest.mark.parametrize(

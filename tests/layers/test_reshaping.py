@@ -1,6 +1,7 @@
 """Reshaping layers against NumPy."""
 
 import numpy as np
+import pytest
 
 from xception import layers
 
@@ -33,3 +34,14 @@ def test_flatten():
 def test_repeat_vector():
     layer = layers.RepeatVector(3)
     assert layer.forward({}, RNG.normal(size=(2, 5))).shape == (2, *layer.output_shape((5,)))
+
+
+def test_rolling_and_sums_up_to_each_element():
+    x = np.arange(6.0).reshape(1, 2, 3)
+    np.testing.assert_array_equal(layers.Roll(1, -1).forward({}, x), [[[2, 0, 1], [5, 3, 4]]])
+    np.testing.assert_array_equal(layers.Roll((1, -1), (1, 2)).forward({}, x), [[[4, 5, 3], [1, 2, 0]]])
+    np.testing.assert_array_equal(layers.Cumsum(2).forward({}, x), [[[0, 1, 3], [3, 7, 12]]])
+    np.testing.assert_array_equal(layers.Cumsum(1).forward({}, x), [[[0, 1, 2], [3, 5, 7]]])
+    for layer in (layers.Roll(1, 0), layers.Roll(1, 3), layers.Cumsum(0), layers.Cumsum(-3)):
+        with pytest.raises(ValueError, match="there is no axis"):
+            layer.output_shape((2, 3))

@@ -30,6 +30,10 @@ from .team import Barrier, Team, acquire_team
 MAX_CACHED_KEYS = 4
 MAX_CACHED_BYTES = 160 << 20
 
+#: Examples without maps are computed together, up to this memory: a product of matrices then reads the
+#: weights once for all of them. More examples would not stay in the cache.
+MAX_BYTES_TOGETHER = 8 << 20
+
 #: The inputs and results of one batch, or its photographs, may take a quarter of the memory limit. Above it,
 #: batches are made smaller.
 BATCH_SHARE = 4
@@ -105,16 +109,17 @@ class Plan:
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)
         with acquire_team() as team:
-            schedules = self._prepare(names, input_shapes, count, team.size, held_bytes)
+            schedules, together = self._prepare(names, input_shapes, count, team.size, held_bytes)
+            parts = [slice(first, min(first + together, count)) for first in range(0, count, together)]
             y = {name: np.empty((count, *known(shapes[name])), np.float32) for name in names}
             try:
                 if len(schedules) == 1:
-                    for i in range(count):
-                        _run_together(team, schedules[0], inputs, i, y)
+                    for part in parts:
+                        _run_together(team, schedules[0], inputs, part, y)
                 else:
                     barrier = Barrier(len(schedules))
                     programs = [
-                        _batch_program(schedule, inputs, range(first, count, len(schedules)), y, barrier)
+                        _batch_program(schedule, inputs, parts[first :: len(schedules)], y, barrier)
                         for first, schedule in enumerate(schedules)
                     ]
                     team.run(programs, barrier)
@@ -205,8 +210,10 @@ class Plan:
 
     def _prepare(
         self, outputs: tuple[str, ...], input_shapes: InputShapes, count: int, threads: int, held_bytes: int
-    ) -> list[Schedule]:
-        """Return the schedules for a batch: one for each thread, or a single one that threads share.
+    ) -> tuple[list[Schedule], int]:
+        """Return the schedules for a batch, and the number of examples for each of their runs.
+
+        There is a schedule for each thread, or a single one that threads share.
 
         Where memory does not suffice, there are fewer: first fewer examples are computed at once, then
         fewer threads share one.
@@ -222,12 +229,12 @@ class Plan:
         if count >= threads:
             schedules = self._schedules_for(outputs, input_shapes, 1, threads, available)
             if len(schedules) > 1 or len(schedules) == threads:
-                return schedules
+                return schedules, _count_together(schedules, count, available)
             del schedules  # it would keep the memory of one that is dropped
         for sharing in dict.fromkeys((threads, 1)):
             schedules = self._schedules_for(outputs, input_shapes, sharing, 1, available)
             if schedules:
-                return schedules
+                return schedules, 1
         measured = measure_schedule(fuse(self.graph, self.parameters, outputs), shapes, outputs)
         check_memory(self.graph.name, fixed + measured)
         raise AssertionError("internal error: a schedule that fits was not built")
@@ -294,28 +301,38 @@ class Plan:
             self._schedules.popitem(last=False)
 
 
+def _count_together(schedules: list[Schedule], count: int, available: float) -> int:
+    """Return how many of `count` examples each run of these schedules may compute, in `available` bytes."""
+    if any(schedule.buffers.reserved for schedule in schedules):
+        return 1  # maps are for one example
+    memory = min(MAX_BYTES_TOGETHER, available / len(schedules)) / max(schedules[0].bytes, 1)
+    return max(1, min(int(memory), -(-count // len(schedules))))
+
+
 def _batch_program(
-    schedule: Schedule, inputs: InputArrays, examples: Iterable[int], y: dict[str, Array], barrier: Barrier
+    schedule: Schedule, inputs: InputArrays, parts: Iterable[slice], y: dict[str, Array], barrier: Barrier
 ) -> Iterator[Step]:
-    """Yield one thread's examples, as long as no other thread has failed."""
-    for i in examples:
+    """Yield one thread's parts of a batch, as long as no other thread has failed."""
+    for part in parts:
         yield barrier.check
-        yield partial(_run_alone, schedule, inputs, i, y)
+        yield partial(_run_alone, schedule, inputs, part, y)
 
 
-def _run_alone(schedule: Schedule, inputs: InputArrays, i: int, y: dict[str, Array]) -> None:
-    schedule.feed({name: array[i] for name, array in inputs.items()})
+def _run_alone(schedule: Schedule, inputs: InputArrays, part: slice, y: dict[str, Array]) -> None:
+    schedule.feed({name: array[part] for name, array in inputs.items()})
     for step in schedule.programs[0]:
         step()
-    _store(schedule, i, y)
+    _store(schedule, part, y)
 
 
-def _run_together(team: Team, schedule: Schedule, inputs: InputArrays, i: int, y: dict[str, Array]) -> None:
-    schedule.feed({name: array[i] for name, array in inputs.items()})
+def _run_together(
+    team: Team, schedule: Schedule, inputs: InputArrays, part: slice, y: dict[str, Array]
+) -> None:
+    schedule.feed({name: array[part] for name, array in inputs.items()})
     team.run(schedule.programs, schedule.barrier)
-    _store(schedule, i, y)
+    _store(schedule, part, y)
 
 
-def _store(schedule: Schedule, i: int, y: dict[str, Array]) -> None:
+def _store(schedule: Schedule, part: slice, y: dict[str, Array]) -> None:
     for name, value in schedule.results().items():
-        y[name][i] = value[0]
+        y[name][part] = value

@@ -15,8 +15,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..kernels import Array, Backend, Call, Step, same_padding
 from ..layers import Shape
 from ..layers.costs import count
@@ -32,7 +30,9 @@ MIN_PIXELS_PER_THREAD = 512
 
 @dataclass(eq=False)
 class Schedule:
-    """The prepared calls for one example of one shape. Made by `build_schedule`.
+    """The prepared calls for one example of one shape, or several if none is in maps.
+
+    Made by `build_schedule`.
 
     Attributes:
         programs: For each thread its calls, in order.
@@ -40,7 +40,7 @@ class Schedule:
         barrier: Where the programs meet.
         buffers: The memory of the maps.
         maps: The activations that are kept to the end, by node.
-        inputs: The current example's inputs with a batch axis, by node.
+        inputs: The current inputs with a batch axis, by node.
         values: Activations of the current run that are in no map, by node.
         outputs: The nodes whose activations `results` returns.
     """
@@ -59,18 +59,19 @@ class Schedule:
         """Memory that a run takes, without parameters, inputs and results."""
         return self.buffers.reserved + self.buffers.counted
 
-    def feed(self, example: Mapping[str, Array]) -> None:
+    def feed(self, examples: Mapping[str, Array]) -> None:
         """Set the input of the next run.
 
         Args:
-            example: Arrays without a batch axis, (h, w, c) for images, by the name of the input.
+            examples: Arrays with a batch axis, (n, h, w, c) for images, by the name of the input. Only one
+                example if memory is reserved for maps.
         """
         self.values.clear()
         self.inputs.clear()
-        self.inputs.update({name: array[np.newaxis] for name, array in example.items()})
+        self.inputs.update(examples)
 
     def results(self) -> dict[str, Array]:
-        """Return the outputs' activations with a batch axis, (1, ...), and release the input."""
+        """Return the outputs' activations with a batch axis, (n, ...), and release the input."""
         activations = {
             name: read_activation(self.maps[name]) if name in self.maps else self.values[name]
             for name in self.outputs

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from ..kernels import Array, elementwise
 from ..kernels.elementwise import (
+    GELU_CUBIC,
+    GELU_SCALE,
     SELU_ALPHA,
     SELU_SCALE,
     Axis,
@@ -43,6 +45,12 @@ def _gelu(x: Array) -> Array:
     return normal_cdf(x) + x * np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
 
 
+def _gelu_tanh(x: Array) -> Array:
+    x = np.clip(x, -20, 20)  # beyond, the derivative is 0 or 1
+    u = 2 * GELU_SCALE * x * (1 + GELU_CUBIC * np.square(x))
+    return sigmoid(u) + x * _sigmoid(u) * 2 * GELU_SCALE * (1 + 3 * GELU_CUBIC * np.square(x))
+
+
 def _silu(x: Array) -> Array:
     return sigmoid(x) + x * _sigmoid(x)
 
@@ -67,6 +75,7 @@ DERIVATIVES: dict[str, Callable[[Array], NDArray[Any]]] = {
     "selu": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
     "celu": _elu,
     "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
     "silu": _silu,
     "swish": _silu,
     "hard_silu": _hard_silu,

@@ -14,10 +14,9 @@ from ..layers import (
     LayerNormalization,
     Parameters,
     RMSNormalization,
-    UnitNormalization,
     array_axes,
 )
-from ..layers.normalization import along_axes
+from ..layers.normalization import DivisionByNorm, along_axes
 from .rules import backward
 
 
@@ -60,14 +59,15 @@ def backward_group_normalization(
 
 
 @backward.register
-def backward_unit_normalization(
-    layer: UnitNormalization, parameters: Parameters, dy: Array, x: Array
-) -> Array:
-    """y = x / |x| does not change when x grows, so the part of dy that is parallel to y drops out."""
+def backward_division_by_norm(layer: DivisionByNorm, parameters: Parameters, dy: Array, x: Array) -> Array:
+    """y = x / |x| does not change when x grows, so the part of dy that is parallel to x drops out."""
     axes = array_axes(layer.axis, x.shape[1:])
     norm = layer.norm(x)
-    y = x / norm
-    return (dy - y * (dy * y).sum(axis=axes, keepdims=True)) / norm
+    divisor = np.maximum(norm, layer.epsilon).astype(dy.dtype)
+    y = x / divisor
+    direction = y if layer.order == 2 else np.sign(x)  # d|x| / dx
+    parallel = direction * (dy * y).sum(axis=axes, keepdims=True)
+    return (dy - np.where(norm >= layer.epsilon, parallel, 0)) / divisor
 
 
 def _scaled(dy: Array, parameters: Parameters) -> Array:

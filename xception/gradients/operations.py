@@ -1,4 +1,4 @@
-"""Gradient rules of operations: reductions, parts of arrays, axes, products and selection."""
+"""Gradient rules of operations: reductions, parts of arrays, axes, products of matrices and selection."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from ..kernels import Array
 from ..layers import (
     Cast,
-    Einsum,
+    Cumsum,
     ExpandDims,
     GetItem,
     Matmul,
-    Normalize,
     Pad,
     Parameters,
     Reduction,
     Repeat,
+    Roll,
     Split,
     Squeeze,
     Stack,
@@ -26,7 +26,6 @@ from ..layers import (
     array_axes,
 )
 from ..layers.axes import new_axis
-from ..layers.products import contract
 from ..layers.shapes import array_axis
 from .rules import backward, sum_to_shape
 
@@ -66,18 +65,6 @@ def _derivative(layer: Reduction, x: Array, axes: tuple[int, ...], count: int) -
         return largest / largest.sum(axis=axes, keepdims=True)
     centered = x - x.mean(axis=axes, keepdims=True)
     return centered / (count * y) if operation == "std" else 2 * centered / count
-
-
-@backward.register
-def backward_normalize(layer: Normalize, parameters: Parameters, dy: Array, x: Array) -> Array:
-    """y = x / |x| does not change when x grows, so the part of dy that is parallel to x drops out."""
-    axes = array_axes(layer.axis, x.shape[1:])
-    norm = layer.norm(x)
-    divisor = np.maximum(norm, layer.epsilon).astype(dy.dtype)
-    y = x / divisor
-    direction = y if layer.order == 2 else np.sign(x)  # d|x| / dx
-    parallel = direction * (dy * y).sum(axis=axes, keepdims=True)
-    return (dy - np.where(norm >= layer.epsilon, parallel, 0)) / divisor
 
 
 # --- parts of arrays ------------------------------------------------------------------------
@@ -128,6 +115,16 @@ def backward_repeat(layer: Repeat, parameters: Parameters, dy: Array, x: Array) 
 
 
 @backward.register
+def backward_roll(layer: Roll, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return np.roll(dy, np.negative(layer.shift), layer.axis)
+
+
+@backward.register
+def backward_cumsum(layer: Cumsum, parameters: Parameters, dy: Array, x: Array) -> Array:
+    return np.flip(np.flip(dy, layer.axis).cumsum(axis=layer.axis), layer.axis)
+
+
+@backward.register
 def backward_pad(layer: Pad, parameters: Parameters, dy: Array, x: Array) -> Array:
     if layer.mode == "constant":
         return dy[tuple(slice(w[0], w[0] + n) for w, n in zip(layer.pad_width, x.shape, strict=True))]
@@ -152,22 +149,6 @@ def backward_matmul(layer: Matmul, parameters: Parameters, dy: Array, *inputs: A
     if layer.constant is not None:
         return (db if layer.constant_first else da,)
     return tuple(sum_to_shape(part, x.shape) for part, x in zip((da, db), inputs, strict=True))
-
-
-@backward.register
-def backward_einsum(layer: Einsum, parameters: Parameters, dy: Array, *inputs: Array) -> tuple[Array, ...]:
-    """The gradient of each input is the summation with the output in its place."""
-    *operands, output = layer.terms
-    gradients = []
-    for i, (term, x) in enumerate(zip(operands, inputs, strict=True)):
-        others = [j for j in range(len(operands)) if j != i]
-        terms = [output, *(operands[j] for j in others)]
-        kept = "".join(letter for letter in term if letter in "".join(terms))
-        dx = contract(terms, kept, dy, *(inputs[j] for j in others))
-        # Letters that stand in this input only were summed: each element gets the whole gradient.
-        shape = [size if letter in kept else 1 for letter, size in zip(term, x.shape, strict=True)]
-        gradients.append(np.broadcast_to(dx.reshape(shape), x.shape))
-    return tuple(gradients)
 
 
 # --- selection ------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import numpy as np
 from .geometry import Array
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+#: Of the approximation of gelu: √(2/π), and the factor of x³.
+GELU_SCALE, GELU_CUBIC = 0.7978845608028654, 0.044715
 
 Axis = int | tuple[int, ...]
 
@@ -71,6 +73,22 @@ def gelu(x: Array) -> Array:
     return np.multiply(x, y, out=y)
 
 
+def gelu_tanh(x: Array) -> Array:
+    """Return the approximation x · (1 + tanh(u)) / 2, with u = √(2/π) · (x + 0.044715 · x³).
+
+    (1 + tanh(u)) / 2 is sigmoid(2u), which keeps its relative accuracy where it is small.
+    """
+    with np.errstate(over="ignore"):  # infinity is the right result
+        y = np.square(x)
+        y *= GELU_CUBIC
+        y += 1
+        y *= x
+    y *= 2 * GELU_SCALE
+    y = sigmoid(y)
+    y *= x
+    return y
+
+
 def silu(x: Array) -> Array:
     return x * sigmoid(x)
 
@@ -123,6 +141,12 @@ _TAIL = (
     0.26617686109899974, 0.442359286739077, 0.5280651716492978, 0.5016530506851362, 0.3962444927765864,
     0.2661530011559869, 0.15383860995001195,
 )  # fmt: skip
+#: The same for float32, in half the time: relative error 2e-8.
+_SHORT_TAIL = (
+    -0.04624366170431382, -0.04457563031026705, 0.07483232886490358, 0.26665097891894257,
+    0.44251457248239595, 0.5280400929595233, 0.5016474157421726, 0.3962449362258737, 0.2661530590125031,
+    0.15383860883826186,
+)  # fmt: skip
 _TAIL_SCALE = 5
 _MAX_ABS = 40  #: Φ(−40) is 0 in float64
 
@@ -144,6 +168,7 @@ def normal_cdf(x: Array) -> Array:
     """
     flat = np.ravel(x)
     y = np.empty_like(flat)
+    coefficients = _SHORT_TAIL if y.itemsize <= 4 else _TAIL
     scratch = np.empty((3, min(BLOCK_ELEMENTS, flat.size)))
     for start in range(0, flat.size, BLOCK_ELEMENTS):
         block = flat[start : start + BLOCK_ELEMENTS]
@@ -151,8 +176,8 @@ def normal_cdf(x: Array) -> Array:
         np.minimum(np.abs(block, out=a), _MAX_ABS, out=a)
         np.divide(_TAIL_SCALE, np.add(a, _TAIL_SCALE, out=u), out=u)
         u -= 0.5
-        tail[:] = _TAIL[0]
-        for coefficient in _TAIL[1:]:
+        tail[:] = coefficients[0]
+        for coefficient in coefficients[1:]:
             tail *= u
             tail += coefficient
         u += 0.5

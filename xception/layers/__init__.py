@@ -50,10 +50,10 @@ from .validation import NestedFloats
 if TYPE_CHECKING:
     from .applications import CustomScaleLayer, LayerScale, StochasticDepth
     from .attention import AdditiveAttention, Attention
-    from .axes import ExpandDims, Pad, Repeat, Squeeze, Stack, Tile
+    from .axes import Cumsum, ExpandDims, Pad, Repeat, Roll, Squeeze, Stack, Tile
     from .bidirectional import Bidirectional
     from .cells import GRUCell, LSTMCell, SimpleRNNCell
-    from .einsum import EinsumDense
+    from .einsum import Einsum, EinsumDense
     from .indexing import GetItem, Split, Take
     from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
     from .one_dimensional import (
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         ZeroPadding1D,
     )
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
-    from .products import Einsum, Matmul
+    from .products import Matmul
     from .recurrent import GRU, LSTM, RNN, SimpleRNN
     from .reductions import Normalize, Reduction
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
@@ -80,10 +80,10 @@ if TYPE_CHECKING:
 _LAZY = {
     "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
     "attention": ("AdditiveAttention", "Attention"),
-    "axes": ("ExpandDims", "Pad", "Repeat", "Squeeze", "Stack", "Tile"),
+    "axes": ("Cumsum", "ExpandDims", "Pad", "Repeat", "Roll", "Squeeze", "Stack", "Tile"),
     "bidirectional": ("Bidirectional",),
     "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
-    "einsum": ("EinsumDense",),
+    "einsum": ("Einsum", "EinsumDense"),
     "indexing": ("GetItem", "Split", "Take"),
     "multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
     "one_dimensional": (
@@ -91,7 +91,7 @@ _LAZY = {
         "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
     ),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
-    "products": ("Einsum", "Matmul"),
+    "products": ("Matmul",),
     "recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
     "reductions": ("Normalize", "Reduction"),
     "reshaping": (
@@ -104,7 +104,7 @@ _LAZY = {
 
 #: Operations of `keras.ops`, which Keras has no layers for.
 OPERATIONS = frozenset(
-    {"Arithmetic", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
+    {"Arithmetic", "Einsum", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
                      for name in _LAZY[module])}
 )  # fmt: skip
 
@@ -124,7 +124,7 @@ __all__ = [
     "ACTIVATIONS", "ELU", "GRU", "LSTM", "OPERATIONS", "RNN", "TRAINING_ONLY", "Activation", "Add",
     "AdditiveAttention", "Arithmetic", "Attention", "Average", "AveragePooling1D", "AveragePooling2D",
     "BatchNormalization", "Bidirectional", "Cast", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose",
-    "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "CustomScaleLayer", "Dense",
+    "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "Cumsum", "CustomScaleLayer", "Dense",
     "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "Einsum", "EinsumDense", "ExpandDims",
     "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
     "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D",
@@ -132,7 +132,7 @@ __all__ = [
     "LayerNormalization", "LayerScale", "LeakyReLU", "Matmul", "MaxPooling1D", "MaxPooling2D", "Maximum",
     "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "Normalization", "Normalize", "PReLU",
     "Pad", "Parameter", "Parameters", "Permute", "RMSNormalization", "ReLU", "Reduction", "Repeat",
-    "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "Shape",
+    "RepeatVector", "Rescaling", "Reshape", "Resizing", "Roll", "SeparableConv1D", "SeparableConv2D", "Shape",
     "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "Split", "Squeeze", "Stack", "StackedRNNCells",
     "StochasticDepth", "Subtract", "Take", "ThresholdedReLU", "Tile", "TimeDistributed", "TrainingOnly",
     "UnitNormalization", "UpSampling1D", "UpSampling2D", "Where", "ZeroPadding1D", "ZeroPadding2D",

@@ -30,6 +30,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "selu": elementwise.selu,
     "celu": elementwise.elu,  # the two differ only for an alpha other than 1
     "gelu": elementwise.gelu,
+    "gelu_tanh": elementwise.gelu_tanh,  # gelu with approximate=True, which is an operation in Keras 3
     "silu": elementwise.silu,
     "swish": elementwise.silu,
     "hard_silu": elementwise.hard_silu,

@@ -1,4 +1,4 @@
-"""Axes of arrays: added, removed, stacked, repeated and padded."""
+"""Axes of arrays: added, removed, stacked, repeated, padded, rolled and summed up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels import Array
 from .base import Cost, Layer, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost
+from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, elementwise_cost
 from .shapes import array_axes, array_axis
 from .validation import (
     MAX_INT,
@@ -228,6 +228,60 @@ class Pad(Layer):
         if self.mode == "constant":
             return np.pad(inputs[0], self.pad_width, constant_values=self.constant)
         return np.pad(inputs[0], self.pad_width, mode=self.mode)
+
+
+@dataclass(frozen=True)
+class Roll(Layer):
+    """Elements moved along axes; those that leave at the end come in at the beginning.
+
+    Attributes:
+        shift: Places to move by, for each axis, or for all.
+        axis: Axis or axes, counted with the batch axis as 0.
+    """
+
+    shift: int | tuple[int, ...]
+    axis: int | tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_axes(self, "shift")
+        check_axes(self)
+        if isinstance(self.shift, tuple) and len(self.shift) != len(as_ints("axis", self.axis, -MAX_INT)):
+            raise ValueError(f"shift must have a number for each axis {self.axis}, got {self.shift}")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
+        return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        copies = 2 ** len(array_axes(self.axis, inputs[0])) * OPERATIONS_PER_CALL
+        return elementwise_cost(inputs[0], 1, 10 * OPERATIONS_PER_ELEMENT, 2) + Cost(copies, 0)
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return np.roll(inputs[0], self.shift, self.axis)
+
+
+@dataclass(frozen=True)
+class Cumsum(Layer):
+    """Sums of all elements up to each, along an axis. The shape does not change.
+
+    Attributes:
+        axis: The axis, counted with the batch axis as 0.
+    """
+
+    axis: int
+
+    def __post_init__(self) -> None:
+        check_int(self, "axis", minimum=-MAX_INT)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        array_axis(self.axis, inputs[0])  # raises ValueError if there is no such axis
+        return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(inputs[0], 1, 20 * OPERATIONS_PER_ELEMENT, 3)
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return inputs[0].cumsum(axis=self.axis)
 
 
 def new_axis(axis: int, shape: Shape) -> int:

@@ -217,8 +217,44 @@ class GroupNormalization(Layer):
         return n, math.prod(pixels), groups, c // groups
 
 
+class DivisionByNorm(Layer):
+    """Base class of the division of vectors by their norm, or by `epsilon` if that is larger.
+
+    Attributes:
+        axis: Axis or axes along which the norm is taken, counted with the batch axis as 0.
+        order: 2 for the Euclidean length, 1 for the sum of magnitudes.
+        epsilon: Smallest norm to divide by.
+    """
+
+    axis: int | tuple[int, ...]
+    order: int = 2
+    epsilon: float = 1e-12
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
+        return inputs[0]
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(inputs[0], 2, 4 * OPERATIONS_PER_ELEMENT, 2) + reduction_cost(inputs[0])
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        with np.errstate(all="ignore"):  # without epsilon, zeros become NaN
+            return inputs[0] / np.maximum(self.norm(inputs[0]), self.epsilon).astype(inputs[0].dtype)
+
+    def norm(self, x: Array) -> Array:
+        """Return the norm of each vector, with the axes kept at size 1.
+
+        Args:
+            x: An input, with a batch axis.
+        """
+        axes = array_axes(self.axis, x.shape[1:])
+        if self.order == 1:
+            return np.abs(x).sum(axis=axes, keepdims=True)
+        return np.sqrt(np.square(x).sum(axis=axes, keepdims=True))
+
+
 @dataclass(frozen=True)
-class UnitNormalization(Layer):
+class UnitNormalization(DivisionByNorm):
     """Scaling of vectors to Euclidean length 1. The shape does not change.
 
     Attributes:
@@ -229,25 +265,6 @@ class UnitNormalization(Layer):
 
     def __post_init__(self) -> None:
         check_axes(self)
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
-        return inputs[0]
-
-    def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(inputs[0], 2, 4 * OPERATIONS_PER_ELEMENT, 2) + reduction_cost(inputs[0])
-
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return inputs[0] / self.norm(inputs[0])
-
-    def norm(self, x: Array) -> Array:
-        """Return the length of each vector, at least 1e-12 as in Keras, with the axes kept at size 1.
-
-        Args:
-            x: An input, with a batch axis.
-        """
-        axes = array_axes(self.axis, x.shape[1:])
-        return np.maximum(np.sqrt(np.square(x).sum(axis=axes, keepdims=True)), 1e-12)
 
 
 # --- shared by the classes above ------------------------------------------------------------

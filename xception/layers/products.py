@@ -1,14 +1,9 @@
-"""Products of matrices and tensors."""
+"""Products of matrices."""
 
 from __future__ import annotations
 
-import math
-import re
-import reprlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
@@ -22,9 +17,7 @@ from .costs import (
     known,
 )
 from .shapes import broadcast_shapes
-from .validation import NestedFloats, check_bool, check_numbers, store_setting
-
-MAX_EQUATION_CHARACTERS = 40
+from .validation import NestedFloats, check_bool, check_numbers
 
 
 @dataclass(frozen=True)
@@ -114,108 +107,3 @@ class Matmul(Layer):
     def _constant(self) -> Array:
         """The constant as an array, converted once: a file can list many numbers."""
         return np.asarray(() if self.constant is None else self.constant, np.float64)
-
-
-@dataclass(frozen=True)
-class Einsum(Layer):
-    """Einstein summation of one or two inputs, such as "bhwc,bhwd->bcd".
-
-    Attributes:
-        subscripts: A letter for each axis of each input, and those of the output after "->". All begin with
-            the letter of the batch axis. No letter stands twice in one input or in the output.
-    """
-
-    subscripts: str
-    arity: ClassVar[int | None] = None
-
-    def __post_init__(self) -> None:
-        text = self.subscripts
-        if not isinstance(text, str) or len(text) > MAX_EQUATION_CHARACTERS:
-            raise ValueError(f"subscripts must be an equation of letters, got {reprlib.repr(text)}")
-        text = text.replace(" ", "")
-        match = re.fullmatch(r"([a-zA-Z]+)(?:,([a-zA-Z]+))?->([a-zA-Z]+)", text)
-        if match is None:
-            raise ValueError(
-                f"subscripts must be letters of one or two inputs and of the output, such as "
-                f"'bij,bjk->bik', got {text!r}"
-            )
-        store_setting(self, "subscripts", text)
-        *operands, output = self.terms
-        if any(len(set(term)) < len(term) for term in self.terms):
-            raise ValueError(f"no letter can stand twice in one term, got {text!r}")
-        if len({term[0] for term in self.terms}) > 1:
-            raise ValueError(f"every term must begin with the letter of the batch axis, got {text!r}")
-        if not set(output) <= set("".join(operands)):
-            raise ValueError(f"every letter of the output must stand in an input, got {text!r}")
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """The letters of each input, and of the output."""
-        return tuple(re.split(",|->", self.subscripts))
-
-    def accepts(self, count: int) -> bool:
-        return count == len(self.terms) - 1
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        sizes = self._sizes(*inputs)
-        return tuple(sizes[letter] for letter in self.terms[-1][1:])
-
-    def cost(self, *inputs: Sizes) -> Cost:
-        sizes = self._sizes(*inputs)
-        out, read = known(self.output_shape(*inputs)), sum(map(count, inputs))
-        products = math.prod(size or 0 for size in sizes.values())
-        work = OPERATIONS_PER_CALL + 2 * products + (count(out) + read) * 10 * OPERATIONS_PER_ELEMENT
-        work += sum(count(shape[:-1]) for shape in (*inputs, out)) * OPERATIONS_PER_ROW
-        # A product of matrices with one short side takes as long as their rows or columns.
-        return Cost(work + math.prod(out[:-1]) * OPERATIONS_PER_ROW, 2 * count(out) + 2 * read)
-
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        *operands, output = self.terms
-        return contract(operands, output, *inputs)
-
-    def _sizes(self, *inputs: Shape) -> dict[str, int | None]:
-        """Return the size of each letter except the batch axis's."""
-        sizes: dict[str, int | None] = {}
-        for term, shape in zip(self.terms, inputs, strict=False):
-            if len(shape) != len(term) - 1:
-                raise ValueError(f"{term!r} takes inputs of rank {len(term)}, got an input of shape {shape}")
-            for letter, size in zip(term[1:], shape, strict=True):
-                before = sizes.get(letter)
-                if before is not None and size is not None and size != before:
-                    raise ValueError(f"the axes {letter!r} must have one size, got {before} and {size}")
-                sizes[letter] = before if size is None else size
-        return sizes
-
-
-def contract(operands: list[str], output: str, *inputs: Array) -> Array:
-    """Return the Einstein summation of one or two arrays, as a product of matrices.
-
-    Args:
-        operands: The letters of each array.
-        output: The letters of the result; each stands in an array.
-        *inputs: The arrays.
-    """
-    elsewhere = [set(output).union(*(operands[:i] + operands[i + 1 :])) for i in range(len(operands))]
-    summed = []
-    for term, x, letters in zip(operands, inputs, elsewhere, strict=True):
-        axes = tuple(axis for axis, letter in enumerate(term) if letter not in letters)
-        kept = "".join(letter for letter in term if letter in letters)
-        summed.append((kept, x.sum(axis=axes) if axes else x))
-    if len(summed) == 1:
-        ((term, x),) = summed
-        return x.transpose([term.index(letter) for letter in output]).copy()
-    (a, x), (b, y) = summed
-    shared = [letter for letter in a if letter in b and letter in output]
-    inner = [letter for letter in a if letter in b and letter not in output]
-    rows, columns = ([letter for letter in term if letter not in other] for term, other in ((a, b), (b, a)))
-    sizes: Mapping[str, int] = dict(zip(a, x.shape, strict=True)) | dict(zip(b, y.shape, strict=True))
-    size = [math.prod(sizes[letter] for letter in group) for group in (shared, rows, inner, columns)]
-    x = x.transpose([a.index(letter) for letter in (*shared, *rows, *inner)]).reshape(
-        size[0], size[1], size[2]
-    )
-    y = y.transpose([b.index(letter) for letter in (*shared, *inner, *columns)]).reshape(
-        size[0], size[2], size[3]
-    )
-    order = [*shared, *rows, *columns]
-    product = (x @ y).reshape([sizes[letter] for letter in order])
-    return np.ascontiguousarray(product.transpose([order.index(letter) for letter in output]))

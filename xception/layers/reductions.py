@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..kernels import Array
 from .base import KERAS_EPSILON, Cost, Layer, Parameters, Shape, Sizes
 from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
+from .normalization import DivisionByNorm
 from .shapes import array_axes
 from .validation import check_axes, check_bool, check_choice, check_int, check_number
 
@@ -96,7 +97,7 @@ class Reduction(Layer):
 
 
 @dataclass(frozen=True)
-class Normalize(Layer):
+class Normalize(DivisionByNorm):
     """Division of vectors by their norm, or by `epsilon` if that is larger. The shape does not change.
 
     Attributes:
@@ -115,25 +116,3 @@ class Normalize(Layer):
         check_number(self, "epsilon", minimum=0)
         if self.order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {self.order}")
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        array_axes(self.axis, inputs[0])  # raises ValueError if there is no such axis
-        return inputs[0]
-
-    def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(inputs[0], 2, 4 * OPERATIONS_PER_ELEMENT, 2) + reduction_cost(inputs[0])
-
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        with np.errstate(all="ignore"):  # without epsilon, zeros become NaN
-            return inputs[0] / np.maximum(self.norm(inputs[0]), self.epsilon).astype(inputs[0].dtype)
-
-    def norm(self, x: Array) -> Array:
-        """Return the norm of each vector, with the axes kept at size 1.
-
-        Args:
-            x: An input, with a batch axis.
-        """
-        axes = array_axes(self.axis, x.shape[1:])
-        if self.order == 1:
-            return np.abs(x).sum(axis=axes, keepdims=True)
-        return np.sqrt(np.square(x).sum(axis=axes, keepdims=True))

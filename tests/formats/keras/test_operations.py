@@ -1,24 +1,34 @@
 """Operations in configs: arguments by position and by name, several outputs, and what is refused."""
 
+import json
+import zipfile
+
 import numpy as np
 import pytest
-from hostile import archive, entry, functional, hdf5_bytes, tensor
+import small_models
+from hostile import archive, entry, functional, hdf5_bytes, layer, tensor
 
 import xception
 from xception.errors import ModelFileError
+from xception.formats.keras.config_reader import read_network
 from xception.formats.keras.operations import read_operation
 from xception.layers import (
+    Activation,
     Arithmetic,
     Cast,
     Concatenate,
+    Cumsum,
+    Dense,
     Einsum,
     GetItem,
     Identity,
+    Input,
     Matmul,
     Normalize,
     Permute,
     Reduction,
     Reshape,
+    Roll,
     Softmax,
     Split,
     Squeeze,
@@ -79,6 +89,15 @@ READ = [
     (operation("Where", X, X, 0.0), [Where(y=0.0)]),
     (operation("Normalize", X, module="nn", axis=-1, order=2, epsilon=None), [Normalize()]),
     (operation("Softmax", X, module="nn", axis=1), [Softmax(1)]),
+    (operation("Gelu", X, module="nn", approximate=True), [Activation("gelu_tanh")]),
+    (operation("Gelu", X, module="nn"), [Activation("gelu_tanh")]),
+    (operation("Gelu", X, module="nn", approximate=False), [Activation("gelu")]),
+    (function("nn.gelu", "pixels"), [Activation("gelu")]),
+    (function("nn.gelu", "pixels", approximate=True), [Activation("gelu_tanh")]),
+    (operation("Roll", X, shift=1, axis=2), [Roll(1, 2)]),
+    (function("roll", "pixels", shift=[-1, 2], axis=[1, 2]), [Roll((-1, 2), (1, 2))]),
+    (operation("Cumsum", X, axis=-1, dtype=None), [Cumsum(-1)]),
+    (function("math.cumsum", "pixels", axis=1, reverse=False), [Cumsum(1)]),
     (operation("Cast", X, module="core", dtype="float16"), [Cast()]),
     (operation("Cast", X, module="core", dtype="uint8"), [Cast("uint8")]),
     (operation("Einsum", X, X, subscripts="bhwc,bhwd->bcd"), [Einsum("bhwc,bhwd->bcd")]),
@@ -128,10 +147,12 @@ REFUSED = [
     (operation("Transpose", X, axes=None), "moves the batch axis"),
     (operation("Reshape", X, newshape=[2, -1]), "does not keep the batch axis"),
     (operation("Reshape", X, newshape=[-1]), "no axis beside that of the batch"),
-    (operation("Einsum", X, X, subscripts="abc,bcd->ad"), "begin with the letter of the batch axis"),
-    (operation("Einsum", X, subscripts="bii->bi"), "twice in one term"),
-    (operation("Einsum", X, X, X, subscripts="ba,ba,ba->b"), "one or two inputs"),
-    (operation("Gelu", X, module="nn", approximate=True), "approximation by tanh"),
+    (operation("Einsum", X, X, subscripts="abc,bcd->ad"), "begin with the batch axis"),
+    (operation("Einsum", X, subscripts="bii->bi"), "twice for one array"),
+    (operation("Einsum", X, X, X, subscripts="ba,ba,ba->b"), "one or two operands"),
+    (operation("Roll", X, shift=1, axis=None), "goes over all axes"),
+    (operation("Roll", X, shift=[1, 2], axis=[1]), "a number for each axis"),
+    (function("math.cumsum", "pixels", axis=1, reverse=True), "unsupported setting: reverse"),
     (operation("Cast", X, module="core", dtype="string"), "dtype must be"),
     (operation("Resize", X, module="image", size=[4, 4], data_format="channels_first"), "data_format"),
     (function("einsum"), "operands of its einsum are not in the file"),
@@ -179,6 +200,33 @@ def test_an_operation_with_several_outputs_computes_those_in_use(tmp_path):
         model = xception.load_model(tmp_path / "y.keras")
         assert sorted(model.graph.nodes) == names
         np.testing.assert_array_equal(model.predict(X4), np.ones((2, 4, 4, 1)))
+
+
+def test_the_approximation_of_gelu_is_saved_as_an_operation(tmp_path):
+    model = load(tmp_path, operation("Gelu", X, module="nn") | {"name": "gelu"})
+    y = model.predict(X4 / 48)
+    model.save(tmp_path / "y.keras")
+    with zipfile.ZipFile(tmp_path / "y.keras") as saved:
+        described = json.loads(saved.read("config.json"))["config"]["layers"][1]
+    assert (described["module"], described["class_name"]) == ("keras.src.ops.nn", "Gelu")
+    assert described["config"] == {"name": "gelu", "approximate": True}
+    np.testing.assert_array_equal(xception.load_model(tmp_path / "y.keras").predict(X4 / 48), y)
+    x = X4.astype(float) / 48
+    expected = x / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+    np.testing.assert_allclose(y, expected, atol=1e-6)
+
+
+def test_what_keras_3_has_as_an_operation_only_is_not_saved_as_a_setting_or_in_a_sequence(tmp_path):
+    network = small_models.wired("model", ["x"], ["y"], x=(Input((4,)),), y=(Dense(3, "gelu_tanh"), ["x"]))
+    with pytest.raises(ValueError, match="'gelu_tanh' cannot be saved: in Keras 3 it is an operation"):
+        small_models.model(network).save(tmp_path / "x.keras")
+    config = {"name": "gelu", "activation": "gelu_tanh"}
+    rows = [entry("pixels", (None, 4, 4, 3)), {"class_name": "Activation", "name": "gelu", "config": config}]
+    described = {"class_name": "Sequential", "config": {"name": "model", "layers": rows}}
+    weights = hdf5_bytes(lambda file: file.create_group("layers"))
+    model = xception.load_model(archive(tmp_path / "x.keras", described, weights))
+    with pytest.raises(ValueError, match=r"gelu: .*cannot be saved in a Sequential model"):
+        model.save(tmp_path / "y.keras")
 
 
 @pytest.mark.parametrize("number", [3, 10**6])
@@ -229,3 +277,16 @@ def test_work_and_memory_of_operations_count(tmp_path):
     ]  # fmt: skip
     with pytest.raises((xception.LimitError, ModelFileError), match=r"--max-memory|--max-operations"):
         load(tmp_path, *rows, output=["product", 0, 0]).predict(X4)
+
+
+def test_a_batch_size_that_only_a_setting_names_is_found(tmp_path):
+    size = function("compat.v1.shape", "pixels", out_type="int32") | {"name": "shape"}
+    first = function("__operators__.getitem", "shape", slice_spec=0)
+    first |= {"name": "first", "class_name": "SlicingOpLambda"}
+    reshape = function("reshape", "pixels", shape=[["first", 0, 0], -1, 2]) | {"name": "reshape"}
+    rows = [layer("InputLayer", "pixels", batch_input_shape=[None, 4, 4, 3]), size, first, reshape]
+    described = functional(*rows)
+    described["config"]["output_layers"] = [["reshape", 0, 0]]
+    network = read_network(described, 2, "x")
+    assert list(network.members) == ["pixels", "reshape"]
+    assert network.members["reshape"].layer == Reshape((-1, 2))

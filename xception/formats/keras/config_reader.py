@@ -31,6 +31,7 @@ from .layer_settings import check_origin, read_layer
 from .masks import pass_on_masks
 from .named_calls import check_no_mask, read_named_calls
 from .operation_layers import OperationLayers
+from .operations import batch_sizes
 from .unknown_layers import LAMBDAS, explain_lambda, explain_model
 
 #: Layers that compute something else if they are called with a mask.
@@ -197,7 +198,8 @@ def _read_functional(name: str, config: Any, keras: int, depth: int) -> Network:
     output_names = [reference[0] for reference in outputs]
     needed = _find_needed(listed_layers, [*inputs, *output_names])
     used_layers = {name: described for name, described in listed_layers.items() if name in needed}
-    operations = OperationLayers(used_layers.values(), outputs, keras)
+    sizes = batch_sizes(listed_layers.values())  # read by settings only, so that none is needed
+    operations = OperationLayers(used_layers.values(), outputs, keras, sizes)
     layers: dict[str, ReadLayer] = {}
     for layer_name, described in used_layers.items():
         if layer_name in operations.names:

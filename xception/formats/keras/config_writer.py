@@ -29,6 +29,12 @@ KERAS_2_SETTINGS = frozenset(
 REMOVED_CLASSES = {"RandomHeight": "Identity", "RandomWidth": "Identity"}
 
 
+#: Activations that layers of Keras 3 do not have, with the reasons.
+UNKNOWN_ACTIVATIONS = {
+    "hard_sigmoid_keras2": "the hard_sigmoid of Keras 3 is another function than that of Keras 2",
+    "gelu_tanh": "in Keras 3 it is an operation, between the layers of a functional model",
+}
+
 #: Names in `keras.layers` of classes that have another name themselves.
 PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
 
@@ -71,6 +77,12 @@ def _describe_model(network: Network, graph: Graph, path: str) -> dict[str, Any]
     """Describe a network. Its nodes in the graph have names that begin with `path`."""
     config: dict[str, Any] = {"name": keras_name(network.name), "trainable": True}
     if network.sequential:
+        for member in network.members.values():
+            if is_written_as_operation(member.layer):
+                raise ValueError(
+                    f"{member.name}: {member.kind} cannot be saved in a Sequential model: in Keras 3 it is "
+                    "an operation, between the layers of a functional model"
+                )
         config["layers"] = [_describe_member(member, graph, path) for member in network.members.values()]
         return {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None}
     config["layers"] = []
@@ -159,8 +171,8 @@ def _as_json(value: Any) -> Any:
         return _describe_layer(Identity() if isinstance(value, Input) else value)
     if isinstance(value, tuple):
         return [_as_json(item) for item in value]
-    if value == "hard_sigmoid_keras2":
-        raise ValueError("the hard_sigmoid of Keras 2 cannot be saved: that of Keras 3 is another function")
+    if isinstance(value, str) and value in UNKNOWN_ACTIVATIONS:
+        raise ValueError(f"the activation {value!r} cannot be saved: {UNKNOWN_ACTIVATIONS[value]}")
     return value
 
 

@@ -9,18 +9,25 @@ from ..limits import MAX_OPERATION_OUTPUTS
 from .config_calls import Reference, read_calls
 from .config_members import CONFIG_ERRORS, ReadLayer, layer_error, read_name
 from .json_reader import summarize_error
-from .operations import batch_sizes, is_operation, read_operation
+from .operations import is_operation, read_operation
 
 
 class OperationLayers:
     """The operations of a functional model.
 
     An operation becomes a layer for each of its outputs that is used, and for each step of its computation.
+
+    Args:
+        described_layers: The layers in use, as parsed JSON.
+        outputs: The output tensors of the model.
+        keras: The major version of the Keras that wrote it: 1, 2 or 3.
+        sizes: Names of the members that are batch sizes: see `batch_sizes`.
     """
 
-    def __init__(self, described_layers: Collection[Any], outputs: list[Reference], keras: int) -> None:
-        self._keras = keras
-        self._sizes = batch_sizes(described_layers)
+    def __init__(
+        self, described_layers: Collection[Any], outputs: list[Reference], keras: int, sizes: frozenset[str]
+    ) -> None:
+        self._keras, self._sizes = keras, sizes
         self.names: set[str] = set()
         used = set(outputs)
         for described in described_layers:

@@ -15,7 +15,7 @@ WITHOUT_EFFECT = (
     ("conjugate", False), ("batch_dims", 0), ("preserve_aspect_ratio", False), ("data_format", "NHWC"),
     ("data_format", "channels_last"), ("decimals", 0), ("alpha", 1.0), ("threshold", 0.5), ("b", 4),
     ("adjoint_a", False), ("adjoint_b", False), ("a_is_sparse", False), ("b_is_sparse", False),
-    ("sparse", False), ("sorted", True), ("exclusive", False), ("align_corners", False),
+    ("sparse", False), ("sorted", True), ("exclusive", False), ("reverse", False), ("align_corners", False),
 )  # fmt: skip
 #: Types of numbers, which all are computed in float32.
 FLOATS = ("float16", "bfloat16", "float32", "float64", "half", "double")

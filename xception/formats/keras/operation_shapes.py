@@ -108,6 +108,14 @@ def _pad(settings: Settings) -> Steps:
     return [pad], [tensor]
 
 
+def _roll(settings: Settings) -> Steps:
+    return [layers.Roll(settings.take("shift"), settings.axis())], [settings.tensor("x", "input")]
+
+
+def _cumsum(settings: Settings) -> Steps:
+    return [layers.Cumsum(settings.axis())], [settings.tensor("x")]
+
+
 # --- parts ----------------------------------------------------------------------------------
 
 
@@ -196,6 +204,8 @@ SHAPE_OPERATIONS: dict[str, tuple[tuple[str, ...], Reader]] = {
     "tile": (("x", "repeats"), _tile),
     "repeat": (("x",), _repeat),
     **dict.fromkeys(("pad", "padv2"), (("x", "paddings"), _pad)),
+    "roll": (("x", "shift", "axis"), _roll),
+    "cumsum": (("x", "axis"), _cumsum),
     "getitem": (("x", "key"), _get_item),
     "slice": (("x", "begin", "size"), _slice),
     **dict.fromkeys(("flip", "reverse", "reversev2", "flipleftright", "flipupdown"), (("x", "axis"), _flip)),

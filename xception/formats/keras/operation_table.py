@@ -96,7 +96,7 @@ def _activation(settings: Settings) -> Steps:
     if name == "elu":
         return [layers.ELU(settings.take("alpha", default=1.0))], [tensor]
     if name == "gelu" and settings.take("approximate", default=settings.keras > 2):
-        raise ValueError("its gelu is the approximation by tanh; supported is approximate=False")
+        name = "gelu_tanh"
     return [Activation(read_activation(name, settings.keras))], [tensor]
 
 
@@ -234,6 +234,7 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], Reader]] = {
     **dict.fromkeys(("clip", "clipbyvalue"), (("x",), _clip)),
     **dict.fromkeys(("where", "selectv2"), (("condition", "x", "y"), _where)),
     **dict.fromkeys(ACTIVATIONS, (("x",), _activation)),
+    "gelu": (("x", "approximate"), _activation),
     **dict.fromkeys(REDUCTIONS, (("x", "axis"), _reduction)),
     "norm": (("x",), _norm),
     "normalize": (("x",), _normalize),

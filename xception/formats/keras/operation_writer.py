@@ -10,12 +10,14 @@ from ...layers import OPERATIONS, Arithmetic, Layer
 from ...layers.base import KERAS_EPSILON
 
 #: Modules of Keras in which operations are, where it is not `keras.src.ops.numpy`.
-MODULES = {"Rsqrt": "math", "Logsumexp": "math", "Normalize": "nn", "Cast": "core"}
+MODULES = {"Rsqrt": "math", "Logsumexp": "math", "Normalize": "nn", "Cast": "core", "Gelu": "nn"}
+#: The activation that Keras 3 has as an operation only.
+GELU_TANH = layers.Activation("gelu_tanh")
 
 
 def is_written_as_operation(layer: object) -> bool:
     """Return True if a layer of this library is an operation of Keras 3."""
-    return type(layer).__name__ in OPERATIONS
+    return type(layer).__name__ in OPERATIONS or layer == GELU_TANH
 
 
 def describe_operation(layer: Layer) -> dict[str, Any]:
@@ -25,6 +27,8 @@ def describe_operation(layer: Layer) -> dict[str, Any]:
         layer: A layer that `is_written_as_operation`.
     """
     class_name, config = layer.kind, _config(layer)
+    if layer == GELU_TANH:
+        class_name, config = "Gelu", {"approximate": True}
     if class_name == "Matmul" and "subscripts" in config:
         class_name = "Einsum"
     module = f"keras.src.ops.{MODULES.get(class_name, 'numpy')}"
@@ -77,6 +81,8 @@ _CONFIGS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Stack": lambda layer: {"axis": layer.axis},
     "Tile": lambda layer: {"repeats": list(layer.repeats)},
     "Repeat": lambda layer: {"repeats": layer.repeats, "axis": layer.axis},
+    "Roll": lambda layer: {"shift": _listed(layer.shift), "axis": _listed(layer.axis)},
+    "Cumsum": lambda layer: {"axis": layer.axis},
     "Pad": lambda layer: {"pad_width": _listed(layer.pad_width), "mode": layer.mode},
     "Matmul": lambda layer: _matmul(layer),
     "Einsum": lambda layer: {"subscripts": layer.subscripts},
