@@ -110,7 +110,7 @@ class Preprocessor:
         if len(names) > 1:
             raise ValueError(
                 f"{self.model.name} takes {len(names)} inputs, {', '.join(names)}, expected one photograph; "
-                "give arrays for all of them to the model's own predict(), or to explain()"
+                "call model.predict or xception.explain with an array for each of them"
             )
 
     @property
@@ -197,7 +197,7 @@ def photograph_input(model: Model) -> str:
         raise ValueError(
             f"{model.name} takes videos {model.input_shape}, not photographs: call model.predict(frames) "
             "with an array (n, frames, height, width, channels), scaled as in training, for example by "
-            "xception.preprocess_input(frames). np.stack makes it of photographs from xception.load_image"
+            "xception.preprocess_input. Read frames with xception.load_image, and join them with np.stack"
         )
     names = image_inputs(model.graph)
     if not names:

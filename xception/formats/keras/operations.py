@@ -82,7 +82,9 @@ def read_operation(
     if compact == "shape" or described.get("name") in sizes:
         return [ShapeOfTensor()], list(references_in(arguments.positional))[:1]
     if compact not in OPERATIONS:
-        raise ValueError(f"its operation {name!r} is not supported; supported: {', '.join(_supported())}")
+        raise ValueError(
+            f"its operation {name!r} is not supported; supported: {', '.join(supported_operations())}"
+        )
     if output and compact not in ("split", "unstack"):
         raise ValueError(f"its operation {name!r} has 1 output; there is none with number {output}")
     parameters, read = OPERATIONS[compact]
@@ -149,6 +151,6 @@ def _compact(name: str) -> str:
     return name.replace("_", "").lower().removeprefix("reduce")
 
 
-def _supported() -> list[str]:
+def supported_operations() -> list[str]:
     """Return the names of the operations that are read, without those that differ only in spelling."""
     return sorted({*OPERATIONS} - {name for name in OPERATIONS if name.endswith(("v2", "2d"))})
