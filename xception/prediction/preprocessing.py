@@ -62,7 +62,7 @@ class Preprocessor:
         scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto": as recorded, else as
             `infer_scaling` says.
         interpolation: How photographs are resized; see `load_image`. None: as recorded, else "bilinear".
-        aspect: What becomes of their aspect ratio; see `load_image`. None: as recorded, else "stretch".
+        aspect: How they are fitted into `size`; see `load_image`. None: as recorded, else "stretch".
         exif: Whether they are turned upright; see `load_image`. None: as recorded, else "upright".
 
     Attributes:

@@ -153,4 +153,4 @@ def _compact(name: str) -> str:
 
 def supported_operations() -> list[str]:
     """Return the names of the operations that are read, without those that differ only in spelling."""
-    return sorted({*OPERATIONS} - {name for name in OPERATIONS if name.endswith(("v2", "2d"))})
+    return sorted({*OPERATIONS} - {name for name in OPERATIONS if name.endswith(("v2", "2d", "keras2"))})
