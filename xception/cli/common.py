@@ -61,9 +61,9 @@ def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
     """
     parser.add_argument(
         "--interpolation", choices=INTERPOLATIONS,
-        help="how photographs are resized, as in training: nearest as by Keras's load_img and "
-        "flow_from_directory, tf-bilinear as by tf.image.resize and image_dataset_from_directory, "
-        f"or another filter of Pillow ({default}bilinear)",
+        help="how photographs are resized: nearest is what load_img and flow_from_directory do by default, "
+        "tf-bilinear what tf.image.resize and image_dataset_from_directory do; the others are "
+        f"Pillow's filters ({default}bilinear)",
     )  # fmt: skip
     parser.add_argument(
         "--aspect", choices=ASPECTS,
