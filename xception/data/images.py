@@ -45,7 +45,7 @@ def load_image(
 ) -> NDArray[Any]:
     """Read a photograph as pixels.
 
-    Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit grey
+    Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit gray
     images to 8 bits instead of clipping them. Floating-point images must hold 0…255, as arrays. Transparency
     is dropped, as Keras drops it, unless there are four channels.
 
@@ -68,7 +68,7 @@ def load_image(
             `image_dataset_from_directory`.
         exif: "upright" turns photographs as their EXIF orientation says. "ignore" leaves them as they are
             stored, as Keras does.
-        channels: 1 for grey pixels, 3 for RGB, 4 for RGBA, converted as by `load_img` with the
+        channels: 1 for gray pixels, 3 for RGB, 4 for RGBA, converted as by `load_img` with the
             `color_mode` "grayscale", "rgb" or "rgba". For any other number, `source` must be an array
             (h, w, channels), which may hold any numbers.
 

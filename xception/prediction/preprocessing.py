@@ -47,8 +47,8 @@ BYTES_PER_VALUE = 14
 #: The same where pixels are read in float32, with what resizing one of them takes.
 BYTES_PER_FLOAT_VALUE = 52
 
-#: The middle of each range: what a grey pixel becomes.
-GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
+#: The middle of each range: what a gray pixel becomes.
+GRAY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
 
 
 class Preprocessor:
@@ -69,7 +69,7 @@ class Preprocessor:
         model: The model.
         input_name: The input that takes photographs; of several, the first.
         size: (height, width) of its input; 299×299 where the model takes any size.
-        channels: The number of channels of its input. With 1, 3 or 4, photographs are read as grey pixels,
+        channels: The number of channels of its input. With 1, 3 or 4, photographs are read as gray pixels,
             RGB or RGBA; with another number, the model takes arrays only.
         scaling: "tf", "unit" or "none".
         interpolation: See above.
