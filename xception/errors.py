@@ -7,7 +7,7 @@
     ├ LimitError        (ValueError)  more memory or work than the limits allow
     ├ ImageError        (OSError)     a photograph that cannot be read
     ├ DownloadError     (OSError)     weights that are neither on this machine nor available
-    └ MissingPackageError (ImportError)  a Python package that is not installed, and is needed for this
+    └ MissingPackageError (ImportError)  a Python package that is needed for this is not installed
 
 Arguments of the wrong type or value raise Python's own TypeError and ValueError, missing files
 FileNotFoundError.
@@ -63,12 +63,12 @@ class MissingPackageError(XceptionError, ImportError):
 
 @contextmanager
 def requires(activity: str, package: str, requirement: str | None = None) -> Iterator[None]:
-    """Import a package that not everybody has installed, within a `with` block.
+    """Import an optional package within a `with` block.
 
     Args:
-        activity: What needs it: "writing .parquet".
+        activity: What needs it, such as "writing .parquet".
         package: Its name.
-        requirement: What `pip install` is to be given, if that is another name.
+        requirement: The argument of `pip install`, if it differs from the name.
 
     Raises:
         MissingPackageError: The package, or one that it imports itself, is not installed.

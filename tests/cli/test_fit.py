@@ -13,7 +13,7 @@ def test_fit_and_predict(run, two_folders, tmp_path):
     status, out, err = run("fit", two_folders, "--output", tmp_path / "mine.keras")
     assert status == 1  # one could not be read, the others went on
     assert "broken.jpg" in err
-    assert "no photographs in nothing" in err
+    assert "no photographs in the folder nothing" in err
     assert "2 classes, from 4 photographs" in err
     assert "cross-validated accuracy" in out
     assert "least sure" in out
@@ -59,5 +59,5 @@ def test_classes_in_any_suffix_are_kept_and_other_files_are_counted(run, two_fol
     status, _, err = run("fit", two_folders, "--output", tmp_path / "mine.keras")
     assert status == 0
     assert "left out 3 other files: 2 .mov, 1 .txt" in err
-    assert "no photographs in birds (only 2 .mov)" in err
+    assert "no photographs in the folder birds (only 2 .mov)" in err
     assert "2 classes, from 4 photographs" in err

@@ -175,7 +175,7 @@ def test_one_of_several_outputs_is_named(run, tmp_path, examples):
     for command in (("predict",), ("explain", "--output", tmp_path / "why.png")):
         status, out, err = run(*command, photo, "--model", model)
         assert (status, out) == (1, "")
-        assert "traps has 2 output(s): species (None, 3), young (None, 2); name one of them" in err
+        assert "traps has 2 outputs: species (None, 3), young (None, 2); name one of them" in err
         status, out, _ = run(*command, photo, "--model", model, "--output-name", "young")
         assert status == 0
         assert "class_0" in out or "class_1" in out

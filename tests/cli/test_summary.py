@@ -22,5 +22,5 @@ def test_summary_of_a_model_of_ones_own(run, own):
 
 def test_weights_without_a_model(run):
     assert run("summary", "--weights", "w.h5") == (
-        1, "", "xception: --weights are those of a model.json: name it too\n"
+        1, "", "xception: --weights needs a model.json: xception summary model.json --weights FILE\n"
     )  # fmt: skip

@@ -122,7 +122,7 @@ LAMBDAS = {
     "unit": (lambda x: __import__("tensorflow").math.l2_normalize(x, axis=-1), "last", "UnitNormalization"),
     "smaller": (lambda x: __import__("tensorflow").image.resize(x, (8, 8)), "first", "Resizing"),
     "channel_mean": (lambda x: x * 1.0, "middle", r"keras\.ops\.mean"),
-    "other": (lambda x: x * 1.0, "middle", r"stands between layers.*keras\.ops"),
+    "other": (lambda x: x * 1.0, "middle", r"operations of keras\.ops on the tensors"),
     "last": (lambda x: x * 1.0, "last", "computes an output.*UnitNormalization"),
 }
 

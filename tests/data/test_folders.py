@@ -85,8 +85,8 @@ def test_sub_folders_that_are_no_classes(tmp_path):
     for name in ("empty", ".ipynb_checkpoints"):
         (tmp_path / name).mkdir()
     assert describe_classes([search_folder(str(tmp_path))]) == [
-        "skipped .ipynb_checkpoints, __MACOSX",
-        "no photographs in bird (only 2 .mov), empty",
+        "skipped the folders .ipynb_checkpoints, __MACOSX",
+        "no photographs in the folders bird (only 2 .mov), empty",
     ]
 
 

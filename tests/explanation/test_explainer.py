@@ -289,9 +289,9 @@ def two_outputs():
     ("build", "message"),
     [
         (small_models.siamese, "expected a list of 2 arrays, for the inputs left, right"),
-        (small_models.two_ends, r"2 output\(s\): age \(None, 1\), kind \(None, 3\); name one of them"),
+        (small_models.two_ends, r"2 outputs: age \(None, 1\), kind \(None, 3\); name one of them"),
         (small_models.base, "has no classifier"),
-        (two_outputs, r"two has 2 output\(s\): pool \(None, 3\), dense \(None, 2\); name one of them"),
+        (two_outputs, r"two has 2 outputs: pool \(None, 3\), dense \(None, 2\); name one of them"),
     ],
 )
 def test_a_model_of_several_inputs_or_outputs_says_what_is_missing(build, message):

@@ -100,7 +100,7 @@ def test_values_are_read_again_to_the_last_bit(tmp_path, table, suffix, labels):
     paths = ["it's.jpg", "a, b.jpg", 'c "d"\n\r\\.jpg', "odd byte \udcff.jpg"]
     odd = Table(paths, labels, table.names, rows.astype(np.float32), table.order)
     tables.write_table(tmp_path / f"f{suffix}", odd)
-    values = tables.read_values(tmp_path / f"f{suffix}", 3, odd.is_labelled)
+    values = tables.read_values(tmp_path / f"f{suffix}", 3, odd.is_labeled)
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, expected(odd))
 

@@ -65,7 +65,7 @@ def test_several_inputs_and_outputs():
         ([np.zeros((2, 12, 12, 3))], "a list of 2 arrays"),
         ([np.zeros((2, 12, 12, 3)), np.zeros((3, 2))], "as many examples for each input"),
         ([np.zeros((2, 12, 12, 3)), np.zeros((2, 3))], r"numbers: expected numbers of shape \(n, 2\)"),
-        ({"image": np.zeros((2, 12, 12, 3))}, "inputs image, numbers; look at numbers"),
+        ({"image": np.zeros((2, 12, 12, 3))}, "inputs image, numbers; missing: numbers"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(x, message):

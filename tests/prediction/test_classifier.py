@@ -184,7 +184,7 @@ def test_one_of_several_outputs_is_chosen_by_its_name(tmp_path):
     built.save(tmp_path / "heads.keras")
     (loaded,) = xception.predict(RED, tmp_path / "heads.keras", output_name="species")
     assert [entry.score for entry in loaded] == pytest.approx(np.sort(expected["species"][0])[::-1])
-    with pytest.raises(ValueError, match=r"heads has 2 output\(s\): species \(None, 3\), young \(None, 2\)"):
+    with pytest.raises(ValueError, match=r"heads has 2 outputs: species \(None, 3\), young \(None, 2\)"):
         xception.predict(RED, built)
     with pytest.raises(ValueError, match="there is none called 'age'"):
         Classifier(built, output_name="age")

@@ -77,7 +77,7 @@ def test_models_without_a_classifier():
         "two", ["image"], ["pool", "dense"],
         image=(Input((8, 8, 3)),), pool=(GlobalAveragePooling2D(), ["image"]), dense=(Dense(2), ["pool"]),
     )  # fmt: skip
-    with pytest.raises(ValueError, match=r"two has 2 output\(s\): pool \(None, 3\), dense \(None, 2\)"):
+    with pytest.raises(ValueError, match=r"two has 2 outputs: pool \(None, 3\), dense \(None, 2\)"):
         xception.predict(RED, small_models.model(two))
 
 

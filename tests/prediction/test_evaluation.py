@@ -67,7 +67,7 @@ def test_folders_are_matched_by_name_never_by_position(folder):
     """A class without photographs does not shift those behind it."""
     (folder / "green" / "1.png").unlink()
     shuffled = Classifier(model(weights=np.eye(3)[:, [2, 1, 0]]), class_names=NAMES[::-1])
-    with pytest.warns(UserWarning, match="no photographs in green"):
+    with pytest.warns(UserWarning, match="no photographs in the folder green"):
         evaluation = evaluate(folder, model=shuffled)
     assert evaluation.correct == 3
     green = evaluation.per_class[1]
@@ -191,8 +191,8 @@ def test_folders_that_are_no_classes_are_left_out_with_a_warning(classifier, fol
         assert len(evaluate(folder, model=classifier)) == 5
     assert [str(warning.message) for warning in caught] == [
         "left out 1 other file: 1 .mov",
-        "skipped .ipynb_checkpoints, __MACOSX",
-        "no photographs in videos (only 1 .mov)",
+        "skipped the folders .ipynb_checkpoints, __MACOSX",
+        "no photographs in the folder videos (only 1 .mov)",
     ]
 
 

@@ -93,8 +93,8 @@ def test_what_is_odd_about_folders_is_said(two_folders, photos):
         warnings.simplefilter("always")
         report = xception.fit_with_report(two_folders)
     assert report.notes == [str(warning.message) for warning in caught] == [
-        "skipped .ipynb_checkpoints, __MACOSX",
-        "no photographs in nothing",
+        "skipped the folders .ipynb_checkpoints, __MACOSX",
+        "no photographs in the folder nothing",
         "1 photograph outside any sub-folder left out",
     ]  # fmt: skip
     assert report.paths == [str(photo) for photo in photos]

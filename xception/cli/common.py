@@ -40,9 +40,11 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
     parser.add_argument(
         "--model",
         metavar="FILE",
-        help="a model of your own: .keras, a whole one as .h5, or model.json together with --weights",
+        help="your own model: a .keras file or folder, a whole model as .h5, or model.json with --weights",
     )
-    parser.add_argument("--weights", metavar="FILE", help=f"weights of --model; without it, {weights} (.h5)")
+    parser.add_argument(
+        "--weights", metavar="FILE", help=f"weights of --model; without --model, {weights} (.h5)"
+    )
     parser.add_argument(
         "--scaling", choices=("auto", *SCALINGS), default="auto",
         help="range of the pixels: tf -1…1, unit 0…1, none 0…255 (auto: as the model was trained)",
@@ -55,13 +57,13 @@ def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
 
     Args:
         parser: The command's parser.
-        default: What comes before the default, for the help.
+        default: Text before the default value in the help.
     """
     parser.add_argument(
         "--interpolation", choices=INTERPOLATIONS,
-        help="how photographs are resized: Pillow's filters, of which Keras's load_img and "
-        "flow_from_directory use nearest; tf-bilinear is what tf.image.resize and "
-        f"image_dataset_from_directory do ({default}bilinear)",
+        help="how photographs are resized: nearest is what load_img and flow_from_directory do by default, "
+        "tf-bilinear what tf.image.resize and image_dataset_from_directory do; the others are "
+        f"Pillow's filters ({default}bilinear)",
     )  # fmt: skip
     parser.add_argument(
         "--aspect", choices=ASPECTS,
@@ -81,17 +83,17 @@ def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def add_classifier(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `build_classifier`."""
-    add_model(parser, "weights of an Xception of your own instead of ImageNet's")
+    add_model(parser, "those of your own Xception instead of ImageNet's")
     parser.add_argument(
         "--class-names", metavar="FILE",
-        help="names of the classes: a text file with one per line, JSON, or .npy",
+        help="names of the classes: a text file with one name per line, JSON, or .npy",
     )  # fmt: skip
     parser.add_argument(
         "--from-logits", type=optional_bool, default=None, metavar="{auto,yes,no}",
         help="whether the model's scores are logits, which are converted to probabilities (auto)",
     )  # fmt: skip
     parser.add_argument(
-        "--output-name", metavar="NAME", help="which output holds the scores, where a model has several"
+        "--output-name", metavar="NAME", help="the output with the scores, if the model has several"
     )
 
 
@@ -105,7 +107,9 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="layers to take features from, with commas (the last maps)",
     )
-    parser.add_argument("--pooling", choices=POOLINGS, default="avg", help="of maps over space (avg)")
+    parser.add_argument(
+        "--pooling", choices=POOLINGS, default="avg", help="how feature maps are pooled over space (avg)"
+    )
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verify", action="store_true",
         help="after an interruption, compare the content of photographs, not their dates only",
     )  # fmt: skip
-    common.add_model(parser, "weights of a base of your own")
+    common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
 
 

@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser)
     common.add_classifier(parser)
-    parser.add_argument("--top", type=common.positive_int, default=5, metavar="N", help="classes a photo (5)")
+    parser.add_argument(
+        "--top", type=common.positive_int, default=5, metavar="N", help="classes per photograph (5)"
+    )
     parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
 
 

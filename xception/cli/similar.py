@@ -14,10 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", metavar="QUERY", help="the photograph to find similar ones of")
     common.add_photographs(parser)
     parser.add_argument(
-        "--top", type=common.positive_int, default=10, metavar="N", help="similar photographs (10)"
+        "--top", type=common.positive_int, default=10, metavar="N", help="neighbors per query photograph (10)"
     )
     parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
-    common.add_model(parser, "weights of a base of your own")
+    common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
 
 

@@ -13,9 +13,11 @@ from . import common
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("file", nargs="?", metavar="FILE", help="a model (.keras, .h5); Xception by default")
+    which.add_argument(
+        "file", nargs="?", metavar="FILE", help="a model as for --model of predict; by default Xception"
+    )
     which.add_argument("--no-top", dest="top", action="store_false", help="without the classifier")
-    parser.add_argument("--weights", metavar="FILE", help="the weights of a model.json")
+    parser.add_argument("--weights", metavar="FILE", help="the weights, if FILE is model.json")
     parser.add_argument("--style", choices=("keras", "dl4j"), default="keras")
     parser.add_argument("--expand-nested", action="store_true", help="also networks within the network")
 
@@ -28,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 0
     if arguments.weights:
-        raise ValueError("--weights are those of a model.json: name it too")
+        raise ValueError("--weights needs a model.json: xception summary model.json --weights FILE")
     # Weights play no part in the table, so none are loaded or drawn.
     shape = (299, 299, 3) if arguments.top else (None, None, 3)
     graph = architecture.xception(shape, include_top=arguments.top)

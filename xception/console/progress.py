@@ -68,12 +68,12 @@ class ProgressBar:
 
 
 def open_bar(total: int | None, unit: str, **settings: Any) -> tqdm[Any] | None:
-    """Return a bar of tqdm's, or None where tqdm is not installed: then there is no bar.
+    """Return a tqdm bar, or None if tqdm is not installed.
 
     Args:
         total: Number of steps; None if unknown.
-        unit: What a step is.
-        **settings: Further settings of tqdm's.
+        unit: Name of a step.
+        **settings: Further arguments of tqdm.
     """
     try:
         from tqdm import tqdm

@@ -27,9 +27,11 @@ HARMLESS = "\u200c\u200d\u00a0\u202f"
 #: A larger file holds something else; reading it would only fill memory.
 MAX_FILE_BYTES = 16 << 20
 
-#: The beginning of what Python's pickle writes since version 2 of its protocol, such as a LabelEncoder.
+#: The beginning of a pickle of protocol 2 or later, such as that of a LabelEncoder.
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
-SAVING_ADVICE = "save the names as text: np.save(path, classes.astype(str)), of an encoder its classes_"
+SAVING_ADVICE = (
+    "save the names as text: np.save(path, classes.astype(str)); those of an encoder are encoder.classes_"
+)
 
 
 def read_class_names(path: str | os.PathLike[str]) -> ClassNames:
@@ -148,7 +150,7 @@ def ambiguity(name: str, indices: Iterable[int], class_names: ClassNames) -> str
 
 
 def _parse(content: bytes) -> Any:
-    """Return one name per line, the texts of an array, or whatever the JSON holds."""
+    """Return one name per line, the texts of an array, or the value of the JSON."""
     if content.startswith(np.lib.format.MAGIC_PREFIX):
         return _parse_array(content)
     if PICKLE.match(content) or content.startswith(b"PK\x03\x04"):

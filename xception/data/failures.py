@@ -67,7 +67,7 @@ class FailureLog:
             self._on_error(failure)
 
     def note(self, message: str) -> None:
-        """Warn of what is left out on purpose, where the library was called. The same is said once."""
+        """Warn at the call of the library about what is left out on purpose; each message appears once."""
         message = printable(message)
         if message not in self.notes:
             self.notes.append(message)
@@ -75,7 +75,7 @@ class FailureLog:
 
 
 def _caller_level() -> int:
-    """Return the `stacklevel` of the first caller outside this package, for a warning of the caller's."""
+    """Return the `stacklevel` of the first caller outside this package, for a warning."""
     package = __name__.partition(".")[0]
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:

@@ -11,10 +11,10 @@ from ..errors import printable
 from .image_formats import SIGNATURE_BYTES, SUFFIXES, find_format
 from .regular_files import open_regular_file
 
-ARCHIVE_FOLDER = "__MACOSX"  #: what macOS adds to zip files; it holds no photographs
-#: Names, without their suffix, of files that nobody misses: those of Windows, and words about a folder.
+ARCHIVE_FOLDER = "__MACOSX"  #: added to zip files by macOS; holds no photographs
+#: Names without suffix of files that are not counted: files of Windows, and notes about a folder.
 UNCOUNTED = frozenset({"thumbs", "desktop", "readme", "license", "licence", "attribution"})
-MAX_SUFFIX_CHARACTERS = 16  #: longer ones are part of a name with a dot
+MAX_SUFFIX_CHARACTERS = 16  #: anything longer is part of a name that contains a dot
 MAX_SUFFIXES_SHOWN = 10
 
 
@@ -140,5 +140,7 @@ def describe_classes(folders: Iterable[FolderContents]) -> list[str]:
             if name not in used:
                 counts = contents.counts(name)
                 empty.append(f"{name} (only {describe_counts(counts)})" if counts else name)
-    notes = [f"skipped {', '.join(skipped)}"] if skipped else []
-    return notes + ([f"no photographs in {', '.join(empty)}"] if empty else [])
+    notes = [f"skipped the folder{'s' * (len(skipped) > 1)} {', '.join(skipped)}"] if skipped else []
+    return notes + (
+        [f"no photographs in the folder{'s' * (len(empty) > 1)} {', '.join(empty)}"] if empty else []
+    )

@@ -13,7 +13,7 @@ from .image_formats import BYTES_PER_PIXEL, FORMATS
 
 T = TypeVar("T")
 
-#: Files that are larger are refused when they are opened.
+#: Larger files are refused when they are opened.
 MAX_SEARCHED_BYTES = 256 << 20
 #: What items may declare beyond the size of the file, and metadata of all pictures together. Several items,
 #: extents and pictures may use the same bytes, which are copied for each.

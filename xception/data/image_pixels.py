@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from .preprocessing import Exif
 
 ORIENTATION_TAG = 0x0112
-#: Pillow's mode of photographs with so many channels. Arrays may have other numbers of channels.
+#: Pillow's mode for photographs with this number of channels. Arrays may have other numbers.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class Picture(Protocol):
-    """A source of pixels, which are converted to as many channels as are asked for."""
+    """A source of pixels, which are converted to the requested number of channels."""
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class Picture(Protocol):
         """(width, height)."""
 
     def is_whole(self, channels: int) -> bool:
-        """Return True if the whole is there as an image with these channels."""
+        """Return True if the whole is available as an image with these channels."""
 
     def block(self, box: Box, channels: int) -> Image.Image:
         """Return the pixels of a part, as an image with 1, 3 or 4 channels."""
@@ -48,9 +48,9 @@ class ArrayPicture:
     """Pixels of an array.
 
     Args:
-        pixels: (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), 0…255; or (h, w, channels) with any numbers, if
-            that is no number of channels of a photograph.
-        channels: The number of channels that will be asked for.
+        pixels: (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), 0…255; or, for any other number of
+            channels, (h, w, channels) with any numbers.
+        channels: The number of channels that will be requested.
         name: What it is called in messages.
 
     Raises:
@@ -111,10 +111,10 @@ class ImagePicture:
     Args:
         image: The image, decoded.
         name: What it is called in messages.
-        exif: Whether the image is turned upright as its Exif orientation says.
+        exif: Whether the image is turned upright as its EXIF orientation says.
 
     Raises:
-        ImageError: Its numbers are no pixels 0…255.
+        ImageError: Its values are not pixels 0…255.
     """
 
     def __init__(self, image: Image.Image, name: str, exif: Exif = "upright") -> None:
@@ -217,7 +217,7 @@ def _has_16_bits(image: Image.Image, name: str) -> bool:
 
 
 def _read_orientation(image: Image.Image, name: str) -> int:
-    """Return the Exif orientation, 1…8; 1 if there is none."""
+    """Return the EXIF orientation, 1…8; 1 if there is none."""
     exif = image.info.get("exif")
     try:
         if exif is None and "Raw profile type exif" in image.info:  # in hexadecimal digits

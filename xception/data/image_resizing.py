@@ -50,7 +50,7 @@ def render(
         numbers of an array with other channels are float32, and in no particular range.
 
     Raises:
-        ImageError: It is too long and thin to be resized, or too large for so many channels.
+        ImageError: It is too long and thin to be resized, or too large for this number of channels.
     """
     width, height = picture.size
     is_float = interpolation == "tf-bilinear" or channels not in MODES

@@ -45,7 +45,7 @@ def load_image(
 ) -> NDArray[Any]:
     """Read a photograph as pixels.
 
-    Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit grey
+    Unlike Keras, it turns photographs upright as their EXIF orientation says, and scales 16-bit gray
     images to 8 bits instead of clipping them. Floating-point images must hold 0…255, as arrays. Transparency
     is dropped, as Keras drops it, unless there are four channels.
 
@@ -58,32 +58,32 @@ def load_image(
             0…255 of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
         target_size: (height, width) to resize to, or None for the photograph's own size.
         interpolation: Pillow's filter: "nearest", "bilinear", "bicubic", "hamming", "box" or
-            "lanczos"; or "tf-bilinear", which gives what `tf.image.resize` and
+            "lanczos"; or "tf-bilinear", which resizes as `tf.image.resize` and
             `keras.utils.image_dataset_from_directory` do. The default of `keras.utils.load_img` is
             "nearest".
-        aspect: What becomes of the photograph's aspect ratio. "stretch" changes it. "crop" resizes the
-            largest part in the middle that has the aspect ratio of `target_size`, as
+        aspect: How the photograph is fitted into `target_size`. "stretch" changes its aspect ratio. "crop"
+            resizes the largest part in the middle that has the aspect ratio of `target_size`, as
             `load_img(keep_aspect_ratio=True)` and `crop_to_aspect_ratio=True` do in Keras. "pad" resizes
             the whole to fit, between black borders, as `pad_to_aspect_ratio=True` does in
             `image_dataset_from_directory`.
         exif: "upright" turns photographs as their EXIF orientation says. "ignore" leaves them as they are
             stored, as Keras does.
-        channels: 1 for grey pixels, 3 for RGB, 4 for RGBA. They are converted as by `load_img` with the
-            `color_mode` "grayscale", "rgb" or "rgba". With another number, only arrays (h, w, channels) are
-            taken, of any numbers.
+        channels: 1 for gray pixels, 3 for RGB, 4 for RGBA, converted as by `load_img` with the
+            `color_mode` "grayscale", "rgb" or "rgba". For any other number, `source` must be an array
+            (h, w, channels), which may hold any numbers.
 
     Returns:
-        Pixels 0…255 of shape (height, width, channels), uint8. Resized by "tf-bilinear" they are float32
-        and not rounded, as from TensorFlow; floating-point pixels are not rounded before, either. Arrays
+        Pixels 0…255 of shape (height, width, channels), uint8. Pixels that "tf-bilinear" has resized are
+        float32 and not rounded, as in TensorFlow, nor are floating-point pixels rounded before. Arrays
         with another number of channels become float32.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: The file is not regular, not an image in one of these formats, damaged, or too large; or
-            its numbers are no pixels.
+            its values are not pixels.
         TypeError: `source` is none of the above.
         ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers,
-            `source` does not have so many channels, or an option is unknown.
+            `source` does not have this number of channels, or an option is unknown.
 
     Examples:
         >>> load_image("examples/chelsea.jpg", target_size=None).shape
@@ -114,7 +114,7 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
     Args:
         source: See `load_image`.
         exif: See `load_image`.
-        channels: The number of channels that will be asked for.
+        channels: The number of channels that will be requested.
 
     Yields:
         The picture.
@@ -123,7 +123,7 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
         FileNotFoundError: There is no such file.
         ImageError: See `load_image`.
         TypeError: See `load_image`.
-        ValueError: An array does not hold pixels, or `source` does not have so many channels.
+        ValueError: An array does not hold pixels, or `source` does not have this number of channels.
     """
     get_limits()  # an invalid environment variable is no image's fault
     name = source_name(source)

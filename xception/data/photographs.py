@@ -44,13 +44,13 @@ def find_photographs(
 
     A folder stands for all photographs below it, sorted by path, without hidden files; a warning counts the
     other files. A file that folders or patterns list several times is taken once; a file that is named
-    itself is taken each time. An array (n, h, w, c) is n photographs.
+    explicitly is taken each time. An array (n, h, w, c) is n photographs.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable
             of these.
         log: Records folders and patterns without photographs, and warns of what is left out.
-        folders: Where given, what is in each folder is appended.
+        folders: If given, the contents of each folder are appended to it.
 
     Returns:
         A list of the photographs; of a generator an iterator, which takes one image at a time.

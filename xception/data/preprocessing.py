@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 Scaling = Literal["tf", "unit", "none"]
 #: How photographs are resized: by Pillow's filters, or as `tf.image.resize` does.
 Interpolation = Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos", "tf-bilinear"]
-#: What becomes of the aspect ratio of a photograph.
+#: How a photograph is fitted into an image of another aspect ratio.
 Aspect = Literal["stretch", "crop", "pad"]
-#: Whether a photograph is turned upright as its Exif orientation says.
+#: Whether a photograph is turned upright as its EXIF orientation says.
 Exif = Literal["upright", "ignore"]
 
 #: "auto" infers the range from the model.
@@ -35,9 +35,9 @@ class Preprocessing:
         interpolation: How photographs are resized: by Pillow's filter "nearest", "bilinear" (the default),
             "bicubic", "hamming", "box" or "lanczos"; or by "tf-bilinear", as `tf.image.resize` does.
         from_logits: Whether the scores are logits, which are converted to probabilities.
-        aspect: What becomes of the aspect ratio: "stretch" (the default) changes it, "crop" takes the middle
-            of the photograph, "pad" adds black borders.
-        exif: "upright" (the default) turns photographs as their Exif orientation says, "ignore" does not.
+        aspect: How they are fitted into the model's size: "stretch" (the default) changes the aspect ratio,
+            "crop" takes the middle of the photograph, "pad" adds black borders.
+        exif: "upright" (the default) turns photographs as their EXIF orientation says, "ignore" does not.
 
     Raises:
         ValueError: A value is none of these.

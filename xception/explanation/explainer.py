@@ -19,7 +19,7 @@ from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs, image_inputs
 from ..models.model import Model
 from ..prediction.classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
-from ..prediction.preprocessing import GREY
+from ..prediction.preprocessing import GRAY
 from .methods import MethodName, MethodResult, build_method
 from .output import PictureOutput
 from .passes import PassProgress
@@ -86,9 +86,9 @@ class Explainer:
         self.layer = find_map_node(self.classifier.model, layer)
         self.image = find_image(self.classifier.model, self.layer)
         self._selector = TargetSelector(target, top, self.classifier.class_names)
-        grey = GREY[self.classifier.scaling]
+        gray = GRAY[self.classifier.scaling]
         self._method = build_method(
-            method, Scores(self.classifier, self.image), self.layer, channels=channels, patch=patch, grey=grey
+            method, Scores(self.classifier, self.image), self.layer, channels=channels, patch=patch, gray=gray
         )
 
     def __repr__(self) -> str:

@@ -90,7 +90,7 @@ class Method(ABC):
 
 
 def build_method(
-    name: MethodName, scores: Scores, node: str, channels: int, patch: float, grey: float
+    name: MethodName, scores: Scores, node: str, channels: int, patch: float, gray: float
 ) -> Method:
     """Return the method of this name.
 
@@ -100,7 +100,7 @@ def build_method(
         node: The node whose maps are explained.
         channels: How many channels Score-CAM uses, at least 1.
         patch: Side of occlusion's square, as a fraction of the image's, 0…1.
-        grey: What a grey pixel is, scaled as the model takes it.
+        gray: What a gray pixel is, scaled as the model takes it.
 
     Raises:
         ValueError: A value is out of range.
@@ -113,8 +113,8 @@ def build_method(
     if name == "grad-cam":
         return GradCam(scores, node)
     if name == "score-cam":
-        return ScoreCam(scores, node, channels, grey)
-    return Occlusion(scores, node, patch, grey)
+        return ScoreCam(scores, node, channels, gray)
+    return Occlusion(scores, node, patch, gray)
 
 
 # --- by the gradient ------------------------------------------------------------------------
@@ -177,11 +177,11 @@ class ScoreCam(Method):
 
     Attributes:
         channels: How many channels are used.
-        grey: What a grey pixel is, scaled as the model takes it: masked parts become grey.
+        gray: What a gray pixel is, scaled as the model takes it: masked parts become gray.
     """
 
     channels: int
-    grey: float
+    gray: float
 
     def count_passes(self, input_shapes: InputShapes) -> int:
         return min(self.channels, self.scores.map_shape(self.node, input_shapes)[2])
@@ -208,7 +208,7 @@ class ScoreCam(Method):
         masks = _stretch(grid.upsample(used, image.shape[:2]))  # (H, W, k')
 
         def mask_image(channel: int) -> Array:
-            return self.grey + (image - self.grey) * masks[..., channel, None]
+            return self.gray + (image - self.gray) * masks[..., channel, None]
 
         scores = _score_variants(self.scores, mask_image, masks.shape[-1], example, count)
         scores = scores[:, targets]  # (k', t)
@@ -218,7 +218,7 @@ class ScoreCam(Method):
 
 @dataclass(frozen=True)
 class Occlusion(Method):
-    """Occlusion: how much the score falls when a grey square covers a place.
+    """Occlusion: how much the score falls when a gray square covers a place.
 
     The square is centered on each cell of an even grid, which has as many cells as the node's maps. At
     the image's border it covers less.
@@ -227,11 +227,11 @@ class Occlusion(Method):
 
     Attributes:
         patch: Side of the square, as a fraction of the image's height and width.
-        grey: What a grey pixel is, scaled as the model takes it.
+        gray: What a gray pixel is, scaled as the model takes it.
     """
 
     patch: float
-    grey: float
+    gray: float
 
     def grid(self, input_shapes: InputShapes) -> Grid:
         return Grid.even(*self.map_size(input_shapes))
@@ -260,7 +260,7 @@ class Occlusion(Method):
             row, column = divmod(cell, w)
             covered = image.copy()
             rows = _span(grid.rows[row], self.patch, image.shape[0])
-            covered[rows, _span(grid.columns[column], self.patch, image.shape[1])] = self.grey
+            covered[rows, _span(grid.columns[column], self.patch, image.shape[1])] = self.gray
             return covered
 
         after = _score_variants(self.scores, cover, h * w, example, count)[:, targets]  # (h·w, t)

@@ -28,15 +28,15 @@ class PassProgress:
         self._bar.__exit__(*exception)
 
     def count(self, passes: int) -> None:
-        """Note that so many more forward passes are done."""
+        """Count forward passes that are done."""
         self._counted += passes
         self._bar.advance(passes)
 
     def advance(self, steps: int) -> None:
-        """Note that so many more photographs are done, of which the passes have been counted."""
+        """Advance by photographs that are done, whose passes have been counted."""
         self._bar.advance(steps * self._passes - self._counted)
         self._counted = 0
 
     def paused(self) -> AbstractContextManager[object]:
-        """Take the bar off the screen while something else is printed."""
+        """Hide the bar while something else is printed."""
         return self._bar.paused()

@@ -24,7 +24,7 @@ FONT_PIXELS = 14
 
 Pixels = NDArray[np.uint8]  #: (h, w, 3), 0…255
 
-#: matplotlib's "inferno", by nine of its colors. Its brightness grows with the value, also in grey print.
+#: matplotlib's "inferno", by nine of its colors. Its brightness grows with the value, also in gray print.
 INFERNO = np.array(
     [
         (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51),

@@ -103,7 +103,7 @@ class Scores:
         return self._plan.examples_at_once((), input_shapes, requested)
 
     def check_passes(self, input_shapes: InputShapes, passes: int) -> None:
-        """Raise LimitError if so many forward passes of an image of these shapes take too much work."""
+        """Raise LimitError if these forward passes, for an image of these shapes, are too much work."""
         by_name = dict(zip(self.graph.inputs, input_shapes, strict=True))
         check_work(self.graph.name, node_costs(self.graph.nodes.values(), by_name), passes)
 

@@ -59,7 +59,7 @@ class Table:
     order: Sequence[int]
 
     @property
-    def is_labelled(self) -> bool:
+    def is_labeled(self) -> bool:
         """Whether any photograph has a label."""
         return any(self.labels)
 
@@ -91,18 +91,18 @@ def write_table(path: Path, table: Table) -> None:
             _write_paths(files.enter_context(replace_file(_paths_file(path))), table)
 
 
-def read_values(path: Path, columns: int, is_labelled: bool) -> Array:
+def read_values(path: Path, columns: int, is_labeled: bool) -> Array:
     """Return the features in a file that `write_table` wrote.
 
     Args:
         path: The file.
         columns: Features per row.
-        is_labelled: Whether the table has labels.
+        is_labeled: Whether the table has labels.
 
     Returns:
         (n, columns) float32; of `.npz` and `.npy` mapped from the disk.
     """
-    return np.asarray(FORMATS[path.suffix].read_values(path, columns, is_labelled))
+    return np.asarray(FORMATS[path.suffix].read_values(path, columns, is_labeled))
 
 
 def check_format(path: Path) -> None:
@@ -187,7 +187,7 @@ def _write_npz(path: Path, table: Table) -> None:
     # Not compressed: features hardly shrink, and an uncompressed member can be mapped from the disk.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         texts = {"paths": table.paths, "names": table.names}
-        if table.is_labelled:
+        if table.is_labeled:
             texts["labels"] = table.labels
         for name, values in texts.items():
             member = zipfile.ZipInfo(f"{name}.npy", time.localtime()[:6])
@@ -232,16 +232,16 @@ def _write_array(stream: Any, table: Table) -> None:
 
 def _write_csv(path: Path, table: Table) -> None:
     with _open_text(path) as stream:
-        label_header = ["label"] if table.is_labelled else []
+        label_header = ["label"] if table.is_labeled else []
         stream.write(",".join(("path", *label_header, *map(text_cell, table.names))) + "\n")
         for paths, labels, rows in table.chunks():
             for source, label, row in zip(paths, labels, rows, strict=True):
-                texts = (path_cell(source), *([text_cell(label)] if table.is_labelled else []))
+                texts = (path_cell(source), *([text_cell(label)] if table.is_labeled else []))
                 stream.write(",".join((*texts, *map(str, row))) + "\n")
 
 
-def _read_csv(path: Path, columns: int, is_labelled: bool) -> Array:
-    first = 1 + is_labelled
+def _read_csv(path: Path, columns: int, is_labeled: bool) -> Array:
+    first = 1 + is_labeled
     with path.open(newline="", encoding="utf-8") as stream:
         rows = csv.reader(stream)
         next(rows)
@@ -257,12 +257,12 @@ def _write_arff(path: Path, table: Table) -> None:
         print("@relation features\n\n@attribute path string", file=stream)
         for name in table.names:
             print(f"@attribute {_quote(name)} numeric", file=stream)
-        if table.is_labelled:
+        if table.is_labeled:
             print(f"@attribute class {{{','.join(map(_quote, sorted(set(table.labels))))}}}", file=stream)
         print("\n@data", file=stream)
         for paths, labels, rows in table.chunks():
             for source, label, row in zip(paths, labels, rows, strict=True):
-                end = (_quote(label),) if table.is_labelled else ()
+                end = (_quote(label),) if table.is_labeled else ()
                 print(",".join((_quote(source), *map(str, row), *end)), file=stream)
 
 
@@ -299,7 +299,7 @@ def _read_arff(path: Path, columns: int, _is_labelled: bool) -> Array:
 
 def _write_parquet(path: Path, table: Table) -> None:
     arrow, parquet = _import_pyarrow()
-    text_columns = ["path", "label"] if table.is_labelled else ["path"]
+    text_columns = ["path", "label"] if table.is_labeled else ["path"]
     fields = [(name, arrow.string()) for name in text_columns]
     schema = arrow.schema([*fields, *((as_utf8(name), arrow.float32()) for name in table.names)])
     with parquet.ParquetWriter(path, schema) as writer:
@@ -308,12 +308,12 @@ def _write_parquet(path: Path, table: Table) -> None:
             writer.write_table(arrow.table([*texts, *rows.T], schema=schema))
 
 
-def _read_parquet(path: Path, columns: int, is_labelled: bool) -> Array:
+def _read_parquet(path: Path, columns: int, is_labeled: bool) -> Array:
     _, parquet = _import_pyarrow()
     table = parquet.read_table(path)
     values = np.empty((table.num_rows, columns), np.float32)
     for column in range(columns):
-        values[:, column] = table.column(1 + is_labelled + column).to_numpy()
+        values[:, column] = table.column(1 + is_labeled + column).to_numpy()
     return values
 
 

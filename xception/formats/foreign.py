@@ -1,6 +1,6 @@
-"""Names of model files that are not Keras's, recognized by content where it tells, else by suffix.
+"""Model files of other programs, recognized by content where possible, else by suffix.
 
-None of them is read. Each has advice on how to save the same model in a file that is.
+None of them is read. Each has advice on how to save the model in a format that is read.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ CHECKPOINT = Foreign(
 )
 YAML = Foreign(
     "a YAML file",
-    "YAML is not read, and Keras has given it up: it can hold code. In the Keras that wrote it (before "
+    "YAML is not read, since it can hold code; Keras has abandoned it. In the Keras that wrote it (before "
     "2.6), read it with model_from_yaml, load the weights, and save the model as .h5, or its "
     "model.to_json() as model.json",
 )

@@ -94,7 +94,7 @@ class _Flattener:
 
 
 def _for_frames(layer: Layer, frame_axes: int) -> Layer:
-    """Return a layer within so many `TimeDistributed`."""
+    """Return a layer within a number of `TimeDistributed`."""
     if frame_axes:
         from ..layers import TimeDistributed
 

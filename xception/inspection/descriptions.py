@@ -1,4 +1,4 @@
-"""What a file says of itself: its format, its versions, and the config of its model."""
+"""Descriptions of model files: format, versions, and the config of the model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Description:
 
 
 def describe_file(path: Path, inspection: Inspection) -> Description:
-    """Add to an inspection what a file says of itself.
+    """Add the format, versions and config of a file to an inspection.
 
     Raises:
         OtherFormatError: The file is intact, but not of Keras.

@@ -42,11 +42,11 @@ def check_inputs(graph: Graph, x: Any, stacklevel: int = 3) -> dict[str, Array]:
     """
     names = graph.inputs
     if isinstance(x, Mapping):
-        differing = sorted(set(map(str, x)) ^ set(names))
-        if differing:
-            raise ValueError(
-                f"expected a dict with the inputs {', '.join(names)}; look at {', '.join(differing)}"
-            )
+        missing, unknown = sorted(set(names) - set(x)), sorted(set(map(str, x)) - set(names))
+        if missing or unknown:
+            differences = {"missing": missing, "unknown": unknown}
+            listed = "; ".join(f"{what}: {', '.join(keys)}" for what, keys in differences.items() if keys)
+            raise ValueError(f"expected a dict with the inputs {', '.join(names)}; {listed}")
         values = [x[name] for name in names]
     elif len(names) == 1:
         values = [x]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..console.text import count_of
 from ..graph import flatten
 from .model import Model
 
@@ -36,7 +37,7 @@ def select_output(model: Model, name: str | None) -> Model:
             if name is None
             else f"there is none called {name!r}"
         )
-        raise ValueError(f"{model.name} has {len(names)} output(s): {listed}; {problem}")
+        raise ValueError(f"{model.name} has {count_of(len(names), 'output')}: {listed}; {problem}")
     if len(names) == 1:
         return model
     index = names.index(name)

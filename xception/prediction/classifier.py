@@ -47,8 +47,8 @@ class Classifier:
         interpolation: How photographs are resized: by Pillow's filter "nearest", "bilinear", "bicubic",
             "hamming", "box" or "lanczos", or by "tf-bilinear", as `tf.image.resize` does; see `load_image`.
             None: as recorded, else "bilinear".
-        aspect: What becomes of their aspect ratio: "stretch", "crop" or "pad"; see `load_image`. None: as
-            recorded, else "stretch".
+        aspect: How they are fitted into the model's size: "stretch", "crop" or "pad"; see `load_image`.
+            None: as recorded, else "stretch".
         exif: "upright" turns photographs as their EXIF orientation says, "ignore" does not, as in Keras.
             None: as recorded, else "upright".
         from_logits: Whether the scores are logits, which are converted to probabilities. None: as
@@ -56,7 +56,7 @@ class Classifier:
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
 
     Attributes:
-        model: The model; of one with several outputs, the part that computes this output.
+        model: The model. If it had several outputs, only the part that computes this output.
         preprocessor: Reads, resizes and scales photographs.
         decoder: Converts outputs to probabilities, and names the classes.
 

@@ -14,7 +14,7 @@ from ..graph.budget import check_names
 from ..kernels import Array, sigmoid, softmax
 from ..layers import Softmax
 from ..models.model import Model
-from .preprocessing import GREY, Preprocessor
+from .preprocessing import GRAY, Preprocessor
 
 #: Layers that keep probabilities probabilities.
 KEEPS_PROBABILITIES = ("Average", "Flatten", "GlobalAveragePooling2D", "Reshape")
@@ -83,18 +83,18 @@ def gives_probabilities(preprocessor: Preprocessor) -> bool:
     """Return True if a model's outputs are probabilities, rather than logits.
 
     The model's last activation decides. If there is none, because the model ends in a product or a
-    normalization, the outputs for a grey photograph decide: probabilities add up to 1.
+    normalization, the outputs for a gray photograph decide: probabilities add up to 1.
     """
     model = preprocessor.model
     last = last_activation(model)
     if last is not None:
         return last in ("softmax", "sigmoid")
-    x = {  # grey, and 0 for the other inputs
+    x = {  # gray, and 0 for the other inputs
         name: np.zeros((1, *(size or 1 for size in model.graph.nodes[name].output_shape)), np.float32)
         for name in model.input_names
     }
-    grey = GREY[preprocessor.scaling]
-    x[preprocessor.input_name] = np.full((1, *preprocessor.input_shape), grey, np.float32)
+    gray = GRAY[preprocessor.scaling]
+    x[preprocessor.input_name] = np.full((1, *preprocessor.input_shape), gray, np.float32)
     (outputs,) = model.plan.run(x).values()
     return bool(outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 

@@ -35,8 +35,8 @@ def predict(
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
             pixels 0…255 (h, w, 3) or (n, h, w, 3); or a list or generator of these. Photographs become
-            grey or RGBA where the model has 1 or 4 channels. A model with another number takes arrays with
-            as many, which are not scaled unless `scaling` says so.
+            gray or RGBA where the model has 1 or 4 channels. A model with another number takes arrays with
+            that number, which are not scaled unless `scaling` says so.
         model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
             default Xception with the ImageNet classifier, which is loaded once and kept.
         top: Classes per photograph, at least 1.

@@ -47,8 +47,8 @@ BYTES_PER_VALUE = 14
 #: The same where pixels are read in float32, with what resizing one of them takes.
 BYTES_PER_FLOAT_VALUE = 52
 
-#: The middle of each range: what a grey pixel becomes.
-GREY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
+#: The middle of each range: what a gray pixel becomes.
+GRAY: dict[Scaling, float] = {"tf": 0.0, "unit": 0.5, "none": 127.5}
 
 
 class Preprocessor:
@@ -62,14 +62,14 @@ class Preprocessor:
         scaling: Range of the pixels: "tf" −1…1, "unit" 0…1, "none" 0…255. "auto": as recorded, else as
             `infer_scaling` says.
         interpolation: How photographs are resized; see `load_image`. None: as recorded, else "bilinear".
-        aspect: What becomes of their aspect ratio; see `load_image`. None: as recorded, else "stretch".
+        aspect: How they are fitted into `size`; see `load_image`. None: as recorded, else "stretch".
         exif: Whether they are turned upright; see `load_image`. None: as recorded, else "upright".
 
     Attributes:
         model: The model.
         input_name: The input that takes photographs; of several, the first.
         size: (height, width) of its input; 299×299 where the model takes any size.
-        channels: The number of channels of its input. With 1, 3 or 4, photographs are read as grey pixels,
+        channels: The number of channels of its input. With 1, 3 or 4, photographs are read as gray pixels,
             RGB or RGBA; with another number, the model takes arrays only.
         scaling: "tf", "unit" or "none".
         interpolation: See above.
@@ -110,7 +110,7 @@ class Preprocessor:
         if len(names) > 1:
             raise ValueError(
                 f"{self.model.name} takes {len(names)} inputs, {', '.join(names)}, expected one photograph; "
-                "give arrays for all of them to the model's own predict(), or to explain()"
+                "call model.predict or xception.explain with an array for each of them"
             )
 
     @property
@@ -197,7 +197,7 @@ def photograph_input(model: Model) -> str:
         raise ValueError(
             f"{model.name} takes videos {model.input_shape}, not photographs: call model.predict(frames) "
             "with an array (n, frames, height, width, channels), scaled as in training, for example by "
-            "xception.preprocess_input(frames). np.stack makes it of photographs from xception.load_image"
+            "xception.preprocess_input. Read frames with xception.load_image, and join them with np.stack"
         )
     names = image_inputs(model.graph)
     if not names:

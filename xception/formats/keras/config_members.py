@@ -41,7 +41,7 @@ def layer_error(name: str, described: Mapping[str, Any], reason: str) -> ConfigE
 def read_input_shape(config: Mapping[str, Any]) -> Shape:
     check_dtype(config.get("dtype"))
     if config.get("sparse") or config.get("ragged"):
-        raise ValueError("takes sparse or ragged tensors; supported are arrays")
+        raise ValueError("takes sparse or ragged tensors; only dense arrays are supported")
     if str(config.get("dtype")) in ("string", "complex64", "complex128"):
         raise ValueError(f"takes {config['dtype']}; supported are real numbers")
     for key in ("batch_shape", "batch_input_shape"):

@@ -94,7 +94,7 @@ def is_hdf5(path: Path) -> bool:
 
 @contextmanager
 def open_model(path: Path) -> Iterator[Described]:
-    """Open what describes a model: a `.keras` archive or folder, `model.json`, or a whole model in `.h5`.
+    """Open the description of a model: a `.keras` archive or folder, `model.json`, or a whole model in `.h5`.
 
     Raises:
         OSError: A file cannot be read.

@@ -19,7 +19,7 @@ from .training_record import OLD_RECORD, RECORD, TrainingRecord, read_training_r
 
 @dataclass(frozen=True)
 class Folder:
-    """A `.keras` folder: its checked texts, and where its weights are. It has what an `Archive` has.
+    """A `.keras` folder: its checked texts, and where its weights are. A stand-in for `Archive`.
 
     Attributes:
         path: The folder.

@@ -88,7 +88,9 @@ def read_operation(
     if compact == "shape" or described.get("name") in sizes:
         return [([ShapeOfTensor()], list(references_in(arguments.positional))[:1]) for _ in outputs]
     if compact not in OPERATIONS:
-        raise ValueError(f"its operation {name!r} is not supported; supported: {', '.join(_supported())}")
+        raise ValueError(
+            f"its operation {name!r} is not supported; supported: {', '.join(supported_operations())}"
+        )
     if len(arguments.named) > MAX_SETTINGS:
         raise ValueError(f"its operation {name!r} has {len(arguments.named):,} settings; refused")
     parameters, read = OPERATIONS[compact]
@@ -159,6 +161,6 @@ def _compact(name: str) -> str:
     return name.replace("_", "").lower().removeprefix("reduce")
 
 
-def _supported() -> list[str]:
+def supported_operations() -> list[str]:
     """Return the names of the operations that are read, without those that differ only in spelling."""
-    return sorted({*OPERATIONS} - {name for name in OPERATIONS if name.endswith(("v2", "2d"))})
+    return sorted({*OPERATIONS} - {name for name in OPERATIONS if name.endswith(("v2", "2d", "keras2"))})

@@ -134,10 +134,10 @@ def _find_hint(names: list[str], codes: Iterator[bytes], reads_input: bool) -> s
             if word in words or bytes([len(word)]) + word.encode() in content:
                 what, instead = purpose.format(word), replacement.format(word)
                 if "keras.ops" in instead:
-                    instead += (
-                        " on the tensor itself (in Keras 2 the function of tf), which is saved by name,"
-                    )
-                return f"It probably {what}: put {instead} in its place. {KEEP_WEIGHTS}"
+                    where = ", on the tensor (in Keras 2, the function of tf), which is saved by name"
+                else:
+                    where = ""
+                return f"It probably {what}: put {instead} in its place{where}. {KEEP_WEIGHTS}"
     return None
 
 
@@ -151,6 +151,6 @@ def _hint_by_place(reads_input: bool, is_output: bool) -> str:
             f"{KEEP_WEIGHTS}"
         )
     return (
-        "It stands between layers: write what it computes with Keras's layers, or with operations of "
-        f"keras.ops called on tensors, which are saved by name and without code. {KEEP_WEIGHTS}"
+        "Replace it by Keras's layers, or by operations of keras.ops on the tensors, which are saved by "
+        f"name and without code. {KEEP_WEIGHTS}"
     )
