@@ -97,7 +97,8 @@ REQUIRED = {
     "num_query_heads": 4, "num_key_value_heads": 2, "equation": "abc,cd->abd",
     "output_shape_setting": [None, 5], "init_values": 0.1, "projection_dim": 3, "drop_path_rate": 0.1,
     "axis": 1, "key": ["...", [None, None, -1]], "sections": 2,
-    "indices": [2, 1, 0], "repeats": 2, "shift": 1, "pad_width": [[0, 0], [1, 2]], "subscripts": "bij,bjk->bik",
+    "indices": [2, 1, 0], "repeats": 2, "shift": 1,
+    "pad_width": [[0, 0], [1, 2]], "subscripts": "bij,bjk->bik",
     "layer": layers.Dense(4), "cell": layers.GRUCell(4), "cells": [layers.GRUCell(4), layers.LSTMCell(3)],
 }  # fmt: skip
 CLASSES = [
