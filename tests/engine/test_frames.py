@@ -8,6 +8,7 @@ import pytest
 import small_models
 
 import xception
+from xception import layers
 from xception.engine.frames import FramePlan, make_plan
 from xception.engine.plan import Plan
 from xception.errors import LimitError
@@ -103,7 +104,7 @@ def test_the_figure_of_a_refusal_suffices(built, x):
     np.testing.assert_allclose(y["classes"], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_each_frame_may_take_the_work_of_an_image(built, x):
+def test_the_work_for_a_video_is_limited(built, x):
     frame = small_models.model(small_models.base())
     for limit, is_enough in ((10**9, True), (10**6, False)):
         xception.set_limits(max_operations=limit)
@@ -111,7 +112,7 @@ def test_each_frame_may_take_the_work_of_an_image(built, x):
             frame.predict(x["frames"][:, 0])
             built.predict(x, verbose=0)
         else:
-            with pytest.raises(LimitError, match="operations for one frame, most of them in"):
+            with pytest.raises(LimitError, match="operations for one example, most of them in"):
                 built.predict(x, verbose=0)
 
 
@@ -119,3 +120,18 @@ def test_batches_are_smaller_where_videos_are_long(built):
     shapes = tuple(built.graph.nodes[name].output_shape for name in built.graph.inputs)
     xception.set_limits(max_memory_bytes=4 * 10 * 4 * 12 * 12 * 3 * 9)  # ten videos and clips as inputs alone
     assert 1 <= built.plan.examples_at_once(built.graph.outputs, shapes, 32) < 10
+
+
+def test_each_frame_may_take_the_work_of_an_image():
+    network = small_models.row(
+        "row", ("frames", layers.Input((4, 32, 32, 3))),
+        ("maps", layers.TimeDistributed(layers.Conv2D(8, 3))),
+    )  # fmt: skip
+    model = small_models.model(network)
+    x = np.zeros((1, 4, 32, 32, 3), np.float32)
+    alone = model.graph.nodes["maps"].layer.cost((4, 32, 32, 3)).operations
+    xception.set_limits(max_operations=alone // 3)
+    model.predict(x, verbose=0)
+    xception.set_limits(max_operations=alone // 5)
+    with pytest.raises(LimitError, match="operations for one frame, most of them in maps"):
+        model.predict(x, verbose=0)
