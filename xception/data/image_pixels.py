@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from .arrays import as_real_array
+from .jpeg import to_rgb
 from .metadata import check_tags
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from .framing import Box, Size
+    from .jpeg import Sampling
     from .preprocessing import Exif
 
 ORIENTATION_TAG = 0x0112
@@ -112,14 +114,18 @@ class ImagePicture:
         image: The image, decoded.
         name: What it is called in messages.
         exif: Whether the image is turned upright as its Exif orientation says.
+        sampling: What `use_fast_transform` returned for a JPEG file, before it was decoded.
 
     Raises:
         ImageError: Its numbers are no pixels 0…255.
     """
 
-    def __init__(self, image: Image.Image, name: str, exif: Exif = "upright") -> None:
+    def __init__(
+        self, image: Image.Image, name: str, exif: Exif = "upright", sampling: Sampling | None = None
+    ) -> None:
         self.name = name
         self._image = image
+        self._sampling = sampling
         self._orientation = _read_orientation(image, name) if exif == "upright" else 1
         width, height = image.size
         self.size = (height, width) if self._orientation >= 5 else (width, height)
@@ -137,18 +143,22 @@ class ImagePicture:
 
     def block(self, box: Box, channels: int) -> Image.Image:
         """Return the pixels of a part, as an image."""
-        return self._turn(self._convert(self._crop(box), MODES[channels]))
+        return self._turn(self._convert(self._crop(box, channels), MODES[channels]))
 
     def pixels(self, box: Box, channels: int) -> NDArray[Any]:
         """Return the pixels of a part; those of floating-point images are not rounded."""
         if self._image.mode != "F":
             return as_array(self.block(box, channels))
-        values = np.asarray(self._turn(self._crop(box)))
+        values = np.asarray(self._turn(self._crop(box, channels)))
         self._check_numbers(values)
         return _with_channels(values[..., None], channels)
 
-    def _crop(self, box: Box) -> Image.Image:
+    def _crop(self, box: Box, channels: int) -> Image.Image:
         stored = _stored_box(box, self.size, self._orientation)
+        if self._sampling is not None:
+            if channels == 1:
+                return self._image.crop(stored).getchannel("Y")
+            return to_rgb(self._image, stored, self._sampling)
         return self._image if stored == (0, 0, *self._image.size) else self._image.crop(stored)
 
     def _turn(self, image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..kernels import Taps, find_taps, resample
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
-from .framing import Box, Frame, Size, fit_frame
+from .framing import Frame, Size, divide, fit_frame
 from .image_formats import BYTES_PER_PIXEL
 from .image_pixels import MODES, Picture, as_array
 from .preprocessing import Aspect, Interpolation
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Usual photographs are converted whole, larger ones in blocks.
 MAX_WHOLE_PIXELS = 1 << 24
 BLOCK_PIXELS = 1 << 22
+#: Pixels between two rows that are read, too, since another part costs as much time.
+GAP_PIXELS = 1 << 14
 #: Memory for resizing the largest image that is allowed.
 MARGIN_BYTES = 64 << 20
 
@@ -78,18 +80,9 @@ def _convert(picture: Picture, channels: int) -> NDArray[np.uint8]:
     if width * height <= MAX_WHOLE_PIXELS:
         return as_array(picture.block((0, 0, width, height), channels))
     pixels = np.empty((height, width, channels), np.uint8)
-    for left, top, right, bottom in _boxes(width, height):
+    for left, top, right, bottom in divide((0, 0, width, height), BLOCK_PIXELS):
         pixels[top:bottom, left:right] = as_array(picture.block((left, top, right, bottom), channels))
     return pixels
-
-
-def _boxes(width: int, height: int) -> Iterator[Box]:
-    """Divide an image into blocks of BLOCK_PIXELS, whole rows if possible."""
-    columns = min(width, BLOCK_PIXELS)
-    rows = max(1, BLOCK_PIXELS // columns)
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            yield left, top, min(left + columns, width), min(top + rows, height)
 
 
 # --- by Pillow ------------------------------------------------------------------------------
@@ -113,7 +106,7 @@ def _resize_by_pillow(
     # A byte for a pixel and channel; "RGB" takes 4 bytes. Pillow multiplies colors by their alpha.
     mode = "RGBa" if channels == 4 and interpolation != "nearest" else MODES[channels]
     layers = [Image.new("L", picture.size) for _ in range(channels)]
-    for box in _boxes(width, height):
+    for box in divide((0, 0, width, height), BLOCK_PIXELS):
         for layer, band in zip(layers, _split(picture.block(box, channels), mode), strict=True):
             layer.paste(band, box)
     merged = Image.merge(mode, [layer.resize(frame.size, method, frame.box) for layer in layers])
@@ -170,7 +163,7 @@ def _gather(
     width = int(min(columns[-1] - columns[0] + 1, BLOCK_PIXELS))
     for across in _runs(columns, BLOCK_PIXELS, BLOCK_PIXELS):
         left, right = columns[across][0], columns[across][-1] + 1
-        for down in _runs(rows, max(1, BLOCK_PIXELS // width), 1):
+        for down in _runs(rows, max(1, BLOCK_PIXELS // width), max(1, GAP_PIXELS // width)):
             box = (int(left), int(rows[down][0]), int(right), int(rows[down][-1]) + 1)
             part = picture.pixels(box, channels)
             if result is None:

@@ -17,6 +17,7 @@ from ..limits import get_limits
 from .image_files import check_opened, decode, open_image, source_name
 from .image_pixels import MODES, ArrayPicture, ImagePicture, Picture
 from .image_resizing import render
+from .jpeg import use_fast_transform
 from .preprocessing import (
     ASPECTS,
     EXIF_OPTIONS,
@@ -101,12 +102,17 @@ def load_image(
             raise ValueError(f"target_size must be (height, width), got {target_size!r}")
         height, width = (as_int("target_size", size) for size in target_size)
         size = (width, height)
-    with open_picture(source, exif, channels) as picture:
+    with open_picture(source, exif, channels, interpolation) as picture:
         return render(picture, size, interpolation, aspect, channels)
 
 
 @contextmanager
-def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -> Iterator[Picture]:
+def open_picture(
+    source: ImageLike,
+    exif: Exif = "upright",
+    channels: int = 3,
+    interpolation: Interpolation = "bilinear",
+) -> Iterator[Picture]:
     """Open and decode a photograph, whose pixels are converted later.
 
     What fails within the `with` block counts as a fault of the photograph.
@@ -115,6 +121,7 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
         source: See `load_image`.
         exif: See `load_image`.
         channels: The number of channels that will be asked for.
+        interpolation: How it will be resized. For "tf-bilinear", JPEG files are decoded as TensorFlow does.
 
     Yields:
         The picture.
@@ -154,8 +161,9 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
             yield ImagePicture(source, name, exif)
         else:
             with open_image(source) as image:
+                sampling = use_fast_transform(image) if interpolation == "tf-bilinear" else None
                 decode(image)
-                yield ImagePicture(image, name, exif)
+                yield ImagePicture(image, name, exif, sampling)
 
 
 @contextmanager

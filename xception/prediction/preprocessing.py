@@ -125,7 +125,7 @@ class Preprocessor:
 
     def load(self, source: ImageLike) -> NDArray[Any]:
         """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
-        with open_picture(source, self.exif, self.channels) as picture:
+        with open_picture(source, self.exif, self.channels, self.interpolation) as picture:
             return self._render(picture)
 
     def load_both(self, source: ImageLike) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
@@ -135,7 +135,7 @@ class Preprocessor:
             The pixels, and the photograph (h, w, 3) in its own size; None if it is an array with a number of
             channels that photographs do not have.
         """
-        with open_picture(source, self.exif, self.channels) as picture:
+        with open_picture(source, self.exif, self.channels, self.interpolation) as picture:
             return self._render(picture), render(picture, None) if self.channels in MODES else None
 
     def _render(self, picture: Picture) -> NDArray[Any]:
