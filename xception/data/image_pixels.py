@@ -42,8 +42,11 @@ class Picture(Protocol):
     def block(self, box: Box, channels: int) -> Image.Image:
         """Return the pixels of a part, as an image with 1, 3 or 4 channels."""
 
-    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
-        """Return the pixels of a part, (h, w, channels): uint8, or float32 where the source has floats."""
+    def pixels(self, box: Box, channels: int, rows: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Return the pixels of a part, (h, w, channels): uint8, or float32 where the source has floats.
+
+        Where `rows` are given, only these rows, which lie in the box.
+        """
 
 
 class ArrayPicture:
@@ -94,8 +97,10 @@ class ArrayPicture:
         image = Image.fromarray(np.ascontiguousarray(pixels))
         return image if image.mode == MODES[channels] else image.convert(MODES[channels])
 
-    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+    def pixels(self, box: Box, channels: int, rows: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return the pixels of a part; floats are not rounded."""
+        if rows is not None:
+            return self.pixels(box, channels)[rows - box[1]]
         pixels = self._crop(box)
         is_grayscaled = channels == 1 and pixels.shape[-1] > 1  # by Pillow, as integers
         if channels in MODES and (is_grayscaled or not np.issubdtype(pixels.dtype, np.floating)):
@@ -145,8 +150,12 @@ class ImagePicture:
         """Return the pixels of a part, as an image."""
         return self._turn(self._convert(self._crop(box, channels), MODES[channels]))
 
-    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+    def pixels(self, box: Box, channels: int, rows: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return the pixels of a part; those of floating-point images are not rounded."""
+        if rows is not None:
+            if self._sampling is None or self._orientation != 1 or channels == 1:
+                return self.pixels(box, channels)[rows - box[1]]
+            return as_array(self._convert(to_rgb(self._image, box, rows, self._sampling), MODES[channels]))
         if self._image.mode != "F":
             return as_array(self.block(box, channels))
         values = np.asarray(self._turn(self._crop(box, channels)))
@@ -158,7 +167,7 @@ class ImagePicture:
         if self._sampling is not None:
             if channels == 1:
                 return self._image.crop(stored).getchannel("Y")
-            return to_rgb(self._image, stored, self._sampling)
+            return to_rgb(self._image, stored, np.arange(stored[1], stored[3]), self._sampling)
         return self._image if stored == (0, 0, *self._image.size) else self._image.crop(stored)
 
     def _turn(self, image: Image.Image) -> Image.Image:

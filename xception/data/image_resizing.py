@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_WHOLE_PIXELS = 1 << 24
 BLOCK_PIXELS = 1 << 22
 #: Pixels between two rows that are read, too, since another part costs as much time.
-GAP_PIXELS = 1 << 14
+GAP_PIXELS = 1 << 15
 #: Memory for resizing the largest image that is allowed.
 MARGIN_BYTES = 64 << 20
 
@@ -165,10 +165,10 @@ def _gather(
         left, right = columns[across][0], columns[across][-1] + 1
         for down in _runs(rows, max(1, BLOCK_PIXELS // width), max(1, GAP_PIXELS // width)):
             box = (int(left), int(rows[down][0]), int(right), int(rows[down][-1]) + 1)
-            part = picture.pixels(box, channels)
+            part = picture.pixels(box, channels, rows[down])
             if result is None:
                 result = np.empty((len(rows), len(columns), channels), part.dtype)
-            result[down, across] = part[np.ix_(rows[down] - box[1], columns[across] - box[0])]
+            result[down, across] = part[:, columns[across] - box[0]]
     assert result is not None  # there is a row and a column
     return result
 

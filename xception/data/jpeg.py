@@ -6,7 +6,7 @@ interpolating. So the samples are interpolated and converted to RGB here, as lib
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,55 +56,82 @@ def use_fast_transform(image: Image.Image) -> Sampling | None:
     return sampling
 
 
-def to_rgb(image: Image.Image, box: Box, sampling: Sampling) -> Image.Image:
-    """Convert a part of an image that was decoded after `use_fast_transform`."""
+def to_rgb(image: Image.Image, box: Box, rows: NDArray[np.intp], sampling: Sampling) -> Image.Image:
+    """Convert some rows of a part of an image that was decoded after `use_fast_transform`.
+
+    Args:
+        image: The image.
+        box: The part.
+        rows: Rows of the image within the box, in order.
+        sampling: What `use_fast_transform` returned.
+    """
     from PIL import Image
 
-    result = Image.new("RGB", (box[2] - box[0], box[3] - box[1]))
-    is_interpolated = sampling[1] == 1 or (image.width + 1) // 2 >= MIN_SAMPLES_ACROSS
+    result = Image.new("RGB", (box[2] - box[0], len(rows)))
+    is_repeated = sampling[1] == 2 and image.width + 1 < 2 * MIN_SAMPLES_ACROSS
     for left, top, right, bottom in divide(box, TILE_PIXELS):
-        # With whole neighboring samples.
-        start, above = max(left // 2 * 2 - 2, 0), max(top // 2 * 2 - 2, 0)
-        stop, below = min(right + 2, image.width), min(bottom + 2, image.height)
+        first, last = np.searchsorted(rows, (top, bottom))
+        if first == last:
+            continue
+        # With the neighboring samples; columns begin with one.
+        start, stop = max(left // 2 * 2 - 2, 0), min(right + 2, image.width)
+        above, below = max(top - 1, 0), min(bottom + 1, image.height)
         y, cb, cr = (np.asarray(plane) for plane in image.crop((start, above, stop, below)).split())
-        if is_interpolated:
-            cb, cr = _interpolate(cb, sampling), _interpolate(cr, sampling)
-        inner = np.s_[top - above : bottom - above, left - start : right - start]
-        result.paste(_merge(y[inner], cb[inner], cr[inner]), (left - box[0], top - box[1]))
+        own = rows[first:last]
+        near = np.clip(own + own % 2 * 2 - 1, 0, image.height - 1)
+        planes: list[NDArray[Any]] = [y[own - above]]
+        for plane in (cb, cr):
+            if is_repeated or sampling == (1, 1):
+                planes.append(plane[own - above])
+            else:
+                planes.append(_interpolate(plane, own, near, above, sampling))
+        converted = _merge(*(plane[:, left - start : right - start] for plane in planes))
+        result.paste(converted, (left - box[0], int(first)))
     return result
 
 
-def _interpolate(repeated: NDArray[np.uint8], sampling: Sampling) -> NDArray[np.integer]:
-    """Interpolate chroma whose samples are repeated, from the first pixel of a sample on."""
-    if sampling == (1, 1):
-        return repeated
-    height, width = repeated.shape
-    x = repeated[:: sampling[0], :: sampling[1]].astype(np.int16)
-    if sampling == (2, 2):
-        x = _double(_double(x, 0, (0, 0)), 1, (8, 7)) >> 4
-    else:
-        x = _double(x, sampling.index(2), (1, 2)) >> 2
-    return x[:height, :width]
+def _interpolate(
+    plane: NDArray[np.uint8],
+    own: NDArray[np.intp],
+    near: NDArray[np.intp],
+    above: int,
+    sampling: Sampling,
+) -> NDArray[np.int16]:
+    """Return rows of chroma, with ¾ of a pixel's own sample and ¼ of the nearest other in each direction.
+
+    Args:
+        plane: Repeated samples (h, w).
+        own: The rows.
+        near: For each row the next one above or below that has another sample.
+        above: The row at which `plane` begins.
+        sampling: Pixels for each sample.
+    """
+    samples = plane[:, :: sampling[1]]
+    x = samples[own - above].astype(np.int16)
+    if sampling[0] == 2:
+        x *= 3
+        x += samples[near - above]
+        if sampling[1] == 1:  # rounded as by libjpeg, half up in every second row
+            x += (1 + own % 2).astype(np.int16)[:, None]
+            return x >> 2
+    rounding, shift = ((8, 7), 4) if sampling[0] == 2 else ((1, 2), 2)
+    result = np.empty((*x.shape, 2), np.int16)
+    before, after = result[..., 0], result[..., 1]
+    tripled = 3 * x + np.int16(rounding[0])
+    np.add(tripled[:, 1:], x[:, :-1], out=before[:, 1:])
+    before[:, 0] = tripled[:, 0] + x[:, 0]
+    tripled += np.int16(rounding[1] - rounding[0])
+    np.add(tripled[:, :-1], x[:, 1:], out=after[:, :-1])
+    after[:, -1] = tripled[:, -1] + x[:, -1]
+    result >>= shift
+    return result.reshape(len(x), -1)
 
 
-def _double(x: NDArray[np.int16], axis: int, rounding: tuple[int, int]) -> NDArray[np.int16]:
-    """Return two pixels for each sample: 3 times it, plus the one before or after it, plus `rounding`."""
-    shape = (len(x), 2, x.shape[1]) if axis == 0 else (*x.shape, 2)
-    result = np.empty(shape, np.int16)
-    pairs = result if axis == 0 else result.transpose(1, 2, 0)  # (n, 2, …)
-    samples = x if axis == 0 else x.T
-    before, after = 3 * samples + np.int16(rounding[0]), 3 * samples + np.int16(rounding[1])
-    np.add(before[1:], samples[:-1], out=pairs[1:, 0])
-    np.add(before[0], samples[0], out=pairs[0, 0])
-    np.add(after[:-1], samples[1:], out=pairs[:-1, 1])
-    np.add(after[-1], samples[-1], out=pairs[-1, 1])
-    return result.reshape(-1, x.shape[1]) if axis == 0 else result.reshape(len(x), -1)
-
-
-def _merge(y: NDArray[np.uint8], cb: NDArray[np.integer], cr: NDArray[np.integer]) -> Image.Image:
+def _merge(y: NDArray[Any], cb: NDArray[Any], cr: NDArray[Any]) -> Image.Image:
     from PIL import Image
 
     luma = y.astype(np.float32) + 0.5  # to round
     b, r = (plane.astype(np.float32) - 128 for plane in (cb, cr))
-    planes = (luma + RED_CR * r, luma + GREEN_CB * b + GREEN_CR * r, luma + BLUE_CB * b)
-    return Image.merge("RGB", [Image.fromarray(plane.clip(0, 255).astype(np.uint8)) for plane in planes])
+    red, green, blue = luma + RED_CR * r, luma + GREEN_CB * b + GREEN_CR * r, luma + BLUE_CB * b
+    levels = (np.clip(plane, 0, 255, out=plane).astype(np.uint8) for plane in (red, green, blue))
+    return Image.merge("RGB", [Image.fromarray(plane) for plane in levels])
