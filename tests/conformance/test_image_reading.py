@@ -1,5 +1,7 @@
 """Resampling, aspect ratios and color modes of photographs against Keras and TensorFlow."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -154,3 +156,33 @@ def test_a_model_of_grey_or_rgba_photographs(keras, tmp_path, channels):
     classifier = xception.Classifier(tmp_path / "model.keras", interpolation="nearest", exif="ignore")
     ours = classifier.probabilities(classifier.preprocessor.load(photo)[None])
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_jpeg_files_are_decoded_as_by_tensorflow(tf, subsampling, tmp_path):
+    rng = np.random.default_rng(1)
+    for height, width in ((1, 1), (2, 3), (61, 47), (130, 99)):
+        y, x = np.mgrid[:height, :width]
+        pixels = np.stack([x * 2, y * 3, (x + y) % 256], -1) + rng.integers(0, 60, (height, width, 3))
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        for quality in (40, 95):
+            path = tmp_path / "x.jpg"
+            image.save(path, quality=quality, subsampling=subsampling)
+            expected = tf.io.decode_jpeg(path.read_bytes(), channels=3).numpy()
+            np.testing.assert_array_equal(xception.load_image(path, None, "tf-dataset"), expected)
+            resized = tf.image.resize(expected, (20, 30)).numpy()
+            assert_close(xception.load_image(path, (20, 30), "tf-dataset"), resized)
+
+
+def test_a_folder_is_read_as_a_dataset(tf, keras, examples, tmp_path):
+    """The default of `image_dataset_from_directory`, from files to pixels."""
+    (tmp_path / "a").mkdir()
+    paths = sorted(examples.glob("*.jpg"))
+    for path in paths:
+        shutil.copy(path, tmp_path / "a" / path.name)
+    read = keras.utils.image_dataset_from_directory(
+        tmp_path, labels=None, image_size=(150, 150), shuffle=False, verbose=False
+    )
+    pixels = np.concatenate([batch.numpy() for batch in read])
+    for path, expected in zip(paths, pixels, strict=True):
+        assert_close(xception.load_image(path, (150, 150), "tf-dataset", exif="ignore"), expected)

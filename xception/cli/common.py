@@ -62,8 +62,8 @@ def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
     parser.add_argument(
         "--interpolation", choices=INTERPOLATIONS,
         help="how photographs are resized: nearest is what load_img and flow_from_directory do by default, "
-        "tf-bilinear what tf.image.resize and image_dataset_from_directory do; the others are "
-        f"Pillow's filters ({default}bilinear)",
+        "tf-dataset what image_dataset_from_directory does, tf-bilinear what tf.image.resize does; the "
+        f"others are Pillow's filters ({default}bilinear)",
     )  # fmt: skip
     parser.add_argument(
         "--aspect", choices=ASPECTS,

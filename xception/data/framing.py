@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,13 @@ def fit_frame(size: Size, new_size: Size, aspect: Aspect) -> Frame:
     inner_width, inner_height = (max(int(length), 1) for length in fitted)
     left, top = (int(border) for border in np.maximum((new - fitted) / 2, 0))
     return Frame(box, (inner_width, inner_height), (left, top))
+
+
+def divide(box: Box, pixels: int) -> Iterator[Box]:
+    """Divide a box into boxes of at most so many pixels, of whole rows if possible."""
+    left, top, right, bottom = box
+    columns = min(right - left, pixels)
+    rows = max(1, pixels // columns)
+    for upper in range(top, bottom, rows):
+        for start in range(left, right, columns):
+            yield start, upper, min(start + columns, right), min(upper + rows, bottom)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from .arrays import as_real_array
+from .jpeg import to_rgb
 from .metadata import check_tags
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from .framing import Box, Size
+    from .jpeg import Sampling
     from .preprocessing import Exif
 
 ORIENTATION_TAG = 0x0112
@@ -40,8 +42,11 @@ class Picture(Protocol):
     def block(self, box: Box, channels: int) -> Image.Image:
         """Return the pixels of a part, as an image with 1, 3 or 4 channels."""
 
-    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
-        """Return the pixels of a part, (h, w, channels): uint8, or float32 where the source has floats."""
+    def pixels(self, box: Box, channels: int, rows: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Return the pixels of a part, (h, w, channels): uint8, or float32 where the source has floats.
+
+        Where `rows` are given, only these rows, which lie in the box.
+        """
 
 
 class ArrayPicture:
@@ -92,8 +97,10 @@ class ArrayPicture:
         image = Image.fromarray(np.ascontiguousarray(pixels))
         return image if image.mode == MODES[channels] else image.convert(MODES[channels])
 
-    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+    def pixels(self, box: Box, channels: int, rows: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return the pixels of a part; floats are not rounded."""
+        if rows is not None:
+            return self.pixels(box, channels)[rows - box[1]]
         pixels = self._crop(box)
         is_grayscaled = channels == 1 and pixels.shape[-1] > 1  # by Pillow, as integers
         if channels in MODES and (is_grayscaled or not np.issubdtype(pixels.dtype, np.floating)):
@@ -112,14 +119,18 @@ class ImagePicture:
         image: The image, decoded.
         name: What it is called in messages.
         exif: Whether the image is turned upright as its EXIF orientation says.
+        sampling: What `use_fast_transform` returned for a JPEG file, before it was decoded.
 
     Raises:
         ImageError: Its values are not pixels 0…255.
     """
 
-    def __init__(self, image: Image.Image, name: str, exif: Exif = "upright") -> None:
+    def __init__(
+        self, image: Image.Image, name: str, exif: Exif = "upright", sampling: Sampling | None = None
+    ) -> None:
         self.name = name
         self._image = image
+        self._sampling = sampling
         self._orientation = _read_orientation(image, name) if exif == "upright" else 1
         width, height = image.size
         self.size = (height, width) if self._orientation >= 5 else (width, height)
@@ -137,18 +148,26 @@ class ImagePicture:
 
     def block(self, box: Box, channels: int) -> Image.Image:
         """Return the pixels of a part, as an image."""
-        return self._turn(self._convert(self._crop(box), MODES[channels]))
+        return self._turn(self._convert(self._crop(box, channels), MODES[channels]))
 
-    def pixels(self, box: Box, channels: int) -> NDArray[Any]:
+    def pixels(self, box: Box, channels: int, rows: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return the pixels of a part; those of floating-point images are not rounded."""
+        if rows is not None:
+            if self._sampling is None or self._orientation != 1 or channels == 1:
+                return self.pixels(box, channels)[rows - box[1]]
+            return as_array(self._convert(to_rgb(self._image, box, rows, self._sampling), MODES[channels]))
         if self._image.mode != "F":
             return as_array(self.block(box, channels))
-        values = np.asarray(self._turn(self._crop(box)))
+        values = np.asarray(self._turn(self._crop(box, channels)))
         self._check_numbers(values)
         return _with_channels(values[..., None], channels)
 
-    def _crop(self, box: Box) -> Image.Image:
+    def _crop(self, box: Box, channels: int) -> Image.Image:
         stored = _stored_box(box, self.size, self._orientation)
+        if self._sampling is not None:
+            if channels == 1:
+                return self._image.crop(stored).getchannel("Y")
+            return to_rgb(self._image, stored, np.arange(stored[1], stored[3]), self._sampling)
         return self._image if stored == (0, 0, *self._image.size) else self._image.crop(stored)
 
     def _turn(self, image: Image.Image) -> Image.Image:

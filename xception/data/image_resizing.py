@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..kernels import Taps, find_taps, resample
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
-from .framing import Box, Frame, Size, fit_frame
+from .framing import Frame, Size, divide, fit_frame
 from .image_formats import BYTES_PER_PIXEL
 from .image_pixels import MODES, Picture, as_array
-from .preprocessing import Aspect, Interpolation
+from .preprocessing import TENSORFLOW_INTERPOLATIONS, Aspect, Interpolation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Usual photographs are converted whole, larger ones in blocks.
 MAX_WHOLE_PIXELS = 1 << 24
 BLOCK_PIXELS = 1 << 22
+#: Pixels between two rows that are read too, since another part costs as much time.
+GAP_PIXELS = 1 << 13
 #: Memory for resizing the largest image that is allowed.
 MARGIN_BYTES = 64 << 20
 
@@ -41,25 +43,25 @@ def render(
     Args:
         picture: The picture.
         size: (width, height) to resize it to; None for its own size.
-        interpolation: Pillow's filter for resizing, or "tf-bilinear".
+        interpolation: Pillow's filter for resizing, "tf-bilinear" or "tf-dataset".
         aspect: How it is fitted into `size`; see `fit_frame`.
         channels: 1, 3 or 4; or the channels of an array.
 
     Returns:
-        Pixels (height, width, channels), 0…255: uint8, or float32 by "tf-bilinear" where it is resized. The
+        Pixels (height, width, channels), 0…255: uint8, or float32 where it is resized as by TensorFlow. The
         numbers of an array with other channels are float32, and in no particular range.
 
     Raises:
         ImageError: It is too long and thin to be resized, or too large for this number of channels.
     """
     width, height = picture.size
-    is_float = interpolation == "tf-bilinear" or channels not in MODES
+    is_float = interpolation in TENSORFLOW_INTERPOLATIONS or channels not in MODES
     if size is None or size == (width, height):
         if channels not in MODES or (is_float and size is not None):
             return picture.pixels((0, 0, width, height), channels).astype(np.float32, copy=False)
         return _convert(picture, channels)
     frame = fit_frame(picture.size, size, aspect)
-    if interpolation == "tf-bilinear":
+    if interpolation in TENSORFLOW_INTERPOLATIONS:
         _check_result(picture, size)
         pixels = _resize_as_tensorflow(picture, frame, channels)
     else:
@@ -79,18 +81,9 @@ def _convert(picture: Picture, channels: int) -> NDArray[np.uint8]:
     if width * height <= MAX_WHOLE_PIXELS:
         return as_array(picture.block((0, 0, width, height), channels))
     pixels = np.empty((height, width, channels), np.uint8)
-    for left, top, right, bottom in _boxes(width, height):
+    for left, top, right, bottom in divide((0, 0, width, height), BLOCK_PIXELS):
         pixels[top:bottom, left:right] = as_array(picture.block((left, top, right, bottom), channels))
     return pixels
-
-
-def _boxes(width: int, height: int) -> Iterator[Box]:
-    """Divide an image into blocks of BLOCK_PIXELS, whole rows if possible."""
-    columns = min(width, BLOCK_PIXELS)
-    rows = max(1, BLOCK_PIXELS // columns)
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            yield left, top, min(left + columns, width), min(top + rows, height)
 
 
 # --- by Pillow ------------------------------------------------------------------------------
@@ -114,7 +107,7 @@ def _resize_by_pillow(
     # A byte for a pixel and channel; "RGB" takes 4 bytes. Pillow multiplies colors by their alpha.
     mode = "RGBa" if channels == 4 and interpolation != "nearest" else MODES[channels]
     layers = [Image.new("L", picture.size) for _ in range(channels)]
-    for box in _boxes(width, height):
+    for box in divide((0, 0, width, height), BLOCK_PIXELS):
         for layer, band in zip(layers, _split(picture.block(box, channels), mode), strict=True):
             layer.paste(band, box)
     merged = Image.merge(mode, [layer.resize(frame.size, method, frame.box) for layer in layers])
@@ -181,12 +174,12 @@ def _gather(
     width = int(min(columns[-1] - columns[0] + 1, BLOCK_PIXELS))
     for across in _runs(columns, BLOCK_PIXELS, BLOCK_PIXELS):
         left, right = columns[across][0], columns[across][-1] + 1
-        for down in _runs(rows, max(1, BLOCK_PIXELS // width), 1):
+        for down in _runs(rows, max(1, BLOCK_PIXELS // width), max(1, GAP_PIXELS // width)):
             box = (int(left), int(rows[down][0]), int(right), int(rows[down][-1]) + 1)
-            part = picture.pixels(box, channels)
+            part = picture.pixels(box, channels, rows[down])
             if result is None:
                 result = np.empty((len(rows), len(columns), channels), part.dtype)
-            result[down, across] = part[np.ix_(rows[down] - box[1], columns[across] - box[0])]
+            result[down, across] = part[:, columns[across] - box[0]]
     assert result is not None  # there is a row and a column
     return result
 

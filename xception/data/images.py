@@ -17,6 +17,7 @@ from ..limits import get_limits
 from .image_files import check_opened, decode, open_image, source_name
 from .image_pixels import MODES, ArrayPicture, ImagePicture, Picture
 from .image_resizing import render
+from .jpeg import use_fast_transform
 from .preprocessing import (
     ASPECTS,
     EXIF_OPTIONS,
@@ -58,8 +59,9 @@ def load_image(
             0…255 of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
         target_size: (height, width) to resize to, or None for the photograph's own size.
         interpolation: Pillow's filter: "nearest", "bilinear", "bicubic", "hamming", "box" or
-            "lanczos"; or "tf-bilinear", which resizes as `tf.image.resize` and
-            `keras.utils.image_dataset_from_directory` do. The default of `keras.utils.load_img` is
+            "lanczos". "tf-bilinear" resizes as `tf.image.resize` does. "tf-dataset" resizes alike, and
+            decodes JPEG files to the same pixels as TensorFlow does: it is what
+            `keras.utils.image_dataset_from_directory` does. The default of `keras.utils.load_img` is
             "nearest".
         aspect: How the photograph is fitted into `target_size`. "stretch" changes its aspect ratio. "crop"
             resizes the largest part in the middle that has the aspect ratio of `target_size`, as
@@ -73,9 +75,9 @@ def load_image(
             (h, w, channels), which may hold any numbers.
 
     Returns:
-        Pixels 0…255 of shape (height, width, channels), uint8. Pixels that "tf-bilinear" has resized are
-        float32 and not rounded, as in TensorFlow, nor are floating-point pixels rounded before. Arrays
-        with another number of channels become float32.
+        Pixels 0…255 of shape (height, width, channels), uint8. Pixels that "tf-bilinear" or
+        "tf-dataset" have resized are float32 and not rounded, as in TensorFlow, nor are floating-point
+        pixels rounded before. Arrays with another number of channels become float32.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -101,12 +103,17 @@ def load_image(
             raise ValueError(f"target_size must be (height, width), got {target_size!r}")
         height, width = (as_int("target_size", size) for size in target_size)
         size = (width, height)
-    with open_picture(source, exif, channels) as picture:
+    with open_picture(source, exif, channels, interpolation) as picture:
         return render(picture, size, interpolation, aspect, channels)
 
 
 @contextmanager
-def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -> Iterator[Picture]:
+def open_picture(
+    source: ImageLike,
+    exif: Exif = "upright",
+    channels: int = 3,
+    interpolation: Interpolation = "bilinear",
+) -> Iterator[Picture]:
     """Open and decode a photograph, whose pixels are converted later.
 
     What fails within the `with` block counts as a fault of the photograph.
@@ -115,6 +122,7 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
         source: See `load_image`.
         exif: See `load_image`.
         channels: The number of channels that will be requested.
+        interpolation: How it will be resized. By "tf-dataset", JPEG files are decoded as TensorFlow does.
 
     Yields:
         The picture.
@@ -154,8 +162,9 @@ def open_picture(source: ImageLike, exif: Exif = "upright", channels: int = 3) -
             yield ImagePicture(source, name, exif)
         else:
             with open_image(source) as image:
+                sampling = use_fast_transform(image) if interpolation == "tf-dataset" else None
                 decode(image)
-                yield ImagePicture(image, name, exif)
+                yield ImagePicture(image, name, exif, sampling)
 
 
 @contextmanager

@@ -7,8 +7,11 @@ from typing import Any, Literal, get_args
 
 #: Range that pixels 0…255 are scaled to: "tf" −1…1, "unit" 0…1, "none" 0…255.
 Scaling = Literal["tf", "unit", "none"]
-#: How photographs are resized: by Pillow's filters, or as `tf.image.resize` does.
-Interpolation = Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos", "tf-bilinear"]
+#: How photographs are resized: by Pillow's filters, as `tf.image.resize` does, or as
+#: `keras.utils.image_dataset_from_directory` does, which also decodes JPEG files in its own way.
+Interpolation = Literal[
+    "nearest", "bilinear", "bicubic", "hamming", "box", "lanczos", "tf-bilinear", "tf-dataset"
+]
 #: How a photograph is fitted into an image of another aspect ratio.
 Aspect = Literal["stretch", "crop", "pad"]
 #: Whether a photograph is turned upright as its EXIF orientation says.
@@ -19,6 +22,8 @@ ScalingArgument = Scaling | Literal["auto"]
 
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+#: Those that resize as TensorFlow does, to pixels that are not rounded.
+TENSORFLOW_INTERPOLATIONS: tuple[Interpolation, ...] = ("tf-bilinear", "tf-dataset")
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 EXIF_OPTIONS: tuple[Exif, ...] = get_args(Exif)
 
@@ -33,7 +38,8 @@ class Preprocessing:
     Attributes:
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255.
         interpolation: How photographs are resized: by Pillow's filter "nearest", "bilinear" (the default),
-            "bicubic", "hamming", "box" or "lanczos"; or by "tf-bilinear", as `tf.image.resize` does.
+            "bicubic", "hamming", "box" or "lanczos"; by "tf-bilinear", as `tf.image.resize` does; or by
+            "tf-dataset", as `image_dataset_from_directory` reads files.
         from_logits: Whether the scores are logits, which are converted to probabilities.
         aspect: How they are fitted into the model's size: "stretch" (the default) changes the aspect ratio,
             "crop" takes the middle of the photograph, "pad" adds black borders.

@@ -45,7 +45,7 @@ class Classifier:
             as the model's `preprocessing` records; else "none" if the model begins with layers that
             scale pixels ("unit" if these would enlarge them); else "tf".
         interpolation: How photographs are resized: by Pillow's filter "nearest", "bilinear", "bicubic",
-            "hamming", "box" or "lanczos", or by "tf-bilinear", as `tf.image.resize` does; see `load_image`.
+            "hamming", "box" or "lanczos", or by "tf-bilinear" or "tf-dataset"; see `load_image`.
             None: as recorded, else "bilinear".
         aspect: How they are fitted into the model's size: "stretch", "crop" or "pad"; see `load_image`.
             None: as recorded, else "stretch".

@@ -45,7 +45,7 @@ def predict(
             class_0, class_1, …
         scaling: Range of the pixels that the model takes: "tf" −1…1, "unit" 0…1, "none" 0…255; "auto"
             infers it from the model (see `Classifier`).
-        interpolation: How photographs are resized, by Pillow's filter or by "tf-bilinear". None: as the
+        interpolation: How photographs are resized, by Pillow's filter or as by TensorFlow. None: as the
             model's `preprocessing` records, else "bilinear" (see `Classifier`).
         aspect: "stretch", "crop" or "pad", as for `load_image`. None: as recorded, else "stretch".
         exif: "upright" or "ignore", as for `load_image`. None: as recorded, else "upright".

@@ -19,6 +19,7 @@ from ..data.imagenet import preprocess_input
 from ..data.images import open_picture
 from ..data.preprocessing import (
     SCALINGS,
+    TENSORFLOW_INTERPOLATIONS,
     Aspect,
     Exif,
     Interpolation,
@@ -125,7 +126,7 @@ class Preprocessor:
 
     def load(self, source: ImageLike) -> NDArray[Any]:
         """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
-        with open_picture(source, self.exif, self.channels) as picture:
+        with open_picture(source, self.exif, self.channels, self.interpolation) as picture:
             return self._render(picture)
 
     def load_both(self, source: ImageLike) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
@@ -135,7 +136,7 @@ class Preprocessor:
             The pixels, and the photograph (h, w, 3) in its own size; None if it is an array with a number of
             channels that photographs do not have.
         """
-        with open_picture(source, self.exif, self.channels) as picture:
+        with open_picture(source, self.exif, self.channels, self.interpolation) as picture:
             return self._render(picture), render(picture, None) if self.channels in MODES else None
 
     def _render(self, picture: Picture) -> NDArray[Any]:
@@ -160,7 +161,7 @@ class Preprocessor:
 
     @property
     def _bytes_per_photograph(self) -> int:
-        is_float = self.interpolation == "tf-bilinear" or self.channels not in MODES
+        is_float = self.interpolation in TENSORFLOW_INTERPOLATIONS or self.channels not in MODES
         return math.prod(self.input_shape) * (BYTES_PER_FLOAT_VALUE if is_float else BYTES_PER_VALUE)
 
     def compute(self, pixels: NDArray[Any], function: Callable[[Array], Any]) -> Any:
