@@ -168,7 +168,7 @@ def test_the_command_says_which_limit_would_do(
     )
     assert (status, out) == (1, "")
     assert "the limit is 1MB" in err
-    for _ in range(2):  # one figure to load the model, another to predict
+    for _ in range(3):  # a figure to load the model, one to read the photograph, and one to predict
         needed = err.split("--max-memory ")[1].split()[0]
         status, out, err = run("predict", photograph, "--model", path, "--max-memory", needed)
         if not status:
