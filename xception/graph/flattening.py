@@ -107,10 +107,9 @@ def _select(outputs: Mapping[Use, list[str]], tensor: TensorRef) -> str:
     """Return the node that computes a tensor."""
     nodes_of_use = outputs[tensor[:2]]
     if not 0 <= tensor[2] < len(nodes_of_use):
-        count = len(nodes_of_use)
+        count = f"{len(nodes_of_use)} output{'s' if len(nodes_of_use) > 1 else ''}"
         raise GraphError(
-            f"{tensor[0]}: has {count} output{'s' if count > 1 else ''}; there is none with number {tensor[2]}, "
-            "counted from 0. The states of recurrent layers (return_state=True) and the scores of attention are "
-            "not supported as outputs"
+            f"{tensor[0]}: has {count}; there is none with number {tensor[2]}, counted from 0. The states of "
+            "recurrent layers (return_state=True) and the scores of attention are not supported as outputs"
         )
     return nodes_of_use[tensor[2]]
