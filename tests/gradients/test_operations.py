@@ -5,7 +5,7 @@ import pytest
 from gradient_checks import MAP, VECTOR, check_differences, check_float32, gradients_of, layer_id
 
 from xception import layers
-from xception.layers.reductions import REDUCTIONS
+from xception.layers.operations.reductions import REDUCTIONS
 
 MATRIX = ((1.0, -2.0), (3.0, 0.5), (0.25, 1.0), (-1.0, 2.0))
 

@@ -8,6 +8,7 @@ from xception import architecture, layers
 from xception.errors import GraphError, LimitError
 from xception.gradients import gradients, nodes_between, required_nodes
 from xception.graph import Graph
+from xception.layers.operations.indexing import FULL
 
 RNG = np.random.default_rng(1)
 STEP = 1e-6
@@ -112,9 +113,7 @@ def test_many_small_parts_of_a_large_map_are_too_much_work():
     """Each part has one number, but its gradient has the size of the map."""
     net = Graph("parts")
     maps = net.add(layers.Input((1000, 1000, 100)), name="maps")
-    parts = [
-        net.add(layers.GetItem((layers.indexing.FULL, i, 0, layers.indexing.FULL)), maps) for i in range(100)
-    ]
+    parts = [net.add(layers.GetItem((FULL, i, 0, FULL)), maps) for i in range(100)]
     total = net.add(layers.Add(), *parts, name="total")
     values = {
         name: np.broadcast_to(np.float32(0), (1, *node.output_shape)) for name, node in net.nodes.items()

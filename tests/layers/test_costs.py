@@ -8,7 +8,7 @@ import pytest
 from xception import layers
 from xception.layers.core import BINARY, UNARY
 from xception.layers.costs import count
-from xception.layers.reductions import REDUCTIONS
+from xception.layers.operations.reductions import REDUCTIONS
 
 MAP = (90, 80, 16)
 SEQUENCE = (3000, 32)

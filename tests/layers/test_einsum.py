@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xception.layers import EinsumDense
-from xception.layers.equations import MAX_EQUATION_CHARACTERS, parse_equation
+from xception.layers.operations.equations import MAX_EQUATION_CHARACTERS, parse_equation
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ from ..graph import Graph, GraphParameters, Inputs
 from ..graph.budget import parameter_bytes
 from ..graph.frames import divide
 from ..kernels import NUMPY, Array, Backend
-from ..layers.time_distributed import fold_frames, unfold_frames
+from ..layers.sequences.time_distributed import fold_frames, unfold_frames
 from .plan import InputArrays, InputShapes, Plan
 from .team import acquire_team
 

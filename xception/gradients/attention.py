@@ -12,8 +12,8 @@ import numpy as np
 
 from ..kernels import Array
 from ..layers import AdditiveAttention, Attention, Parameters
-from ..layers.attention import attention_weights, sums
-from ..layers.multi_head_attention import ProjectedAttention, merge_heads
+from ..layers.sequences.attention import attention_weights, sums
+from ..layers.sequences.multi_head_attention import ProjectedAttention, merge_heads
 from .rules import backward, matmul_last_axis
 
 Arrays = tuple[Array, ...]

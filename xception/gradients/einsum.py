@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels import Array
 from ..layers import Einsum, EinsumDense, Parameters
-from ..layers.equations import Equation
+from ..layers.operations.equations import Equation
 from .activations import backward_epilogue
 from .rules import backward
 

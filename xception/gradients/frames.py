@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernels import Array
 from ..layers import Parameters, TimeDistributed
-from ..layers.time_distributed import fold_frames
+from ..layers.sequences.time_distributed import fold_frames
 from .rules import backward
 
 

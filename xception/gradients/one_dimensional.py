@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernels import Array
 from ..layers import Parameters
-from ..layers.one_dimensional import Sequential1D
+from ..layers.sequences.one_dimensional import Sequential1D
 from .rules import backward
 
 

@@ -25,7 +25,7 @@ from ..layers import (
     Where,
     array_axes,
 )
-from ..layers.axes import new_axis
+from ..layers.operations.axes import new_axis
 from ..layers.shapes import array_axis
 from .rules import backward, sum_to_shape
 

@@ -14,9 +14,9 @@ import numpy as np
 from ..kernels import Array
 from ..layers import Bidirectional, GRUCell, Parameters, SimpleRNNCell, StackedRNNCells
 from ..layers.activations import activate
-from ..layers.cells import Cell, LongShortTermMemory, States
-from ..layers.recurrent import Recurrent, select
-from ..layers.stacked_cells import cell_arrays
+from ..layers.sequences.cells import Cell, LongShortTermMemory, States
+from ..layers.sequences.recurrent import Recurrent, select
+from ..layers.sequences.stacked_cells import cell_arrays
 from ..layers.wrapping import select_prefix
 from .activations import backward_activation
 from .rules import backward, matmul_last_axis

@@ -19,6 +19,7 @@ Examples:
 """
 
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .activations import ACTIVATIONS, ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
@@ -49,14 +50,19 @@ from .validation import NestedFloats
 
 if TYPE_CHECKING:
     from .applications import CustomScaleLayer, LayerScale, StochasticDepth
-    from .attention import AdditiveAttention, Attention
-    from .axes import Cumsum, ExpandDims, Pad, Repeat, Roll, Squeeze, Stack, Tile
-    from .bidirectional import Bidirectional
-    from .cells import GRUCell, LSTMCell, SimpleRNNCell
-    from .einsum import Einsum, EinsumDense
-    from .indexing import GetItem, Split, Take
-    from .multi_head_attention import GroupedQueryAttention, MultiHeadAttention
-    from .one_dimensional import (
+    from .operations.axes import Cumsum, ExpandDims, Pad, Repeat, Roll, Squeeze, Stack, Tile
+    from .operations.einsum import Einsum, EinsumDense
+    from .operations.indexing import GetItem, Split, Take
+    from .operations.products import Matmul
+    from .operations.reductions import Normalize, Reduction
+    from .operations.selection import Cast, Where
+    from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
+    from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+    from .sequences.attention import AdditiveAttention, Attention
+    from .sequences.bidirectional import Bidirectional
+    from .sequences.cells import GRUCell, LSTMCell, SimpleRNNCell
+    from .sequences.multi_head_attention import GroupedQueryAttention, MultiHeadAttention
+    from .sequences.one_dimensional import (
         AveragePooling1D,
         Conv1D,
         Conv1DTranspose,
@@ -67,46 +73,40 @@ if TYPE_CHECKING:
         UpSampling1D,
         ZeroPadding1D,
     )
-    from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
-    from .products import Matmul
-    from .recurrent import GRU, LSTM, RNN, SimpleRNN
-    from .reductions import Normalize, Reduction
-    from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
-    from .selection import Cast, Where
-    from .stacked_cells import StackedRNNCells
-    from .time_distributed import TimeDistributed
+    from .sequences.recurrent import GRU, LSTM, RNN, SimpleRNN
+    from .sequences.stacked_cells import StackedRNNCells
+    from .sequences.time_distributed import TimeDistributed
 
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
     "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
-    "attention": ("AdditiveAttention", "Attention"),
-    "axes": ("Cumsum", "ExpandDims", "Pad", "Repeat", "Roll", "Squeeze", "Stack", "Tile"),
-    "bidirectional": ("Bidirectional",),
-    "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
-    "einsum": ("Einsum", "EinsumDense"),
-    "indexing": ("GetItem", "Split", "Take"),
-    "multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
-    "one_dimensional": (
-        "AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D", "MaxPooling1D",
-        "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
-    ),
+    "operations.axes": ("Cumsum", "ExpandDims", "Pad", "Repeat", "Roll", "Squeeze", "Stack", "Tile"),
+    "operations.einsum": ("Einsum", "EinsumDense"),
+    "operations.indexing": ("GetItem", "Split", "Take"),
+    "operations.products": ("Matmul",),
+    "operations.reductions": ("Normalize", "Reduction"),
+    "operations.selection": ("Cast", "Where"),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
-    "products": ("Matmul",),
-    "recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
-    "reductions": ("Normalize", "Reduction"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
     ),
-    "selection": ("Cast", "Where"),
-    "stacked_cells": ("StackedRNNCells",),
-    "time_distributed": ("TimeDistributed",),
+    "sequences.attention": ("AdditiveAttention", "Attention"),
+    "sequences.bidirectional": ("Bidirectional",),
+    "sequences.cells": ("GRUCell", "LSTMCell", "SimpleRNNCell"),
+    "sequences.multi_head_attention": ("GroupedQueryAttention", "MultiHeadAttention"),
+    "sequences.one_dimensional": (
+        "AveragePooling1D", "Conv1D", "Conv1DTranspose", "Cropping1D", "DepthwiseConv1D", "MaxPooling1D",
+        "SeparableConv1D", "UpSampling1D", "ZeroPadding1D",
+    ),
+    "sequences.recurrent": ("GRU", "LSTM", "RNN", "SimpleRNN"),
+    "sequences.stacked_cells": ("StackedRNNCells",),
+    "sequences.time_distributed": ("TimeDistributed",),
 }  # fmt: skip
 
 #: Operations of `keras.ops`, which Keras has no layers for.
 OPERATIONS = frozenset(
-    {"Arithmetic", "Einsum", *(name for module in ("axes", "indexing", "products", "reductions", "selection")
-                     for name in _LAZY[module])}
-)  # fmt: skip
+    {"Arithmetic", *chain.from_iterable(names for module, names in _LAZY.items() if "operations." in module)}
+) - {"EinsumDense"}
 
 
 def __getattr__(name: str) -> Any:

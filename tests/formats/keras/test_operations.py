@@ -11,7 +11,7 @@ from hostile import archive, entry, functional, hdf5_bytes, layer, tensor
 import xception
 from xception.errors import ModelFileError
 from xception.formats.keras.config_reader import read_network
-from xception.formats.keras.operations import read_operation
+from xception.formats.keras.operations.reading import read_operation
 from xception.layers import (
     Activation,
     Arithmetic,

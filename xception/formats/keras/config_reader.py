@@ -30,8 +30,8 @@ from .json_reader import summarize_error
 from .layer_settings import check_origin, read_layer
 from .masks import pass_on_masks
 from .named_calls import check_no_mask, read_named_calls
-from .operation_layers import OperationLayers
-from .operations import batch_sizes
+from .operations.members import OperationLayers
+from .operations.reading import batch_sizes
 from .unknown_layers import LAMBDAS, explain_lambda, explain_model
 
 #: Layers that compute something else if they are called with a mask.

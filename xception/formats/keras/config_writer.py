@@ -14,7 +14,7 @@ from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
 from ...version import __version__
-from .operation_writer import describe_arguments, describe_operation, is_written_as_operation, output_number
+from .operations.writing import describe_arguments, describe_operation, is_written_as_operation, output_number
 
 #: The version of Keras whose configs these are.
 KERAS_VERSION = "3.3.3"

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...layers import Layer
-from ..limits import MAX_SETTINGS
-from .config_calls import Arguments, Reference, read_arguments, references_in
-from .layer_settings import check_origin, known_layers
-from .operation_settings import Settings, Steps
-from .operation_table import OPERATIONS
+from ....layers import Layer
+from ...limits import MAX_SETTINGS
+from ..config_calls import Arguments, Reference, read_arguments, references_in
+from ..layer_settings import check_origin, known_layers
+from .settings import Settings, Steps
+from .table import OPERATIONS
 
 #: Classes that Keras 2 has for all operations.
 OLD_CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
-from ... import layers
-from ...layers import Concatenate, Identity
-from ...layers.indexing import MAX_INDICES
-from ..limits import MAX_LISTED_SECTIONS
-from .config_calls import Reference
-from .operation_settings import Reader, Settings, Steps
+from .... import layers
+from ....layers import Concatenate, Identity
+from ....layers.operations.indexing import MAX_INDICES
+from ...limits import MAX_LISTED_SECTIONS
+from ..config_calls import Reference
+from .settings import Reader, Settings, Steps
 
 FULL = (None, None, None)
 REVERSED = (None, None, -1)

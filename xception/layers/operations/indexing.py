@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, OPERATIONS_PER_RESIZED_TAP, elementwise_cost
-from .shapes import array_axis
-from .validation import MAX_INT, as_int, as_ints, check_int, store_setting
+from ...kernels import Array
+from ..base import Cost, Layer, Parameters, Shape, Sizes
+from ..costs import OPERATIONS_PER_ELEMENT, OPERATIONS_PER_RESIZED_TAP, elementwise_cost
+from ..shapes import array_axis
+from ..validation import MAX_INT, as_int, as_ints, check_int, store_setting
 
 ELLIPSIS = "..."
 Slice = tuple[int | None, int | None, int | None]  #: (start, stop, step)

@@ -7,17 +7,17 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameters, Shape, Sizes
-from .costs import (
+from ...kernels import Array
+from ..base import Cost, Layer, Parameters, Shape, Sizes
+from ..costs import (
     OPERATIONS_PER_CALL,
     OPERATIONS_PER_ELEMENT,
     OPERATIONS_PER_ROW,
     count,
     known,
 )
-from .shapes import broadcast_shapes
-from .validation import NestedFloats, check_bool, check_numbers
+from ..shapes import broadcast_shapes
+from ..validation import NestedFloats, check_bool, check_numbers
 
 
 @dataclass(frozen=True)

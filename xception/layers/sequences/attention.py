@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels import Array
-from ..kernels.elementwise import softmax
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
-from .shapes import as_sequence_shape, channel_count
-from .validation import (
+from ...kernels import Array
+from ...kernels.elementwise import softmax
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
+from ..shapes import as_sequence_shape, channel_count
+from ..validation import (
     check_bool,
     check_choice,
     check_number,

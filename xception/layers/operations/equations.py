@@ -12,9 +12,9 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..kernels import Array
-from .base import Cost, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
+from ...kernels import Array
+from ..base import Cost, Shape, Sizes
+from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
 
 #: Bounds the text that is parsed, and the axes of the arrays of a product. NumPy's have at most 32.
 MAX_EQUATION_CHARACTERS = 100

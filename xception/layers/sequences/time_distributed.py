@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import count
-from .wrapping import check_layer, wrapped_group
+from ...kernels import Array
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..costs import count
+from ..wrapping import check_layer, wrapped_group
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost
-from .shapes import broadcast_operands
-from .validation import NestedFloats, check_choice, check_numbers
+from ...kernels import Array
+from ..base import Cost, Layer, Parameters, Shape, Sizes
+from ..costs import OPERATIONS_PER_ELEMENT, elementwise_cost
+from ..shapes import broadcast_operands
+from ..validation import NestedFloats, check_choice, check_numbers
 
 #: Types of whole numbers, with their smallest and largest value.
 INTEGERS: dict[str, tuple[int, int]] = {

@@ -9,8 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ...kernels import Array
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..validation import store_setting
+from ..wrapping import add_prefix, check_layer
 from .cells import (
     OPERATIONS_PER_STEP,
     OPERATIONS_PER_WEIGHT_OF_A_STEP,
@@ -20,8 +22,6 @@ from .cells import (
     SimpleRNNCell,
     States,
 )
-from .validation import store_setting
-from .wrapping import add_prefix, check_layer
 
 #: Names of a cell's parameters.
 CELL_PARAMETERS = ("kernel", "recurrent_kernel", "bias")

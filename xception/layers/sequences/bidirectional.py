@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import elementwise_cost, known
+from ...kernels import Array
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..costs import elementwise_cost, known
+from ..validation import check_choice, store_setting
+from ..wrapping import add_prefix, check_layer, select_prefix, wrapped_group
 from .recurrent import Recurrent
-from .validation import check_choice, store_setting
-from .wrapping import add_prefix, check_layer, select_prefix, wrapped_group
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ... import layers
-from ...layers import OPERATIONS, Arithmetic, Layer
-from ...layers.base import KERAS_EPSILON
+from .... import layers
+from ....layers import OPERATIONS, Arithmetic, Layer
+from ....layers.base import KERAS_EPSILON
 
 #: Modules of Keras in which operations are, where it is not `keras.src.ops.numpy`.
 MODULES = {"Rsqrt": "math", "Logsumexp": "math", "Normalize": "nn", "Cast": "core", "Gelu": "nn"}

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ...kernels import Array
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..costs import elementwise_cost, known
+from ..validation import check_bool, store_setting
+from ..wrapping import add_prefix, select_prefix, wrapped_group
 from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, States
-from .costs import elementwise_cost, known
 from .stacked_cells import check_cell
-from .validation import check_bool, store_setting
-from .wrapping import add_prefix, select_prefix, wrapped_group
 
 
 class Recurrent(Layer):

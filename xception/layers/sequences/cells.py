@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels import Array
-from .activations import activate, activation_cost, bias_parameter, check_activation
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
-from .shapes import channel_count
-from .validation import check_bool, check_int
+from ...kernels import Array
+from ..activations import activate, activation_cost, bias_parameter, check_activation
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
+from ..shapes import channel_count
+from ..validation import check_bool, check_int
 
 #: The states of a cell, (n, units) each; of stacked cells, the states of each cell.
 States = tuple[Any, ...]

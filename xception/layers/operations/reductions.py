@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import Array
-from .base import KERAS_EPSILON, Cost, Layer, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
-from .normalization import DivisionByNorm
-from .shapes import array_axes
-from .validation import check_axes, check_bool, check_choice, check_int, check_number
+from ...kernels import Array
+from ..base import KERAS_EPSILON, Cost, Layer, Parameters, Shape, Sizes
+from ..costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
+from ..normalization import DivisionByNorm
+from ..shapes import array_axes
+from ..validation import check_axes, check_bool, check_choice, check_int, check_number
 
 Axes = tuple[int, ...]
 

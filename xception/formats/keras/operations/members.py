@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from ..limits import MAX_OPERATION_OUTPUTS
-from .config_calls import Reference, read_calls
-from .config_members import CONFIG_ERRORS, ReadLayer, layer_error, read_name
-from .json_reader import summarize_error
-from .operations import is_operation, read_operation
+from ...limits import MAX_OPERATION_OUTPUTS
+from ..config_calls import Reference, read_calls
+from ..config_members import CONFIG_ERRORS, ReadLayer, layer_error, read_name
+from ..json_reader import summarize_error
+from .reading import is_operation, read_operation
 
 
 class OperationLayers:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ... import layers
-from ...layers import Activation, Arithmetic, Concatenate, Identity, Layer
-from ...layers.core import BINARY, UNARY
-from .config_calls import Reference
-from .layer_settings import read_activation
-from .operation_settings import FLOATS, Reader, Settings, Steps
-from .operation_shapes import SHAPE_OPERATIONS
+from .... import layers
+from ....layers import Activation, Arithmetic, Concatenate, Identity, Layer
+from ....layers.core import BINARY, UNARY
+from ..config_calls import Reference
+from ..layer_settings import read_activation
+from .settings import FLOATS, Reader, Settings, Steps
+from .shapes import SHAPE_OPERATIONS
 
 #: Other names of operations of `layers.Arithmetic`.
 ARITHMETIC_NAMES = {
@@ -167,7 +167,7 @@ def _dot(settings: Settings) -> Steps:
     return _product(settings, a, b)
 
 
-#: Products of stacks of matrices as Keras writes them: see `operation_writer`.
+#: Products of stacks of matrices as Keras writes them: see `operations.writing`.
 MATMUL_EQUATIONS = {
     f"...{a},...{b}->...ik": (a == "ji", b == "kj") for a in ("ij", "ji") for b in ("jk", "kj")
 }  # fmt: skip

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..kernels import Array, Pair
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
-from .costs import elementwise_cost, known
-from .pooling import AveragePooling2D, MaxPooling2D
-from .reshaping import Cropping2D, UpSampling2D, ZeroPadding2D
-from .shapes import as_sequence_shape
-from .validation import check_pair, check_single, store_setting
+from ...kernels import Array, Pair
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from ..costs import elementwise_cost, known
+from ..pooling import AveragePooling2D, MaxPooling2D
+from ..reshaping import Cropping2D, UpSampling2D, ZeroPadding2D
+from ..shapes import as_sequence_shape
+from ..validation import check_pair, check_single, store_setting
 
 #: Values of settings for the single row of the map, other than 1.
 VERTICAL = {"output_padding": 0}

@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels import Array
-from .activations import apply_epilogue, check_activation, epilogue_cost
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
-from .costs import known
+from ...kernels import Array
+from ..activations import apply_epilogue, check_activation, epilogue_cost
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from ..costs import known
+from ..shapes import fully_known
+from ..validation import as_int, store_setting
 from .equations import Equation, parse_equation
-from .shapes import fully_known
-from .validation import as_int, store_setting
 
 
 @dataclass(frozen=True)

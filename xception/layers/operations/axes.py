@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..kernels import Array
-from .base import Cost, Layer, Parameters, Shape, Sizes
-from .costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, elementwise_cost
-from .shapes import array_axes, array_axis
-from .validation import (
+from ...kernels import Array
+from ..base import Cost, Layer, Parameters, Shape, Sizes
+from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, elementwise_cost
+from ..shapes import array_axes, array_axis
+from ..validation import (
     MAX_INT,
     as_ints,
     check_axes,

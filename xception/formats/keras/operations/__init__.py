@@ -1,0 +1,1 @@
+"""Operations between layers, read from and written to Keras configs."""

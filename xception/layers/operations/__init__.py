@@ -1,0 +1,1 @@
+"""Operations of `keras.ops` as layers: on axes, parts, masks, products and reductions."""

@@ -1,0 +1,1 @@
+"""Layers for sequences: recurrent layers, attention, convolution in one dimension, every frame."""
