@@ -79,7 +79,7 @@ def gelu_tanh(x: Array) -> Array:
     (1 + tanh(u)) / 2 is sigmoid(2u), which keeps its relative accuracy where it is small.
     """
     with np.errstate(over="ignore"):  # infinity is the right result
-        y = np.square(x)
+        y = np.square(x, out=np.empty(np.shape(x), np.asarray(x).dtype))  # an array, even of one number
         y *= GELU_CUBIC
         y += 1
         y *= x
