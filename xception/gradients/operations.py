@@ -10,14 +10,12 @@ from ..layers import (
     Cast,
     Cumsum,
     ExpandDims,
-    GetItem,
     Matmul,
     Pad,
     Parameters,
     Reduction,
     Repeat,
     Roll,
-    Split,
     Squeeze,
     Stack,
     Take,
@@ -26,6 +24,7 @@ from ..layers import (
     array_axes,
 )
 from ..layers.operations.axes import new_axis
+from ..layers.operations.indexing import IndexedPart
 from ..layers.shapes import array_axis
 from .rules import backward, sum_to_shape
 
@@ -71,7 +70,7 @@ def _derivative(layer: Reduction, x: Array, axes: tuple[int, ...], count: int) -
 
 
 @backward.register
-def backward_part(layer: GetItem | Split, parameters: Parameters, dy: Array, x: Array) -> Array:
+def backward_part(layer: IndexedPart, parameters: Parameters, dy: Array, x: Array) -> Array:
     dx = np.zeros(x.shape, dy.dtype)
     layer.part(dx)[...] = dy
     return dx

@@ -23,8 +23,26 @@ FULL: Slice = (None, None, None)
 MAX_INDICES = 64  #: NumPy's limit on axes
 
 
+class IndexedPart(Layer):
+    """Base class of layers that return a part of their input."""
+
+    def part(self, x: Array) -> Array:
+        """Return a view of the part of an array.
+
+        Args:
+            x: An input, with a batch axis.
+        """
+        raise NotImplementedError
+
+    def cost(self, *inputs: Sizes) -> Cost:
+        return elementwise_cost(self.output_shape(*inputs), 0, 10 * OPERATIONS_PER_ELEMENT)
+
+    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
+        return self.part(inputs[0]).copy()  # a view would keep the whole array
+
+
 @dataclass(frozen=True)
-class GetItem(Layer):
+class GetItem(IndexedPart):
     """Indexing as by `x[…]`: with ("...", (None, None, -1)), it reverses the channels.
 
     Attributes:
@@ -60,18 +78,7 @@ class GetItem(Layer):
             raise ValueError(f"nothing remains of an input of shape {inputs[0]}")
         return tuple(sizes)
 
-    def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(self.output_shape(*inputs), 0, 10 * OPERATIONS_PER_ELEMENT)
-
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return self.part(inputs[0]).copy()  # a view would keep the whole array
-
     def part(self, x: Array) -> Array:
-        """Return a view of the part of an array.
-
-        Args:
-            x: An input, with a batch axis.
-        """
         return x[self._indices(x.shape[1:])]
 
     def _indices(self, shape: Shape) -> tuple[Any, ...]:
@@ -89,7 +96,7 @@ class GetItem(Layer):
 
 
 @dataclass(frozen=True)
-class Split(Layer):
+class Split(IndexedPart):
     """One of the sections into which an axis is split.
 
     Attributes:
@@ -126,18 +133,7 @@ class Split(Layer):
                 raise ValueError(f"nothing remains of an input of shape {inputs[0]}")
         return (*inputs[0][:axis], section, *inputs[0][axis + 1 :])
 
-    def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(self.output_shape(*inputs), 0, 10 * OPERATIONS_PER_ELEMENT)
-
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        return self.part(inputs[0]).copy()  # a view would keep the whole array
-
     def part(self, x: Array) -> Array:
-        """Return a view of the section of an array.
-
-        Args:
-            x: An input, with a batch axis.
-        """
         axis = array_axis(self.axis, x.shape[1:])
         return x[(slice(None),) * axis + (slice(*self._bounds(x.shape[axis])),)]
 
