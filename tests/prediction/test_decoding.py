@@ -10,6 +10,7 @@ from xception.layers import (
     Activation,
     Arithmetic,
     Average,
+    Concatenate,
     Conv2D,
     Dense,
     Dropout,
@@ -178,3 +179,17 @@ def test_a_classifier_without_a_dense_layer():
     built = small_models.model(convolutional)
     (expected,) = built.predict(xception.preprocess_input(RED[None]))
     assert scores(built) == near({"class_0": float(expected[0]), "class_1": float(expected[1])})
+
+
+def test_logits_are_recognized_where_there_are_other_inputs_of_any_size():
+    def built(head):
+        return small_models.model(small_models.wired(
+            "two", ["photo", "other"], ["scores"],
+            photo=(Input((8, 8, 3)),), other=(Input((None, None, 3)),),
+            maps=(Conv2D(4, 5), ["other"]), pool=(GlobalAveragePooling2D(), ["maps"]),
+            flat=(GlobalAveragePooling2D(), ["photo"]), both=(Concatenate(), ["flat", "pool"]),
+            dense=(Dense(3), ["both"]), scores=(head, ["dense"]),
+        ))  # fmt: skip
+
+    assert xception.Classifier(built(Arithmetic("multiply", 2.0))).decoder.activation == "softmax"
+    assert xception.Classifier(built(Activation("softmax"))).decoder.activation == "none"

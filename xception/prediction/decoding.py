@@ -14,7 +14,7 @@ from ..graph.budget import check_names
 from ..kernels import Array, sigmoid, softmax
 from ..layers import Softmax
 from ..models.model import Model
-from .preprocessing import GRAY, Preprocessor
+from .preprocessing import DEFAULT_SIZE, GRAY, Preprocessor
 
 #: Layers that keep probabilities probabilities.
 KEEPS_PROBABILITIES = ("Average", "Flatten", "GlobalAveragePooling2D", "Reshape")
@@ -89,10 +89,10 @@ def gives_probabilities(preprocessor: Preprocessor) -> bool:
     last = last_activation(model)
     if last is not None:
         return last in ("softmax", "sigmoid")
-    x = {  # gray, and 0 for the other inputs
-        name: np.zeros((1, *(size or 1 for size in model.graph.nodes[name].output_shape)), np.float32)
-        for name in model.input_names
-    }
+    x = {}  # gray, and 0 for the other inputs
+    for name in model.input_names:
+        sizes = (size or DEFAULT_SIZE for size in model.graph.nodes[name].output_shape)
+        x[name] = np.zeros((1, *sizes), np.float32)
     gray = GRAY[preprocessor.scaling]
     x[preprocessor.input_name] = np.full((1, *preprocessor.input_shape), gray, np.float32)
     (outputs,) = model.plan.run(x).values()
