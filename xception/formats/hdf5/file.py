@@ -342,4 +342,4 @@ def _describe_content(start: bytes) -> str:
         return "a zip archive"
     if start.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"
-    return f"something else; it begins with {start[:8]!r}"
+    return f"something else; it begins with {start[:8]!r}, expected a file of Keras: .keras or .h5"
