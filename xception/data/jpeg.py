@@ -37,7 +37,7 @@ def use_fast_transform(image: Image.Image) -> Sampling | None:
 
     Returns:
         How chroma is sampled, if `to_rgb` must convert what is decoded. None if nothing is to be done: for
-        grey files, and for those that Pillow decodes as usual, such as CMYK, RGB or 4:1:1.
+        gray files, and for those that Pillow decodes as usual, such as CMYK, RGB or 4:1:1.
     """
     if image.format not in ("JPEG", "MPO") or image.mode not in ("L", "RGB"):
         return None
