@@ -24,10 +24,11 @@ from ..models.layer import as_layer_names
 from ..models.model import Model
 from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model, check_undecided
 from ..prediction.preprocessing import Preprocessor
+from ..storage.cache import CacheStore
+from ..storage.identity import fingerprint
+from ..storage.rows import DiskStore, MemoryStore, RowStore
 from . import tables
-from .identity import fingerprint
 from .result import Features
-from .store import CacheStore, FeatureStore, MemoryStore, RowStore
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ def _extract_to_file(
 ) -> Features:
     names = extractor.names
     folder = path.with_name(f".{path.name}.progress")
-    with FeatureStore(folder, extractor.fingerprint, verify=verify) as store:
+    with DiskStore(folder, extractor.fingerprint, verify=verify) as store:
         try:
             stored = collect(extractor, tables.checked_texts(path, listed), store, log, verbose)
             photographs = stored.photographs

@@ -16,8 +16,8 @@ from ..kernels import Array
 from ..layers.validation import as_int
 from ..models.feature_maps import Pooling
 from ..prediction.classifier import ModelArgument, check_no_model
+from ..storage.cache import CacheStore
 from .extraction import Extractor, extract_cached
-from .store import CacheStore
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike

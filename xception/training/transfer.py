@@ -14,12 +14,12 @@ from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, Preprocessing
 from ..feature_extraction.extraction import Extractor, extract_cached
-from ..feature_extraction.store import CacheStore
 from ..graph import Member, Network, flatten
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
 from ..models.model import Model
 from ..prediction.classifier import check_no_model
 from ..prediction.labels import check_count, label_by_folder, list_labels
+from ..storage.cache import CacheStore
 from .report import FitReport
 from .softmax_regression import SoftmaxRegression, fit_softmax_regression, import_minimize
 

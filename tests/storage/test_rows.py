@@ -13,9 +13,10 @@ import small_models
 
 from xception.data.failures import FailureLog
 from xception.data.photographs import Photograph, find_photographs
-from xception.feature_extraction import identity
-from xception.feature_extraction.identity import fingerprint, identify_by_content
-from xception.feature_extraction.store import CacheStore, FeatureStore, MemoryStore
+from xception.storage import identity
+from xception.storage.cache import CacheStore
+from xception.storage.identity import fingerprint, identify_by_content
+from xception.storage.rows import DiskStore, MemoryStore
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ def check(store, photos):
 
 
 def test_what_is_there_is_not_asked_for_again(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == photos
         fill(store, photos[:4])
         assert missing(store, photos) == photos[4:]
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == photos[4:]
         fill(store, photos[4:])
         check(store, photos)
@@ -65,11 +66,11 @@ def test_what_is_there_is_not_asked_for_again(tmp_path, photos):
 @pytest.mark.parametrize("name", ["rows.f32", "photos.jsonl"])
 @pytest.mark.parametrize("cut", [1, 5, 13, 30])
 def test_whatever_is_cut_off_is_computed_again(tmp_path, photos, name, cut):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
     path = tmp_path / "store" / name
     os.truncate(path, path.stat().st_size - cut)
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         lost = missing(store, photos)
         assert 0 < len(lost) < 7
         assert store.recovered == 7 - len(lost)
@@ -79,19 +80,19 @@ def test_whatever_is_cut_off_is_computed_again(tmp_path, photos, name, cut):
 
 def test_one_process_at_a_time(tmp_path, photos):
     pytest.importorskip("fcntl")
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos[:2])
         with (
             pytest.raises(OSError, match="another process or call is writing to this folder"),
-            FeatureStore(store.folder, "a"),
+            DiskStore(store.folder, "a"),
         ):
             pass
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         check(store, photos[:2])
 
 
 def test_a_store_of_nothing(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == photos
         assert len(store) == store.recovered == len(store.rows()) == 0
         store.remove()
@@ -99,9 +100,9 @@ def test_a_store_of_nothing(tmp_path, photos):
 
 
 def test_rows_of_another_model_are_thrown_away(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
-    with FeatureStore(tmp_path / "store", "b") as store:
+    with DiskStore(tmp_path / "store", "b") as store:
         assert missing(store, photos) == photos
     one, two = small_models.model(small_models.base()), small_models.model(small_models.base(), seed=4)
     assert fingerprint(one, "avg") == fingerprint(small_models.model(small_models.base()), "avg")
@@ -118,10 +119,10 @@ def test_rows_of_other_versions_are_thrown_away(monkeypatch, where, name):
 
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"made_by": "a", "columns": 3}', "[" * 100_000])
 def test_rows_without_settings_of_this_version_are_thrown_away(tmp_path, photos, settings):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
     (tmp_path / "store" / "settings.json").write_text(settings)
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == photos
         fill(store, photos)
         check(store, photos)
@@ -139,15 +140,15 @@ def change_byte(path, offset):
 @pytest.mark.parametrize("identify", [identity.identify_by_date, identify_by_content])
 @pytest.mark.parametrize("byte", [24, 30, 35])
 def test_a_damaged_row_is_computed_again(tmp_path, photos, identify, byte):
-    with FeatureStore(tmp_path / "store", "a", identify) as store:
+    with DiskStore(tmp_path / "store", "a", identify) as store:
         fill(store, photos)
     change_byte(tmp_path / "store" / "rows.f32", byte)  # of the third row, of 12 bytes
-    with FeatureStore(tmp_path / "store", "a", identify) as store:
+    with DiskStore(tmp_path / "store", "a", identify) as store:
         with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*2\.jpg; they are"):
             assert missing(store, photos) == [photos[2]]
         fill(store, [photos[2]])
         check(store, photos)
-    with FeatureStore(tmp_path / "store", "a", identify) as store:
+    with DiskStore(tmp_path / "store", "a", identify) as store:
         assert missing(store, photos) == []
         check(store, photos)
 
@@ -155,7 +156,7 @@ def test_a_damaged_row_is_computed_again(tmp_path, photos, identify, byte):
 @pytest.mark.parametrize("damage", ["noise", "NaN", "zeros", "exchanged", "of another store", "sorted lines"])
 def test_no_wrong_row_is_used(tmp_path, photos, damage):
     for name, made_by in (("store", "a"), ("other", "b")):
-        with FeatureStore(tmp_path / name, made_by) as store:
+        with DiskStore(tmp_path / name, made_by) as store:
             for photo in photos:
                 store.add([photo], row(photo)[np.newaxis] + (name == "other"))
     path, lines = tmp_path / "store" / "rows.f32", tmp_path / "store" / "photos.jsonl"
@@ -170,7 +171,7 @@ def test_no_wrong_row_is_used(tmp_path, photos, damage):
             "noise": np.random.default_rng(0).normal(size=rows.size), "NaN": np.full(rows.size, np.nan),
             "zeros": np.zeros(rows.size), "exchanged": rows[::-1],
         }[damage].astype("<f4").tofile(path)  # fmt: skip
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         with pytest.warns(UserWarning, match="holds damaged features") as warned:
             lost = missing(store, photos)
         assert len(warned) == 1
@@ -181,12 +182,12 @@ def test_no_wrong_row_is_used(tmp_path, photos, damage):
 
 @pytest.mark.parametrize("line", [b"damaged", b'"a photo"', b"[1, 2, 3]", b"\xff\xfe", b"[" * 100_000])
 def test_after_a_damaged_line_the_others_are_used(tmp_path, photos, line):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
     path = tmp_path / "store" / "photos.jsonl"
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"".join(text + b"\n" for text in [*lines[:2], line, *lines[3:]]))
-    store = FeatureStore(tmp_path / "store", "a")
+    store = DiskStore(tmp_path / "store", "a")
     with pytest.warns(UserWarning, match="holds damaged features, whose photographs are not known"):
         store.__enter__()
     try:
@@ -198,29 +199,29 @@ def test_after_a_damaged_line_the_others_are_used(tmp_path, photos, line):
 
 
 def test_a_row_that_is_not_finite_but_was_computed_so_is_used(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         store.add([photos[0]], np.full((1, 3), np.nan, np.float32))
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert store.find(photos[0]) == 0
 
 
 def test_with_verify_a_change_of_content_is_noticed_though_size_and_date_are_the_same(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == photos
         fill(store, photos)
     status = os.stat(photos[2].path)
     with open(photos[2].path, "wb") as stream:
         stream.write(b"!")
     os.utime(photos[2].path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == []
     for _ in range(2):
-        with FeatureStore(tmp_path / "store", "a", verify=True) as store:
+        with DiskStore(tmp_path / "store", "a", verify=True) as store:
             assert missing(store, photos) == [photos[2]]
-    with FeatureStore(tmp_path / "store", "a", verify=True) as store:
+    with DiskStore(tmp_path / "store", "a", verify=True) as store:
         assert missing(store, photos) == [photos[2]]
         fill(store, [photos[2]])
-    with FeatureStore(tmp_path / "store", "a", verify=True) as store:
+    with DiskStore(tmp_path / "store", "a", verify=True) as store:
         assert missing(store, photos) == []
         check(store, photos)
 
@@ -228,7 +229,7 @@ def test_with_verify_a_change_of_content_is_noticed_though_size_and_date_are_the
 def test_a_photograph_that_appears_after_it_was_looked_for_has_a_row(tmp_path):
     photo = at(tmp_path / "3.jpg")
     for verify in (False, True):
-        with FeatureStore(tmp_path / f"store {verify}", "a", verify=verify) as store:
+        with DiskStore(tmp_path / f"store {verify}", "a", verify=verify) as store:
             assert store.find(photo) is None
             (tmp_path / "3.jpg").write_bytes(b"new")
             (number,) = store.add([photo], row(photo)[np.newaxis])
@@ -250,7 +251,7 @@ def test_links_in_the_folder_are_refused_and_what_they_point_to_is_unchanged(
 ):
     (tmp_path / "store").mkdir()
     if is_filled:
-        with FeatureStore(tmp_path / "store", "a") as store:
+        with DiskStore(tmp_path / "store", "a") as store:
             fill(store, photos)
     victim, path = tmp_path / "victim", tmp_path / "store" / name
     victim.write_text("precious\n" * 100)
@@ -259,7 +260,7 @@ def test_links_in_the_folder_are_refused_and_what_they_point_to_is_unchanged(
     refused = pytest.raises(PermissionError, match=f"{name}: expected a regular file of your own")
     # Without settings, files of other names are deleted: then the link goes, not what it points to.
     is_deleted = not is_filled and name in ("rows.f32", "photos.jsonl")
-    with nullcontext() if is_deleted else refused, FeatureStore(tmp_path / "store", "a") as store:
+    with nullcontext() if is_deleted else refused, DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
     assert victim.read_text() == "precious\n" * 100
 
@@ -302,28 +303,28 @@ def test_the_cache_folder_itself_may_be_a_link_of_your_own(cache, photos, tmp_pa
 
 
 def test_settings_say_what_made_the_rows(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
     settings = json.loads((tmp_path / "store" / "settings.json").read_text())
     assert settings == {"format": 2, "made_by": "a", "columns": 3}
 
 
 def test_a_photograph_that_changed_is_computed_again(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
     with open(photos[2].path, "ab") as stream:
         stream.write(b"more")
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert missing(store, photos) == [photos[2]]
         store.add([photos[2]], np.full((1, 3), 9, np.float32))
         assert store.take([store.find(photo) for photo in photos])[2].tolist() == [9, 9, 9]
 
 
 def test_by_content_a_photograph_may_move(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a", identify_by_content) as store:
+    with DiskStore(tmp_path / "store", "a", identify_by_content) as store:
         fill(store, photos)
     shutil.move(photos[2].path, tmp_path / "2 moved.jpg")
-    with FeatureStore(tmp_path / "store", "a", identify_by_content) as store:
+    with DiskStore(tmp_path / "store", "a", identify_by_content) as store:
         assert missing(store, [at(tmp_path / "2 moved.jpg"), photos[0]]) == []
         assert missing(store, [photos[2]]) == [photos[2]]
 
@@ -341,7 +342,7 @@ def test_labels_are_the_folders_below(tmp_path):
 
 
 def test_a_photograph_given_twice_has_its_last_row(tmp_path, photos):
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert list(store.add([photos[1], photos[1]], np.array([[1, 2, 3], [4, 5, 6]], np.float32))) == [0, 1]
         assert store.find(photos[1]) == 1
         assert len(store) == 2
@@ -349,12 +350,12 @@ def test_a_photograph_given_twice_has_its_last_row(tmp_path, photos):
 
 def test_images_in_memory_have_rows_but_are_not_found_again(tmp_path, photos):
     image = Photograph(5, np.zeros((4, 4, 3), np.uint8))
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert store.find(image) is None
         numbers = store.add([photos[0], image, photos[1]], np.arange(9, dtype=np.float32).reshape(3, 3))
         assert store.find(image) is None
         assert store.take(numbers[1:2]).tolist() == [[3, 4, 5]]
-    with FeatureStore(tmp_path / "store", "a") as store:
+    with DiskStore(tmp_path / "store", "a") as store:
         assert (store.recovered, store.find(photos[0]), store.find(image)) == (3, 0, None)
         assert store.find(photos[1]) == 2
 
@@ -417,14 +418,14 @@ def test_a_disk_that_becomes_full(cache, examples, monkeypatch):
     with CacheStore("made by", 3) as store:
         assert [store.find(photograph) for photograph in photographs] == [None] * len(photographs)
         numbers = [*store.add(photographs[:2], rows[:2])]
-        write = FeatureStore.add
+        write = DiskStore.add
 
         def fail(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(FeatureStore, "add", fail)
+        monkeypatch.setattr(DiskStore, "add", fail)
         with pytest.warns(UserWarning, match="no longer cached: .*No space left"):
             numbers += store.add(photographs[2:3], rows[2:3])
-        monkeypatch.setattr(FeatureStore, "add", write)
+        monkeypatch.setattr(DiskStore, "add", write)
         numbers += store.add(photographs[3:], rows[3:])
         np.testing.assert_array_equal(store.take(numbers), rows)
