@@ -14,7 +14,7 @@ from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
-from ..engine.plan import InputShapes
+from ..engine.schedule_cache import InputShapes
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs, image_inputs
 from ..models.model import Model
