@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
+from ..data.pipeline import Progress, batched, stream_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
@@ -89,6 +90,25 @@ class Extractor:
         )
         return self.preprocessor.compute(pixels, function)
 
+    def stream(
+        self, photographs: Iterable[Photograph], log: FailureLog, progress: Progress
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the features of photographs one after the other, as they are read.
+
+        Args:
+            photographs: The photographs.
+            log: Records those that cannot be read.
+            progress: Advanced by each photograph.
+
+        Yields:
+            Each photograph that could be read, in order, and its features (d,).
+        """
+        used = self.preprocessor
+        yield from stream_photographs(photographs, used.load, self._row, log, progress, used.at_once)
+
+    def _row(self, pixels: NDArray[Any]) -> Array:
+        return self.compute(pixels[np.newaxis])[0]  # (h, w, c) -> (d,)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
@@ -116,6 +136,10 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
     """
     base = Xception(include_top=False, weights=weights)
     return Model(base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), base.parameters)
+
+
+#: Photographs whose rows are written together, and lost by an interruption: each write waits for the disk.
+ROWS_PER_WRITE = 16
 
 
 @dataclass(frozen=True)
@@ -165,16 +189,10 @@ def collect(
 
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
-        for batch, values in compute_batches(
-            missing(),
-            extractor.preprocessor.load,
-            extractor.compute,
-            log,
-            bar,
-            extractor.preprocessor.batch_size,
-        ):
-            for photograph, number in zip(batch, store.add(batch, values), strict=True):
-                rows[photograph.index] = _without_pixels(photograph), number
+        for part in batched(extractor.stream(missing(), log, bar), ROWS_PER_WRITE):
+            batch = [_without_pixels(photograph) for photograph, _ in part]
+            numbers = store.add(batch, np.stack([row for _, row in part]))
+            rows.update((p.index, (p, number)) for p, number in zip(batch, numbers, strict=True))
     order = sorted(rows)
     numbers = [rows[index][1] for index in order]
     reused = sum(0 <= number < store.recovered for number in numbers)

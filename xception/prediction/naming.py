@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
+from ..data.imagenet import best_classes
 from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
 from ..layers.validation import as_int
 from .classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
@@ -86,8 +87,7 @@ def predict(
     )  # fmt: skip
     log = FailureLog(on_error)
     predictions = Predictions()
-    for photographs, probabilities in classifier.stream(images, log, verbose):
-        for photograph, entry in zip(photographs, classifier.decode(probabilities, top), strict=True):
-            predictions.append(photograph, entry)
+    for photograph, scores in classifier.stream(images, log, verbose):
+        predictions.append(photograph, best_classes(scores, classifier.class_names, top))
     predictions.failures = log.failures
     return predictions
