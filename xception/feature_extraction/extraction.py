@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import Verbose
-from ..data.batches import Progress, compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
+from ..data.pipeline import Progress, stream_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
@@ -91,19 +92,22 @@ class Extractor:
 
     def stream(
         self, photographs: Iterable[Photograph], log: FailureLog, progress: Progress
-    ) -> Iterator[tuple[list[Photograph], Array]]:
-        """Compute the features of photographs batch by batch, as they are read.
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the features of photographs one after the other, as they are read.
 
         Args:
-            photographs: The photographs; a generator is read a batch at a time.
-            log: Records the photographs that cannot be read.
-            progress: Advanced by each batch.
+            photographs: The photographs.
+            log: Records those that cannot be read.
+            progress: Advanced by each photograph.
 
         Yields:
-            The photographs of a batch that could be read, and their features (n, d).
+            Each photograph that could be read, in order, and its features (d,).
         """
-        reader = self.preprocessor
-        return compute_batches(photographs, reader.load, self.compute, log, progress, reader.batch_size)
+        used = self.preprocessor
+        yield from stream_photographs(photographs, used.load, self._row, log, progress, used.at_once)
+
+    def _row(self, pixels: NDArray[Any]) -> Array:
+        return self.compute(pixels[np.newaxis])[0]  # (h, w, c) -> (d,)
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
 from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
+from ..data.pipeline import Progress, Unreadable, log_unreadable, stream_outcomes
 from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..models.factory import Xception, load_model
@@ -148,8 +149,8 @@ class Classifier:
 
     def stream(
         self, images: ImagesLike, log: FailureLog, verbose: Verbose = "auto"
-    ) -> Iterator[tuple[list[Photograph], Array]]:
-        """Compute the scores of photographs batch by batch, as they are read.
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the scores of photographs one after the other, as they are read.
 
         Args:
             images: Photographs, as `predict` takes them.
@@ -157,7 +158,7 @@ class Classifier:
             verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
 
         Yields:
-            The photographs of a batch that could be read, and their scores (n, classes).
+            Each photograph that could be read, in order, and its scores (classes,).
 
         Raises:
             ValueError: The model has other inputs besides the photograph.
@@ -168,18 +169,25 @@ class Classifier:
 
     def stream_photographs(
         self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
-    ) -> Iterator[tuple[list[Photograph], Array]]:
+    ) -> Iterator[tuple[Photograph, Array]]:
         """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
-        self.preprocessor.check_only_input()
         with ProgressBar(total, "photo", verbose) as bar:
-            yield from compute_batches(
-                photographs,
-                self.preprocessor.load,
-                self.probabilities,
-                log,
-                bar,
-                self.preprocessor.batch_size,
-            )
+            yield from log_unreadable(self.stream_outcomes(photographs, bar), log)
+
+    def stream_outcomes(
+        self, photographs: Iterable[Photograph], progress: Progress
+    ) -> Generator[tuple[Photograph, Array | Unreadable]]:
+        """Compute the scores of photographs that have been listed, and advance the progress by each.
+
+        Yields:
+            Each photograph, in order, and its scores (classes,), or why it cannot be read.
+        """
+        used = self.preprocessor
+        used.check_only_input()
+        return stream_outcomes(photographs, used.load, self._score, progress, used.at_once)
+
+    def _score(self, pixels: NDArray[Any]) -> Array:
+        return self.probabilities(pixels[np.newaxis])[0]  # (h, w, c) -> (classes,)
 
     def decode(self, probabilities: Array, top: int = 5) -> list[list[Prediction]]:
         """Return the `top` best classes of each row of (n, classes), best first."""

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from ..console.progress import Verbose
-from ..data.failures import Failure, FailureLog, OnError
+from ..console.progress import ProgressBar, Verbose
+from ..data.failures import FailureLog, OnError
+from ..data.imagenet import best_classes
 from ..data.photographs import Photograph, find_photographs
+from ..data.pipeline import Unreadable
 from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
-from ..kernels import Array
 from ..layers.validation import as_int
 from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from .results import PhotographPredictions, Predictions, PredictionsFile
@@ -152,8 +153,8 @@ def predict(
     if path is not None:
         return predict_to_file(classifier, images, path, top, log, verbose, verify)
     predictions = Predictions()
-    for photograph, scores in _stream(classifier, find_photographs(images, log), log, verbose):
-        predictions.append(photograph, classifier.decode(scores[None], top)[0])
+    for photograph, scores in classifier.stream(images, log, verbose):
+        predictions.append(photograph, best_classes(scores, classifier.class_names, top))
     predictions.failures = log.failures
     return predictions
 
@@ -218,36 +219,29 @@ def iter_predict(
     )  # fmt: skip
     classifier.preprocessor.check_only_input()
     log = FailureLog("skip")
-    stream = _stream(classifier, find_photographs(images, log), log, verbose)
-    return _iterate(classifier, stream, log.failures, top)
-
-
-def _stream(
-    classifier: Classifier, photographs: Iterable[Photograph], log: FailureLog, verbose: Verbose
-) -> Iterator[tuple[Photograph, Array]]:
-    """Yield photographs with their scores (classes,)."""
-    total = len(photographs) if isinstance(photographs, list) else None
-    for batch, probabilities in classifier.stream_photographs(photographs, total, log, verbose):
-        yield from zip(batch, probabilities, strict=True)
+    photographs = find_photographs(images, log)
+    return _iterate(classifier, photographs, log, top, verbose)
 
 
 def _iterate(
-    classifier: Classifier, stream: Iterator[tuple[Photograph, Array]], failures: list[Failure], top: int
+    classifier: Classifier, photographs: Iterable[Photograph], log: FailureLog, top: int, verbose: Verbose
 ) -> Iterator[tuple[str | None, PhotographPredictions | Exception]]:
-    """Yield predictions and, at their places, the failures that the stream records; remove these."""
-    for photograph, scores in stream:
-        due = 0
-        while due < len(failures) and _is_before(failures[due], photograph):
-            due += 1
-        for failure in failures[:due]:
-            yield failure.path, failure.error
-        del failures[:due]
-        # Pixels are not kept, as a caller may keep the predictions.
-        source = photograph.source if photograph.source is photograph.path else None
-        yield photograph.path, PhotographPredictions(classifier.decode(scores[None], top)[0], source)
+    total = len(photographs) if isinstance(photographs, list) else None
+    with ProgressBar(total, "photo", verbose) as bar:
+        for photograph, outcome in classifier.stream_outcomes(photographs, bar):
+            if isinstance(outcome, Unreadable):
+                log.add(photograph.index, photograph.path, outcome.error)
+            yield from _take_failures(log)
+            if not isinstance(outcome, Unreadable):
+                # Pixels are not kept, as a caller may keep the predictions.
+                source = photograph.source if photograph.source is photograph.path else None
+                entry = best_classes(outcome, classifier.class_names, top)
+                yield photograph.path, PhotographPredictions(entry, source)
+    yield from _take_failures(log)
+
+
+def _take_failures(log: FailureLog) -> Iterator[tuple[str | None, Exception]]:
+    """Remove the failures from a log, and yield their paths and errors."""
+    failures, log.failures = log.failures, []
     for failure in failures:
         yield failure.path, failure.error
-
-
-def _is_before(failure: Failure, photograph: Photograph) -> bool:
-    return failure.index is None or failure.index < photograph.index
