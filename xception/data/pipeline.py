@@ -86,7 +86,9 @@ def log_unreadable(
     with closing(outcomes):  # at once if the log raises: its traceback would keep them open
         for photograph, outcome in outcomes:
             if isinstance(outcome, Unreadable):
-                log.add(photograph.index, photograph.path, outcome.error)
+                errors = [outcome.error]
+                del outcome  # if the log raises, the traceback holds this frame: a cycle, which keeps arrays
+                log.add(photograph.index, photograph.path, errors.pop())
             else:
                 yield photograph, outcome
 
