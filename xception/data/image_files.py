@@ -90,7 +90,7 @@ def open_image(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[I
             yield image
 
 
-def decode(image: Image.Image) -> None:
+def read_pixels(image: Image.Image) -> None:
     """Read the pixels of an image that has been opened and checked."""
     with _raised_pillow_limit(image.width * image.height):
         image.load()

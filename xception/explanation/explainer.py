@@ -13,7 +13,7 @@ from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import load_batches
-from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..engine.schedule_cache import InputShapes
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs, image_inputs
@@ -245,6 +245,7 @@ def explain(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     channels: int = 64,
@@ -279,6 +280,7 @@ def explain(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
@@ -315,7 +317,7 @@ def explain(
     check_no_model("explain(images, model)", images=images)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
+        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch

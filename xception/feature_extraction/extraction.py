@@ -16,7 +16,7 @@ from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, batched, stream_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -47,6 +47,7 @@ class Extractor:
         interpolation: See `features`.
         aspect: See `features`.
         exif: See `features`.
+        decode: See `features`.
 
     Attributes:
         model: The model.
@@ -67,6 +68,7 @@ class Extractor:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
     ) -> None:
         check_pooling(pooling)  # before a model is loaded
         self.model = imagenet_base() if model is None else as_model(model)
@@ -74,10 +76,11 @@ class Extractor:
             check_undecided(
                 scaling=None if scaling == "auto" else scaling,
                 interpolation=interpolation, aspect=aspect, exif=exif,
+                decode=None if decode == "exact" else decode,
             )  # fmt: skip
             self.preprocessor = model.preprocessor
         else:
-            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
+            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
@@ -113,7 +116,7 @@ class Extractor:
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
         used = self.preprocessor
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         nodes = self.model.feature_nodes(self._layers)
         return fingerprint(self.model, nodes, self._pooling, *settings)
 
@@ -238,6 +241,7 @@ def features(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     output: str | os.PathLike[str] | None = None,
     verify: bool = False,
     on_error: OnError = "raise",
@@ -259,6 +263,7 @@ def features(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
@@ -295,7 +300,7 @@ def features(
         tables.check_target(path)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
+    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
     if path is not None:
         return _extract_to_file(extractor, photographs, path, log, verbose, verify)
     store = MemoryStore(len(extractor.names))

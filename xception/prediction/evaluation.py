@@ -14,7 +14,7 @@ from ..console.progress import Verbose
 from ..console.text import align_columns
 from ..data.class_names import ClassNames
 from ..data.failures import Failure, FailureLog, OnError
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..graph.budget import check_memory
 from .classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from .labels import label_photographs
@@ -250,6 +250,7 @@ def evaluate(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     on_error: OnError = "raise",
@@ -268,6 +269,7 @@ def evaluate(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
@@ -296,7 +298,7 @@ def evaluate(
     check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
+        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
     check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     log = FailureLog(on_error)
