@@ -100,7 +100,7 @@ class Explainer:
         Args:
             images: Photographs, as `explain` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
             The explanation of the photographs of a batch that could be read; at least one.
@@ -142,7 +142,7 @@ class Explainer:
         Args:
             x: (n, h, w, c), scaled as `model.predict` takes them. For several inputs a list of arrays, or
                 a dict by name.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Returns:
             The explanation of the n images.
@@ -292,7 +292,7 @@ def explain(
             is a folder, which is created. No photograph is overwritten.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         The explanation of the photographs that could be read. `maps` is (n, h, w) for one class, and

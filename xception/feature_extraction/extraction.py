@@ -174,7 +174,7 @@ def collect(
         photographs: The photographs; a generator is read a batch at a time.
         store: Where rows are looked up and added.
         log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         Which row belongs to which photograph, for those that could be read.
@@ -274,7 +274,7 @@ def features(
             computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         The features (n, d) of the n photographs that could be read, in the order given. If there are

@@ -144,7 +144,7 @@ class Classifier:
         Args:
             images: Photographs, as `predict` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
             Each photograph that could be read, in order, and its scores (classes,).

@@ -274,7 +274,7 @@ def evaluate(
         output_name: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         Accuracy with its 95 % interval, balanced accuracy, precision and recall of each class, the

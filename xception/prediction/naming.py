@@ -58,7 +58,7 @@ def predict(
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         For each photograph that could be read, a list of its `top` best classes, best first. A single

@@ -61,7 +61,7 @@ def fit(
             does not record it.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         A model that takes pixels 0…255 (n, 299, 299, 3), gives probabilities, and has the sorted names
