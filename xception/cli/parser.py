@@ -21,9 +21,10 @@ COMMANDS = {
     "summary": "print the table of a network's layers",
     "inspect": "show what a model file contains, and whether it runs here",
     "weights": "locate, download or verify the ImageNet weights",
+    "cache": "show or clear computed features that are kept for later calls",
 }
 #: Commands that compute nothing.
-WITHOUT_LIMITS = ("weights",)
+WITHOUT_LIMITS = ("weights", "cache")
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
