@@ -150,7 +150,7 @@ def similar(
     queries = find_photographs(query, log)
     candidates = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
-    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names)) as store:
         query_features = extract_cached(extractor, queries, store, log, verbose)
         # A query that could not be read is often among the candidates, and has been reported.
         unreadable = {failure.path for failure in log.failures if failure.path is not None}

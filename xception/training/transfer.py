@@ -132,7 +132,7 @@ def fit_with_report(
         photographs = _labelled(images, names, log)
     import_minimize()  # or an error, before features are computed
     extractor = Extractor(interpolation=interpolation, aspect=aspect, exif=exif, decode=decode)
-    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
     unread = sorted(set(names) - set(features.labels))
     if unread:
