@@ -109,7 +109,7 @@ def test_in_a_stream_of_predictions(interrupted, run, small_classifier, examples
     kept = len((progress / "photos.jsonl").read_text().splitlines())
     assert 1 <= kept <= 50
     status, _, err = run(*command, "--output", output, "--top", 2)
-    assert (status, err) == (0, f"{output}: 60 photographs ({kept} were there already)\n")
+    assert (status, err) == (0, f"xception: {output}: 60 photographs ({kept} were there already)\n")
     assert len(output.read_text().splitlines()) == 1 + 2 * 60
     assert list(output.parent.iterdir()) == [output]
 

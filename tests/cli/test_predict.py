@@ -280,7 +280,7 @@ def test_a_file_holds_what_stdout_holds(run, small_classifier, two_folders, tmp_
     assert err.endswith(f"p.{suffix}: 4 photographs, 1 could not be read\n")
     assert output.read_text() == out
     status, _, err = run("predict", two_folders / "things", *arguments[2:], "--output", output)
-    assert (status, err) == (0, f"{output}: 2 photographs\n")
+    assert (status, err) == (0, f"xception: {output}: 2 photographs\n")
 
 
 def test_an_output_without_photographs_is_not_written(run, small_classifier, tmp_path):

@@ -156,7 +156,14 @@ def test_scores_are_used_again_with_other_names_and_another_number_of_classes(
 
 
 @pytest.mark.parametrize(
-    "options", [{"scaling": "tf"}, {"interpolation": "nearest"}, {"from_logits": True}, {"weights": True}]
+    "options",
+    [
+        {"scaling": "tf"},
+        {"interpolation": "nearest"},
+        {"decode": "fast"},
+        {"from_logits": True},
+        {"weights": True},
+    ],
 )
 def test_scores_of_other_settings_are_not_used_again(
     small_classifier, photos, tmp_path, monkeypatch, options

@@ -13,7 +13,7 @@ from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import load_batches
-from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..engine.schedule_cache import InputShapes
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs, image_inputs
@@ -100,7 +100,7 @@ class Explainer:
         Args:
             images: Photographs, as `explain` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
             The explanation of the photographs of a batch that could be read; at least one.
@@ -142,7 +142,7 @@ class Explainer:
         Args:
             x: (n, h, w, c), scaled as `model.predict` takes them. For several inputs a list of arrays, or
                 a dict by name.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Returns:
             The explanation of the n images.
@@ -245,6 +245,7 @@ def explain(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     channels: int = 64,
@@ -279,6 +280,7 @@ def explain(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
@@ -290,7 +292,7 @@ def explain(
             is a folder, which is created. No photograph is overwritten.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         The explanation of the photographs that could be read. `maps` is (n, h, w) for one class, and
@@ -315,7 +317,7 @@ def explain(
     check_no_model("explain(images, model)", images=images)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
+        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch

@@ -16,7 +16,7 @@ from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, Unreadable, log_unreadable, stream_outcomes
-from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..models.factory import Xception, load_model
 from ..models.model import Model
@@ -52,6 +52,8 @@ class Classifier:
             None: as recorded, else "stretch".
         exif: "upright" turns photographs as their EXIF orientation says, "ignore" does not, as in Keras.
             None: as recorded, else "upright".
+        decode: "exact", or "fast" to let the decoder reduce large JPEG files; see `load_image`. It is not
+            recorded.
         from_logits: Whether the scores are logits, which are converted to probabilities. None: as
             recorded, else as the model's last layers say.
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
@@ -85,6 +87,7 @@ class Classifier:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
         from_logits: bool | None = None,
         output_name: str | None = None,
     ) -> None:
@@ -93,7 +96,7 @@ class Classifier:
                 "model must be a Model or the path of a model file, got a Classifier: use its .model"
             )
         self.model = select_output(as_model(model), output_name)
-        self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
+        self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.decoder = Decoder(self.preprocessor, class_names, from_logits)
 
     def __repr__(self) -> str:
@@ -126,7 +129,7 @@ class Classifier:
         from ..storage.identity import fingerprint  # only here: a first prediction needs no digests
 
         used, decoder = self.preprocessor, self.decoder
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         return fingerprint(
             self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary, *settings
         )
@@ -155,7 +158,7 @@ class Classifier:
         Args:
             images: Photographs, as `predict` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
             Each photograph that could be read, in order, and its scores (classes,).
@@ -206,6 +209,7 @@ def as_classifier(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
 ) -> Classifier:
@@ -218,6 +222,7 @@ def as_classifier(
         interpolation: See `Classifier`.
         aspect: See `Classifier`.
         exif: See `Classifier`.
+        decode: See `Classifier`.
         from_logits: See `Classifier`.
         output_name: See `Classifier`.
 
@@ -228,13 +233,13 @@ def as_classifier(
     if isinstance(model, Classifier):
         check_undecided(
             class_names=class_names, scaling=None if scaling == "auto" else scaling,
-            interpolation=interpolation, aspect=aspect, exif=exif, from_logits=from_logits,
-            output_name=output_name,
+            interpolation=interpolation, aspect=aspect, exif=exif,
+            decode=None if decode == "exact" else decode, from_logits=from_logits, output_name=output_name,
         )  # fmt: skip
         return model
     return Classifier(
         as_model(model), class_names=class_names, scaling=scaling, interpolation=interpolation,
-        aspect=aspect, exif=exif, from_logits=from_logits, output_name=output_name,
+        aspect=aspect, exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
 
 

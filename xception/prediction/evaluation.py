@@ -14,7 +14,7 @@ from ..console.progress import Verbose
 from ..console.text import align_columns
 from ..data.class_names import ClassNames
 from ..data.failures import Failure, FailureLog, OnError
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..graph.budget import check_memory
 from .classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from .labels import label_photographs
@@ -250,6 +250,7 @@ def evaluate(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     on_error: OnError = "raise",
@@ -268,11 +269,12 @@ def evaluate(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         Accuracy with its 95 % interval, balanced accuracy, precision and recall of each class, the
@@ -296,7 +298,7 @@ def evaluate(
     check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
+        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
     check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     log = FailureLog(on_error)

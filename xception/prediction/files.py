@@ -51,7 +51,7 @@ def predict_to_file(
         path: The file.
         top: Classes per photograph.
         log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
         verify: Whether photographs that were computed before an interruption are compared by content.
 
     Returns:

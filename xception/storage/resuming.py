@@ -14,6 +14,7 @@ from ..data.failures import FailureLog
 from ..data.photographs import Photograph
 from ..data.pipeline import Progress, batched
 from ..kernels import Array
+from .identity import Identify, identify_by_content
 from .rows import DiskStore, RowStore
 
 #: Computes the row (columns,) of each photograph, records what cannot be read, and advances the progress.
@@ -52,7 +53,7 @@ def collect(
         photographs: The photographs; a generator is read a few photographs ahead.
         store: Where rows are looked up and added.
         log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         Which row belongs to which photograph, for those that could be read.
@@ -86,7 +87,9 @@ def _without_pixels(photograph: Photograph) -> Photograph:
 
 
 @contextmanager
-def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStore]:
+def open_progress(
+    output: Path, made_by: str, verify: bool, read_content: Identify = identify_by_content
+) -> Iterator[DiskStore]:
     """Provide the store that keeps rows until a file is written: the folder `.NAME.progress` beside it.
 
     If the block succeeds, the folder is removed. Otherwise the same call resumes from it.
@@ -95,6 +98,7 @@ def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStor
         output: The file that the block writes.
         made_by: The `fingerprint` of what computes the rows.
         verify: Whether photographs are compared by their content.
+        read_content: Returns a digest of the content of a photograph whose row is not there.
 
     Yields:
         The store.
@@ -103,7 +107,7 @@ def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStor
         OSError: Another process or call is writing the file, or the folder cannot be written.
     """
     folder = output.with_name(f".{output.name}.progress")
-    with DiskStore(folder, made_by, verify=verify) as store:
+    with DiskStore(folder, made_by, verify=verify, read_content=read_content) as store:
         try:
             yield store
         except BaseException:
