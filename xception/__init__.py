@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         MissingPackageError,
         ModelFileError,
         NoGradientError,
+        RemoteError,
         XceptionError,
     )
     from .explanation.explainer import explain
@@ -99,6 +100,7 @@ _HOMES = {
     "Predictions": "prediction.results",
     "PredictionsFile": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
     "Xception": "models.factory",
     "XceptionError": "errors",
@@ -131,9 +133,9 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
-    "FitReport", "Graph", "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError",
-    "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions", "PredictionsFile",
-    "Preprocessing", "SimilarPhotographs", "Xception", "XceptionError", "architecture", "cache_info",
+    "FitReport", "Graph", "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError", "Model",
+    "ModelFileError", "NoGradientError", "Prediction", "Predictions", "PredictionsFile", "Preprocessing",
+    "RemoteError", "SimilarPhotographs", "Xception", "XceptionError", "architecture", "cache_info",
     "clear_cache", "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain",
     "features", "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
     "iter_predict", "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input",
