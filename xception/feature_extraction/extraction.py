@@ -221,6 +221,7 @@ def features(
     aspect: Aspect | None = None,
     exif: Exif | None = None,
     output: str | os.PathLike[str] | None = None,
+    wide: bool = False,
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
@@ -246,6 +247,7 @@ def features(
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there; only images that did not come from a file are
             computed again.
+        wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
         verify: Whether to read the photographs that were computed before an interruption, and compute
             those again whose content has changed. By default those whose size or date has changed are
             computed again.
@@ -274,12 +276,12 @@ def features(
     check_no_model("features(images, model)", images=images)
     path = None if output is None else Path(output)
     if path is not None:
-        tables.check_target(path)
+        tables.check_target(path, wide)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
     if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose, verify)
+        return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
     store = MemoryStore(len(extractor.names))
     stored = collect(extractor, photographs, store, log, verbose)
     return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
@@ -292,6 +294,7 @@ def _extract_to_file(
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
+    wide: bool,
 ) -> Features:
     names = extractor.names
     folder = path.with_name(f".{path.name}.progress")
@@ -302,7 +305,8 @@ def _extract_to_file(
             labels = [photograph.label for photograph in photographs]
             if photographs:
                 paths = [photograph.path or "" for photograph in photographs]
-                tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
+                table = Table.of_array(paths, labels, names, store.rows(), stored.numbers)
+                tables.write_table(path, table, wide)
         except BaseException:
             if not len(store):  # nothing to resume from
                 store.remove()

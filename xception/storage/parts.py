@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-import numpy as np
-
 from ..console.csv_text import as_utf8
 from ..data.imagenet import Prediction
 from ..kernels import Array
@@ -133,6 +131,30 @@ def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> 
         yield rows
 
 
+def read_texts(
+    stream: IO[bytes], name: str, max_rows: int, columns: int | None = None
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Read the paths and labels of a part alone, some rows at a time.
+
+    Args:
+        stream: An open binary file that can seek.
+        name: The name of the part, for messages.
+        max_rows: Photographs in the shard.
+        columns: Features per row; None for a part of predictions.
+
+    Yields:
+        Paths and labels, in order.
+
+    Raises:
+        ValueError: The file is damaged, or no part of such a job.
+    """
+    schema = _predictions_schema() if columns is None else _features_schema(columns)
+    for batch in _read(stream, name, schema, max_rows, MAX_BATCH_ROWS, ["path", "label"]):
+        with _damage_reported(name):
+            texts = batch.column("path").to_pylist(), batch.column("label").to_pylist()
+        yield texts
+
+
 def read_predictions(stream: IO[bytes], name: str, max_rows: int) -> Iterator[PredictionRows]:
     """Read the part of a shard of predictions, some rows at a time.
 
@@ -175,7 +197,14 @@ def _texts(values: Sequence[str]) -> list[str]:
     return [as_utf8(value) for value in values]
 
 
-def _read(stream: IO[bytes], name: str, schema: Any, max_rows: int, batch_rows: int) -> Iterator[Any]:
+def _read(
+    stream: IO[bytes],
+    name: str,
+    schema: Any,
+    max_rows: int,
+    batch_rows: int,
+    columns: Sequence[str] | None = None,
+) -> Iterator[Any]:
     """Yield the record batches of a part, checked against a schema."""
     _, parquet = import_pyarrow("reading .parquet")
     with _damage_reported(name):
@@ -183,7 +212,8 @@ def _read(stream: IO[bytes], name: str, schema: Any, max_rows: int, batch_rows: 
         stored = file.schema_arrow
     _check(stored, file.metadata.num_rows, name, schema, max_rows)
     with _damage_reported(name):
-        batches = file.iter_batches(min(batch_rows, _rows_that_fit(file.metadata)), use_threads=False)
+        batch_rows = min(batch_rows, _rows_that_fit(file.metadata))
+        batches = file.iter_batches(batch_rows, columns=columns, use_threads=False)
     while True:
         with _damage_reported(name):
             batch = next(batches, None)
