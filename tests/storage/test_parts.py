@@ -8,6 +8,7 @@ import pytest
 
 from xception.data.imagenet import Prediction
 from xception.storage import parts
+from xception.storage.parts import FeatureRows, PredictionRows
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -22,13 +23,16 @@ PREDICTIONS = [
 def features_part(rows=5, columns=3):
     stream = io.BytesIO()
     values = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
-    parts.write_features(stream, [f"{i}.jpg" for i in range(rows)], ["a"] * rows, values)
+    paths = [f"{i}.jpg" for i in range(rows)]
+    groups = [slice(start, start + 1000) for start in range(0, rows, 1000)]
+    blocks = [FeatureRows(paths[group], ["a"] * len(paths[group]), values[group]) for group in groups]
+    parts.write_features(stream, blocks, columns)
     return stream.getvalue(), values
 
 
 def predictions_part():
     stream = io.BytesIO()
-    parts.write_predictions(stream, ["a.jpg", "b.jpg"], ["", "x"], PREDICTIONS)
+    parts.write_predictions(stream, [PredictionRows(["a.jpg", "b.jpg"], ["", "x"], PREDICTIONS)])
     return stream.getvalue()
 
 
@@ -45,8 +49,6 @@ def test_features_are_read_again_to_the_last_bit(rows):
     assert [path for block in blocks for path in block.paths] == [f"{i}.jpg" for i in range(rows)]
     assert {label for block in blocks for label in block.labels} <= {"a"}
     np.testing.assert_array_equal(np.concatenate([np.empty((0, 3)), *(b.values for b in blocks)]), values)
-    texts = list(parts.read_texts(io.BytesIO(content), NAME, max_rows=rows, columns=3))
-    assert [path for paths, _ in texts for path in paths] == [f"{i}.jpg" for i in range(rows)]
 
 
 def test_the_columns_are_what_the_documentation_says():
@@ -61,7 +63,8 @@ def test_the_columns_are_what_the_documentation_says():
 
 def test_names_that_are_no_utf_8_are_escaped():
     stream = io.BytesIO()
-    parts.write_features(stream, ["\udcff.jpg"], ["\udcfe"], np.zeros((1, 3), np.float32))
+    odd = FeatureRows(["\udcff.jpg"], ["\udcfe"], np.zeros((1, 3), np.float32))
+    parts.write_features(stream, [odd], 3)
     (block,) = read(stream.getvalue())
     assert (block.paths, block.labels) == ([r"\xff.jpg"], [r"\xfe"])
 
@@ -75,7 +78,7 @@ def test_predictions_are_read_again():
         [Prediction("n02", r"caf\xe9", 1.0)],
     ]
     stream = io.BytesIO()
-    parts.write_predictions(stream, [], [], [])
+    parts.write_predictions(stream, [])
     assert not list(parts.read_predictions(stream, NAME, 2))
 
 
@@ -137,7 +140,8 @@ def test_any_changed_byte_is_read_or_refused():
 def test_a_long_text_that_every_row_repeats_is_read_in_small_batches(monkeypatch):
     monkeypatch.setattr(parts, "MAX_TEXT_BYTES", 100_000)
     stream = io.BytesIO()
-    parts.write_features(stream, ["a"] * 64, ["b" * 20_000] * 64, np.zeros((64, 3), np.float32))
+    long = FeatureRows(["a"] * 64, ["b" * 20_000] * 64, np.zeros((64, 3), np.float32))
+    parts.write_features(stream, [long], 3)
     blocks = read(stream.getvalue(), max_rows=64)
     assert max(len(block.paths) for block in blocks) <= 5
     assert sum(len(block.paths) for block in blocks) == 64

@@ -9,7 +9,7 @@ A part that is read is a file from a stranger: its columns, their types, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -24,7 +24,6 @@ from .parquet import (
     features_field,
     import_pyarrow,
     open_writer,
-    row_group_rows,
     text_field,
 )
 
@@ -68,44 +67,41 @@ class PredictionRows:
     predictions: Sequence[Sequence[Prediction]]
 
 
-def write_features(stream: IO[bytes], paths: Sequence[str], labels: Sequence[str], rows: Array) -> None:
+def write_features(stream: IO[bytes], blocks: Iterable[FeatureRows], columns: int) -> None:
     """Write the part of a shard of features.
 
     Args:
         stream: An open binary file.
-        paths: (n,) the path of each photograph that could be read; n may be 0.
-        labels: (n,) the label of each; "" for none.
-        rows: (n, d) float32.
+        blocks: The photographs that could be read, in order. Each block is a row group: `row_group_rows` of
+            them are a good size. There may be none.
+        columns: Features per row.
     """
     arrow, _ = import_pyarrow("writing .parquet")
-    schema = _features_schema(rows.shape[1])
-    columns = [_texts(paths), _texts(labels), features_column(rows)]
+    schema = _features_schema(columns)
     with open_writer(stream, schema) as writer:
-        writer.write_table(arrow.table(columns, schema=schema), row_group_rows(rows.shape[1]))
+        for block in blocks:
+            arrays = [_texts(block.paths), _texts(block.labels), features_column(block.values)]
+            writer.write_table(arrow.table(arrays, schema=schema), max(1, len(block.paths)))
 
 
-def write_predictions(
-    stream: IO[bytes],
-    paths: Sequence[str],
-    labels: Sequence[str],
-    predictions: Sequence[Sequence[Prediction]],
-) -> None:
+def write_predictions(stream: IO[bytes], blocks: Iterable[PredictionRows]) -> None:
     """Write the part of a shard of predictions.
 
     Args:
         stream: An open binary file.
-        paths: (n,) the path of each photograph that could be read; n may be 0.
-        labels: (n,) the label of each; "" for none.
-        predictions: (n,) the classes of each, the best first.
+        blocks: The photographs that could be read, in order; each block is a row group. There may be none.
     """
     arrow, _ = import_pyarrow("writing .parquet")
     schema = _predictions_schema()
-    ids = [[as_utf8(one.class_id) for one in row] for row in predictions]
-    names = [[as_utf8(one.class_name) for one in row] for row in predictions]
-    scores = [[one.score for one in row] for row in predictions]
     with open_writer(stream, schema) as writer:
-        columns = [_texts(paths), _texts(labels), ids, names, scores]
-        writer.write_table(arrow.table(columns, schema=schema), row_group_rows(1))
+        for block in blocks:
+            lists: list[list[list[object]]] = [
+                [[as_utf8(prediction.class_id) for prediction in row] for row in block.predictions],
+                [[as_utf8(prediction.class_name) for prediction in row] for row in block.predictions],
+                [[prediction.score for prediction in row] for row in block.predictions],
+            ]
+            arrays = [_texts(block.paths), _texts(block.labels), *lists]
+            writer.write_table(arrow.table(arrays, schema=schema), max(1, len(block.paths)))
 
 
 def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> Iterator[FeatureRows]:
@@ -129,30 +125,6 @@ def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> 
             texts = batch.column("path").to_pylist(), batch.column("label").to_pylist()
             rows = FeatureRows(*texts, features_array(batch.column(FEATURES), columns))
         yield rows
-
-
-def read_texts(
-    stream: IO[bytes], name: str, max_rows: int, columns: int | None = None
-) -> Iterator[tuple[list[str], list[str]]]:
-    """Read the paths and labels of a part alone, some rows at a time.
-
-    Args:
-        stream: An open binary file that can seek.
-        name: The name of the part, for messages.
-        max_rows: Photographs in the shard.
-        columns: Features per row; None for a part of predictions.
-
-    Yields:
-        Paths and labels, in order.
-
-    Raises:
-        ValueError: The file is damaged, or no part of such a job.
-    """
-    schema = _predictions_schema() if columns is None else _features_schema(columns)
-    for batch in _read(stream, name, schema, max_rows, MAX_BATCH_ROWS, ["path", "label"]):
-        with _damage_reported(name):
-            texts = batch.column("path").to_pylist(), batch.column("label").to_pylist()
-        yield texts
 
 
 def read_predictions(stream: IO[bytes], name: str, max_rows: int) -> Iterator[PredictionRows]:
@@ -197,14 +169,7 @@ def _texts(values: Sequence[str]) -> list[str]:
     return [as_utf8(value) for value in values]
 
 
-def _read(
-    stream: IO[bytes],
-    name: str,
-    schema: Any,
-    max_rows: int,
-    batch_rows: int,
-    columns: Sequence[str] | None = None,
-) -> Iterator[Any]:
+def _read(stream: IO[bytes], name: str, schema: Any, max_rows: int, batch_rows: int) -> Iterator[Any]:
     """Yield the record batches of a part, checked against a schema."""
     _, parquet = import_pyarrow("reading .parquet")
     with _damage_reported(name):
@@ -213,7 +178,7 @@ def _read(
     _check(stored, file.metadata.num_rows, name, schema, max_rows)
     with _damage_reported(name):
         batch_rows = min(batch_rows, _rows_that_fit(file.metadata))
-        batches = file.iter_batches(batch_rows, columns=columns, use_threads=False)
+        batches = file.iter_batches(batch_rows, use_threads=False)
     while True:
         with _damage_reported(name):
             batch = next(batches, None)
