@@ -1,19 +1,10 @@
-"""Shards of a job, and the interface of what runs them."""
+"""Shards of a job, their results, and the interface of what runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-from ..data.photographs import Photograph
-
-if TYPE_CHECKING:
-    from .record import JobRecord
-
-#: How a shard is run: "plain"; "careful", with photographs decoded in a process of their own, so that one
-#: that kills it is passed over; "retry", which computes the unreadable photographs of a finished shard again.
-Mode = Literal["plain", "careful", "retry"]
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Unreadable:
     Attributes:
         index: Its index in the job's list.
         path: Its path.
-        label: Its label, or "".
+        label: The name of its folder, or "".
         error: Why it could not be read.
     """
 
@@ -51,14 +42,17 @@ class Unreadable:
     label: str
     error: str
 
+    def __str__(self) -> str:
+        return self.error
+
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What running a shard returns; it is small, and can be pickled.
+    """What running a shard returns. It is small, and can be pickled.
 
     Attributes:
         index: The shard's index.
-        photographs: How many photographs have a row in its part.
+        photographs: How many photographs have a row in its file.
         unreadable: How many could not be read.
     """
 
@@ -67,30 +61,10 @@ class ShardResult:
     unreadable: int
 
 
-class Task(Protocol):
-    """What a job computes. It is pickled: a function of a module, or an object with little in it."""
-
-    def __call__(
-        self, folder: str, record: JobRecord, photographs: Iterable[Photograph], careful: bool
-    ) -> Iterator[tuple[Photograph, Any]]:
-        """Compute photographs, one after the other, in order.
-
-        Args:
-            folder: The job's folder.
-            record: What the job computes.
-            photographs: The photographs.
-            careful: Whether to decode them in a process of their own.
-
-        Yields:
-            Each photograph with its result: its features (d,), its predictions, or the exception that says
-            why it cannot be read.
-        """
-
-
 class Executor(Protocol):
-    """What runs a job's shards: `map`, or an object that runs them elsewhere.
+    """What runs a job's shards: `map`, or an object that runs them in other processes or on other machines.
 
-    It may run a shard twice, return results in any order, and fail at some: what matters is the files that
+    It may run a shard twice, return results in any order, and fail at some: only the files count that
     running a shard writes.
     """
 
@@ -100,7 +74,7 @@ class Executor(Protocol):
         """Call a function with each shard, and yield what it returns.
 
         Args:
-            function: It can be pickled. Its method `progress(shard, done)`, called in the process that runs
-                the job, moves the progress bar; an executor need not call it.
+            function: A `ShardRunner`. It can be pickled. Its method `progress(shard, done)` moves the bar in
+                the process that runs the job, and need not be called.
             shards: The shards.
         """
