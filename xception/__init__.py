@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         MissingPackageError,
         ModelFileError,
         NoGradientError,
+        RemoteError,
         XceptionError,
     )
     from .explanation.explainer import explain
@@ -96,6 +97,7 @@ _HOMES = {
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
     "Xception": "models.factory",
     "XceptionError": "errors",
@@ -126,8 +128,8 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 __all__ = [
     "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "FitReport", "Graph",
     "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError",
-    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "SimilarPhotographs", "Xception",
-    "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
+    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "RemoteError", "SimilarPhotographs",
+    "Xception", "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
     "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits", "get_num_threads",
     "gradients", "graph", "inspect", "kernels", "layers", "load_image", "load_model", "predict",
     "preprocess_input", "read_class_names", "set_limits", "set_num_threads", "similar", "training",

@@ -8,6 +8,7 @@
     ├ JobError          (ValueError)  a job's folder that is damaged, or another job's
     ├ ImageError        (OSError)     a photograph that cannot be read
     ├ DownloadError     (OSError)     weights that are neither on this machine nor available
+    ├ RemoteError       (OSError)     a store behind a URL that does not answer, or refuses to
     └ MissingPackageError (ImportError)  a Python package that is needed for this is not installed
 
 Arguments of the wrong type or value raise Python's own TypeError and ValueError, missing files
@@ -63,6 +64,17 @@ class ImageError(XceptionError, OSError):
 
 class DownloadError(XceptionError, OSError):
     """Weights are neither on this machine nor available. The message says how to provide them."""
+
+
+class RemoteError(XceptionError, OSError):
+    """A store behind a URL cannot be reached, does not know the credentials, or fails.
+
+    What was asked of it may succeed later: it says nothing about a photograph. A file that does not exist
+    raises FileNotFoundError, one that may not be read PermissionError. The message begins with the URL.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class MissingPackageError(XceptionError, ImportError):
