@@ -1,0 +1,8 @@
+"""Many photographs: jobs in shards, run by processes of this machine, a cluster, or any executor."""
+
+from ..jobs.job import Job, JobReport
+from ..jobs.shards import Shard, ShardResult, Unreadable
+from .preparation import prepare
+from .processes import Processes
+
+__all__ = ["Job", "JobReport", "Processes", "Shard", "ShardResult", "Unreadable", "prepare"]
