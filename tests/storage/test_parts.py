@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xception.data.imagenet import Prediction
+from xception.errors import JobError
 from xception.storage import parts
 from xception.storage.parts import FeatureRows, PredictionRows
 
@@ -124,7 +125,7 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_is_no_part_of_the_job_is_refused(kind):
     content, message = HOSTILE[kind]
-    with pytest.raises(ValueError, match=rf"^{NAME}: .*{message}.*; delete it, and run the job again$"):
+    with pytest.raises(JobError, match=rf"^{NAME}: .*{message}.*; delete it, and run the job again$"):
         read(content)
 
 
@@ -133,7 +134,7 @@ def test_any_changed_byte_is_read_or_refused():
     for position in range(0, len(content), 3):
         changed = bytearray(content)
         changed[position] ^= 0x55
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(JobError):
             assert all(block.values.shape == (len(block.paths), 3) for block in read(bytes(changed)))
 
 

@@ -111,6 +111,14 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_wide(parser: argparse.ArgumentParser) -> None:
+    """Add --wide."""
+    parser.add_argument(
+        "--wide", action="store_true",
+        help="of .parquet: a column for each feature, instead of one column of lists",
+    )  # fmt: skip
+
+
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add --max-memory, --max-operations and --max-pixels."""
     group = parser.add_argument_group("limits", "what a model or photograph may cost; see set_limits")

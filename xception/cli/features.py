@@ -18,10 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser)
     parser.add_argument("--output", type=table_path, required=True, metavar="FILE", help=", ".join(FORMATS))
-    parser.add_argument(
-        "--wide", action="store_true",
-        help="of .parquet: a column for each feature, instead of one column of lists",
-    )  # fmt: skip
+    common.add_wide(parser)
     parser.add_argument(
         "--verify", action="store_true",
         help="after an interruption, compare the content of photographs, not their dates only",

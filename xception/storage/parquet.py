@@ -17,8 +17,8 @@ from ..kernels import Array
 FEATURES = "features"  #: name of the list column
 
 #: Of features in a row group, which the writer and most readers hold in memory as a whole. Each group adds
-#: 0.4 kB to the footer: 100 kB for a million photographs of 2048 features.
-ROW_GROUP_BYTES = 32 << 20
+#: 0.4 kB to the footer: 0.4 MB for a million photographs of 2048 features.
+ROW_GROUP_BYTES = 8 << 20
 MAX_ROW_GROUP_ROWS = 1 << 16  #: if there are few features: texts take memory, too
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from ..console.csv_text import as_utf8
 from ..data.imagenet import Prediction
+from ..errors import JobError
 from ..kernels import Array
 from .parquet import (
     FEATURES,
@@ -30,6 +31,9 @@ from .parquet import (
 #: Of features that are read at a time.
 BATCH_BYTES = 2 << 20
 MAX_BATCH_ROWS = 4096  #: if there are few features: texts take memory, too
+
+#: Photographs with their predictions that are written or read at a time.
+PREDICTION_ROWS = 1024
 
 #: Of texts that are read at a time. A column can have a dictionary of one long text that every row repeats.
 MAX_TEXT_BYTES = 256 << 20
@@ -59,12 +63,12 @@ class PredictionRows:
     Attributes:
         paths: (n,) the path of each, as text that UTF-8 can hold.
         labels: (n,) the label of each; "" for none.
-        predictions: (n,) the classes of each, the best first.
+        predictions: (n,) the classes of each, the best first: `Prediction`, or (class id, name, score).
     """
 
     paths: Sequence[str]
     labels: Sequence[str]
-    predictions: Sequence[Sequence[Prediction]]
+    predictions: Sequence[Sequence[tuple[str, str, float]]]
 
 
 def write_features(stream: IO[bytes], blocks: Iterable[FeatureRows], columns: int) -> None:
@@ -95,12 +99,10 @@ def write_predictions(stream: IO[bytes], blocks: Iterable[PredictionRows]) -> No
     schema = _predictions_schema()
     with open_writer(stream, schema) as writer:
         for block in blocks:
-            lists: list[list[list[object]]] = [
-                [[as_utf8(prediction.class_id) for prediction in row] for row in block.predictions],
-                [[as_utf8(prediction.class_name) for prediction in row] for row in block.predictions],
-                [[prediction.score for prediction in row] for row in block.predictions],
-            ]
-            arrays = [_texts(block.paths), _texts(block.labels), *lists]
+            ids = [_texts([class_id for class_id, _, _ in row]) for row in block.predictions]
+            names = [_texts([name for _, name, _ in row]) for row in block.predictions]
+            scores = [[score for _, _, score in row] for row in block.predictions]
+            arrays = [_texts(block.paths), _texts(block.labels), ids, names, scores]
             writer.write_table(arrow.table(arrays, schema=schema), max(1, len(block.paths)))
 
 
@@ -117,7 +119,7 @@ def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> 
         Its rows, in order. Values are read-only.
 
     Raises:
-        ValueError: The file is damaged, or no part of such a job.
+        JobError: The file is damaged, or no part of such a job.
     """
     batch_rows = min(BATCH_BYTES // (4 * max(1, columns)), MAX_BATCH_ROWS)
     for batch in _read(stream, name, _features_schema(columns), max_rows, max(1, batch_rows)):
@@ -139,15 +141,30 @@ def read_predictions(stream: IO[bytes], name: str, max_rows: int) -> Iterator[Pr
         Its rows, in order.
 
     Raises:
-        ValueError: The file is damaged, or no part of such a job.
+        JobError: The file is damaged, or no part of such a job.
     """
-    for batch in _read(stream, name, _predictions_schema(), max_rows, MAX_BATCH_ROWS):
+    for batch in _read(stream, name, _predictions_schema(), max_rows, PREDICTION_ROWS):
         with _damage_reported(name):
             paths, labels, *lists = (column.to_pylist() for column in batch.columns)
             predictions = [
                 [Prediction(*values) for values in zip(*row, strict=True)] for row in zip(*lists, strict=True)
             ]
         yield PredictionRows(paths, labels, predictions)
+
+
+def count_rows(stream: IO[bytes], name: str) -> int:
+    """Return the number of rows of a part, as it says.
+
+    Args:
+        stream: An open binary file that can seek.
+        name: The name of the part, for messages.
+
+    Raises:
+        JobError: The file is damaged.
+    """
+    _, parquet = import_pyarrow("reading .parquet")
+    with _damage_reported(name):
+        return int(parquet.ParquetFile(stream).metadata.num_rows)
 
 
 def _features_schema(columns: int) -> Any:
@@ -191,18 +208,18 @@ def _read(stream: IO[bytes], name: str, schema: Any, max_rows: int, batch_rows: 
 
 @contextmanager
 def _damage_reported(name: str) -> Iterator[None]:
-    """Turn what pyarrow raises into a ValueError that says what to do."""
+    """Turn what pyarrow raises into a JobError that says what to do."""
     arrow, _ = import_pyarrow("reading .parquet")
     try:
         yield
     except (arrow.ArrowException, OSError, EOFError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the disk or the network
             raise
-        raise ValueError(f"{name}: is damaged ({str(error).splitlines()[0]:.200}); {_ADVICE}") from None
+        raise JobError(f"{name}: is damaged ({str(error).splitlines()[0]:.200}); {_ADVICE}") from None
 
 
 def _check(stored: Any, rows: int, name: str, schema: Any, max_rows: int) -> None:
-    """Raise ValueError unless a file has the columns of a schema, and at most as many rows as the shard."""
+    """Raise JobError unless a file has the columns of a schema, and at most as many rows as the shard."""
     expected = got = ""
     if not stored.equals(schema):
         expected, got = (", ".join(f"{field.name} {field.type}" for field in s) for s in (schema, stored))
@@ -212,7 +229,7 @@ def _check(stored: Any, rows: int, name: str, schema: Any, max_rows: int) -> Non
     elif rows > max_rows:
         expected, got = f"at most {max_rows:,} rows", f"{rows:,}"
     if expected:
-        raise ValueError(f"{name}: is no part of this job: expected {expected}, got {got}; {_ADVICE}")
+        raise JobError(f"{name}: is no part of this job: expected {expected}, got {got}; {_ADVICE}")
 
 
 def _rows_that_fit(metadata: Any) -> int:
@@ -229,4 +246,4 @@ def _check_nulls(batch: Any, name: str) -> None:
     for column in batch.columns:
         values = column.flatten() if hasattr(column, "flatten") else column
         if column.null_count or values.null_count:
-            raise ValueError(f"{name}: is no part of this job: it has nulls; {_ADVICE}")
+            raise JobError(f"{name}: is no part of this job: it has nulls; {_ADVICE}")
