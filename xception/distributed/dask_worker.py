@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import threading
 from typing import IO, Any
@@ -40,7 +41,7 @@ def work() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     source, target = open_pipes()
     address, folder = read_message(source)
-    threading.Thread(target=_await_end, args=(source,), daemon=True).start()
+    threading.Thread(target=_await_end, args=(source, folder), daemon=True).start()
     dask.config.set(QUIET)  # before distributed is imported, which reads the levels of its log then
     asyncio.run(_serve(address, folder, target))
 
@@ -54,10 +55,11 @@ async def _serve(address: str, folder: str, target: IO[bytes]) -> None:
         await worker.finished()
 
 
-def _await_end(source: IO[bytes]) -> None:
+def _await_end(source: IO[bytes], folder: str) -> None:
     """Wait until the parent closes the pipe. Then end: shards remove their half-written files first."""
     source.read()
     stop(PATIENCE_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)  # which the parent does too, unless it was killed
     os._exit(0)
 
 
