@@ -142,8 +142,9 @@ def _to_table(record: JobRecord, schema: Any, rows: Sequence[tuple[Photograph, A
         flat = arrow.array(values.reshape(-1))
         columns.append(arrow.FixedSizeListArray.from_arrays(flat, len(record.names)))
     else:
-        for column in range(3):  # ids, names, scores
-            columns.append([[prediction[column] for prediction in result] for _, result in rows])
+        columns += [  # ids, names, scores
+            [[prediction[column] for prediction in result] for _, result in rows] for column in range(3)
+        ]
     return arrow.table(columns, schema=schema)
 
 
@@ -230,7 +231,12 @@ def read_errors(folder: str, index: int) -> list[Unreadable]:
 def _parse_error(path: str, line: bytes) -> Unreadable:
     try:
         match json.loads(line):
-            case {"index": int() as i, "path": str() as name, "label": str() as label, "error": str() as text}:
+            case {
+                "index": int() as i,
+                "path": str() as name,
+                "label": str() as label,
+                "error": str() as text,
+            }:
                 return Unreadable(i, name, label, printable(text))
     except (ValueError, RecursionError):
         pass
