@@ -71,8 +71,8 @@ if TYPE_CHECKING:
     from .models.model import Model
     from .prediction.classifier import Classifier
     from .prediction.evaluation import Evaluation, evaluate
-    from .prediction.naming import predict
-    from .prediction.results import Predictions
+    from .prediction.naming import iter_predict, predict
+    from .prediction.results import Predictions, PredictionsFile
     from .training.report import FitReport
     from .training.transfer import fit, fit_with_report
 
@@ -96,6 +96,7 @@ _HOMES = {
     "NoGradientError": "errors",
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
+    "PredictionsFile": "prediction.results",
     "Preprocessing": "data.preprocessing",
     "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
@@ -111,6 +112,7 @@ _HOMES = {
     "get_limits": "limits",
     "get_num_threads": "engine.cpus",
     "inspect": "inspection.inspector",
+    "iter_predict": "prediction.naming",
     "load_image": "data.images",
     "load_model": "models.factory",
     "predict": "prediction.naming",
@@ -128,12 +130,12 @@ _ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "
 __all__ = [
     "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features", "FitReport", "Graph",
     "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError",
-    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "RemoteError", "SimilarPhotographs",
-    "Xception", "XceptionError", "architecture", "decode_predictions", "download_weights", "engine", "errors",
-    "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits", "get_num_threads",
-    "gradients", "graph", "inspect", "kernels", "layers", "load_image", "load_model", "predict",
-    "preprocess_input", "read_class_names", "set_limits", "set_num_threads", "similar", "training",
-    "verify_weights", "weights_path",
+    "NoGradientError", "Prediction", "Predictions", "PredictionsFile", "Preprocessing", "RemoteError",
+    "SimilarPhotographs", "Xception", "XceptionError", "architecture", "decode_predictions",
+    "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report",
+    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers",
+    "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_limits",
+    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

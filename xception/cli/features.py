@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser)
     parser.add_argument("--output", type=table_path, required=True, metavar="FILE", help=", ".join(FORMATS))
+    common.add_wide(parser)
     parser.add_argument(
         "--verify", action="store_true",
         help="after an interruption, compare the content of photographs, not their dates only",
@@ -31,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     result = features(
         common.unique(arguments.photos), feature_model(arguments), layers=arguments.layers,
         pooling=arguments.pooling, scaling=arguments.scaling, output=arguments.output,
-        verify=arguments.verify, on_error=common.complain_of, **common.reading_options(arguments),
+        wide=arguments.wide, verify=arguments.verify, on_error=common.complain_of,
+        **common.reading_options(arguments),
     )  # fmt: skip
     if len(result):
         count, width = count_of(len(result), "photograph"), len(result.names)

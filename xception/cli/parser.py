@@ -14,6 +14,7 @@ from .common import add_limits
 COMMANDS = {
     "predict": "predict what photographs show",
     "features": "write the features of each photograph to a file",
+    "gather": "make one file of what a folder of shards holds",
     "similar": "find the most similar photographs",
     "explain": "show which parts of a photograph support a class",
     "evaluate": "measure how often a model is right",
@@ -23,7 +24,7 @@ COMMANDS = {
     "weights": "locate, download or verify the ImageNet weights",
 }
 #: Commands that compute nothing.
-WITHOUT_LIMITS = ("weights",)
+WITHOUT_LIMITS = ("gather", "weights")
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
+from ..console.progress import Verbose
+from ..data.batches import Progress, compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
@@ -26,7 +25,8 @@ from ..prediction.classifier import Classifier, ModelArgument, as_model, check_n
 from ..prediction.preprocessing import Preprocessor
 from ..storage.cache import CacheStore
 from ..storage.identity import fingerprint
-from ..storage.rows import DiskStore, MemoryStore, RowStore
+from ..storage.resuming import collect, open_progress
+from ..storage.rows import MemoryStore
 from . import tables
 from .result import Features
 from .tables import Table
@@ -89,6 +89,22 @@ class Extractor:
         )
         return self.preprocessor.compute(pixels, function)
 
+    def stream(
+        self, photographs: Iterable[Photograph], log: FailureLog, progress: Progress
+    ) -> Iterator[tuple[list[Photograph], Array]]:
+        """Compute the features of photographs batch by batch, as they are read.
+
+        Args:
+            photographs: The photographs; a generator is read a batch at a time.
+            log: Records the photographs that cannot be read.
+            progress: Advanced by each batch.
+
+        Yields:
+            The photographs of a batch that could be read, and their features (n, d).
+        """
+        reader = self.preprocessor
+        return compute_batches(photographs, reader.load, self.compute, log, progress, reader.batch_size)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
@@ -118,74 +134,6 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
     return Model(base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), base.parameters)
 
 
-@dataclass(frozen=True)
-class StoredRows:
-    """Photographs whose features are in a store, in the order in which they were given.
-
-    Attributes:
-        photographs: (n,) the photographs, without pixels.
-        numbers: (n,) the row number of each in the store.
-        reused: How many of them an earlier run had computed.
-    """
-
-    photographs: list[Photograph]
-    numbers: list[int]
-    reused: int
-
-
-def collect(
-    extractor: Extractor,
-    photographs: Iterable[Photograph],
-    store: RowStore,
-    log: FailureLog,
-    verbose: Verbose = "auto",
-) -> StoredRows:
-    """Compute the features of photographs that are not in a store yet, and add them.
-
-    Args:
-        extractor: Computes the features.
-        photographs: The photographs; a generator is read a batch at a time.
-        store: Where rows are looked up and added.
-        log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
-
-    Returns:
-        Which row belongs to which photograph, for those that could be read.
-    """
-    rows: dict[int, tuple[Photograph, int]] = {}  # by the photograph's index
-
-    def missing() -> Iterator[Photograph]:
-        for photograph in photographs:
-            number = store.find(photograph)
-            if number is None:
-                yield photograph
-            else:
-                rows[photograph.index] = _without_pixels(photograph), number
-                bar.advance(1)
-
-    total = len(photographs) if isinstance(photographs, Sequence) else None
-    with ProgressBar(total, "photo", verbose) as bar:
-        for batch, values in compute_batches(
-            missing(),
-            extractor.preprocessor.load,
-            extractor.compute,
-            log,
-            bar,
-            extractor.preprocessor.batch_size,
-        ):
-            for photograph, number in zip(batch, store.add(batch, values), strict=True):
-                rows[photograph.index] = _without_pixels(photograph), number
-    order = sorted(rows)
-    numbers = [rows[index][1] for index in order]
-    reused = sum(0 <= number < store.recovered for number in numbers)
-    return StoredRows([rows[index][0] for index in order], numbers, reused)
-
-
-def _without_pixels(photograph: Photograph) -> Photograph:
-    is_path = isinstance(photograph.source, str)
-    return photograph if is_path else replace(photograph, source=None)
-
-
 def extract_cached(
     extractor: Extractor,
     photographs: Iterable[Photograph],
@@ -196,7 +144,7 @@ def extract_cached(
     """Return the features of photographs; compute those that are not in the cache.
 
     Args:
-        extractor: See `collect`.
+        extractor: Computes the features.
         photographs: See `collect`.
         store: The cache.
         log: See `collect`.
@@ -205,7 +153,7 @@ def extract_cached(
     Returns:
         The features, in memory. `resumed` counts the photographs that were in the cache.
     """
-    stored = collect(extractor, photographs, store, log, verbose)
+    stored = collect(extractor.stream, photographs, store, log, verbose)
     values = store.take(stored.numbers)
     return Features(values, extractor.names, stored.photographs, log.failures, stored.reused)
 
@@ -221,6 +169,7 @@ def features(
     aspect: Aspect | None = None,
     exif: Exif | None = None,
     output: str | os.PathLike[str] | None = None,
+    wide: bool = False,
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
@@ -246,6 +195,7 @@ def features(
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there; only images that did not come from a file are
             computed again.
+        wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
         verify: Whether to read the photographs that were computed before an interruption, and compute
             those again whose content has changed. By default those whose size or date has changed are
             computed again.
@@ -274,14 +224,14 @@ def features(
     check_no_model("features(images, model)", images=images)
     path = None if output is None else Path(output)
     if path is not None:
-        tables.check_target(path)
+        tables.check_target(path, wide)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
     if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose, verify)
+        return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
     store = MemoryStore(len(extractor.names))
-    stored = collect(extractor, photographs, store, log, verbose)
+    stored = collect(extractor.stream, photographs, store, log, verbose)
     return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
 
 
@@ -292,22 +242,17 @@ def _extract_to_file(
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
+    wide: bool,
 ) -> Features:
     names = extractor.names
-    folder = path.with_name(f".{path.name}.progress")
-    with DiskStore(folder, extractor.fingerprint, verify=verify) as store:
-        try:
-            stored = collect(extractor, tables.checked_texts(path, listed), store, log, verbose)
-            photographs = stored.photographs
-            labels = [photograph.label for photograph in photographs]
-            if photographs:
-                paths = [photograph.path or "" for photograph in photographs]
-                tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
-        except BaseException:
-            if not len(store):  # nothing to resume from
-                store.remove()
-            raise
-        store.remove()
+    with open_progress(path, extractor.fingerprint, verify) as store:
+        stored = collect(extractor.stream, tables.checked_texts(path, listed), store, log, verbose)
+        photographs = stored.photographs
+        labels = [photograph.label for photograph in photographs]
+        if photographs:
+            paths = [photograph.path or "" for photograph in photographs]
+            table = Table.of_array(paths, labels, names, store.rows(), stored.numbers)
+            tables.write_table(path, table, wide)
     if not photographs:
         return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
     path = path.absolute()

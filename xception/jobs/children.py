@@ -17,6 +17,8 @@ from typing import IO, Any
 
 from ..limits import get_limits
 
+READY = "ready"  #: what a worker sends first
+
 LENGTH = struct.Struct("<Q")
 PATIENCE_SECONDS = 3.0  #: for a child to remove its half-written files, before it is killed
 
@@ -26,7 +28,7 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-class ChildEnded(Exception):
+class ChildEndedError(Exception):
     """A child process has ended, and not because it was told to."""
 
 
@@ -78,18 +80,18 @@ class Child:
         return self._process.pid
 
     def send(self, message: Any) -> None:
-        """Send a message, or raise ChildEnded."""
+        """Send a message, or raise ChildEndedError."""
         try:
             write_message(self._input, message)
         except (OSError, ValueError):  # it has ended, or was closed by another thread
-            raise ChildEnded from None
+            raise ChildEndedError from None
 
     def receive(self) -> Any:
-        """Wait for a message and return it, or raise ChildEnded."""
+        """Wait for a message and return it, or raise ChildEndedError."""
         try:
             return read_message(self._output)
         except (OSError, ValueError, EOFError, pickle.UnpicklingError):
-            raise ChildEnded from None
+            raise ChildEndedError from None
 
     def describe_end(self) -> str:
         """Return how the process ended: "signal 9" or "exit status 1"."""

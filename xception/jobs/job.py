@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -104,8 +105,8 @@ class Job:
     ) -> JobReport:
         """Compute what is missing.
 
-        Shards that still lack their files afterwards are run once more, with photographs decoded in a process
-        of their own: one that kills its process is then reported as unreadable, and passed over.
+        Shards that still lack their files afterwards are run once more, with photographs decoded in a
+        process of their own: one that kills its process is then reported as unreadable, and passed over.
 
         Args:
             each: The executor: `each(function, shards)` calls a function with each shard and yields the
@@ -118,14 +119,16 @@ class Job:
             How the job stands.
 
         Raises:
-            JobError: The folder holds another job by now, or what it holds is damaged; or a shard is missing,
-                whatever was tried.
+            JobError: The folder holds another job by now, or what it holds is damaged; or a shard is still
+                missing.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         each = each or self._each
         missing = self.missing()
         waiting = {shard.index for shard in missing}
-        again = [self.record.shard(i) for i in sorted(self._indices(ERRORS_NAME) - waiting)] if retry_bad else []
+        again = (
+            [self.record.shard(i) for i in sorted(self._indices(ERRORS_NAME) - waiting)] if retry_bad else []
+        )
         with _Progress(sum(shard.count for shard in missing), verbose) as progress:
             error = self._run(each, missing, "plain", progress)
             remaining = self.missing() if missing else []
@@ -150,7 +153,9 @@ class Job:
         """Run shards; return the error that ended this, unless another attempt would meet it again."""
         if not shards:
             return None
-        runner = ShardRunner(self.folder, self.record.identity, self._task, mode).listen(progress.show)
+        runner = ShardRunner(_absolute(self.folder), self.record.identity, self._task, mode).listen(
+            progress.show
+        )
         by_index = {shard.index: shard for shard in shards}
         try:
             results = each(runner, shards)
@@ -172,6 +177,11 @@ class Job:
         return JobReport(
             self.folder, self.record.shard_count, done_before, listed - unreadable, unreadable, first
         )
+
+
+def _absolute(folder: str) -> str:
+    """Return a folder as workers find it, which may have another working folder."""
+    return folder if locations.is_remote(folder) else os.path.abspath(folder)
 
 
 class _Progress:

@@ -1,30 +1,22 @@
-"""Files of a shard: its rows as Parquet, and the photographs that could not be read as lines of JSON.
-
-Rows of features are one column of fixed-size lists: a column for each feature would make the footer of a
-file larger than its rows.
-"""
+"""Files of a shard: its rows as Parquet, and the photographs that could not be read as lines of JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..console.csv_text import as_utf8
 from ..data import locations
+from ..data.batches import batched
 from ..data.photographs import Photograph
-from ..errors import JobError, printable, requires
+from ..errors import JobError, printable
+from ..storage import parquet, parts
 from .listing import to_line
 from .record import JobRecord, errors_name, part_name
 from .shards import Shard, ShardResult, Unreadable
 
-#: Of rows that are written at once: few for wide rows, whose shard would not fit into memory.
-ROW_GROUP_BYTES = 8 << 20
-MAX_ROW_GROUP = 1024  #: rows
-BYTES_PER_PREDICTION = 128  #: about
 MAX_ERRORS_BYTES = 1 << 30  #: of a file of errors, which is read at once
 
 
@@ -38,17 +30,14 @@ class Batch(NamedTuple):
             (class id, class name, score).
     """
 
-    paths: list[str]
-    labels: list[str]
+    paths: Sequence[str]
+    labels: Sequence[str]
     results: Any
 
 
 def import_pyarrow() -> tuple[Any, Any]:
     """Return pyarrow and pyarrow.parquet, or raise MissingPackageError."""
-    with requires("a folder of results in shards", "pyarrow", "'xception[parquet]'"):
-        import pyarrow
-        import pyarrow.parquet
-    return pyarrow, pyarrow.parquet
+    return parquet.import_pyarrow("a folder of results in shards")
 
 
 def write_part(
@@ -75,24 +64,22 @@ def write_part(
     Returns:
         How many there were of each.
     """
-    _, parquet = import_pyarrow()
-    schema = _schema(record)
+    import_pyarrow()  # before anything is computed
     errors: list[bytes] = []
     count = 0
+
+    def readable() -> Iterator[tuple[Photograph, Any]]:
+        nonlocal count
+        for photograph, result in results:
+            count += 1
+            if isinstance(result, Exception):
+                errors.append(_error_line(photograph, result))
+            else:
+                yield photograph, result
+
     with locations.replace(locations.join(folder, part_name(shard.index))) as temporary:
-        with parquet.ParquetWriter(temporary, schema, use_dictionary=["label"]) as writer:
-            rows: list[tuple[Photograph, Any]] = []
-            for photograph, result in results:
-                count += 1
-                if isinstance(result, Exception):
-                    errors.append(_error_line(photograph, result))
-                else:
-                    rows.append((photograph, result))
-                if len(rows) >= _group_rows(record):
-                    writer.write_table(_to_table(record, schema, rows))
-                    rows = []
-            if rows:
-                writer.write_table(_to_table(record, schema, rows))
+        with temporary.open("wb") as stream:
+            _write_rows(stream, record, readable())
         if count != shard.count:
             raise RuntimeError(f"shard {shard.index}: got {count} results of {shard.count} photographs")
         if not is_done:
@@ -115,36 +102,24 @@ def _error_line(photograph: Photograph, error: Exception) -> bytes:
     return to_line(index=photograph.index, path=photograph.path, label=photograph.label, error=reason)
 
 
-def _schema(record: JobRecord) -> Any:
-    arrow, _ = import_pyarrow()
-    columns = [("path", arrow.string()), ("label", arrow.string())]
-    if record.kind == "features":
-        columns.append(("features", arrow.list_(arrow.float32(), len(record.names))))
-    else:
-        texts, scores = arrow.list_(arrow.string()), arrow.list_(arrow.float32())
-        columns += [("class_ids", texts), ("class_names", texts), ("scores", scores)]
-    return arrow.schema(columns)
+def _write_rows(stream: IO[bytes], record: JobRecord, rows: Iterator[tuple[Photograph, Any]]) -> None:
+    if record.kind == "predictions":
+        groups = batched(rows, parts.PREDICTION_ROWS)
+        parts.write_predictions(stream, (parts.PredictionRows(*_texts(g), _results(g)) for g in groups))
+        return
+    columns = len(record.names)
+    groups = batched(rows, parquet.row_group_rows(columns))
+    blocks = (parts.FeatureRows(*_texts(group), np.stack(_results(group))) for group in groups)
+    parts.write_features(stream, blocks, columns)
 
 
-def _group_rows(record: JobRecord) -> int:
-    row_bytes = 4 * len(record.names) or BYTES_PER_PREDICTION
-    return max(1, min(MAX_ROW_GROUP, ROW_GROUP_BYTES // row_bytes))
+def _texts(group: Sequence[tuple[Photograph, Any]]) -> tuple[list[str], list[str]]:
+    paths = [photograph.path or "" for photograph, _ in group]
+    return paths, [photograph.label for photograph, _ in group]
 
 
-def _to_table(record: JobRecord, schema: Any, rows: Sequence[tuple[Photograph, Any]]) -> Any:
-    arrow, _ = import_pyarrow()
-    columns: list[Any] = [
-        [as_utf8(photograph.path or "") for photograph, _ in rows],
-        [as_utf8(photograph.label) for photograph, _ in rows],
-    ]
-    if record.kind == "features":
-        values = np.stack([result for _, result in rows]).astype(np.float32, copy=False)  # (n, d)
-        flat = arrow.array(values.reshape(-1))
-        columns.append(arrow.FixedSizeListArray.from_arrays(flat, len(record.names)))
-    else:
-        for column in range(3):  # ids, names, scores
-            columns.append([[prediction[column] for prediction in result] for _, result in rows])
-    return arrow.table(columns, schema=schema)
+def _results(group: Sequence[tuple[Photograph, Any]]) -> list[Any]:
+    return [result for _, result in group]
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -166,43 +141,22 @@ def read_part(folder: str, record: JobRecord, index: int) -> Iterator[Batch]:
         FileNotFoundError: The shard is not done.
         OSError: The file cannot be read.
     """
-    arrow, _ = import_pyarrow()
     path = locations.join(folder, part_name(index))
-    with _open_part(path) as part:
-        if part.schema_arrow.names != _schema(record).names:
-            raise JobError(f"{path}: has other columns than this job's; it was written by something else")
-        try:
-            for batch in part.iter_batches(_group_rows(record)):
-                yield _to_batch(record, batch)
-        except (arrow.ArrowException, TypeError, ValueError) as error:
-            raise JobError(f"{path}: is damaged ({error})") from None
-
-
-@contextmanager
-def _open_part(path: str) -> Iterator[Any]:
-    arrow, parquet = import_pyarrow()
+    count, columns = record.shard(index).count, len(record.names)
     with locations.open_file(path) as stream:
-        try:
-            part = parquet.ParquetFile(stream)
-        except arrow.ArrowException as error:
-            raise JobError(f"{path}: is no Parquet file, or damaged ({error})") from None
-        yield part
-
-
-def _to_batch(record: JobRecord, batch: Any) -> Batch:
-    paths, labels = batch.column(0).to_pylist(), batch.column(1).to_pylist()
-    if record.kind == "features":
-        # `flatten` respects the offset of a slice, which `values` does not.
-        values = batch.column(2).flatten().to_numpy()
-        return Batch(paths, labels, values.reshape(len(paths), len(record.names)))
-    columns = [batch.column(column).to_pylist() for column in (2, 3, 4)]
-    return Batch(paths, labels, [list(zip(*row, strict=True)) for row in zip(*columns, strict=True)])
+        if record.kind == "features":
+            for block in parts.read_features(stream, path, columns, count):
+                yield Batch(block.paths, block.labels, block.values)
+        else:
+            for rows in parts.read_predictions(stream, path, count):
+                yield Batch(rows.paths, rows.labels, rows.predictions)
 
 
 def count_rows(folder: str, index: int) -> int:
     """Return the number of rows of a shard that is done."""
-    with _open_part(locations.join(folder, part_name(index))) as part:
-        return int(part.metadata.num_rows)
+    path = locations.join(folder, part_name(index))
+    with locations.open_file(path) as stream:
+        return parts.count_rows(stream, path)
 
 
 def read_errors(folder: str, index: int) -> list[Unreadable]:
@@ -230,7 +184,12 @@ def read_errors(folder: str, index: int) -> list[Unreadable]:
 def _parse_error(path: str, line: bytes) -> Unreadable:
     try:
         match json.loads(line):
-            case {"index": int() as i, "path": str() as name, "label": str() as label, "error": str() as text}:
+            case {
+                "index": int() as i,
+                "path": str() as name,
+                "label": str() as label,
+                "error": str() as text,
+            }:
                 return Unreadable(i, name, label, printable(text))
     except (ValueError, RecursionError):
         pass

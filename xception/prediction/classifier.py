@@ -116,6 +116,20 @@ class Classifier:
         """Range of the pixels that the model takes."""
         return self.preprocessor.scaling
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest that is the same for classifiers that compute the same scores, whatever their names.
+
+        It is computed anew each time, as the model's weights may change.
+        """
+        from ..storage.identity import fingerprint  # only here: a first prediction needs no digests
+
+        used, decoder = self.preprocessor, self.decoder
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
+        return fingerprint(
+            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary, *settings
+        )
+
     def probabilities(self, pixels: NDArray[Any]) -> Array:
         """Compute the scores of photographs that have been read.
 

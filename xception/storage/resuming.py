@@ -1,0 +1,108 @@
+"""Resumable work on many photographs: rows are kept on disk until a file of them is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..console.progress import ProgressBar, Verbose
+from ..data.batches import Progress
+from ..data.failures import FailureLog
+from ..data.photographs import Photograph
+from ..kernels import Array
+from .rows import DiskStore, RowStore
+
+#: Computes the rows (n, columns) of photographs batch by batch, records those that cannot be read, and
+#: advances the progress.
+ComputeRows = Callable[[Iterable[Photograph], FailureLog, Progress], Iterator[tuple[list[Photograph], Array]]]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Photographs whose rows are in a store, in the order in which they were given.
+
+    Attributes:
+        photographs: (n,) the photographs, without pixels.
+        numbers: (n,) the row number of each in the store.
+        reused: How many of them an earlier run had computed.
+    """
+
+    photographs: list[Photograph]
+    numbers: list[int]
+    reused: int
+
+
+def collect(
+    compute: ComputeRows,
+    photographs: Iterable[Photograph],
+    store: RowStore,
+    log: FailureLog,
+    verbose: Verbose = "auto",
+) -> StoredRows:
+    """Compute the rows of photographs that are not in a store yet, and add them.
+
+    Args:
+        compute: Computes the rows.
+        photographs: The photographs; a generator is read a batch at a time.
+        store: Where rows are looked up and added.
+        log: Records the photographs that cannot be read.
+        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+
+    Returns:
+        Which row belongs to which photograph, for those that could be read.
+    """
+    rows: dict[int, tuple[Photograph, int]] = {}  # by the photograph's index
+
+    def missing() -> Iterator[Photograph]:
+        for photograph in photographs:
+            number = store.find(photograph)
+            if number is None:
+                yield photograph
+            else:
+                rows[photograph.index] = _without_pixels(photograph), number
+                bar.advance(1)
+
+    total = len(photographs) if isinstance(photographs, Sequence) else None
+    with ProgressBar(total, "photo", verbose) as bar:
+        for batch, values in compute(missing(), log, bar):
+            for photograph, number in zip(batch, store.add(batch, values), strict=True):
+                rows[photograph.index] = _without_pixels(photograph), number
+    order = sorted(rows)
+    numbers = [rows[index][1] for index in order]
+    reused = sum(0 <= number < store.recovered for number in numbers)
+    return StoredRows([rows[index][0] for index in order], numbers, reused)
+
+
+def _without_pixels(photograph: Photograph) -> Photograph:
+    is_path = isinstance(photograph.source, str)
+    return photograph if is_path else replace(photograph, source=None)
+
+
+@contextmanager
+def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStore]:
+    """Provide the store that keeps rows until a file is written: the folder `.NAME.progress` beside it.
+
+    If the block succeeds, the folder is removed. Otherwise the same call resumes from it.
+
+    Args:
+        output: The file that the block writes.
+        made_by: The `fingerprint` of what computes the rows.
+        verify: Whether photographs are compared by their content.
+
+    Yields:
+        The store.
+
+    Raises:
+        OSError: Another process or call is writing the file, or the folder cannot be written.
+    """
+    folder = output.with_name(f".{output.name}.progress")
+    with DiskStore(folder, made_by, verify=verify) as store:
+        try:
+            yield store
+        except BaseException:
+            if not len(store):  # nothing to resume from
+                store.remove()
+            raise
+        store.remove()
