@@ -24,9 +24,12 @@ TABLE_FORMATS = ("table", "json", "csv")
 # --- arguments ------------------------------------------------------------------------------
 
 
-def add_photographs(parser: argparse.ArgumentParser) -> None:
+def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add PHOTO…: files, folders, patterns."""
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'")
+    parser.add_argument(
+        "photos", nargs="+" if required else "*", metavar="PHOTO",
+        help="a file, a folder, or a pattern: '*.jpg'",
+    )  # fmt: skip
 
 
 def add_model(parser: argparse.ArgumentParser, weights: str) -> None:

@@ -11,6 +11,7 @@ package is needed for it.
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def local_path(location: str | os.PathLike[str]) -> str:
         location: A path, or a URL such as "file:///home/a.jpg".
     """
     text = os.fspath(location)
-    if not text.lower().startswith(LOCAL_SCHEMES):
+    if not (isinstance(text, str) and text.lower().startswith(LOCAL_SCHEMES)):
         return text
     from urllib.request import url2pathname
 
@@ -113,6 +114,35 @@ def list_names(folder: str | os.PathLike[str]) -> list[str]:
         return sorted(os.listdir(local_path(folder)))
     except FileNotFoundError:
         return []
+
+
+def list_entries(url: str) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each file and folder in a folder behind a URL, and whether it is a folder.
+
+    Args:
+        url: The folder.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    return remote_files.list_entries(url)
+
+
+def match_pattern(pattern: str) -> list[str]:
+    """Return the files behind URLs that match a pattern, sorted.
+
+    Args:
+        pattern: A URL with a pattern of `glob`'s, which may contain "**". The name of the store is none.
+
+    Returns:
+        Their URLs.
+    """
+    names = pattern.split("/")
+    first = next((number for number, name in enumerate(names) if number > 2 and glob.has_magic(name)), None)
+    if first is None:
+        return [pattern]
+    folder = "/".join(names[:first])
+    return [f"{folder}/{name}" for name in remote_files.match(folder, "/".join(names[first:]))]
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..data import locations
 from ..data.photographs import Photograph
 from ..engine.cpus import one_thread
-from ..errors import JobError
+from ..errors import JobError, RemoteError
 from ..feature_extraction.extraction import Extractor
 from ..jobs.decoding import DecodingProcess
 from ..jobs.record import JobRecord, Kind
@@ -43,28 +44,26 @@ def compute(
     """Compute photographs as a job says; see `Task`."""
     computer = _load_computer(folder, record.identity)
     used = computer.preprocessor
-    careful_load = DecodingProcess(
+    decoder = DecodingProcess(
         target_size=used.size, interpolation=used.interpolation, aspect=used.aspect, exif=used.exif,
         channels=used.channels,
     )  # fmt: skip
-    with careful_load if careful else nullcontext():
-        load = careful_load.load if careful else used.load
+    with decoder if careful else nullcontext():
+        load = decoder.load if careful else used.load
         for photograph in photographs:
-            with one_thread():
-                try:
-                    pixels = load(photograph.source)
-                except Exception as error:
-                    if is_of_the_network(error):
-                        raise
-                    yield photograph, error
-                    continue
-                result = computer.compute(pixels[None])
-            yield photograph, result
+            yield photograph, _compute_one(computer, load, photograph)
 
 
-def is_of_the_network(error: Exception) -> bool:
-    """Return True for an error that says nothing about a photograph: it may be read later."""
-    return isinstance(error, ConnectionError | TimeoutError)
+def _compute_one(computer: Computer, load: Callable[[Any], NDArray[Any]], photograph: Photograph) -> Any:
+    """Return the result of a photograph, or the exception that says why it cannot be read."""
+    try:
+        pixels = load(photograph.source)
+    except RemoteError:  # which says nothing about the photograph: it may be read later
+        raise
+    except Exception as error:  # whatever a photograph raises is its own fault
+        return error
+    with one_thread():
+        return computer.compute(pixels[np.newaxis])
 
 
 @functools.lru_cache(maxsize=1)

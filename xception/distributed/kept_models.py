@@ -13,46 +13,54 @@ from ..data.regular_files import open_regular_file
 from ..feature_extraction.extraction import imagenet_base
 from ..models.factory import load_model
 from ..models.model import Model
-from ..prediction.classifier import Classifier, ModelArgument
 from .settings import Settings
+from .subject import Subject
 
 SUFFIXES = (".keras", ".h5", ".hdf5")  #: of a model's file that is copied as it is
 
 
 @contextmanager
-def model_file(argument: ModelArgument, model: Model) -> Iterator[Path]:
-    """Provide the file of a model within a `with` block: the one that was given, or one that is saved.
+def model_file(subject: Subject) -> Iterator[Path | None]:
+    """Provide the file of a job's model within a `with` block.
 
     Args:
-        argument: What was given as a model.
-        model: The model that it stands for.
+        subject: The model, and what it was given as.
+
+    Yields:
+        The file that was given, or one that is saved; None for the shipped ImageNet base.
 
     Raises:
         ValueError: The model cannot be saved.
     """
-    if isinstance(argument, str | os.PathLike) and not isinstance(argument, Model | Classifier):
+    argument = subject.argument
+    if subject.is_shipped:
+        yield None
+        return
+    if isinstance(argument, str | os.PathLike):
         path = Path(argument)
         if path.is_file() and path.suffix in SUFFIXES:
             yield path
             return
     with tempfile.TemporaryDirectory(prefix="xception-") as folder:
         path = Path(folder, "model.keras")
-        model.save(path)
+        subject.model.save(path)
         yield path
 
 
-def keep(folder: str, name: str, path: Path) -> None:
-    """Write a model's file into the folder of a job, unless it is there.
+def keep_model(folder: str, settings: Settings, subject: Subject) -> None:
+    """Write the model's file into the folder of a job, unless it is there.
 
     Args:
         folder: The job's folder.
-        name: The name of the file there.
-        path: The file.
+        settings: The job's settings, which name the file.
+        subject: The model.
     """
-    target = locations.join(folder, name)
-    if not locations.exists(target):
+    if settings.kept is None or locations.exists(locations.join(folder, settings.kept)):
+        return
+    with model_file(subject) as path:
+        assert path is not None  # the settings were compared
         with open_regular_file(path) as stream:
-            locations.write_bytes(target, stream.read())
+            locations.write_bytes(locations.join(folder, settings.kept), stream.read())
 
 
 def load_kept(folder: str, settings: Settings) -> Model:

@@ -10,14 +10,13 @@ from typing import Any
 
 from ..engine.cpus import get_num_threads
 from ..errors import XceptionError
-from ..jobs.children import Child, ChildEnded
+from ..jobs.children import READY, Child, ChildEnded
 from ..jobs.shards import Shard, ShardResult
 from ..layers.validation import as_int
-from .worker import READY
 
 MAX_WORKERS = 256  #: bounds the cost of a typing error: every process is started
 ATTEMPTS = 2  #: at a shard whose worker dies, or raises an exception
-#: How long to wait for a message before looking for an interrupt, which Windows does not report while waiting.
+#: How long to wait for a message before looking for an interrupt: Windows does not report it meanwhile.
 POLL_SECONDS = 0.5
 
 Function = Callable[[Shard], ShardResult]
@@ -60,8 +59,8 @@ class Processes:
 
         Raises:
             RuntimeError: No worker can be started.
-            Exception: What the function has raised twice for a shard; at the end, or at once if it is an error
-                that another shard would meet as well.
+            Exception: What the function has raised twice for a shard, at the end; or at once, if another
+                shard would meet it as well.
         """
         run = _Run(function, shards, min(self._workers or get_num_threads(), len(shards)))
         try:

@@ -113,25 +113,25 @@ class Settings:
             raise TypeError("from_logits must be true or false")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what computes and decodes, as settings."""
+def versions() -> tuple[str, str]:
+    """Return the versions of what computes and decodes: of this library and of Pillow."""
     import PIL
 
-    return {"xception": __version__, "pillow": PIL.__version__}
+    return __version__, PIL.__version__
 
 
 def check_versions(settings: Settings) -> None:
     """Raise JobError unless this process has the versions that a job was prepared with."""
-    own = versions()
+    recorded = (settings.xception, settings.pillow)
     differing = [
-        f"{DESCRIPTIONS.get(name, name)} {own[name]} instead of {getattr(settings, name)}"
-        for name in own
-        if own[name] != getattr(settings, name)
+        f"{name} {own} instead of {former}"
+        for name, own, former in zip(("xception", "Pillow"), versions(), recorded, strict=True)
+        if own != former
     ]
     if differing:
         raise JobError(
             f"this process has {' and '.join(differing)}, with which the job was prepared: other versions may "
-            "give other numbers. Install the same versions everywhere, or begin a new job in another folder"
+            "give other numbers. Install the same versions everywhere, or begin a new job elsewhere"
         )
 
 

@@ -14,11 +14,8 @@ import threading
 from queue import SimpleQueue
 from typing import IO, Any
 
-from ..jobs.children import PATIENCE_SECONDS, open_pipes, picklable, read_message, write_message
+from ..jobs.children import PATIENCE_SECONDS, READY, open_pipes, picklable, read_message, write_message
 from ..jobs.shards import Shard
-
-#: What a worker sends: that it has started; (shard's index, photographs done); a result; an exception.
-READY = "ready"
 
 
 def work() -> None:

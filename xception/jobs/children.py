@@ -17,6 +17,8 @@ from typing import IO, Any
 
 from ..limits import get_limits
 
+READY = "ready"  #: what a worker sends first
+
 LENGTH = struct.Struct("<Q")
 PATIENCE_SECONDS = 3.0  #: for a child to remove its half-written files, before it is killed
 
@@ -26,7 +28,7 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-class ChildEnded(Exception):
+class ChildEnded(Exception):  # noqa: N818, an event rather than an error
     """A child process has ended, and not because it was told to."""
 
 

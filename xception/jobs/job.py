@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -104,8 +105,8 @@ class Job:
     ) -> JobReport:
         """Compute what is missing.
 
-        Shards that still lack their files afterwards are run once more, with photographs decoded in a process
-        of their own: one that kills its process is then reported as unreadable, and passed over.
+        Shards that still lack their files afterwards are run once more, with photographs decoded in a
+        process of their own: one that kills its process is then reported as unreadable, and passed over.
 
         Args:
             each: The executor: `each(function, shards)` calls a function with each shard and yields the
@@ -118,39 +119,42 @@ class Job:
             How the job stands.
 
         Raises:
-            JobError: The folder holds another job by now, or what it holds is damaged; or a shard is missing,
-                whatever was tried.
+            JobError: The folder holds another job by now, or what it holds is damaged; or a shard is still
+                missing.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         each = each or self._each
         missing = self.missing()
-        waiting = {shard.index for shard in missing}
-        again = [self.record.shard(i) for i in sorted(self._indices(ERRORS_NAME) - waiting)] if retry_bad else []
-        with _Progress(sum(shard.count for shard in missing), verbose) as progress:
+        bad = self._indices(ERRORS_NAME) - {shard.index for shard in missing} if retry_bad else ()
+        if missing:
+            self._complete(each, missing, verbose)
+        if bad:
+            shards = [self.record.shard(index) for index in sorted(bad)]
+            with _Progress(shards, verbose) as progress:
+                if error := self._run(each, shards, "retry", progress):
+                    raise error
+        return self._report(self.record.shard_count - len(missing))
+
+    def _complete(self, each: Executor, missing: Sequence[Shard], verbose: Verbose) -> None:
+        """Run the shards that are missing, and with more care those that are still missing then."""
+        with _Progress(missing, verbose) as progress:
             error = self._run(each, missing, "plain", progress)
-            remaining = self.missing() if missing else []
-            if remaining:
+            if remaining := self.missing():
                 error = self._run(each, remaining, "careful", progress) or error
                 remaining = self.missing()
-            if remaining:
-                raise error or JobError(
-                    f"{self.folder}: {count_of(len(remaining), 'shard')} of {self.record.shard_count:,} could "
-                    "not be computed; run the job again to try them once more"
-                )
-        if again:
-            with _Progress(sum(shard.count for shard in again), verbose) as progress:
-                error = self._run(each, again, "retry", progress)
-            if error:
-                raise error
-        return self._report(self.record.shard_count - len(missing))
+        if remaining:
+            raise error or JobError(
+                f"{self.folder}: {count_of(len(remaining), 'shard')} of {self.record.shard_count:,} could "
+                "not be computed; run the job again to try once more"
+            )
 
     def _run(
         self, each: Executor, shards: Sequence[Shard], mode: Mode, progress: _Progress
     ) -> Exception | None:
         """Run shards; return the error that ended this, unless another attempt would meet it again."""
-        if not shards:
-            return None
-        runner = ShardRunner(self.folder, self.record.identity, self._task, mode).listen(progress.show)
+        runner = ShardRunner(_absolute(self.folder), self.record.identity, self._task, mode).listen(
+            progress.show
+        )
         by_index = {shard.index: shard for shard in shards}
         try:
             results = each(runner, shards)
@@ -174,11 +178,16 @@ class Job:
         )
 
 
+def _absolute(folder: str) -> str:
+    """Return a folder as workers find it, which may have another working folder."""
+    return folder if locations.is_remote(folder) else os.path.abspath(folder)
+
+
 class _Progress:
     """A progress bar of photographs, of which some may be computed twice. It is used from one thread."""
 
-    def __init__(self, total: int, verbose: Verbose) -> None:
-        self._bar = ProgressBar(total, "photo", verbose)
+    def __init__(self, shards: Sequence[Shard], verbose: Verbose) -> None:
+        self._bar = ProgressBar(sum(shard.count for shard in shards), "photo", verbose)
         self._done: dict[int, int] = {}  # by shard
 
     def __enter__(self) -> _Progress:

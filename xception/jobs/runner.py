@@ -16,9 +16,9 @@ from .parts import count_rows, read_errors, read_part, write_part
 from .record import JobRecord, part_name, read_record
 from .shards import Shard, ShardResult
 
-#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a process
-#: of their own, so that one that kills it is passed over. "retry": photographs of a finished shard that could
-#: not be read are computed again, carefully.
+#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a
+#: process of their own, so that one that kills it is passed over. "retry": photographs of a finished shard
+#: that could not be read are computed again, carefully.
 Mode = Literal["plain", "careful", "retry"]
 
 
@@ -117,9 +117,7 @@ class ShardRunner:
             # A retry was killed between its two files.
             return write_part(self.folder, record, shard, self._compute(record, shard, photographs), True)
         again = [photograph for photograph in photographs if photograph.index in bad]
-        computed = {
-            photograph.index: result for photograph, result in self._compute(record, shard, again)
-        }
+        computed = {photograph.index: result for photograph, result in self._compute(record, shard, again)}
         if all(isinstance(result, Exception) for result in computed.values()):
             return ShardResult(shard.index, shard.count - len(bad), len(bad))
         rows = (row for batch in read_part(self.folder, record, shard.index) for row in batch.results)
