@@ -2,7 +2,18 @@
 
 from ..jobs.job import Job, JobReport
 from ..jobs.shards import Shard, ShardResult, Unreadable
+from .gathering import Gathered, gather
 from .preparation import prepare
 from .processes import Processes
 
-__all__ = ["Job", "JobReport", "Processes", "Shard", "ShardResult", "Unreadable", "prepare"]
+__all__ = [
+    "Gathered",
+    "Job",
+    "JobReport",
+    "Processes",
+    "Shard",
+    "ShardResult",
+    "Unreadable",
+    "gather",
+    "prepare",
+]
