@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console.text import count_of, terminal_safe
-from ..data.locations import is_remote
+from ..jobs.record import names_folder
 from . import common
 
 if TYPE_CHECKING:
@@ -37,14 +36,12 @@ def output_parser(parse_file: Callable[[str], Path]) -> Callable[[str], Path | F
     """
 
     def parse(text: str) -> Path | FolderOutput:
-        if text.endswith(("/", os.sep)) or os.path.isdir(text):
+        if names_folder(text):
             return FolderOutput(text)
         try:
             return parse_file(text)
         except argparse.ArgumentTypeError as error:
-            if is_remote(text):
-                raise argparse.ArgumentTypeError(f"{error}; a folder ends in '/'") from None
-            raise argparse.ArgumentTypeError(f"{error}; a folder of shards ends in '/'") from None
+            raise argparse.ArgumentTypeError(f"{error}; a folder for shards ends in '/'") from None
 
     return parse
 

@@ -130,8 +130,8 @@ def check_versions(settings: Settings) -> None:
     ]
     if differing:
         raise JobError(
-            f"this process has {' and '.join(differing)}, with which the job was prepared: other versions may "
-            "give other numbers. Install the same versions everywhere, or begin a new job elsewhere"
+            f"this process has {' and '.join(differing)}, with which the job was prepared: other versions "
+            "may give other numbers. Install the same versions everywhere, or begin a new job elsewhere"
         )
 
 

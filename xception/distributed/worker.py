@@ -55,7 +55,10 @@ def _listen(source: IO[bytes], messages: SimpleQueue[Any], busy: threading.Event
         messages.put(message)
     messages.put(None)
     if busy.is_set():
-        _thread.interrupt_main(signal.SIGTERM)
+        if hasattr(signal, "pthread_kill"):  # which also ends a wait, such as for a network
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        else:
+            _thread.interrupt_main(signal.SIGTERM)
     threading.Event().wait(PATIENCE_SECONDS)
     os._exit(1)
 

@@ -15,6 +15,7 @@ from ..data.batches import Progress, compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..jobs.record import names_folder
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -194,7 +195,8 @@ def features(
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there; only images that did not come from a file are
-            computed again.
+            computed again. A folder, whose name ends in "/" or which exists, gets a file for every few
+            thousand photographs, computed by several processes; see `xception.distributed.prepare`.
         wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
         verify: Whether to read the photographs that were computed before an interruption, and compute
             those again whose content has changed. By default those whose size or date has changed are
@@ -222,6 +224,15 @@ def features(
         ((4, 2048), 'examples/astronaut.jpg')
     """
     check_no_model("features(images, model)", images=images)
+    if output is not None and names_folder(output):
+        if wide or verify:
+            raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
+        from ..distributed.folder_features import compute_features
+
+        return compute_features(
+            images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
+            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif,
+        )  # fmt: skip
     path = None if output is None else Path(output)
     if path is not None:
         tables.check_target(path, wide)
