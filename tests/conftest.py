@@ -152,3 +152,22 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"bucket-{uuid.uuid4().hex}"
     s3fs.S3FileSystem().mkdir(name)
     return name
+
+
+@pytest.fixture
+def killing(examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A photograph that kills each process started from now on that opens it.
+
+    Python runs `sitecustomize` before everything else, and the hook sees every file that is opened.
+    """
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('killing.jpg'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(hook)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    return Path(shutil.copy(examples / "coffee.jpg", tmp_path / "killing.jpg"))

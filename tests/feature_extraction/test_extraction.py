@@ -303,8 +303,8 @@ def test_links_in_the_place_of_the_progress_are_refused_before_the_work(model, t
 
 def test_names_that_do_not_fit_are_refused_before_the_work(model, tmp_path, monkeypatch):
     photos = two_photographs(tmp_path)
-    monkeypatch.setattr(extraction.tables, "MAX_TEXT_ARRAY_BYTES", 0)
-    monkeypatch.setattr(extraction.tables, "MAX_PADDING", 0)
+    monkeypatch.setattr(extraction.tables.names, "MAX_TEXT_ARRAY_BYTES", 0)
+    monkeypatch.setattr(extraction.tables.names, "MAX_PADDING", 0)
     monkeypatch.setattr(Extractor, "compute", lambda *_: pytest.fail("features were computed"))
     with pytest.raises(ValueError, match=r"f\.npz: the names of photographs would take"):
         xception.features(photos, model, output=tmp_path / "f.npz")

@@ -25,9 +25,12 @@ TABLE_FORMATS = ("table", "json", "csv")
 # --- arguments ------------------------------------------------------------------------------
 
 
-def add_photographs(parser: argparse.ArgumentParser) -> None:
+def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add PHOTO…: files, folders, patterns."""
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'")
+    parser.add_argument(
+        "photos", nargs="+" if required else "*", metavar="PHOTO",
+        help="a file, a folder, or a pattern: '*.jpg'",
+    )  # fmt: skip
 
 
 def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
@@ -115,6 +118,14 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pooling", choices=POOLINGS, default="avg", help="how feature maps are pooled over space (avg)"
     )
+
+
+def add_wide(parser: argparse.ArgumentParser) -> None:
+    """Add --wide."""
+    parser.add_argument(
+        "--wide", action="store_true",
+        help="of .parquet: a column for each feature, instead of one column of lists",
+    )  # fmt: skip
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, stream_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
+from ..jobs.record import names_folder
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -177,6 +178,7 @@ def features(
     exif: Exif | None = None,
     decode: Decode = "exact",
     output: str | os.PathLike[str] | None = None,
+    wide: bool = False,
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
@@ -205,7 +207,10 @@ def features(
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there, whether or not there is a cache; only images that
-            did not come from a file are computed again.
+            did not come from a file are computed again. A folder, whose name ends in "/" or which exists,
+            gets a file for every few thousand photographs, computed by several processes; see
+            `xception.distributed.prepare`.
+        wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
         verify: Whether to read the photographs that were computed before an interruption, or are in the
             cache, and compute those again whose content has changed. By default those whose size or date
             has changed are computed again.
@@ -233,14 +238,23 @@ def features(
         ((4, 2048), 'examples/astronaut.jpg')
     """
     check_no_model("features(images, model)", images=images)
+    if output is not None and names_folder(output):
+        if wide or verify:
+            raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
+        from ..distributed.folder_features import compute_features
+
+        return compute_features(
+            images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
+            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif,
+        )  # fmt: skip
     path = None if output is None else Path(output)
     if path is not None:
-        tables.check_target(path)
+        tables.check_target(path, wide)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
     if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose, verify)
+        return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
     with CacheStore(lambda: extractor.fingerprint, len(extractor.names), verify) as store:
         return extract_cached(extractor, photographs, store, log, verbose)
 
@@ -252,6 +266,7 @@ def _extract_to_file(
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
+    wide: bool,
 ) -> Features:
     names = extractor.names
     made_by = extractor.fingerprint
@@ -265,7 +280,8 @@ def _extract_to_file(
         labels = [photograph.label for photograph in photographs]
         if photographs:
             paths = [photograph.path or "" for photograph in photographs]
-            tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
+            table = Table.of_array(paths, labels, names, store.rows(), stored.numbers)
+            tables.write_table(path, table, wide)
     if not photographs:
         return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
     path = path.absolute()
