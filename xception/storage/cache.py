@@ -230,7 +230,7 @@ class CachedDiskStore:
 
     Attributes:
         recovered: How many rows an earlier run left in the folder.
-        copied: How many rows were copied from the cache.
+        copied: How many rows of earlier runs were copied from the cache.
     """
 
     def __init__(self, disk: DiskStore, cache: RowCache) -> None:
@@ -247,7 +247,7 @@ class CachedDiskStore:
                 row = self._cache.row(cached)
                 with self._lock.hold():
                     (number,) = self._disk.add([photograph], row[np.newaxis])
-                self.copied += 1
+                self.copied += cached < self._cache.recovered
         return number
 
     def add(self, photographs: Sequence[Photograph], rows: Array) -> Sequence[int]:
