@@ -148,7 +148,8 @@ class RowCache:
         except OSError as error:  # it cannot be written
             self._opened.close()
             self._known = self._rows = None
-            warnings.warn(f"features are not cached: {error}", stacklevel=4)
+            advice = "XCEPTION_CACHE_DIR chooses another folder; XCEPTION_MAX_CACHE=0 caches nothing"
+            warnings.warn(f"features are not cached: {error}. {advice}", stacklevel=4)
 
     def _open_table(self, budget: Budget, kind: str, name: str, value_bytes: int) -> Table:
         root = cache_dir()
