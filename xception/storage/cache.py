@@ -32,8 +32,8 @@ class RowCache:
     Args:
         made_by: The `fingerprint` of what computes the rows, or a function that returns it.
         columns: Features per row.
-        verify: Whether to read files though their path, size, dates and inode are known.
-        kind: The folder in the cache folder.
+        verify: Whether to read files even if their path, size, dates and inode are known.
+        kind: What the rows are: "features" or "activations". Each has a folder of its own.
 
     Raises:
         ValueError: The environment variable XCEPTION_MAX_CACHE is not a number of bytes.
