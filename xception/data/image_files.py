@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from ..errors import ImageError
+from ..engine.cpus import get_num_threads
+from ..errors import ImageError, RemoteError, printable
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
+from ..locks import SharedBudget
 from .heif import check_heif
 from .image_formats import (
     BYTES_PER_PIXEL,
@@ -23,6 +25,7 @@ from .image_formats import (
     decoder_bytes,
     find_format,
 )
+from .locations import is_remote, open_file, read_bytes
 from .metadata import (
     MAX_SCANNED_PIXELS,
     JpegStructure,
@@ -32,7 +35,6 @@ from .metadata import (
     check_tags,
     read_jpeg_structure,
 )
-from .regular_files import open_regular_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 256 << 20
 #: What may be read before the pixels without counting as memory: usual metadata.
 FREE_BYTES = 1 << 20
+
+#: Several threads may decode photographs at once as long as these have as many pixels together; or as many as
+#: the largest that is allowed. Bounds the memory of many threads that meet large photographs.
+PIXELS_PER_THREAD = 1 << 24
+_decoding = SharedBudget()
 
 _pillow_limit_lock = threading.Lock()
 
@@ -83,7 +90,7 @@ def open_image(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[I
             yield image
 
 
-def decode(image: Image.Image) -> None:
+def read_pixels(image: Image.Image) -> None:
     """Read the pixels of an image that has been opened and checked."""
     with _raised_pillow_limit(image.width * image.height):
         image.load()
@@ -132,15 +139,28 @@ def check_opened(image: Image.Image, name: str) -> None:
 
 def _open_path(path: str | os.PathLike[str], name: str) -> IO[bytes]:
     try:
-        return open_regular_file(path)
-    except FileNotFoundError:
+        return io.BytesIO(_read_remote(os.fspath(path))) if is_remote(path) else open_file(path)
+    except (FileNotFoundError, ImageError, RemoteError):
         raise
+    except ValueError as error:  # a URL that is refused
+        raise ImageError(printable(str(error))) from None
     except IsADirectoryError:
         raise ImageError(f"{name}: is a folder, expected a photograph") from None
     except PermissionError:
         raise ImageError(f"{name}: no permission to read it") from None
     except OSError as error:
         raise ImageError(str(error) if error.errno is None else f"{name}: {error.strerror}") from None
+
+
+def _read_remote(url: str) -> bytes:
+    """Read a photograph whole: nearly all of it is needed, and every request takes its time."""
+    data = read_bytes(url, 0, MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(
+            f"{url}: holds more than {MAX_FILE_BYTES >> 20} MiB, too much for a photograph behind a URL; "
+            "download it first"
+        )
+    return data
 
 
 def _seekable(stream: IO[bytes], name: str) -> IO[bytes]:
@@ -182,13 +202,14 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
             + pixels * structure.bytes_per_pixel
             + 2 * max(reader.bytes_read - FREE_BYTES, 0)
         )
-        _check_pixels(image, name, needed, maximum)
+        counted = _check_pixels(image, name, needed, maximum)
         if structure.scans * pixels > MAX_SCANNED_PIXELS:
             raise ImageError(
                 f"{name}: {structure.scans} scans of {image.width:,}×{image.height:,} pixels are too many"
             )
         reader.remaining = None
-        yield image
+        with _decoding.take(counted, max(maximum, PIXELS_PER_THREAD * get_num_threads())):
+            yield image
 
 
 def _unknown_format(name: str) -> ImageError:
@@ -222,8 +243,12 @@ def _open_format(reader: _Reader, image_format: ImageFormat, name: str, maximum:
         raise _unknown_format(name) from None
 
 
-def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int) -> None:
-    """Raise ImageError if an image has too many pixels, in view of what decoding each takes."""
+def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int) -> int:
+    """Return how many pixels an image counts as, in view of what decoding each takes.
+
+    Raises:
+        ImageError: They are too many.
+    """
     from PIL import Image
 
     width, height = image.size
@@ -242,6 +267,7 @@ def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int
         raise ImageError(
             f"{name}: is too large: {pixels:,} pixels; PIL.Image.MAX_IMAGE_PIXELS allows {2 * lowered:,}"
         )
+    return counted
 
 
 class _Reader:
