@@ -157,11 +157,11 @@ def test_pixels_of_tensorflow_are_scaled_without_rounding():
         np.testing.assert_allclose(x, scaled, rtol=1e-6)
 
 
-def test_a_batch_of_float_pixels_takes_more_memory(monkeypatch):
+def test_float_pixels_take_more_memory(monkeypatch):
     model = classifier()
     xception.set_limits(max_memory_bytes=4 * 16 * 16 * 3 * 52 * 2)
-    assert Preprocessor(model, interpolation="tf-bilinear").batch_size == 2
-    assert Preprocessor(model).batch_size == 7
+    assert Preprocessor(model, interpolation="tf-bilinear").at_once == 2
+    assert Preprocessor(model).at_once == 7
 
 
 # --- channels -------------------------------------------------------------------------------

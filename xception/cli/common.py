@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..console.csv_text import format_row
+from ..console.progress import is_silenced
 from ..console.text import terminal_safe
 from ..data.failures import Failure
 from ..data.preprocessing import ASPECTS, DECODE_OPTIONS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
@@ -132,6 +133,14 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add --quiet, by which `main` silences progress and notes; see `note`."""
+    parser.add_argument(
+        "-q", "--quiet", action="store_true",
+        help="only results, errors and warnings: no progress, and no note at the end",
+    )  # fmt: skip
+
+
 def apply_limits(arguments: argparse.Namespace) -> None:
     """Set the limits that the command line gives."""
     set_limits(
@@ -237,6 +246,12 @@ def complain(message: str, status: int = 1) -> int:
     return status
 
 
+def note(message: str) -> None:
+    """Print on stderr what is good to know, unless --quiet is given."""
+    if not is_silenced():
+        complain(message)
+
+
 def complain_of(failure: Failure) -> None:
     """Print why a photograph could not be read."""
     complain(str(failure))
@@ -245,7 +260,7 @@ def complain_of(failure: Failure) -> None:
 def finish(failures: Sequence[Failure]) -> int:
     """Say how many photographs could not be read; return the exit status."""
     if len(failures) > 1:
-        complain(f"{len(failures)} could not be read")
+        complain(f"{len(failures):,} could not be read")
     return 1 if failures else 0
 
 

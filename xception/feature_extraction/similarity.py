@@ -128,7 +128,7 @@ def similar(
         decode: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         For each query photograph that could be read, its neighbors, best first.
@@ -150,7 +150,7 @@ def similar(
     queries = find_photographs(query, log)
     candidates = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
-    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names)) as store:
         query_features = extract_cached(extractor, queries, store, log, verbose)
         # A query that could not be read is often among the candidates, and has been reported.
         unreadable = {failure.path for failure in log.failures if failure.path is not None}

@@ -7,14 +7,15 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
 from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
+from ..data.pipeline import stream_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..models.factory import Xception, load_model
@@ -137,16 +138,16 @@ class Classifier:
 
     def stream(
         self, images: ImagesLike, log: FailureLog, verbose: Verbose = "auto"
-    ) -> Iterator[tuple[list[Photograph], Array]]:
-        """Compute the scores of photographs batch by batch, as they are read.
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the scores of photographs one after the other, as they are read.
 
         Args:
             images: Photographs, as `predict` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
-            The photographs of a batch that could be read, and their scores (n, classes).
+            Each photograph that could be read, in order, and its scores (classes,).
 
         Raises:
             ValueError: The model has other inputs besides the photograph.
@@ -157,18 +158,16 @@ class Classifier:
 
     def stream_photographs(
         self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
-    ) -> Iterator[tuple[list[Photograph], Array]]:
+    ) -> Iterator[tuple[Photograph, Array]]:
         """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
         self.preprocessor.check_only_input()
         with ProgressBar(total, "photo", verbose) as bar:
-            yield from compute_batches(
-                photographs,
-                self.preprocessor.load,
-                self.probabilities,
-                log,
-                bar,
-                self.preprocessor.batch_size,
+            yield from stream_photographs(
+                photographs, self.preprocessor.load, self._score, log, bar, self.preprocessor.at_once
             )
+
+    def _score(self, pixels: NDArray[Any]) -> Array:
+        return self.probabilities(pixels[np.newaxis])[0]  # (h, w, c) -> (classes,)
 
     def decode(self, probabilities: Array, top: int = 5) -> list[list[Prediction]]:
         """Return the `top` best classes of each row of (n, classes), best first."""

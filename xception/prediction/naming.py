@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
+from ..data.imagenet import best_classes
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..layers.validation import as_int
 from .classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
@@ -57,7 +58,7 @@ def predict(
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         For each photograph that could be read, a list of its `top` best classes, best first. A single
@@ -89,8 +90,7 @@ def predict(
     )  # fmt: skip
     log = FailureLog(on_error)
     predictions = Predictions()
-    for photographs, probabilities in classifier.stream(images, log, verbose):
-        for photograph, entry in zip(photographs, classifier.decode(probabilities, top), strict=True):
-            predictions.append(photograph, entry)
+    for photograph, scores in classifier.stream(images, log, verbose):
+        predictions.append(photograph, best_classes(scores, classifier.class_names, top))
     predictions.failures = log.failures
     return predictions

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.arrays import as_real_array
-from ..data.batches import BATCH_SIZE
 from ..data.image_pixels import MODES
 from ..data.image_resizing import render
 from ..data.imagenet import preprocess_input
@@ -35,7 +33,7 @@ from ..engine.plan import BATCH_SHARE
 from ..graph.budget import check_memory
 from ..kernels import Array
 from ..limits import get_limits
-from ..models.inputs import image_inputs, own_scaling
+from ..models.inputs import expect_pixels, image_inputs, own_scaling
 from ..models.model import Model
 
 if TYPE_CHECKING:
@@ -46,8 +44,8 @@ DEFAULT_SIZE = 299  #: pixels each way, where a model takes photographs of any s
 WHITE = 255.0
 #: The shorter side that a whole photograph has at least, unless it is smaller: as much as is shown of it.
 MIN_WHOLE_PIXELS = 640
-#: Bytes that a color value of a photograph takes at most while its batch is read and scaled: twice as an
-#: integer, three times in float32.
+#: Bytes that a color value of a photograph takes at most while it is read and scaled: twice as an integer,
+#: three times in float32.
 BYTES_PER_VALUE = 14
 #: The same where pixels are read in float32, with what resizing one of them takes.
 BYTES_PER_FLOAT_VALUE = 52
@@ -176,10 +174,9 @@ class Preprocessor:
         return x
 
     @property
-    def batch_size(self) -> int:
-        """How many photographs are read and computed together: 16, or fewer large ones."""
-        available = get_limits().max_memory_bytes // BATCH_SHARE
-        return max(1, min(BATCH_SIZE, available // self._bytes_per_photograph))
+    def at_once(self) -> int:
+        """How many photographs of the model's size may be in memory at once."""
+        return max(1, get_limits().max_memory_bytes // BATCH_SHARE // self._bytes_per_photograph)
 
     @property
     def _bytes_per_photograph(self) -> int:
@@ -204,9 +201,7 @@ class Preprocessor:
         shape = ", ".join(map(str, self.input_shape))
         x = self.scale(as_real_array(pixels, f"pixels of shape (n, {shape})"))
         # The caller opted out of scaling, so do not warn.
-        with warnings.catch_warnings() if self.scaling == "none" else nullcontext():
-            if self.scaling == "none":
-                warnings.filterwarnings("ignore", "the images hold")
+        with expect_pixels() if self.scaling == "none" else nullcontext():
             return function(x)
 
 

@@ -61,7 +61,7 @@ def fit(
             does not record it.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         A model that takes pixels 0…255 (n, 299, 299, 3), gives probabilities, and has the sorted names
@@ -132,7 +132,7 @@ def fit_with_report(
         photographs = _labelled(images, names, log)
     import_minimize()  # or an error, before features are computed
     extractor = Extractor(interpolation=interpolation, aspect=aspect, exif=exif, decode=decode)
-    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
     unread = sorted(set(names) - set(features.labels))
     if unread:
