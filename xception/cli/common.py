@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..console.csv_text import format_row
 from ..console.text import terminal_safe
 from ..data.failures import Failure
+from ..data.locations import is_folder
 from ..data.preprocessing import ASPECTS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
 from ..limits import parse_bytes, parse_count, set_limits
 
@@ -27,7 +27,9 @@ TABLE_FORMATS = ("table", "json", "csv")
 
 def add_photographs(parser: argparse.ArgumentParser) -> None:
     """Add PHOTO…: files, folders, patterns."""
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'")
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'; local, or s3://…"
+    )
 
 
 def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
@@ -175,7 +177,7 @@ def unique(photos: Sequence[str]) -> list[str]:
 
 def check_folder(folder: str) -> None:
     """Raise NotADirectoryError unless `folder` is a folder, which should have one for each class."""
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise NotADirectoryError(f"{folder}: is not a folder; expected one with a sub-folder for each class")
 
 
