@@ -79,8 +79,14 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._display is not None:
-            self._display.close(kind is None, self._always)
+        if self._display is None:
+            return
+        # A generator that nobody reads on may be closed at any time, after other output: it leaves nothing.
+        is_abandoned = kind is GeneratorExit
+        took_long = clock() - self._pace.start >= DELAY_SECONDS
+        self._display.close(
+            is_finished=kind is None, is_kept=not is_abandoned and (took_long or self._always)
+        )
 
     def advance(self, steps: int) -> None:
         """Add to the number of finished steps. Call it from one thread only."""
@@ -148,7 +154,12 @@ class _Display(Protocol):
         """Show the present state; return the time at which it may be shown next."""
 
     def close(self, is_finished: bool, is_kept: bool) -> None:
-        """Show the end of work that is finished, or was interrupted."""
+        """Show the end of work that is finished, or was interrupted.
+
+        Args:
+            is_finished: Whether all was done.
+            is_kept: Whether a bar stays on the screen.
+        """
 
     def paused(self) -> AbstractContextManager[object]:
         """Clear the screen for other output within a `with` block."""
@@ -195,8 +206,9 @@ class _Bar:
         now = clock()
         describe = self._pace.summarize if is_finished else self._pace.describe
         self._set_text(describe(now, self._columns()))
-        # Below a bar of the caller's own, each bar would leave a line.
-        self._bar.leave = is_kept or (now - self._pace.start >= DELAY_SECONDS and not self._bar.pos)
+        self._bar.leave = (
+            is_kept and not self._bar.pos
+        )  # below a bar of the caller's own, each would leave a line
         self._bar.close()
 
     def paused(self) -> AbstractContextManager[object]:
