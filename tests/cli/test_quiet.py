@@ -99,5 +99,9 @@ def test_downloads(run, monkeypatch, tmp_path):
         folder = tmp_path / str(progress)
         status, out, err = run("weights", "download", "--cache-dir", folder, *option)
         assert (status, out) == (0, f"{folder / 'own.h5'}\n")
-        assert ("xception: 0.0 of 3.0 MB\n" in err) == ("xception: 3.0 MB in 0:00, " in err) == progress
+        assert (
+            ("xception: download: 0.0 of 3.0 MB\n" in err)
+            == ("download: 3.0 MB in 0:00, " in err)
+            == progress
+        )
         assert progress or not err

@@ -44,9 +44,12 @@ def test_more_steps_than_were_announced():
 
 
 def test_bytes_are_shown_in_megabytes():
-    pace = Pace(91_900_000, "byte", 0.0)
+    pace = Pace(91_900_000, "byte", 0.0, task="download")
+    assert pace.describe(0.0) == "download: 0.0 of 91.9 MB"
     pace.add(12_300_000, 2.0)
-    assert pace.describe(2.0) == "12.3 of 91.9 MB, 6.2 MB/s, 0:13 left"
+    assert pace.describe(2.0) == "download: 12.3 of 91.9 MB, 6.2 MB/s, 0:13 left"
+    assert pace.describe(2.0, 40) == "12.3 of 91.9 MB, 6.2 MB/s, 0:13 left"
+    assert pace.summarize(2.0) == "download: 12.3 MB in 0:02, 6.2 MB/s"
 
 
 @pytest.mark.parametrize(

@@ -52,15 +52,18 @@ class ProgressBar:
         verbose: "auto" for progress of more than one step, 0 for none, 1 or 2 for progress of any number,
             and the first line at once.
         delay: Seconds before a bar of "auto" appears.
+        task: What is done, before the count; "" where the command or the call says it.
 
     Raises:
         ValueError: `verbose` is none of these.
     """
 
-    def __init__(self, total: int | None, unit: str, verbose: Verbose = "auto", delay: float = 0.0) -> None:
+    def __init__(
+        self, total: int | None, unit: str, verbose: Verbose = "auto", delay: float = 0.0, task: str = ""
+    ) -> None:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
-        self._pace = Pace(total, unit, clock())
+        self._pace = Pace(total, unit, clock(), task)
         self._always = verbose in (1, 2)
         # A single photograph is done before a bar could be read, and need not wait for tqdm's import.
         self._several = self._always or (total is not None and total > 1)
