@@ -14,7 +14,7 @@ from ..console.csv_text import format_row
 from ..console.progress import is_silenced
 from ..console.text import terminal_safe
 from ..data.failures import Failure
-from ..data.preprocessing import ASPECTS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
+from ..data.preprocessing import ASPECTS, DECODE_OPTIONS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
 from ..limits import parse_bytes, parse_count, set_limits
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
 
 
 def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
-    """Add --interpolation, --aspect and --exif.
+    """Add --interpolation, --aspect, --exif and --decode.
 
     Args:
         parser: The command's parser.
@@ -75,11 +75,16 @@ def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
         help="turn photographs upright as their EXIF orientation says, or ignore it as Keras does "
         f"({default}upright)",
     )  # fmt: skip
+    parser.add_argument(
+        "--decode", choices=DECODE_OPTIONS, default="exact",
+        help="fast lets the decoder reduce large JPEG files before they are resized: three to four times "
+        "quicker for 12 megapixels, with pixels that differ by 0.3 gray levels on average, 8 at most (exact)",
+    )  # fmt: skip
 
 
 def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the values of --interpolation, --aspect and --exif, as keyword arguments."""
-    return {name: getattr(arguments, name) for name in ("interpolation", "aspect", "exif")}
+    """Return the values of --interpolation, --aspect, --exif and --decode, as keyword arguments."""
+    return {name: getattr(arguments, name) for name in ("interpolation", "aspect", "exif", "decode")}
 
 
 def add_classifier(parser: argparse.ArgumentParser) -> None:

@@ -21,9 +21,10 @@ COMMANDS = {
     "summary": "print the table of a network's layers",
     "inspect": "show what a model file contains, and whether it runs here",
     "weights": "locate, download or verify the ImageNet weights",
+    "cache": "show or clear computed features that are kept for later calls",
 }
 #: Commands that compute nothing.
-WITHOUT_LIMITS = ("weights",)
+WITHOUT_LIMITS = ("weights", "cache")
 #: Commands that go through photographs, and take --quiet; `weights download` does, too.
 WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit")
 

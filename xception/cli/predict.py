@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..data.failures import FailureLog
-from ..data.imagenet import Prediction
+from ..data.imagenet import Prediction, best_classes
 from ..prediction.results import Predictions
 from . import common
 
@@ -28,21 +28,19 @@ def run(arguments: argparse.Namespace) -> int:
     predictions = Predictions()
     if arguments.format == "csv":
         common.show_csv([("path", "rank", *Prediction._fields)])
-    for photographs, probabilities in classifier.stream(common.unique(arguments.photos), log):
-        for photograph, entry in zip(
-            photographs, classifier.decode(probabilities, arguments.top), strict=True
-        ):
-            if arguments.format == "json":
-                predictions.append(photograph, entry)
-            elif arguments.format == "csv":
-                common.show_csv(
-                    (photograph.path, rank, class_id, name, f"{score:.6g}")
-                    for rank, (class_id, name, score) in enumerate(entry, start=1)
-                )
-            else:
-                common.show(str(photograph.path))
-                for class_id, name, score in entry:
-                    common.show(f"  {score:8.4f}  {class_id:>9}  {name}")
+    for photograph, scores in classifier.stream(common.unique(arguments.photos), log):
+        entry = best_classes(scores, classifier.class_names, arguments.top)
+        if arguments.format == "json":
+            predictions.append(photograph, entry)
+        elif arguments.format == "csv":
+            common.show_csv(
+                (photograph.path, rank, class_id, name, f"{score:.6g}")
+                for rank, (class_id, name, score) in enumerate(entry, start=1)
+            )
+        else:
+            common.show(str(photograph.path))
+            for class_id, name, score in entry:
+                common.show(f"  {score:8.4f}  {class_id:>9}  {name}")
         sys.stdout.flush()
     if arguments.format == "json":
         common.show_json(predictions.to_dicts())

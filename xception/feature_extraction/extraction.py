@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.pipeline import Progress, batched, stream_photographs
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -24,7 +25,7 @@ from ..models.layer import as_layer_names
 from ..models.model import Model
 from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model, check_undecided
 from ..prediction.preprocessing import Preprocessor
-from ..storage.cache import CacheStore
+from ..storage.cache import CachedDiskStore, CacheStore, RowCache
 from ..storage.identity import fingerprint
 from ..storage.rows import DiskStore, MemoryStore, RowStore
 from . import tables
@@ -46,6 +47,7 @@ class Extractor:
         interpolation: See `features`.
         aspect: See `features`.
         exif: See `features`.
+        decode: See `features`.
 
     Attributes:
         model: The model.
@@ -66,6 +68,7 @@ class Extractor:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
     ) -> None:
         check_pooling(pooling)  # before a model is loaded
         self.model = imagenet_base() if model is None else as_model(model)
@@ -73,10 +76,11 @@ class Extractor:
             check_undecided(
                 scaling=None if scaling == "auto" else scaling,
                 interpolation=interpolation, aspect=aspect, exif=exif,
+                decode=None if decode == "exact" else decode,
             )  # fmt: skip
             self.preprocessor = model.preprocessor
         else:
-            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
+            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
@@ -89,11 +93,30 @@ class Extractor:
         )
         return self.preprocessor.compute(pixels, function)
 
+    def stream(
+        self, photographs: Iterable[Photograph], log: FailureLog, progress: Progress
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the features of photographs one after the other, as they are read.
+
+        Args:
+            photographs: The photographs.
+            log: Records those that cannot be read.
+            progress: Advanced by each photograph.
+
+        Yields:
+            Each photograph that could be read, in order, and its features (d,).
+        """
+        used = self.preprocessor
+        yield from stream_photographs(photographs, used.load, self._row, log, progress, used.at_once)
+
+    def _row(self, pixels: NDArray[Any]) -> Array:
+        return self.compute(pixels[np.newaxis])[0]  # (h, w, c) -> (d,)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
         used = self.preprocessor
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         nodes = self.model.feature_nodes(self._layers)
         return fingerprint(self.model, nodes, self._pooling, *settings)
 
@@ -116,6 +139,10 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
     """
     base = Xception(include_top=False, weights=weights)
     return Model(base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), base.parameters)
+
+
+#: Photographs whose rows are written together, and lost by an interruption: each write waits for the disk.
+ROWS_PER_WRITE = 16
 
 
 @dataclass(frozen=True)
@@ -165,16 +192,10 @@ def collect(
 
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
-        for batch, values in compute_batches(
-            missing(),
-            extractor.preprocessor.load,
-            extractor.compute,
-            log,
-            bar,
-            extractor.preprocessor.batch_size,
-        ):
-            for photograph, number in zip(batch, store.add(batch, values), strict=True):
-                rows[photograph.index] = _without_pixels(photograph), number
+        for part in batched(extractor.stream(missing(), log, bar), ROWS_PER_WRITE):
+            batch = [_without_pixels(photograph) for photograph, _ in part]
+            numbers = store.add(batch, np.stack([row for _, row in part]))
+            rows.update((p.index, (p, number)) for p, number in zip(batch, numbers, strict=True))
     order = sorted(rows)
     numbers = [rows[index][1] for index in order]
     reused = sum(0 <= number < store.recovered for number in numbers)
@@ -220,12 +241,16 @@ def features(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     output: str | os.PathLike[str] | None = None,
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Features:
     """Compute features of photographs: the activations of layers, as a row of numbers for each.
+
+    Features of files are kept in the cache folder, by the content of the file, for later calls of
+    `features`, `similar` and `fit` (see `cache_info`). XCEPTION_MAX_CACHE=0 keeps none.
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
@@ -241,14 +266,15 @@ def features(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
-            interruption the same call resumes there; only images that did not come from a file are
-            computed again.
-        verify: Whether to read the photographs that were computed before an interruption, and compute
-            those again whose content has changed. By default those whose size or date has changed are
-            computed again.
+            interruption the same call resumes there, whether or not there is a cache; only images that
+            did not come from a file are computed again.
+        verify: Whether to read the photographs that were computed before an interruption, or are in the
+            cache, and compute those again whose content has changed. By default those whose size or date
+            has changed are computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
         verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
@@ -259,7 +285,8 @@ def features(
 
     Raises:
         TypeError: `images`, `model` or `layers` is of another type.
-        ValueError: The model does not take a photograph or has no such layer, or an option is unknown.
+        ValueError: The model does not take a photograph or has no such layer, an option is unknown, or
+            XCEPTION_MAX_CACHE is not a number of bytes.
         OSError: A photograph or model file cannot be read, or `output` cannot be written.
         ModelFileError: The model file is damaged or not supported.
 
@@ -277,12 +304,11 @@ def features(
         tables.check_target(path)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
+    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
     if path is not None:
         return _extract_to_file(extractor, photographs, path, log, verbose, verify)
-    store = MemoryStore(len(extractor.names))
-    stored = collect(extractor, photographs, store, log, verbose)
-    return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names), verify) as store:
+        return extract_cached(extractor, photographs, store, log, verbose)
 
 
 def _extract_to_file(
@@ -295,9 +321,13 @@ def _extract_to_file(
 ) -> Features:
     names = extractor.names
     folder = path.with_name(f".{path.name}.progress")
-    with DiskStore(folder, extractor.fingerprint, verify=verify) as store:
+    with (
+        RowCache(extractor.fingerprint, len(names), verify) as cache,
+        DiskStore(folder, extractor.fingerprint, verify=verify, read_content=cache.content) as store,
+    ):
+        both = CachedDiskStore(store, cache)
         try:
-            stored = collect(extractor, tables.checked_texts(path, listed), store, log, verbose)
+            stored = collect(extractor, tables.checked_texts(path, listed), both, log, verbose)
             photographs = stored.photographs
             labels = [photograph.label for photograph in photographs]
             if photographs:
@@ -318,7 +348,7 @@ def _extract_to_file(
             raise OSError(f"{path}: has changed since these features were written; compute them again")
         return tables.read_values(path, len(names), any(labels))
 
-    return Features(read_values, names, photographs, log.failures, stored.reused)
+    return Features(read_values, names, photographs, log.failures, stored.reused + both.copied)
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
