@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 
-TICK_SECONDS = 1.0  #: length of a measurement; longer where a single step is
+TICK_SECONDS = 0.5  #: length of a measurement; longer where a single step is
 #: Measurements that the rate is taken from: some seconds, so that it is steady and yet follows changes.
-MAX_TICKS = 15
+MAX_TICKS = 30
 #: A measurement this many times above the median is left out. Photographs that an earlier run has computed
 #: are counted in a burst, which says nothing about those that are left.
 BURST = 4.0
 
 BYTES_PER_MEGABYTE = 1_000_000
 DAY_SECONDS = 86_400
-MAX_HOURS_DAYS = 4  #: from so many days on, hours and minutes are not certain anyway
+MIN_SHOWN_DAYS = 4  #: from so many days on, hours and minutes are not certain anyway
 
 
 class Pace:
@@ -120,7 +120,7 @@ def format_seconds(seconds: float) -> str:
         >>> format_seconds(7.4), format_seconds(12_130), format_seconds(1e6)
         ('0:07', '3:22:10', '11.6 days')
     """
-    if seconds >= MAX_HOURS_DAYS * DAY_SECONDS:
+    if seconds >= MIN_SHOWN_DAYS * DAY_SECONDS:
         return f"{seconds / DAY_SECONDS:,.1f} days"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
