@@ -70,6 +70,22 @@ def test_fit(run, two_folders, tmp_path):
     assert run(*arguments, "--quiet") == (0, out, "")
 
 
+@pytest.mark.parametrize("command", ["predict", "features"])
+def test_a_folder_as_the_output_and_gather(run, folder, small_classifier, tmp_path, command):
+    suffix = {"predict": "jsonl", "features": "npy"}[command]
+    for option, is_quiet in (((), False), (("-q",), True)):
+        job = tmp_path / f"job{is_quiet}"
+        arguments = (command, folder, "--model", small_classifier, "--output", f"{job}/", *option)
+        status, out, err = run(*arguments)
+        assert (status, out) == (1, "")
+        assert f"{folder / 'animals' / 'broken.jpg'}: is not an image" in err
+        assert (f"xception: {job}" in err) == ("5 photos" in err) == (not is_quiet)
+        status, out, err = run("gather", job, "--output", tmp_path / f"table.{suffix}", *option)
+        assert (status, out) == (0, "")
+        assert "could not be read when the job ran" in err
+        assert (": 4 photographs" in err) == ("4 photos" in err) == (not is_quiet)
+
+
 def test_a_warning_stays(run, two_folders, examples, small_classifier, tmp_path):
     (two_folders / "coffee.jpg").write_bytes((examples / "coffee.jpg").read_bytes())
     arguments = words(COMMANDS["evaluate"], two_folders, small_classifier, tmp_path)

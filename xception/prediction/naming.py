@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -233,7 +233,7 @@ def iter_predict(
 def _iterate(
     classifier: Classifier, photographs: Iterable[Photograph], log: FailureLog, top: int, verbose: Verbose
 ) -> Iterator[tuple[str | None, PhotographPredictions | Exception]]:
-    total = len(photographs) if isinstance(photographs, list) else None
+    total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for photograph, outcome in classifier.stream_outcomes(photographs, bar):
             if isinstance(outcome, Unreadable):
