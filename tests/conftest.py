@@ -91,6 +91,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cache folder of the test's own, in which features are kept."""
     monkeypatch.delenv("XCEPTION_MAX_CACHE")
+    monkeypatch.setattr("xception.storage.budget.MIN_FREE_BYTES", 0)
     monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

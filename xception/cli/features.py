@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_wide(parser)
     parser.add_argument(
         "--verify", action="store_true",
-        help="after an interruption, compare the content of photographs, not their dates only",
+        help="compare the content of photographs that were computed before, not their dates only",
     )  # fmt: skip
     common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
