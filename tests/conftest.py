@@ -14,9 +14,9 @@ REAL = ROOT.parent / "shared" / "real"
 
 
 @pytest.fixture(autouse=True)
-def no_late_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine short work takes long, and its bar would be part of the output."""
-    monkeypatch.setattr("xception.console.progress.DELAY_SECONDS", float("inf"))
+def no_late_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine short work takes long, and its progress would be part of the output."""
+    monkeypatch.setattr("xception.console.progress.FIRST_LINE_SECONDS", float("inf"))
 
 
 @pytest.fixture(autouse=True)

@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         **common.reading_options(arguments),
     )  # fmt: skip
     if len(result):
-        count, width = count_of(len(result), "photograph"), len(result.names)
+        count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-        common.note(f"{os.fspath(arguments.output)}: {count}, {width:,} features each{resumed}")
+        common.note(f"{os.fspath(arguments.output)}: {count}, {width} each{resumed}")
     return common.finish(result.failures)
 
 
