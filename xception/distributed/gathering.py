@@ -215,8 +215,8 @@ class _Parts:
     def _misfit(self, part: _Part) -> JobError:
         path = locations.join(self._folder, part_name(part.shard.index))
         return JobError(
-            f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the job "
-            "again"
+            f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the "
+            "job again"
         )
 
 
