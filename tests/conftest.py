@@ -25,6 +25,12 @@ def default_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xception.limits._requested", {})
 
 
+@pytest.fixture(autouse=True)
+def no_cache_of_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests neither find the features of earlier ones, nor leave any in the user's folder."""
+    monkeypatch.setenv("XCEPTION_MAX_CACHE", "0")
+
+
 @pytest.fixture(scope="session")
 def examples() -> Path:
     return ROOT / "examples"
@@ -83,7 +89,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache folder of the test's own."""
+    """A cache folder of the test's own, in which features are kept."""
+    monkeypatch.delenv("XCEPTION_MAX_CACHE")
     monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

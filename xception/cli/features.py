@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from ..console.text import count_of, terminal_safe
+from ..console.text import count_of
 from ..feature_extraction.extraction import base_model, features
 from ..feature_extraction.tables import FORMATS
 from ..models.model import Model
@@ -49,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(result):
         count, width = count_of(len(result), "photograph"), len(result.names)
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-        message = f"{os.fspath(arguments.output)}: {count}, {width} features each{resumed}"
-        print(terminal_safe(message), file=sys.stderr)
+        common.note(f"{os.fspath(arguments.output)}: {count}, {width:,} features each{resumed}")
     return common.finish(result.failures)
 
 

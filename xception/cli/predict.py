@@ -108,8 +108,7 @@ def _write(arguments: argparse.Namespace) -> int:
         return common.finish(result.failures)
     failed = f", {len(result.failures):,} could not be read" if result.failures else ""
     resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-    message = f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}"
-    print(terminal_safe(message), file=sys.stderr)
+    common.note(f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}")
     return 1 if result.failures else 0
 
 

@@ -115,7 +115,10 @@ class DaskExecutor:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's log from the terminal within a `with` block: errors are raised, and the rest is no use."""
-    names = ["distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]
+    names = [
+        "distributed",
+        *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
+    ]
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..jobs.children import Child, ChildEnded
+from ..jobs.children import Child, ChildEndedError
 from .dask_worker import LOOPBACK, READY
 
 #: A shard whose worker dies is tried once more by another. A second death is the shard's own doing.
@@ -34,7 +34,9 @@ def local_cluster(workers: int | None, shards: int) -> Iterator[tuple[Any, Calla
     from distributed import LocalCluster
 
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="xception-", ignore_cleanup_errors=True))
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="xception-", ignore_cleanup_errors=True)
+        )
         cluster = stack.enter_context(
             LocalCluster(
                 n_workers=0, host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0", silence_logs=None,
@@ -86,7 +88,7 @@ class _Workers:
                 child.send(self._settings)
                 has_started = child.receive() == READY
                 child.receive()
-            except ChildEnded:
+            except ChildEndedError:
                 pass
             how = child.describe_end()
             child.close()

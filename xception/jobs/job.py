@@ -13,7 +13,7 @@ from itertools import islice
 from ..console.progress import ProgressBar, Verbose
 from ..console.text import count_of
 from ..data import locations
-from ..data.batches import batched
+from ..data.pipeline import batched
 from ..errors import JobError, XceptionError
 from .parts import read_errors
 from .record import ERRORS_NAME, PART_NAME, JobRecord
