@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..jobs.children import Child, ChildEnded
+from ..jobs.children import Child, ChildEndedError
 from .dask_worker import LOOPBACK, READY
 
 #: A shard whose worker dies is tried once more by another. A second death is the shard's own doing.
@@ -88,7 +88,7 @@ class _Workers:
                 child.send(self._settings)
                 has_started = child.receive() == READY
                 child.receive()
-            except ChildEnded:
+            except ChildEndedError:
                 pass
             how = child.describe_end()
             child.close()

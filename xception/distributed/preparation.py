@@ -14,7 +14,7 @@ from ..data import locations
 from ..data.failures import FailureLog
 from ..data.image_formats import SUFFIXES
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..errors import JobError
 from ..jobs.job import Job
 from ..jobs.listing import write_list
@@ -60,6 +60,7 @@ def prepare(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     verbose: Verbose = "auto",
@@ -87,6 +88,7 @@ def prepare(
         interpolation: See `Classifier`.
         aspect: See `Classifier`.
         exif: See `Classifier`.
+        decode: See `Classifier`.
         from_logits: Of predictions: see `xception.predict`.
         output_name: Of predictions: see `xception.predict`.
         verbose: "auto" for a progress bar of the listing if it takes long, 0 for none, 1 for one at once.
@@ -129,7 +131,7 @@ def prepare(
     if recorded is None:
         _check_empty(folder)
     reading: dict[str, Any] = {
-        "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif,
+        "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif, "decode": decode,
     }  # fmt: skip
     if task == "features":
         subject = choose_features(model, layers, pooling, reading)

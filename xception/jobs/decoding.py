@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .children import Child, ChildEnded, open_pipes, picklable, read_message, write_message
+from .children import Child, ChildEndedError, open_pipes, picklable, read_message, write_message
 
 
 class DecodingProcess:
@@ -54,7 +54,7 @@ class DecodingProcess:
         try:
             child.send((source, self._options))
             result = child.receive()
-        except ChildEnded:
+        except ChildEndedError:
             how = child.describe_end()
             self._end()
             raise ImageError(f"{source}: killed the process that read it ({how})") from None
