@@ -280,7 +280,7 @@ def test_damaged_rows_are_computed_again(model, tmp_path, monkeypatch):
     content = bytearray(rows.read_bytes())
     content[2] ^= 64
     rows.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*a\.bmp"):
+    with pytest.warns(UserWarning, match=r"holds damaged rows, such as those of .*a\.bmp"):
         result = xception.features(photos, model, output=tmp_path / "f.npz")
     assert result.resumed == 1
     np.testing.assert_allclose(result, xception.features(photos, model), rtol=1e-5)

@@ -13,12 +13,12 @@ from ..data.imagenet import Prediction
 from ..prediction.lines import CSV_HEADER, SUFFIXES, csv_rows, json_line
 from ..prediction.naming import iter_predict, predict
 from ..prediction.results import to_dict
-from . import common
+from . import common, folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    common.add_photographs(parser)
+    common.add_photographs(parser, required=False)
     common.add_classifier(parser)
     parser.add_argument(
         "--top", type=common.positive_int, default=5, metavar="N", help="classes per photograph (5)"
@@ -29,17 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the lines on stdout, as they are computed; json is one list, at the end (table)",
     )  # fmt: skip
     targets.add_argument(
-        "--output", type=predictions_path, metavar="FILE",
-        help=f"write a file instead, and resume after an interruption: {', '.join(SUFFIXES)}",
+        "--output", type=folders.output_parser(predictions_path), metavar="FILE",
+        help="write a file instead, and resume after an interruption: "
+        f"{', '.join(SUFFIXES)}; or FOLDER/ for a file per shard",
     )  # fmt: skip
     parser.add_argument(
         "--verify", action="store_true",
         help="after an interruption of --output, compare the content of photographs, not their dates only",
     )  # fmt: skip
+    folders.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the best classes of each photograph, as they are computed, or write them to a file."""
+    if wrong := folders.check_arguments(arguments, of_files=("verify",)):
+        return common.complain(wrong, 2)
+    if isinstance(arguments.output, folders.FolderOutput):
+        return folders.run(arguments, "predictions", common.build_classifier(arguments), top=arguments.top)
     if arguments.output is not None:
         return _write(arguments)
     if arguments.verify:
@@ -102,8 +108,7 @@ def _write(arguments: argparse.Namespace) -> int:
         return common.finish(result.failures)
     failed = f", {len(result.failures):,} could not be read" if result.failures else ""
     resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-    message = f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}"
-    print(terminal_safe(message), file=sys.stderr)
+    common.note(f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}")
     return 1 if result.failures else 0
 
 

@@ -126,39 +126,45 @@ class _Search:
 
     def _search_one(self, parent: str, label: str, is_root: bool) -> list[str]:
         """Record the files in one folder; return the names of its sub-folders."""
-        names, folders = _list_remote(parent) if self._is_remote else _list_local(parent)
+        prefix = self._prefix(parent)
+        paths, folders = _list_remote(parent, prefix) if self._is_remote else _list_local(parent)
         skipped = [name for name in folders if name.startswith(".") or name == ARCHIVE_FOLDER]
         if skipped:
             folders = [name for name in folders if name not in skipped]
         if is_root:
             self._contents.sub_folders.extend(sorted(folders))
             self._contents.skipped.extend(sorted(skipped))
-        names.sort()
-        del names[bisect_left(names, ".") : bisect_left(names, "/")]  # those that begin with "."
-        photographs = [name for name in names if name.endswith(USUAL_SUFFIXES)]
-        if len(photographs) != len(names):
-            unusual = [name for name in names if not name.endswith(USUAL_SUFFIXES)]
-            further = self._examine(unusual, parent, label)
-            photographs = sorted(photographs + further) if further else photographs
-        prefix = self._prefix(parent)
-        self._contents.paths.extend([prefix + name for name in photographs])
+        paths.sort()
+        del paths[bisect_left(paths, f"{prefix}.") : bisect_left(paths, f"{prefix}/")]  # the hidden ones
+        photographs = [path for path in paths if path.endswith(USUAL_SUFFIXES)]
+        if len(photographs) != len(paths):
+            unusual = [path for path in paths if not path.endswith(USUAL_SUFFIXES)]
+            if further := self._examine(unusual, len(prefix), label):
+                photographs = sorted(photographs + further)
+        self._contents.paths.extend(photographs)
         self._label_counts[label] += len(photographs)
         self._is_sorted = self._is_sorted and not (photographs and folders)
         return folders
 
-    def _examine(self, names: list[str], parent: str, label: str) -> list[str]:
-        """Return those of some files that are photographs; count the others."""
+    def _examine(self, paths: list[str], start: int, label: str) -> list[str]:
+        """Return those of some files that are photographs, and count the others.
+
+        Args:
+            paths: The files.
+            start: Where in each path the name begins.
+            label: The sub-folder that they lie in.
+        """
         photographs = []
-        for name in names:
-            stem, suffix = os.path.splitext(name.lower())
-            if self._is_photograph(parent, name, suffix):
-                photographs.append(name)
+        for path in paths:
+            stem, suffix = os.path.splitext(path[start:].lower())
+            if self._is_photograph(path, suffix):
+                photographs.append(path)
             elif stem not in UNCOUNTED:
                 shown = suffix if len(suffix) <= MAX_SUFFIX_CHARACTERS else ""
                 self._contents.left_out[label, shown] += 1
         return photographs
 
-    def _is_photograph(self, parent: str, name: str, suffix: str) -> bool:
+    def _is_photograph(self, path: str, suffix: str) -> bool:
         """Whether a file is taken for a photograph, though perhaps a damaged one."""
         if suffix not in self._decisions:
             image_format = SUFFIXES.get(suffix)
@@ -168,7 +174,7 @@ class _Search:
         if decision is not None:
             return decision
         try:  # It may hold another format: telephones and messengers name JPEG files ".heic".
-            image_format = find_format(read_bytes(self._prefix(parent) + name, 0, SIGNATURE_BYTES))
+            image_format = find_format(read_bytes(path, 0, SIGNATURE_BYTES))
         except RemoteError:
             raise
         except OSError:
@@ -190,12 +196,12 @@ class _Search:
 
 
 def _list_local(folder: str) -> tuple[list[str], list[str]]:
-    """Return the names of the files and of the folders in a folder; none if it cannot be read."""
+    """Return the paths of the files, and the names of the folders, in a folder; none if it cannot be read."""
     folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
             # In one expression, since it is most of the time of a search; `append` returns None.
-            files = [entry.name for entry in entries if not entry.is_dir() or folders.append(entry.name)]  # type: ignore[func-returns-value]
+            files = [entry.path for entry in entries if not entry.is_dir() or folders.append(entry.name)]  # type: ignore[func-returns-value]
     except OSError:
         return _list_carefully(folder)
     return files, folders
@@ -203,7 +209,7 @@ def _list_local(folder: str) -> tuple[list[str], list[str]]:
 
 def _list_carefully(folder: str) -> tuple[list[str], list[str]]:
     """Do what `_list_local` does, though links in a folder may lead in circles."""
-    names: tuple[list[str], list[str]] = ([], [])
+    files, folders = [], []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -211,20 +217,26 @@ def _list_carefully(folder: str) -> tuple[list[str], list[str]]:
                     is_folder = entry.is_dir()
                 except OSError:
                     is_folder = False
-                names[is_folder].append(entry.name)
+                if is_folder:
+                    folders.append(entry.name)
+                else:
+                    files.append(entry.path)
     except OSError:
         return [], []
-    return names
+    return files, folders
 
 
-def _list_remote(url: str) -> tuple[list[str], list[str]]:
-    names: tuple[list[str], list[str]] = ([], [])
+def _list_remote(url: str, prefix: str) -> tuple[list[str], list[str]]:
+    files, folders = [], []
     try:
         for name, is_folder in list_entries(url):
-            names[is_folder].append(name)
+            if is_folder:
+                folders.append(name)
+            else:
+                files.append(prefix + name)
     except FileNotFoundError:
         return [], []
-    return names
+    return files, folders
 
 
 def describe_counts(counts: Counter[str]) -> str:

@@ -102,11 +102,14 @@ def find_photographs(
     folders = [] if folders is None else folders
     if isinstance(images, Iterator) and not hasattr(images, "read"):
         return _number(_expand(images, log, folders))
-    sources: list[Any] = []
-    labels: list[str] = []
-    for some_sources, some_labels in _expand(_as_iterable(images), log, folders):
-        sources += some_sources
-        labels += some_labels
+    groups = _expand(_as_iterable(images), log, folders)
+    sources, labels = next(groups, ([], []))
+    is_shared = True  # with the contents of a folder, which are copied only if there is more
+    for more_sources, more_labels in groups:
+        if is_shared:
+            sources, labels, is_shared = sources.copy(), labels.copy(), False
+        sources += more_sources
+        labels += more_labels
     return PhotographList(sources, labels)
 
 

@@ -2,7 +2,12 @@
 
 from ..jobs.job import Job, JobReport
 from ..jobs.shards import Shard, ShardResult, Unreadable
+from .dask import DaskExecutor
+from .gathering import Gathered, gather
 from .preparation import prepare
 from .processes import Processes
 
-__all__ = ["Job", "JobReport", "Processes", "Shard", "ShardResult", "Unreadable", "prepare"]
+__all__ = [
+    "DaskExecutor", "Gathered", "Job", "JobReport", "Processes", "Shard", "ShardResult", "Unreadable",
+    "gather", "prepare",
+]  # fmt: skip

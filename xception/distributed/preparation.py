@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..console.progress import ProgressBar, Verbose
 from ..data import locations
 from ..data.failures import FailureLog
+from ..data.image_formats import SUFFIXES
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..errors import JobError
 from ..jobs.job import Job
 from ..jobs.listing import write_list
@@ -58,6 +60,7 @@ def prepare(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     verbose: Verbose = "auto",
@@ -85,6 +88,7 @@ def prepare(
         interpolation: See `Classifier`.
         aspect: See `Classifier`.
         exif: See `Classifier`.
+        decode: See `Classifier`.
         from_logits: Of predictions: see `xception.predict`.
         output_name: Of predictions: see `xception.predict`.
         verbose: "auto" for a progress bar of the listing if it takes long, 0 for none, 1 for one at once.
@@ -127,7 +131,7 @@ def prepare(
     if recorded is None:
         _check_empty(folder)
     reading: dict[str, Any] = {
-        "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif,
+        "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif, "decode": decode,
     }  # fmt: skip
     if task == "features":
         subject = choose_features(model, layers, pooling, reading)
@@ -213,6 +217,7 @@ class _GivenPhotographs:
             if not isinstance(image, str | os.PathLike):
                 raise TypeError(f"{_EXPECTED}; got one of type {type(image).__name__}")
             text = os.fsdecode(image)
+            _check_place(text)
             self._add("", text)
             yield text
 
@@ -226,6 +231,13 @@ class _GivenPhotographs:
             pass
         more = f" and {self._count - 1:,} more" if self._count > 1 else ""
         return Source(f"{self._description}{more}", self._digest.hexdigest(), os.getcwd())
+
+
+def _check_place(text: str) -> None:
+    """Raise FileNotFoundError for a name that is neither a photograph's nor a folder: a typing error."""
+    is_photograph = os.path.splitext(text.lower())[1] in SUFFIXES  # perhaps a missing one, which is reported
+    if not (is_photograph or locations.is_remote(text) or glob.has_magic(text) or os.path.exists(text)):
+        raise FileNotFoundError(f"{text}: there is no such file or folder")
 
 
 _EXPECTED = "a job takes photographs as paths, folders, patterns or URLs, or a list of these"

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import Verbose
-from ..data.batches import Progress, compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.pipeline import Progress, stream_photographs
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
+from ..jobs.record import names_folder
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -23,7 +25,7 @@ from ..models.layer import as_layer_names
 from ..models.model import Model
 from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model, check_undecided
 from ..prediction.preprocessing import Preprocessor
-from ..storage.cache import CacheStore
+from ..storage.cache import CachedDiskStore, CacheStore, RowCache
 from ..storage.identity import fingerprint
 from ..storage.resuming import collect, open_progress
 from ..storage.rows import MemoryStore
@@ -46,6 +48,7 @@ class Extractor:
         interpolation: See `features`.
         aspect: See `features`.
         exif: See `features`.
+        decode: See `features`.
 
     Attributes:
         model: The model.
@@ -66,6 +69,7 @@ class Extractor:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
     ) -> None:
         check_pooling(pooling)  # before a model is loaded
         self.model = imagenet_base() if model is None else as_model(model)
@@ -73,10 +77,11 @@ class Extractor:
             check_undecided(
                 scaling=None if scaling == "auto" else scaling,
                 interpolation=interpolation, aspect=aspect, exif=exif,
+                decode=None if decode == "exact" else decode,
             )  # fmt: skip
             self.preprocessor = model.preprocessor
         else:
-            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
+            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
@@ -91,25 +96,28 @@ class Extractor:
 
     def stream(
         self, photographs: Iterable[Photograph], log: FailureLog, progress: Progress
-    ) -> Iterator[tuple[list[Photograph], Array]]:
-        """Compute the features of photographs batch by batch, as they are read.
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the features of photographs one after the other, as they are read.
 
         Args:
-            photographs: The photographs; a generator is read a batch at a time.
-            log: Records the photographs that cannot be read.
-            progress: Advanced by each batch.
+            photographs: The photographs.
+            log: Records those that cannot be read.
+            progress: Advanced by each photograph.
 
         Yields:
-            The photographs of a batch that could be read, and their features (n, d).
+            Each photograph that could be read, in order, and its features (d,).
         """
-        reader = self.preprocessor
-        return compute_batches(photographs, reader.load, self.compute, log, progress, reader.batch_size)
+        used = self.preprocessor
+        yield from stream_photographs(photographs, used.load, self._row, log, progress, used.at_once)
+
+    def _row(self, pixels: NDArray[Any]) -> Array:
+        return self.compute(pixels[np.newaxis])[0]  # (h, w, c) -> (d,)
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
         used = self.preprocessor
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         nodes = self.model.feature_nodes(self._layers)
         return fingerprint(self.model, nodes, self._pooling, *settings)
 
@@ -168,6 +176,7 @@ def features(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     output: str | os.PathLike[str] | None = None,
     wide: bool = False,
     verify: bool = False,
@@ -175,6 +184,9 @@ def features(
     verbose: Verbose = "auto",
 ) -> Features:
     """Compute features of photographs: the activations of layers, as a row of numbers for each.
+
+    Features of files are kept in the cache folder, by the content of the file, for later calls of
+    `features`, `similar` and `fit` (see `cache_info`). XCEPTION_MAX_CACHE=0 keeps none.
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
@@ -190,18 +202,21 @@ def features(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
-            interruption the same call resumes there; only images that did not come from a file are
-            computed again.
+            interruption the same call resumes there, whether or not there is a cache; only images that
+            did not come from a file are computed again. A folder, whose name ends in "/" or which exists,
+            gets a file for every few thousand photographs, computed by several processes; see
+            `xception.distributed.prepare`.
         wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
-        verify: Whether to read the photographs that were computed before an interruption, and compute
-            those again whose content has changed. By default those whose size or date has changed are
-            computed again.
+        verify: Whether to read the photographs that were computed before an interruption, or are in the
+            cache, and compute those again whose content has changed. By default those whose size or date
+            has changed are computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         The features (n, d) of the n photographs that could be read, in the order given. If there are
@@ -209,7 +224,8 @@ def features(
 
     Raises:
         TypeError: `images`, `model` or `layers` is of another type.
-        ValueError: The model does not take a photograph or has no such layer, or an option is unknown.
+        ValueError: The model does not take a photograph or has no such layer, an option is unknown, or
+            XCEPTION_MAX_CACHE is not a number of bytes.
         OSError: A photograph or model file cannot be read, or `output` cannot be written.
         ModelFileError: The model file is damaged or not supported.
 
@@ -222,17 +238,25 @@ def features(
         ((4, 2048), 'examples/astronaut.jpg')
     """
     check_no_model("features(images, model)", images=images)
+    if output is not None and names_folder(output):
+        if wide or verify:
+            raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
+        from ..distributed.folder_features import compute_features
+
+        return compute_features(
+            images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
+            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif, decode=decode,
+        )  # fmt: skip
     path = None if output is None else Path(output)
     if path is not None:
         tables.check_target(path, wide)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
+    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
     if path is not None:
         return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
-    store = MemoryStore(len(extractor.names))
-    stored = collect(extractor.stream, photographs, store, log, verbose)
-    return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names), verify) as store:
+        return extract_cached(extractor, photographs, store, log, verbose)
 
 
 def _extract_to_file(
@@ -245,8 +269,13 @@ def _extract_to_file(
     wide: bool,
 ) -> Features:
     names = extractor.names
-    with open_progress(path, extractor.fingerprint, verify) as store:
-        stored = collect(extractor.stream, tables.checked_texts(path, listed), store, log, verbose)
+    made_by = extractor.fingerprint
+    with (
+        RowCache(made_by, len(names), verify) as cache,
+        open_progress(path, made_by, verify, cache.content) as store,
+    ):
+        both = CachedDiskStore(store, cache)
+        stored = collect(extractor.stream, tables.checked_texts(path, listed), both, log, verbose)
         photographs = stored.photographs
         labels = [photograph.label for photograph in photographs]
         if photographs:
@@ -263,7 +292,7 @@ def _extract_to_file(
             raise OSError(f"{path}: has changed since these features were written; compute them again")
         return tables.read_values(path, len(names), any(labels))
 
-    return Features(read_values, names, photographs, log.failures, stored.reused)
+    return Features(read_values, names, photographs, log.failures, stored.reused + both.copied)
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

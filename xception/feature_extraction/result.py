@@ -36,7 +36,8 @@ class Features:
         labels: (n,) the name of each photograph's folder, if that lies below the folder that was given;
             otherwise "".
         failures: What could not be read, where `on_error="skip"`.
-        resumed: How many of the photographs had been computed before an interruption.
+        resumed: How many of the photographs had been computed by earlier calls: before an interruption, or
+            for the cache.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from itertools import islice
 from ..console.progress import ProgressBar, Verbose
 from ..console.text import count_of
 from ..data import locations
-from ..data.batches import batched
+from ..data.pipeline import batched
 from ..errors import JobError, XceptionError
 from .parts import read_errors
 from .record import ERRORS_NAME, PART_NAME, JobRecord
@@ -125,34 +125,33 @@ class Job:
         """
         each = each or self._each
         missing = self.missing()
-        waiting = {shard.index for shard in missing}
-        again = (
-            [self.record.shard(i) for i in sorted(self._indices(ERRORS_NAME) - waiting)] if retry_bad else []
-        )
-        with _Progress(sum(shard.count for shard in missing), verbose) as progress:
+        bad = self._indices(ERRORS_NAME) - {shard.index for shard in missing} if retry_bad else ()
+        if missing:
+            self._complete(each, missing, verbose)
+        if bad:
+            shards = [self.record.shard(index) for index in sorted(bad)]
+            with _Progress(shards, verbose) as progress:
+                if error := self._run(each, shards, "retry", progress):
+                    raise error
+        return self._report(self.record.shard_count - len(missing))
+
+    def _complete(self, each: Executor, missing: Sequence[Shard], verbose: Verbose) -> None:
+        """Run the shards that are missing, and with more care those that are still missing then."""
+        with _Progress(missing, verbose) as progress:
             error = self._run(each, missing, "plain", progress)
-            remaining = self.missing() if missing else []
-            if remaining:
+            if remaining := self.missing():
                 error = self._run(each, remaining, "careful", progress) or error
                 remaining = self.missing()
-            if remaining:
-                raise error or JobError(
-                    f"{self.folder}: {count_of(len(remaining), 'shard')} of {self.record.shard_count:,} could "
-                    "not be computed; run the job again to try them once more"
-                )
-        if again:
-            with _Progress(sum(shard.count for shard in again), verbose) as progress:
-                error = self._run(each, again, "retry", progress)
-            if error:
-                raise error
-        return self._report(self.record.shard_count - len(missing))
+        if remaining:
+            raise error or JobError(
+                f"{self.folder}: {count_of(len(remaining), 'shard')} of {self.record.shard_count:,} could "
+                "not be computed; run the job again to try once more"
+            )
 
     def _run(
         self, each: Executor, shards: Sequence[Shard], mode: Mode, progress: _Progress
     ) -> Exception | None:
         """Run shards; return the error that ended this, unless another attempt would meet it again."""
-        if not shards:
-            return None
         runner = ShardRunner(_absolute(self.folder), self.record.identity, self._task, mode).listen(
             progress.show
         )
@@ -187,8 +186,8 @@ def _absolute(folder: str) -> str:
 class _Progress:
     """A progress bar of photographs, of which some may be computed twice. It is used from one thread."""
 
-    def __init__(self, total: int, verbose: Verbose) -> None:
-        self._bar = ProgressBar(total, "photo", verbose)
+    def __init__(self, shards: Sequence[Shard], verbose: Verbose) -> None:
+        self._bar = ProgressBar(sum(shard.count for shard in shards), "photo", verbose)
         self._done: dict[int, int] = {}  # by shard
 
     def __enter__(self) -> _Progress:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..console.csv_text import as_utf8
 from ..console.progress import Verbose
 from ..data.atomic import check_writable, replace_file
-from ..data.batches import Progress, compute_batches
 from ..data.failures import Failure, FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
+from ..data.pipeline import Progress, log_unreadable
 from ..errors import requires
 from ..kernels import Array
 from ..storage.resuming import StoredRows, collect, open_progress
@@ -51,7 +51,7 @@ def predict_to_file(
         path: The file.
         top: Classes per photograph.
         log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
         verify: Whether photographs that were computed before an interruption are compared by content.
 
     Returns:
@@ -59,18 +59,15 @@ def predict_to_file(
     """
     check_target(path)
     classifier.preprocessor.check_only_input()
-    reader = classifier.preprocessor
 
-    def compute(
+    def stream(
         photographs: Iterable[Photograph], log: FailureLog, progress: Progress
-    ) -> Iterator[tuple[list[Photograph], Array]]:
-        return compute_batches(
-            photographs, reader.load, classifier.probabilities, log, progress, reader.batch_size
-        )
+    ) -> Iterator[tuple[Photograph, Array]]:
+        return log_unreadable(classifier.stream_outcomes(photographs, progress), log)
 
     photographs = find_photographs(images, log)
     with open_progress(path, classifier.fingerprint, verify) as store:
-        stored = collect(compute, photographs, store, log, verbose)
+        stored = collect(stream, photographs, store, log, verbose)
         if stored.photographs:
             predictions = _decode(classifier, store, stored, top)
             write_predictions(path, merge_failures(predictions, log.failures))

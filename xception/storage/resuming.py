@@ -7,16 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..console.progress import ProgressBar, Verbose
-from ..data.batches import Progress
 from ..data.failures import FailureLog
 from ..data.photographs import Photograph
+from ..data.pipeline import Progress, batched
 from ..kernels import Array
+from .identity import Identify, identify_by_content
 from .rows import DiskStore, RowStore
 
-#: Computes the rows (n, columns) of photographs batch by batch, records those that cannot be read, and
-#: advances the progress.
-ComputeRows = Callable[[Iterable[Photograph], FailureLog, Progress], Iterator[tuple[list[Photograph], Array]]]
+#: Computes the row (columns,) of each photograph, records what cannot be read, and advances the progress.
+StreamRows = Callable[[Iterable[Photograph], FailureLog, Progress], Iterator[tuple[Photograph, Array]]]
+
+#: Photographs whose rows are written together, and lost by an interruption: each write waits for the disk.
+ROWS_PER_WRITE = 16
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class StoredRows:
 
 
 def collect(
-    compute: ComputeRows,
+    stream: StreamRows,
     photographs: Iterable[Photograph],
     store: RowStore,
     log: FailureLog,
@@ -44,11 +49,11 @@ def collect(
     """Compute the rows of photographs that are not in a store yet, and add them.
 
     Args:
-        compute: Computes the rows.
-        photographs: The photographs; a generator is read a batch at a time.
+        stream: Computes the rows.
+        photographs: The photographs; a generator is read a few photographs ahead.
         store: Where rows are looked up and added.
         log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         Which row belongs to which photograph, for those that could be read.
@@ -66,9 +71,10 @@ def collect(
 
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
-        for batch, values in compute(missing(), log, bar):
-            for photograph, number in zip(batch, store.add(batch, values), strict=True):
-                rows[photograph.index] = _without_pixels(photograph), number
+        for part in batched(stream(missing(), log, bar), ROWS_PER_WRITE):
+            batch = [_without_pixels(photograph) for photograph, _ in part]
+            numbers = store.add(batch, np.stack([row for _, row in part]))
+            rows.update((p.index, (p, number)) for p, number in zip(batch, numbers, strict=True))
     order = sorted(rows)
     numbers = [rows[index][1] for index in order]
     reused = sum(0 <= number < store.recovered for number in numbers)
@@ -81,7 +87,9 @@ def _without_pixels(photograph: Photograph) -> Photograph:
 
 
 @contextmanager
-def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStore]:
+def open_progress(
+    output: Path, made_by: str, verify: bool, read_content: Identify = identify_by_content
+) -> Iterator[DiskStore]:
     """Provide the store that keeps rows until a file is written: the folder `.NAME.progress` beside it.
 
     If the block succeeds, the folder is removed. Otherwise the same call resumes from it.
@@ -90,6 +98,7 @@ def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStor
         output: The file that the block writes.
         made_by: The `fingerprint` of what computes the rows.
         verify: Whether photographs are compared by their content.
+        read_content: Returns a digest of the content of a photograph whose row is not there.
 
     Yields:
         The store.
@@ -98,7 +107,7 @@ def open_progress(output: Path, made_by: str, verify: bool) -> Iterator[DiskStor
         OSError: Another process or call is writing the file, or the folder cannot be written.
     """
     folder = output.with_name(f".{output.name}.progress")
-    with DiskStore(folder, made_by, verify=verify) as store:
+    with DiskStore(folder, made_by, verify=verify, read_content=read_content) as store:
         try:
             yield store
         except BaseException:

@@ -64,7 +64,7 @@ def test_the_footer_does_not_grow_with_the_number_of_features(tmp_path):
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_row_groups_are_of_bounded_size(tmp_path, monkeypatch, wide):
-    monkeypatch.setattr(columns, "ROW_GROUP_BYTES", 4 * 3 * 256)
+    monkeypatch.setattr(columns, "WIDE_ROW_GROUP_BYTES" if wide else "ROW_GROUP_BYTES", 4 * 3 * 256)
     rows = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
     order = np.random.default_rng(1).permutation(600).tolist()
     paths = [f"{i}.jpg" for i in range(600)]

@@ -45,7 +45,7 @@ def write_parquet(path: Path, table: Table, wide: bool = False) -> None:
         metadata = None if is_plain else {NAMES_KEY: json.dumps(names, ensure_ascii=False)}
         schema = arrow.schema([*fields, features_field(len(names))], metadata)
     with path.open("wb") as stream, open_writer(stream, schema) as writer:
-        for paths, labels, rows in table.groups(row_group_rows(len(names))):
+        for paths, labels, rows in table.groups(row_group_rows(len(names), wide)):
             columns = [list(map(as_utf8, column)) for column in (paths, labels)][: len(texts)]
             values = list(rows.T) if wide else [features_column(rows)]
             writer.write_table(arrow.table([*columns, *values], schema=schema), len(rows))
