@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import threading
+import uuid
 
 import numpy as np
 import PIL
@@ -246,6 +247,40 @@ def test_models_of_every_kind_are_kept(given, output, photos, small_classifier):
     assert names(output) == [JOB, "model.keras", "part", "part", "photographs"]
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".csv"])
+def test_photographs_of_a_manifest(given, photos, tmp_path, suffix):
+    lines = [f"{path},{path.parent.name}" for path in sorted(photos.rglob("*.jpg"), reverse=True)]
+    manifest = tmp_path / f"list{suffix}"
+    text = "\n".join(
+        ["path,label", *lines] if suffix == ".csv" else [line.replace(",", "\t") for line in lines]
+    )
+    manifest.write_text(text)
+    job = prepare(**{**given, "images": None}, manifest=manifest)
+    assert job.run(each=map).photographs == 9
+    rows = [row for b in batches(job) for row in zip(b.paths, b.labels, strict=True)]
+    assert [",".join(row) for row in rows] == [line for line in lines if line.split(",")[0] in dict(rows)]
+    with pytest.raises(xception.JobError, match=r"photographs: .*list.* there, .*photos here"):
+        prepare(**given)
+
+
+def test_photographs_and_folder_behind_urls(given, photos):
+    fsspec = pytest.importorskip("fsspec")
+    place = f"memory://{uuid.uuid4().hex}"
+    store = fsspec.filesystem("memory")
+    for path in photos.rglob("*.jpg"):
+        if path.exists():
+            store.pipe_file(f"{place}/photos/{path.relative_to(photos)}", path.read_bytes())
+    given = {**given, "images": f"{place}/photos/", "output": f"{place}/out/"}
+    job = prepare(**given, shard=4)
+    report = job.run(each=map)
+    assert (report.photographs, report.unreadable) == (9, 4)
+    expected = xception.features(str(photos), given["model"], on_error="skip")
+    np.testing.assert_array_equal(values(job), expected.values)
+    assert prepare(**given).run(each=map).done_before == job.record.shard_count
+    store.pipe_file(f"{place}/photos/b/html.jpg", (photos / "a" / "0.jpg").read_bytes())
+    assert prepare(**given).run(each=map, retry_bad=True).unreadable == 3
+
+
 def test_the_shipped_base_is_not_kept(output, examples):
     job = prepare(examples, output)
     assert names(output) == [JOB, "photographs"]
@@ -262,6 +297,8 @@ def test_paths_are_found_when_the_job_is_run_elsewhere(given, photos, tmp_path, 
 
 
 def values(job):
-    return np.concatenate(
-        [b.results for i in range(job.record.shard_count) for b in read_part(job.folder, job.record, i)]
-    )
+    return np.concatenate([batch.results for batch in batches(job)])
+
+
+def batches(job):
+    return [b for i in range(job.record.shard_count) for b in read_part(job.folder, job.record, i)]
