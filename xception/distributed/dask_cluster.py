@@ -1,7 +1,8 @@
 """Cluster of Dask on this machine: a scheduler in this process, and worker processes with one thread each.
 
-`distributed.LocalCluster` starts its workers by `multiprocessing`, which runs the user's script once more in each, and
-sets variables of the environment for whatever this process starts later.
+`distributed.LocalCluster` starts its workers by `multiprocessing`, which runs the user's script once more in
+each, and sets variables of the environment for whatever this process starts later. One of them,
+MALLOC_TRIM_THRESHOLD_, makes each photograph's memory be taken from the system anew.
 """
 
 from __future__ import annotations
