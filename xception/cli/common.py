@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from ..console.json_text import to_json
 from ..console.progress import is_silenced
 from ..console.text import terminal_safe
 from ..data.failures import Failure
+from ..data.locations import is_folder
 from ..data.preprocessing import ASPECTS, DECODE_OPTIONS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
 from ..limits import parse_bytes, parse_count, set_limits
 
@@ -29,7 +29,7 @@ def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> N
     """Add PHOTO…: files, folders, patterns."""
     parser.add_argument(
         "photos", nargs="+" if required else "*", metavar="PHOTO",
-        help="a file, a folder, or a pattern: '*.jpg'",
+        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://…",
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def unique(photos: Sequence[str]) -> list[str]:
 
 def check_folder(folder: str) -> None:
     """Raise NotADirectoryError unless `folder` is a folder, which should have one for each class."""
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise NotADirectoryError(f"{folder}: is not a folder; expected one with a sub-folder for each class")
 
 

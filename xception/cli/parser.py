@@ -25,7 +25,7 @@ COMMANDS = {
     "cache": "show or clear computed features that are kept for later calls",
 }
 #: Commands that compute nothing.
-WITHOUT_LIMITS = ("gather", "weights", "cache")
+WITHOUT_LIMITS = ("cache", "gather", "weights")
 #: Commands that go through photographs, and take --quiet; `weights download` does, too.
 WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit")
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import glob
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -196,6 +195,33 @@ def read_bytes(location: str | os.PathLike[str], start: int = 0, end: int | None
 
 
 @contextmanager
+def local_copy(location: str | os.PathLike[str]) -> Iterator[Path]:
+    """Provide a local file with the content of a location, for what reads local files only.
+
+    Args:
+        location: The file.
+
+    Yields:
+        Its path: the location itself if it is local, or a copy of the same name that is removed afterwards.
+
+    Raises:
+        FileNotFoundError: There is no such file behind the URL.
+        OSError: It cannot be read.
+    """
+    if not is_remote(location):
+        yield Path(local_path(location))
+        return
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="xception-") as folder:
+        copy = Path(folder, split(location)[1])
+        with open_file(location) as source, copy.open("xb") as target:
+            shutil.copyfileobj(source, target, 4 << 20)
+        yield copy
+
+
+@contextmanager
 def replace(location: str | os.PathLike[str]) -> Iterator[Path]:
     """Provide a temporary local path, the file at which is written to `location` when the block succeeds.
 
@@ -214,6 +240,8 @@ def replace(location: str | os.PathLike[str]) -> Iterator[Path]:
         return
     url = os.fspath(location)
     remote_files.open_system(url)  # before anything is computed
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="xception-") as folder:
         temporary = Path(folder, "file" + os.path.splitext(url)[1])
         yield temporary

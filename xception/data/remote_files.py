@@ -209,7 +209,8 @@ def match(folder: str, pattern: str) -> list[str]:
     with _translated(folder, "listed"):
         matches = system.glob(f"{path}/{pattern}", detail=True)
     names = (name.rstrip("/")[len(path) + 1 :] for name, entry in matches.items() if entry["type"] == "file")
-    return sorted(name for name in names if name)
+    takes_hidden = "/." in f"/{pattern}"  # as `glob` does
+    return sorted(name for name in names if name and (takes_hidden or "/." not in f"/{name}"))
 
 
 def make_folder(url: str) -> None:

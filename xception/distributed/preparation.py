@@ -13,6 +13,7 @@ from ..console.progress import ProgressBar, Verbose
 from ..data import locations
 from ..data.failures import FailureLog
 from ..data.image_formats import SUFFIXES
+from ..data.manifests import read_manifest
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..errors import JobError
@@ -79,7 +80,9 @@ def prepare(
         task: "features", as of `xception.features`, or "predictions", as of `xception.predict`.
         shard: Photographs in a shard, each of which becomes a file. By default 5,000, or fewer so that there
             are 32 shards.
-        manifest: A file that lists the photographs, instead of `images`.
+        manifest: A file that lists the photographs, instead of `images`: a text with a path or URL in each
+            line, optionally followed by a tab and a label; or `.csv` or `.parquet` with columns `path` and,
+            optionally, `label`.
         layers: Of features: see `xception.features`.
         pooling: Of features: see `xception.features`.
         top: Of predictions: classes per photograph; by default 5.
@@ -223,6 +226,8 @@ class _GivenPhotographs:
 
     def photographs(self) -> Iterable[Photograph]:
         """List the photographs, as they are found."""
+        if self._manifest is not None:
+            return read_manifest(self._manifest)
         return find_photographs(self._places, FailureLog("raise"))
 
     def source(self) -> Source:
