@@ -7,21 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog
 from ..data.photographs import Photograph
-from ..data.pipeline import Progress, batched
+from ..data.pipeline import Progress
 from ..kernels import Array
 from .identity import Identify, identify_by_content
 from .rows import DiskStore, RowStore
 
 #: Computes the row (columns,) of each photograph, records what cannot be read, and advances the progress.
 StreamRows = Callable[[Iterable[Photograph], FailureLog, Progress], Iterator[tuple[Photograph, Array]]]
-
-#: Photographs whose rows are written together, and lost by an interruption: each write waits for the disk.
-ROWS_PER_WRITE = 16
 
 
 @dataclass(frozen=True)
@@ -71,10 +66,10 @@ def collect(
 
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
-        for part in batched(stream(missing(), log, bar), ROWS_PER_WRITE):
-            batch = [_without_pixels(photograph) for photograph, _ in part]
-            numbers = store.add(batch, np.stack([row for _, row in part]))
-            rows.update((p.index, (p, number)) for p, number in zip(batch, numbers, strict=True))
+        for computed, row in stream(missing(), log, bar):
+            photograph = _without_pixels(computed)
+            (number,) = store.add([photograph], row[None])  # at once: an interruption loses none
+            rows[photograph.index] = photograph, number
     order = sorted(rows)
     numbers = [rows[index][1] for index in order]
     reused = sum(0 <= number < store.recovered for number in numbers)
