@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog
 from ..data.photographs import Photograph
@@ -19,9 +17,6 @@ from .rows import DiskStore, RowStore
 
 #: Computes the row (columns,) of each photograph, records what cannot be read, and advances the progress.
 StreamRows = Callable[[Iterable[Photograph], FailureLog, Progress], Iterator[tuple[Photograph, Array]]]
-
-#: Photographs whose rows are written together, and lost by an interruption: each write waits for the disk.
-ROWS_PER_WRITE = 16
 
 
 @dataclass(frozen=True)
@@ -69,25 +64,12 @@ def collect(
                 rows[photograph.index] = _without_pixels(photograph), number
                 bar.advance(1)
 
-    def write() -> None:
-        numbers = store.add(
-            [photograph for photograph, _ in computed], np.stack([row for _, row in computed])
-        )
-        for (photograph, _), number in zip(computed, numbers, strict=True):
-            rows[photograph.index] = photograph, number
-        computed.clear()
-
-    computed: list[tuple[Photograph, Array]] = []
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
-        try:
-            for photograph, row in stream(missing(), log, bar):
-                computed.append((_without_pixels(photograph), row))
-                if len(computed) == ROWS_PER_WRITE:
-                    write()
-        finally:
-            if computed:  # after an interruption, too
-                write()
+        for computed, row in stream(missing(), log, bar):
+            photograph = _without_pixels(computed)
+            (number,) = store.add([photograph], row[None])  # at once: an interruption loses none
+            rows[photograph.index] = photograph, number
     order = sorted(rows)
     numbers = [rows[index][1] for index in order]
     reused = sum(0 <= number < store.recovered for number in numbers)
