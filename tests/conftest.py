@@ -25,6 +25,12 @@ def default_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xception.limits._requested", {})
 
 
+@pytest.fixture(autouse=True)
+def no_cache_of_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests neither find the features of earlier ones, nor leave any in the user's folder."""
+    monkeypatch.setenv("XCEPTION_MAX_CACHE", "0")
+
+
 @pytest.fixture(scope="session")
 def examples() -> Path:
     return ROOT / "examples"
@@ -83,7 +89,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache folder of the test's own."""
+    """A cache folder of the test's own, in which features are kept."""
+    monkeypatch.delenv("XCEPTION_MAX_CACHE")
     monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -145,3 +152,22 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"bucket-{uuid.uuid4().hex}"
     s3fs.S3FileSystem().mkdir(name)
     return name
+
+
+@pytest.fixture
+def killing(examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A photograph that kills each process started from now on that opens it.
+
+    Python runs `sitecustomize` before everything else, and the hook sees every file that is opened.
+    """
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('killing.jpg'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(hook)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    return Path(shutil.copy(examples / "coffee.jpg", tmp_path / "killing.jpg"))

@@ -5,6 +5,7 @@
     ├ GraphError        (ValueError)  a node that does not fit where it was put
     │ └ NoGradientError               a layer without a gradient rule
     ├ LimitError        (ValueError)  more memory or work than the limits allow
+    ├ JobError          (ValueError)  a job's folder that is damaged, or another job's
     ├ ImageError        (OSError)     a photograph that cannot be read
     ├ DownloadError     (OSError)     weights that are neither on this machine nor available
     ├ RemoteError       (OSError)     a store behind a URL that does not answer, or refuses to
@@ -48,6 +49,13 @@ class NoGradientError(GraphError):
 
 class LimitError(XceptionError, ValueError):
     """A model needs more memory or work than the limits allow. The message says which limit would do."""
+
+
+class JobError(XceptionError, ValueError):
+    """A folder holds another job than the one that is to be run, or a damaged one. The message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ImageError(XceptionError, OSError):

@@ -15,6 +15,9 @@ DEFAULT_MAX_OPERATIONS = 10**12
 #: Pixels of a photograph, as Pillow limits them: 13,377×13,377.
 DEFAULT_MAX_PIXELS = 178_956_970
 
+#: Features and activations that are kept for later calls: those of 1.3 million photographs, 2048 each.
+DEFAULT_MAX_CACHE_BYTES = 10 << 30
+
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}  # fmt: skip
 
@@ -87,6 +90,21 @@ def set_limits(
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
     _requested.update(values)
+
+
+def max_cache_bytes() -> int:
+    """Return how many bytes of computed features and activations are kept for later calls.
+
+    It is the environment variable XCEPTION_MAX_CACHE, such as 500MB or 10GiB; 0 keeps none. By default it
+    is 10 GiB.
+
+    Raises:
+        ValueError: The environment variable has another form.
+    """
+    text = os.environ.get("XCEPTION_MAX_CACHE", "").strip()
+    if not text:
+        return DEFAULT_MAX_CACHE_BYTES
+    return 0 if re.fullmatch("0+", text) else parse_bytes(text, "XCEPTION_MAX_CACHE")
 
 
 def memory_advice(needed: int) -> str:

@@ -1,4 +1,4 @@
-"""A lock that never waits for its own thread."""
+"""Locks that survive a fork: one that never waits for its own thread, and a budget that threads share."""
 
 from __future__ import annotations
 
@@ -52,7 +52,48 @@ class OwnedLock:
         self._thread = threading.local()
 
 
-_locks: WeakSet[OwnedLock] = WeakSet()
+class SharedBudget:
+    """An amount of something that threads share: memory, for example.
+
+    A thread that asks for more than remains waits for others. Where nothing is taken, any amount is given.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+        _locks.add(self)
+
+    @contextmanager
+    def take(self, amount: int, total: int) -> Iterator[None]:
+        """Take an amount within a `with` block; within another one of the same thread, nothing more is taken.
+
+        Args:
+            amount: How much.
+            total: How much all threads may take together.
+        """
+        if getattr(self._thread, "inside", False):
+            yield
+            return
+        changed = self._changed
+        with changed:
+            changed.wait_for(lambda: not self._taken or self._taken + amount <= total)
+            self._taken += amount
+        try:
+            self._thread.inside = True
+            yield
+        finally:
+            self._thread.inside = False
+            with changed:
+                self._taken -= amount
+                changed.notify_all()
+
+    def reset(self) -> None:
+        """Take everything back. For a child process, in which no other thread exists."""
+        self._changed = threading.Condition()
+        self._thread = threading.local()
+        self._taken = 0
+
+
+_locks: WeakSet[OwnedLock | SharedBudget] = WeakSet()
 
 
 def _reset_after_fork() -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 import threading
+import tracemalloc
 import uuid
 
 import pytest
@@ -41,6 +42,21 @@ def test_what_is_written_can_be_read(folder):
     assert locations.split(location)[1] == "a.bin"
     locations.write_bytes(location, b"")
     assert locations.read_bytes(location, 0, 100) == locations.read_bytes(location) == b""
+
+
+def test_reading_up_to_a_limit_takes_no_more_memory_than_the_file(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"0123456789")
+    tracemalloc.start()
+    try:
+        assert locations.read_bytes(tmp_path / "a.bin", 4, 1 << 30) == b"456789"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert (
+        locations.read_bytes(tmp_path / "a.bin", 20, 30)
+        == locations.read_bytes(tmp_path / "a.bin", 20)
+        == b""
+    )
 
 
 def test_an_open_file_can_be_positioned(folder):

@@ -160,7 +160,7 @@ def test_memory_does_not_grow_with_the_batch(network, threads):
 
 
 def test_memory_of_many_shapes_is_bounded(network, monkeypatch):
-    monkeypatch.setattr("xception.engine.plan.MAX_CACHED_BYTES", 20 << 20)
+    monkeypatch.setattr("xception.engine.schedule_cache.MAX_CACHED_BYTES", 20 << 20)
     plan = Plan(*network)
     for height in (100, 140, 180, 220):
         plan.run(np.zeros((1, height, 100, 3), np.float32))

@@ -11,7 +11,8 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import xception
-from xception.engine.team import Barrier, Team, acquire_team
+from xception.engine.lanes import acquire_team
+from xception.engine.team import Barrier, Team
 
 
 def blas_threads():

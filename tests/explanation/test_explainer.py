@@ -88,6 +88,7 @@ def mixed_images(examples):
 def check_agreement(monkeypatch, images, model, **options):
     """Check that the network is fed the same numbers, bit for bit, and that the best classes are the same."""
     runs = record_runs(monkeypatch)
+    monkeypatch.setenv("XCEPTION_NUM_THREADS", "1")  # so that photographs are computed in order
     predictions = xception.predict(images, model, top=5, **options)
     predicted = np.concatenate(runs)[-len(images) :]  # a grey image may have been predicted before
     runs.clear()

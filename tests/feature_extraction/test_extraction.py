@@ -280,7 +280,7 @@ def test_damaged_rows_are_computed_again(model, tmp_path, monkeypatch):
     content = bytearray(rows.read_bytes())
     content[2] ^= 64
     rows.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*a\.bmp"):
+    with pytest.warns(UserWarning, match=r"holds damaged rows, such as those of .*a\.bmp"):
         result = xception.features(photos, model, output=tmp_path / "f.npz")
     assert result.resumed == 1
     np.testing.assert_allclose(result, xception.features(photos, model), rtol=1e-5)
@@ -303,8 +303,8 @@ def test_links_in_the_place_of_the_progress_are_refused_before_the_work(model, t
 
 def test_names_that_do_not_fit_are_refused_before_the_work(model, tmp_path, monkeypatch):
     photos = two_photographs(tmp_path)
-    monkeypatch.setattr(extraction.tables, "MAX_TEXT_ARRAY_BYTES", 0)
-    monkeypatch.setattr(extraction.tables, "MAX_PADDING", 0)
+    monkeypatch.setattr(extraction.tables.names, "MAX_TEXT_ARRAY_BYTES", 0)
+    monkeypatch.setattr(extraction.tables.names, "MAX_PADDING", 0)
     monkeypatch.setattr(Extractor, "compute", lambda *_: pytest.fail("features were computed"))
     with pytest.raises(ValueError, match=r"f\.npz: the names of photographs would take"):
         xception.features(photos, model, output=tmp_path / "f.npz")

@@ -50,6 +50,7 @@ def test_everything_that_reads_photographs_takes_the_same_options(function):
     parameters = inspect.signature(function).parameters
     assert [name for name in parameters if name in OPTIONS] == list(OPTIONS)
     assert all(parameters[name].default is None for name in OPTIONS)
+    assert parameters["decode"].default == "exact"
 
 
 def expected_scores(model, channels=3, **options):
@@ -94,7 +95,9 @@ def test_the_models_record_is_used_and_options_come_before_it(photo):
     assert entry[0].score == pytest.approx(expected.max(), rel=1e-6)
 
 
-@pytest.mark.parametrize("option", [{"interpolation": "area"}, {"aspect": "fill"}, {"exif": True}])
+@pytest.mark.parametrize(
+    "option", [{"interpolation": "area"}, {"aspect": "fill"}, {"exif": True}, {"decode": "quick"}]
+)
 def test_unknown_options(photo, option):
     (name,) = option
     with pytest.raises(ValueError, match=f"{name} must be one of"):
@@ -103,10 +106,34 @@ def test_unknown_options(photo, option):
         xception.features(photo, xception.Classifier(classifier()), **option)
 
 
+def test_everything_decodes_fast_alike(examples, tmp_path):
+    model = classifier()
+    with Image.open(examples / "coffee.jpg") as image:
+        image.resize((1400, 1400)).save(tmp_path / "photo.jpg")
+    photo = str(tmp_path / "photo.jpg")
+    pixels = xception.load_image(photo, (16, 16), decode="fast")
+    expected = model.predict(pixels[None].astype(np.float32) / 127.5 - 1)[0]
+    exact = xception.predict(photo, model, top=1)[0][0].score
+    best = xception.predict(photo, model, top=1, decode="fast")[0][0]
+    assert best.score == pytest.approx(expected.max(), rel=1e-6) != exact
+    for options in ({"decode": "fast"}, {}):
+        model_or_classifier = model if options else xception.Classifier(model, decode="fast")
+        evaluation = xception.evaluate([photo], [best.class_name], model_or_classifier, **options)
+        assert evaluation.scores[0] == pytest.approx(best.score, rel=1e-6)
+        explanation = xception.explain(photo, model_or_classifier, **options)
+        np.testing.assert_allclose(explanation.scores, xception.explain(pixels, model).scores, rtol=1e-5)
+        ((neighbor,),) = xception.similar(photo, pixels, model_or_classifier, **options)
+        assert neighbor.cosine == pytest.approx(1, abs=1e-6)
+    # What is shown of a photograph is not reduced to what a small model needs.
+    assert explanation.images[0].shape == (640, 640, 3)
+    np.testing.assert_array_equal(explanation.images[0], xception.explain(photo, model).images[0])
+
+
 def test_features_by_other_options_are_not_mixed(tmp_path, photo):
     model = classifier()
     prints = {Extractor(model, **{name: value}).fingerprint for name, value in READING.items()}
     assert len(prints | {Extractor(model).fingerprint}) == 4
+    assert Extractor(model, decode="fast").fingerprint not in {*prints, Extractor(model).fingerprint}
     assert Extractor(model, interpolation="bilinear").fingerprint == Extractor(model).fingerprint
 
 
@@ -130,11 +157,11 @@ def test_pixels_of_tensorflow_are_scaled_without_rounding():
         np.testing.assert_allclose(x, scaled, rtol=1e-6)
 
 
-def test_a_batch_of_float_pixels_takes_more_memory(monkeypatch):
+def test_float_pixels_take_more_memory(monkeypatch):
     model = classifier()
     xception.set_limits(max_memory_bytes=4 * 16 * 16 * 3 * 52 * 2)
-    assert Preprocessor(model, interpolation="tf-bilinear").batch_size == 2
-    assert Preprocessor(model).batch_size == 7
+    assert Preprocessor(model, interpolation="tf-bilinear").at_once == 2
+    assert Preprocessor(model).at_once == 7
 
 
 # --- channels -------------------------------------------------------------------------------

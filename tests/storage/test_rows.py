@@ -144,7 +144,7 @@ def test_a_damaged_row_is_computed_again(tmp_path, photos, identify, byte):
         fill(store, photos)
     change_byte(tmp_path / "store" / "rows.f32", byte)  # of the third row, of 12 bytes
     with DiskStore(tmp_path / "store", "a", identify) as store:
-        with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*2\.jpg; they are"):
+        with pytest.warns(UserWarning, match=r"holds damaged rows, such as those of .*2\.jpg; they are"):
             assert missing(store, photos) == [photos[2]]
         fill(store, [photos[2]])
         check(store, photos)
@@ -172,7 +172,7 @@ def test_no_wrong_row_is_used(tmp_path, photos, damage):
             "zeros": np.zeros(rows.size), "exchanged": rows[::-1],
         }[damage].astype("<f4").tofile(path)  # fmt: skip
     with DiskStore(tmp_path / "store", "a") as store:
-        with pytest.warns(UserWarning, match="holds damaged features") as warned:
+        with pytest.warns(UserWarning, match="holds damaged rows") as warned:
             lost = missing(store, photos)
         assert len(warned) == 1
         assert len(lost) >= 6  # the middle one of seven is where it was
@@ -188,7 +188,7 @@ def test_after_a_damaged_line_the_others_are_used(tmp_path, photos, line):
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"".join(text + b"\n" for text in [*lines[:2], line, *lines[3:]]))
     store = DiskStore(tmp_path / "store", "a")
-    with pytest.warns(UserWarning, match="holds damaged features, whose photographs are not known"):
+    with pytest.warns(UserWarning, match="holds damaged rows, whose photographs are not known"):
         store.__enter__()
     try:
         assert missing(store, photos) == [photos[2]]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from ..console.text import count_of, terminal_safe
+from ..console.text import count_of
 from ..data.atomic import check_writable
 from ..training.transfer import fit_with_report
 from . import common
@@ -36,5 +35,5 @@ def run(arguments: argparse.Namespace) -> int:
     common.show(str(report))
     report.model.save(output)
     classes, count = len(report.regression.class_names), count_of(len(report.paths), "photograph")
-    print(terminal_safe(f"{output}: {classes} classes, from {count}"), file=sys.stderr)
+    common.note(f"{output}: {classes} classes, from {count}")
     return common.finish(report.failures)

@@ -44,11 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     import warnings
 
+    from ..console.progress import silenced
     from .common import apply_limits, complain
     from .parser import build_parser
 
     arguments = build_parser(argv).parse_args(argv)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), silenced(getattr(arguments, "quiet", False)):
         warnings.simplefilter("always", UserWarning)
         warnings.filterwarnings("ignore", module="PIL")  # about metadata, which pixels do not depend on
         warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment]

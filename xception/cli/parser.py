@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ..version import __version__
-from .common import add_limits
+from .common import add_limits, add_quiet
 
 #: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`.
 COMMANDS = {
     "predict": "predict what photographs show",
     "features": "write the features of each photograph to a file",
+    "gather": "make one file of what a folder of shards holds",
     "similar": "find the most similar photographs",
     "explain": "show which parts of a photograph support a class",
     "evaluate": "measure how often a model is right",
@@ -21,9 +22,12 @@ COMMANDS = {
     "summary": "print the table of a network's layers",
     "inspect": "show what a model file contains, and whether it runs here",
     "weights": "locate, download or verify the ImageNet weights",
+    "cache": "show or clear computed features that are kept for later calls",
 }
 #: Commands that compute nothing.
-WITHOUT_LIMITS = ("weights",)
+WITHOUT_LIMITS = ("cache", "gather", "weights")
+#: Commands that go through photographs, and take --quiet; `weights download` does, too.
+WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit")
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -44,6 +48,8 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
         if name in words[:1]:
             module = import_module(f".{name}", __package__)
             module.add_arguments(command)
+            if name in WITH_PROGRESS:
+                add_quiet(command)
             if name not in WITHOUT_LIMITS:
                 add_limits(command)
             command.set_defaults(run=module.run)

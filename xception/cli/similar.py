@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..console.text import count_of
 from ..feature_extraction.similarity import similar
 from . import common
 from .features import feature_model
@@ -29,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
         on_error=common.complain_of, **common.reading_options(arguments),
     )  # fmt: skip
     if result.cached:
-        common.complain(f"features of {result.cached} of {result.searched} photographs were cached already")
+        searched = count_of(result.searched, "photograph")
+        common.note(f"features of {result.cached:,} of {searched} were cached already")
     if arguments.format == "json":
         common.show_json(result.to_dicts())
     elif arguments.format == "csv":

@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("--cache-dir", type=Path, metavar="DIR", help="the folder for downloads")
+        if name == "download":
+            common.add_quiet(action)
 
 
 def run(arguments: argparse.Namespace) -> int:

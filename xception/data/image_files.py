@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from ..engine.cpus import get_num_threads
 from ..errors import ImageError, RemoteError, printable
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
+from ..locks import SharedBudget
 from .heif import check_heif
 from .image_formats import (
     BYTES_PER_PIXEL,
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 256 << 20
 #: What may be read before the pixels without counting as memory: usual metadata.
 FREE_BYTES = 1 << 20
+
+#: Several threads may decode photographs at once as long as these have as many pixels together; or as many as
+#: the largest that is allowed. Bounds the memory of many threads that meet large photographs.
+PIXELS_PER_THREAD = 1 << 24
+_decoding = SharedBudget()
 
 _pillow_limit_lock = threading.Lock()
 
@@ -83,7 +90,7 @@ def open_image(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Iterator[I
             yield image
 
 
-def decode(image: Image.Image) -> None:
+def read_pixels(image: Image.Image) -> None:
     """Read the pixels of an image that has been opened and checked."""
     with _raised_pillow_limit(image.width * image.height):
         image.load()
@@ -195,13 +202,14 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
             + pixels * structure.bytes_per_pixel
             + 2 * max(reader.bytes_read - FREE_BYTES, 0)
         )
-        _check_pixels(image, name, needed, maximum)
+        counted = _check_pixels(image, name, needed, maximum)
         if structure.scans * pixels > MAX_SCANNED_PIXELS:
             raise ImageError(
                 f"{name}: {structure.scans} scans of {image.width:,}×{image.height:,} pixels are too many"
             )
         reader.remaining = None
-        yield image
+        with _decoding.take(counted, max(maximum, PIXELS_PER_THREAD * get_num_threads())):
+            yield image
 
 
 def _unknown_format(name: str) -> ImageError:
@@ -235,8 +243,12 @@ def _open_format(reader: _Reader, image_format: ImageFormat, name: str, maximum:
         raise _unknown_format(name) from None
 
 
-def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int) -> None:
-    """Raise ImageError if an image has too many pixels, in view of what decoding each takes."""
+def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int) -> int:
+    """Return how many pixels an image counts as, in view of what decoding each takes.
+
+    Raises:
+        ImageError: They are too many.
+    """
     from PIL import Image
 
     width, height = image.size
@@ -255,6 +267,7 @@ def _check_pixels(image: Image.Image, name: str, needed_bytes: int, maximum: int
         raise ImageError(
             f"{name}: is too large: {pixels:,} pixels; PIL.Image.MAX_IMAGE_PIXELS allows {2 * lowered:,}"
         )
+    return counted
 
 
 class _Reader:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .preprocessing import Exif
 
 ORIENTATION_TAG = 0x0112
+#: EXIF orientations in which left and right of the upright image are exchanged, and top and bottom.
+MIRRORED, INVERTED = (2, 3, 6, 7), (3, 4, 7, 8)
 #: Pillow's mode for photographs with this number of channels. Arrays may have other numbers.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -34,7 +36,14 @@ class Picture(Protocol):
 
     @property
     def size(self) -> Size:
-        """(width, height)."""
+        """(width, height) of the pixels that are available."""
+
+    @property
+    def original_size(self) -> Size:
+        """(width, height) before the decoder reduced the picture."""
+
+    def locate(self, box: Box) -> tuple[float, float, float, float]:
+        """Return where a box of the picture in its original size lies among the available pixels."""
 
     def is_whole(self, channels: int) -> bool:
         """Return True if the whole is available as an image with these channels."""
@@ -79,7 +88,11 @@ class ArrayPicture:
                 raise ValueError(problem)
         self._pixels = pixels
         self.name = name
-        self.size = (pixels.shape[1], pixels.shape[0])
+        self.size = self.original_size = (pixels.shape[1], pixels.shape[0])
+
+    def locate(self, box: Box) -> tuple[float, float, float, float]:
+        """Return the box: arrays are not reduced."""
+        return box
 
     def is_whole(self, channels: int) -> bool:
         """Return False: blocks are copies."""
@@ -120,20 +133,29 @@ class ImagePicture:
         name: What it is called in messages.
         exif: Whether the image is turned upright as its EXIF orientation says.
         sampling: What `use_fast_transform` returned for a JPEG file, before it was decoded.
+        reduction: What `reduce_jpeg` returned for a JPEG file, before it was decoded.
+        original_size: (width, height) of the stored image before it was reduced; by default its own.
 
     Raises:
         ImageError: Its values are not pixels 0…255.
     """
 
     def __init__(
-        self, image: Image.Image, name: str, exif: Exif = "upright", sampling: Sampling | None = None
+        self,
+        image: Image.Image,
+        name: str,
+        exif: Exif = "upright",
+        sampling: Sampling | None = None,
+        reduction: int = 1,
+        original_size: Size | None = None,
     ) -> None:
         self.name = name
         self._image = image
         self._sampling = sampling
-        self._orientation = _read_orientation(image, name) if exif == "upright" else 1
-        width, height = image.size
-        self.size = (height, width) if self._orientation >= 5 else (width, height)
+        self._reduction = reduction
+        self._orientation = read_orientation(image, name) if exif == "upright" else 1
+        self.size = upright_size(image.size, self._orientation)
+        self.original_size = upright_size(original_size or image.size, self._orientation)
         self._has_16_bits = False
         if image.mode == "F":
             low, high = image.getextrema()
@@ -141,6 +163,16 @@ class ImagePicture:
                 raise ImageError(f"{name}: {problem}")
         elif image.mode.startswith("I"):
             self._has_16_bits = image.mode != "I" or _has_16_bits(image, name)
+
+    def locate(self, box: Box) -> tuple[float, float, float, float]:
+        """Return where a box of the image in its original size lies in the image as it was decoded."""
+        if self._reduction == 1:
+            return box
+        # The last column and row of the stored image are made of what remains; turned, they may be the first.
+        left, top, right, bottom = (edge / self._reduction for edge in box)
+        x = self.size[0] - self.original_size[0] / self._reduction if self._orientation in MIRRORED else 0.0
+        y = self.size[1] - self.original_size[1] / self._reduction if self._orientation in INVERTED else 0.0
+        return (left + x, top + y, right + x, bottom + y)
 
     def is_whole(self, channels: int) -> bool:
         """Return True if the image needs neither conversion nor turning."""
@@ -235,7 +267,12 @@ def _has_16_bits(image: Image.Image, name: str) -> bool:
     return not is_ambiguous or high > 255  # type: ignore[operator]
 
 
-def _read_orientation(image: Image.Image, name: str) -> int:
+def upright_size(size: Size, orientation: int) -> Size:
+    """Return the (width, height) that a stored image has when it is turned upright."""
+    return (size[1], size[0]) if orientation >= 5 else size
+
+
+def read_orientation(image: Image.Image, name: str) -> int:
     """Return the EXIF orientation, 1…8; 1 if there is none."""
     exif = image.info.get("exif")
     try:
@@ -254,8 +291,8 @@ def _read_orientation(image: Image.Image, name: str) -> int:
 def _stored_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
     """Return where a box of an upright image of (width, height) lies in the image as it is stored."""
     left, top, right, bottom = box
-    if orientation in (2, 3, 6, 7):  # left and right are exchanged
+    if orientation in MIRRORED:
         left, right = size[0] - right, size[0] - left
-    if orientation in (3, 4, 7, 8):  # top and bottom are exchanged
+    if orientation in INVERTED:
         top, bottom = size[1] - bottom, size[1] - top
     return (top, left, bottom, right) if orientation >= 5 else (left, top, right, bottom)

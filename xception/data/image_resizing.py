@@ -42,7 +42,7 @@ def render(
 
     Args:
         picture: The picture.
-        size: (width, height) to resize it to; None for its own size.
+        size: (width, height) to resize it to; None for its own size, as it was decoded.
         interpolation: Pillow's filter for resizing, "tf-bilinear" or "tf-dataset".
         aspect: How it is fitted into `size`; see `fit_frame`.
         channels: 1, 3 or 4; or the channels of an array.
@@ -54,13 +54,13 @@ def render(
     Raises:
         ImageError: It is too long and thin to be resized, or too large for this number of channels.
     """
-    width, height = picture.size
+    width, height = picture.original_size
     is_float = interpolation in TENSORFLOW_INTERPOLATIONS or channels not in MODES
     if size is None or size == (width, height):
         if channels not in MODES or (is_float and size is not None):
             return picture.pixels((0, 0, width, height), channels).astype(np.float32, copy=False)
         return _convert(picture, channels)
-    frame = fit_frame(picture.size, size, aspect)
+    frame = fit_frame(picture.original_size, size, aspect)
     if interpolation in TENSORFLOW_INTERPOLATIONS:
         _check_result(picture, size)
         pixels = _resize_as_tensorflow(picture, frame, channels)
@@ -95,22 +95,22 @@ def _resize_by_pillow(
     from PIL import Image
 
     width, height = picture.size
-    method = Image.Resampling[interpolation.upper()]
+    method, box = Image.Resampling[interpolation.upper()], picture.locate(frame.box)
     if channels not in MODES:
         values = picture.pixels((0, 0, width, height), channels)
         planes = (Image.fromarray(np.ascontiguousarray(values[..., i])) for i in range(channels))
-        resized = [np.asarray(plane.resize(frame.size, method, frame.box)) for plane in planes]
+        resized = [np.asarray(plane.resize(frame.size, method, box)) for plane in planes]
         return np.stack(resized, axis=-1)
     if picture.is_whole(channels) or width * height <= MAX_WHOLE_PIXELS:
         whole = picture.block((0, 0, width, height), channels)
-        return as_array(whole.resize(frame.size, method, frame.box))
+        return as_array(whole.resize(frame.size, method, box))
     # A byte for a pixel and channel; "RGB" takes 4 bytes. Pillow multiplies colors by their alpha.
     mode = "RGBa" if channels == 4 and interpolation != "nearest" else MODES[channels]
     layers = [Image.new("L", picture.size) for _ in range(channels)]
-    for box in divide((0, 0, width, height), BLOCK_PIXELS):
-        for layer, band in zip(layers, _split(picture.block(box, channels), mode), strict=True):
-            layer.paste(band, box)
-    merged = Image.merge(mode, [layer.resize(frame.size, method, frame.box) for layer in layers])
+    for block in divide((0, 0, width, height), BLOCK_PIXELS):
+        for layer, band in zip(layers, _split(picture.block(block, channels), mode), strict=True):
+            layer.paste(band, block)
+    merged = Image.merge(mode, [layer.resize(frame.size, method, box) for layer in layers])
     return as_array(merged if mode == MODES[channels] else merged.convert(MODES[channels]))
 
 

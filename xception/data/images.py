@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 from ..errors import ImageError, MissingPackageError, RemoteError
 from ..layers.validation import as_int
 from ..limits import get_limits
-from .image_files import check_opened, decode, open_image, source_name
-from .image_pixels import MODES, ArrayPicture, ImagePicture, Picture
+from .framing import Size
+from .image_files import check_opened, open_image, read_pixels, source_name
+from .image_pixels import MODES, ArrayPicture, ImagePicture, Picture, read_orientation, upright_size
 from .image_resizing import render
-from .jpeg import use_fast_transform
+from .jpeg import reduce_jpeg, use_fast_transform
 from .preprocessing import (
     ASPECTS,
     EXIF_OPTIONS,
     INTERPOLATIONS,
     Aspect,
+    Decode,
     Exif,
     Interpolation,
+    check_decode,
     check_option,
 )
 
@@ -43,6 +46,7 @@ def load_image(
     aspect: Aspect = "stretch",
     exif: Exif = "upright",
     channels: int = 3,
+    decode: Decode = "exact",
 ) -> NDArray[Any]:
     """Read a photograph as pixels.
 
@@ -74,6 +78,12 @@ def load_image(
         channels: 1 for gray pixels, 3 for RGB, 4 for RGBA, converted as by `load_img` with the
             `color_mode` "grayscale", "rgb" or "rgba". For any other number, `source` must be an array
             (h, w, channels), which may hold any numbers.
+        decode: "exact" decodes every pixel. "fast" lets the decoder reduce large JPEG files 2, 4 or 8 times
+            each way before they are resized, which is three to four times quicker for a photograph of 12
+            megapixels. Pixels then differ by about 0.3 gray levels on average, and by 8 at most (with "box"
+            by 0.8 and 24). It has no effect on photographs that are less than four times as wide or high as
+            `target_size` (with "box" eight times); on files in other formats; with "nearest" and
+            "tf-bilinear", which read single pixels; or without a `target_size`.
 
     Returns:
         Pixels 0…255 of shape (height, width, channels), uint8. Pixels that "tf-bilinear" or
@@ -88,7 +98,8 @@ def load_image(
         RemoteError: The URL's store cannot be reached.
         TypeError: `source` is none of the above.
         ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers,
-            `source` does not have this number of channels, or an option is unknown.
+            `source` does not have this number of channels, an option is unknown, or "fast" is combined
+            with "tf-dataset", whose pixels are exactly TensorFlow's.
 
     Examples:
         >>> load_image("examples/chelsea.jpg", target_size=None).shape
@@ -99,6 +110,7 @@ def load_image(
     check_option("interpolation", interpolation, INTERPOLATIONS)
     check_option("aspect", aspect, ASPECTS)
     check_option("exif", exif, EXIF_OPTIONS)
+    check_decode(decode, interpolation)
     channels = as_int("channels", channels)
     size = None
     if target_size is not None:
@@ -106,7 +118,8 @@ def load_image(
             raise ValueError(f"target_size must be (height, width), got {target_size!r}")
         height, width = (as_int("target_size", size) for size in target_size)
         size = (width, height)
-    with open_picture(source, exif, channels, interpolation) as picture:
+    new_size = size if decode == "fast" else None
+    with open_picture(source, exif, channels, interpolation, new_size, aspect) as picture:
         return render(picture, size, interpolation, aspect, channels)
 
 
@@ -116,6 +129,8 @@ def open_picture(
     exif: Exif = "upright",
     channels: int = 3,
     interpolation: Interpolation = "bilinear",
+    new_size: Size | None = None,
+    aspect: Aspect = "stretch",
 ) -> Iterator[Picture]:
     """Open and decode a photograph, whose pixels are converted later.
 
@@ -126,6 +141,9 @@ def open_picture(
         exif: See `load_image`.
         channels: The number of channels that will be requested.
         interpolation: How it will be resized. By "tf-dataset", JPEG files are decoded as TensorFlow does.
+        new_size: (width, height) that it will be resized to, if the decoder may reduce a large JPEG file;
+            None if every pixel is decoded.
+        aspect: How it will be fitted into `new_size`.
 
     Yields:
         The picture.
@@ -161,13 +179,18 @@ def open_picture(
     with _image_errors(name):
         if isinstance(source, Image.Image):
             check_opened(source, name)
-            decode(source)
+            read_pixels(source)
             yield ImagePicture(source, name, exif)
         else:
             with open_image(source) as image:
+                original_size, reduction = image.size, 1
                 sampling = use_fast_transform(image) if interpolation == "tf-dataset" else None
-                decode(image)
-                yield ImagePicture(image, name, exif, sampling)
+                if new_size is not None:
+                    orientation = read_orientation(image, name) if exif == "upright" else 1
+                    size = upright_size(original_size, orientation)
+                    reduction = reduce_jpeg(image, size, new_size, aspect, interpolation)
+                read_pixels(image)
+                yield ImagePicture(image, name, exif, sampling, reduction, original_size)
 
 
 @contextmanager

@@ -188,8 +188,10 @@ def read_bytes(location: str | os.PathLike[str], start: int = 0, end: int | None
     if is_remote(location):
         return remote_files.read(os.fspath(location), start, end)
     with open_regular_file(local_path(location)) as stream:
+        size = os.fstat(stream.fileno()).st_size
         stream.seek(start)
-        return stream.read(-1 if end is None else max(end - start, 0))
+        # No more than there is: `read` would allocate memory for all that was asked for.
+        return stream.read(max(size if end is None else min(end, size), start) - start)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ Interpolation = Literal[
 Aspect = Literal["stretch", "crop", "pad"]
 #: Whether a photograph is turned upright as its EXIF orientation says.
 Exif = Literal["upright", "ignore"]
+#: Whether large JPEG files are decoded in full, or reduced by the decoder.
+Decode = Literal["exact", "fast"]
 
 #: "auto" infers the range from the model.
 ScalingArgument = Scaling | Literal["auto"]
@@ -26,6 +28,7 @@ INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 TENSORFLOW_INTERPOLATIONS: tuple[Interpolation, ...] = ("tf-bilinear", "tf-dataset")
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 EXIF_OPTIONS: tuple[Exif, ...] = get_args(Exif)
+DECODE_OPTIONS: tuple[Decode, ...] = get_args(Decode)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,16 @@ def check_reading(interpolation: object, aspect: object, exif: object) -> None:
     ):
         if value is not None:
             check_option(name, value, options)
+
+
+def check_decode(decode: object, interpolation: Interpolation) -> None:
+    """Raise ValueError unless `decode` is known, and possible with this interpolation."""
+    check_option("decode", decode, DECODE_OPTIONS)
+    if decode == "fast" and interpolation == "tf-dataset":
+        raise ValueError(
+            'decode="fast" does not give the exact pixels of TensorFlow that interpolation="tf-dataset" '
+            'stands for: use decode="exact", or another interpolation'
+        )
 
 
 def check_from_logits(value: object) -> None:

@@ -131,6 +131,21 @@ class PrivateFolder:
         else:
             os.replace(self.path / old, self.path / new)
 
+    def status(self, name: str) -> os.stat_result:
+        """Return the status of a file; of a link, that of the link."""
+        path, options = self.locate(name)
+        return os.stat(path, follow_symlinks=False, **options)
+
+    def touch(self, name: str) -> None:
+        """Give a file the date of now, where the system lets this be done."""
+        path, options = self.locate(name)
+        with contextlib.suppress(OSError, NotImplementedError):
+            os.utime(path, **options)
+
+    def lock(self, is_shared: bool = False) -> bool:
+        """Lock the folder itself while it is open; see `lock`."""
+        return IS_RELATIVE and lock(self._folder, is_shared)
+
     def names(self) -> list[str]:
         """Return the names of what is in it."""
         return os.listdir(self._folder if IS_RELATIVE else self.path)
@@ -234,8 +249,12 @@ def check_cache(path: Path) -> None:
             )
 
 
-def lock(stream: IO[bytes]) -> bool:
+def lock(stream: IO[bytes] | int, is_shared: bool = False) -> bool:
     """Lock a file while the stream is open, or the process lives.
+
+    Args:
+        stream: The file, open for writing; a shared lock needs reading only.
+        is_shared: Whether others may have a shared lock, too.
 
     Returns:
         False if the system or its file system has no locks.
@@ -248,7 +267,7 @@ def lock(stream: IO[bytes]) -> bool:
     except ImportError:  # Windows
         return False
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:

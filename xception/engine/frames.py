@@ -15,8 +15,9 @@ from ..graph.budget import parameter_bytes
 from ..graph.frames import divide
 from ..kernels import NUMPY, Array, Backend
 from ..layers.sequences.time_distributed import fold_frames, unfold_frames
-from .plan import InputArrays, InputShapes, Plan
-from .team import acquire_team
+from .lanes import acquire_team
+from .plan import InputArrays, Plan
+from .schedule_cache import InputShapes
 
 
 @dataclass(frozen=True)

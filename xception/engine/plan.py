@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -19,16 +18,12 @@ from ..kernels import NUMPY, Array, Backend, Step
 from ..layers import Shape
 from ..layers.costs import known
 from ..limits import get_limits
-from .buffers import Buffers, OverBudget
-from .fusion import Stage, fuse
+from .fusion import fuse
+from .lanes import acquire_team, bookkeeping, release_schedules, wait_for_schedules
 from .measuring import bytes_of_copies, measure_schedule
-from .schedule import Schedule, build_schedule
-from .team import Barrier, Team, acquire_team
-
-#: Schedules are cached by outputs, input shapes and number of threads. Both limits bound the memory of a
-#: program that sees many shapes. The schedules used last are kept, whatever they reserve.
-MAX_CACHED_KEYS = 4
-MAX_CACHED_BYTES = 160 << 20
+from .schedule import Schedule
+from .schedule_cache import MAX_CACHED_KEYS, InputShapes, Outputs, ScheduleCache
+from .team import Barrier, Team
 
 #: Examples without maps are computed together, up to this memory: a product of matrices then reads the
 #: weights once for all of them. More examples would not stay in the cache.
@@ -39,29 +34,13 @@ MAX_BYTES_TOGETHER = 8 << 20
 BATCH_SHARE = 4
 
 InputArrays = dict[str, Array]  #: (n, ...), by the name of the input
-InputShapes = tuple[tuple[int, ...], ...]  #: without the batch axis, for each input
-
-ScheduleKey = tuple[tuple[str, ...], InputShapes, int]  #: outputs, input shapes, number of threads
-
-
-@dataclass
-class _CachedSchedules:
-    """Schedules for the same outputs, shapes and threads, with separate memory.
-
-    Attributes:
-        schedules: The schedules.
-        too_little: Bytes that did not suffice for another one.
-    """
-
-    schedules: list[Schedule] = field(default_factory=list)
-    too_little: float = -math.inf
 
 
 class Plan:
     """A graph with its parameters, ready to run on inputs of any shape that it accepts.
 
-    It may be used from several threads, of which one at a time runs and the others wait, and after a
-    fork. A copy of a plan prepares its own schedules.
+    It may be used from several threads, of which one at a time runs and the others wait unless they are in
+    lanes (see `lanes`), and after a fork. A copy of a plan prepares its own schedules.
 
     Args:
         graph: The graph.
@@ -77,8 +56,7 @@ class Plan:
     def __init__(self, graph: Graph, parameters: GraphParameters, backend: Backend = NUMPY) -> None:
         self.graph, self.parameters, self.backend = graph, parameters, backend
         self._last_shapes: tuple[InputShapes, dict[str, Shape]] | None = None
-        self._stages: OrderedDict[tuple[str, ...], list[Stage]] = OrderedDict()
-        self._schedules: OrderedDict[ScheduleKey, _CachedSchedules] = OrderedDict()
+        self._schedules = ScheduleCache(graph, parameters, backend)
         #: The limit that the work was checked against, and the bytes that fusion copies of weights.
         self._checked: dict[tuple[object, ...], tuple[int, int]] = {}
         self._parameter_bytes = parameter_bytes(parameters)
@@ -108,24 +86,20 @@ class Plan:
         count = min(map(len, inputs.values()))
         input_shapes: InputShapes = tuple(inputs[name].shape[1:] for name in self.graph.inputs)
         shapes = self.shapes(*input_shapes)
-        with acquire_team() as team:
-            schedules, together = self._prepare(names, input_shapes, count, team.size, held_bytes)
+        with acquire_team() as team, self._use(names, input_shapes, count, team.size, held_bytes) as used:
+            schedules, together = used
             parts = [slice(first, min(first + together, count)) for first in range(0, count, together)]
             y = {name: np.empty((count, *known(shapes[name])), np.float32) for name in names}
-            try:
-                if len(schedules) == 1:
-                    for part in parts:
-                        _run_together(team, schedules[0], inputs, part, y)
-                else:
-                    barrier = Barrier(len(schedules))
-                    programs = [
-                        _batch_program(schedule, inputs, parts[first :: len(schedules)], y, barrier)
-                        for first, schedule in enumerate(schedules)
-                    ]
-                    team.run(programs, barrier)
-            except BaseException:
-                self._schedules.clear()  # an interrupted run may have left anything in them
-                raise
+            if len(schedules) == 1:
+                for part in parts:
+                    _run_together(team, schedules[0], inputs, part, y)
+            else:
+                barrier = Barrier(len(schedules))
+                programs = [
+                    _batch_program(schedule, inputs, parts[first :: len(schedules)], y, barrier)
+                    for first, schedule in enumerate(schedules)
+                ]
+                team.run(programs, barrier)
         return y
 
     def shapes(self, *input_shapes: tuple[int, ...]) -> dict[str, Shape]:
@@ -157,7 +131,8 @@ class Plan:
         Returns:
             The schedule that `run` uses for the graph's outputs.
         """
-        return self._schedules_for(self.graph.outputs, (input_shape,), threads, 1, math.inf)[0]
+        key = self.graph.outputs, (input_shape,), threads
+        return self._schedules.take(key, self.shapes(input_shape), 1, math.inf, in_use={})[0]
 
     @property
     def cached_keys(self) -> int:
@@ -167,7 +142,7 @@ class Plan:
     @property
     def reserved_bytes(self) -> int:
         """Bytes that the cached schedules have reserved for activations."""
-        return sum(each.buffers.reserved for cached in self._schedules.values() for each in cached.schedules)
+        return self._schedules.reserved_bytes
 
     def release(self) -> None:
         """Drop the cached schedules, and with them the memory that they have reserved."""
@@ -189,7 +164,7 @@ class Plan:
         available = get_limits().max_memory_bytes // BATCH_SHARE
         return max(1, min(requested, available // (4 * max(elements, 1))))
 
-    def check_work(self, outputs: tuple[str, ...], input_shapes: InputShapes) -> int:
+    def check_work(self, outputs: Outputs, input_shapes: InputShapes) -> int:
         """Check the work for an example of these shapes; return the bytes that fusion copies of weights.
 
         Raises:
@@ -208,15 +183,44 @@ class Plan:
             self._checked[key] = limit, copied
         return copied
 
+    @contextmanager
+    def _use(
+        self, outputs: Outputs, input_shapes: InputShapes, count: int, threads: int, held_bytes: int
+    ) -> Iterator[tuple[list[Schedule], int]]:
+        """Prepare schedules, and keep other lanes from using them meanwhile; see `_prepare`.
+
+        Where the memory suffices for none beside those that other lanes use, wait for one of these.
+        """
+        with bookkeeping() as in_use:
+            while True:
+                prepared = self._prepare(outputs, input_shapes, count, threads, held_bytes, in_use)
+                if prepared is not None:
+                    break
+                wait_for_schedules()
+            schedules, _ = prepared
+            in_use.update((id(schedule), schedule) for schedule in schedules)
+        try:
+            yield prepared
+        except BaseException:
+            with bookkeeping():
+                self._schedules.clear()  # an interrupted run may have left anything in them
+            raise
+        finally:
+            release_schedules(schedules)
+
     def _prepare(
-        self, outputs: tuple[str, ...], input_shapes: InputShapes, count: int, threads: int, held_bytes: int
-    ) -> tuple[list[Schedule], int]:
-        """Return the schedules for a batch, and the number of examples for each of their runs.
+        self, outputs: Outputs, input_shapes: InputShapes, count: int, threads: int, held_bytes: int,
+        in_use: Mapping[int, object],
+    ) -> tuple[list[Schedule], int] | None:  # fmt: skip
+        """Return schedules for a batch that nobody uses, and the number of examples for each of their runs.
 
         There is a schedule for each thread, or a single one that threads share.
 
         Where memory does not suffice, there are fewer: first fewer examples are computed at once, then
         fewer threads share one.
+
+        Returns:
+            None if not even one example on one thread fits into memory beside the schedules in use.
 
         Raises:
             LimitError: The work is too much, or not even one example on one thread fits into memory.
@@ -226,79 +230,22 @@ class Plan:
         fixed = held_bytes + self._parameter_bytes + self.check_work(outputs, input_shapes)
         fixed += 4 * count * elements  # inputs and results
         available = get_limits().max_memory_bytes - fixed
+        busy = self._schedules.busy(in_use)
+        available -= sum(schedule.bytes for schedule in busy)
         if count >= threads:
-            schedules = self._schedules_for(outputs, input_shapes, 1, threads, available)
+            schedules = self._schedules.take((outputs, input_shapes, 1), shapes, threads, available, in_use)
             if len(schedules) > 1 or len(schedules) == threads:
                 return schedules, _count_together(schedules, count, available)
             del schedules  # it would keep the memory of one that is dropped
         for sharing in dict.fromkeys((threads, 1)):
-            schedules = self._schedules_for(outputs, input_shapes, sharing, 1, available)
+            schedules = self._schedules.take((outputs, input_shapes, sharing), shapes, 1, available, in_use)
             if schedules:
                 return schedules, 1
+        if busy:
+            return None
         measured = measure_schedule(fuse(self.graph, self.parameters, outputs), shapes, outputs)
         check_memory(self.graph.name, fixed + measured)
         raise AssertionError("internal error: a schedule that fits was not built")
-
-    def _schedules_for(
-        self, outputs: tuple[str, ...], input_shapes: InputShapes, threads: int, count: int, available: float
-    ) -> list[Schedule]:
-        """Return up to `count` schedules with separate memory, as many as fit into `available` bytes.
-
-        They are taken from the cache, or built now. Others are dropped if there is no room beside them.
-        """
-        key = outputs, input_shapes, threads
-        if outputs not in self._stages:
-            self._stages[outputs] = fuse(self.graph, self.parameters, outputs)
-        cached = self._schedules.setdefault(key, _CachedSchedules())
-        self._stages.move_to_end(outputs)
-        self._schedules.move_to_end(key)
-        self._evict()
-        fitting = 0
-        for position in range(count):
-            if position == len(cached.schedules):
-                schedule = self._build(key, available)
-                if schedule is None:
-                    break
-                cached.schedules.append(schedule)
-            available -= cached.schedules[position].bytes
-            if available < 0:
-                del cached.schedules[position:]
-                break
-            fitting += 1
-        self._evict()
-        return cached.schedules[:fitting]
-
-    def _build(self, key: ScheduleKey, available: float) -> Schedule | None:
-        """Build another schedule in `available` bytes. Return None if they do not suffice."""
-        outputs, input_shapes, threads = key
-        if available <= self._schedules[key].too_little:
-            return None
-        others = sum(
-            schedule.bytes
-            for other, cached in self._schedules.items()
-            for schedule in cached.schedules
-            if other != key
-        )
-        shapes = self.shapes(*input_shapes)
-        for room in (available - others, available):
-            try:
-                return build_schedule(
-                    self._stages[outputs], shapes, outputs, threads, self.backend, Buffers(room)
-                )
-            except OverBudget:
-                for other in [other for other in self._schedules if other != key]:
-                    del self._schedules[other]
-        self._schedules[key].too_little = available
-        return None
-
-    def _evict(self) -> None:
-        """Drop the least recently used stages and schedules while there are too many."""
-        while len(self._stages) > MAX_CACHED_KEYS:
-            self._stages.popitem(last=False)
-        while self.cached_keys > 1 and (
-            self.cached_keys > MAX_CACHED_KEYS or self.reserved_bytes > MAX_CACHED_BYTES
-        ):
-            self._schedules.popitem(last=False)
 
 
 def _count_together(schedules: list[Schedule], count: int, available: float) -> int:

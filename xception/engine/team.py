@@ -1,8 +1,4 @@
-"""Thread pool with a spinning barrier, shared by all predictions of the process.
-
-Each thread of the pool calls BLAS, so BLAS itself is limited to one thread while they work. Its own
-number is restored afterwards.
-"""
+"""Thread pool with a spinning barrier."""
 
 from __future__ import annotations
 
@@ -11,18 +7,11 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from ..errors import raise_first
 from ..kernels import Step
-from ..locks import OwnedLock
-from .cpus import get_num_threads
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
 
 Program = Iterable[Step]  #: what one thread runs
 
@@ -30,8 +19,6 @@ Program = Iterable[Step]  #: what one thread runs
 #: time that a thread wastes while another one computes.
 MAX_SPIN_TURNS = 10_000
 SLEEP_SECONDS = 1e-4  #: one sleep of this loop
-
-# --- a team ---------------------------------------------------------------------------------
 
 
 class Barrier:
@@ -201,64 +188,3 @@ else:
     # Not `time.sleep(0)`: on Linux even that waits for a timer, for fifty microseconds or more.
     _yield_gil = partial(select.select, (), (), (), 0)
 _yield_core: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
-
-
-# --- the process's team ---------------------------------------------------------------------
-
-
-class _Shared:
-    """The team of this process, and the lock that reserves it for one prediction at a time."""
-
-    def __init__(self) -> None:
-        self.lock = OwnedLock("a prediction")
-        self.team = Team(1)
-        self.limiter: Any = None  #: restores the number of BLAS threads
-
-
-_shared = _Shared()
-
-
-def _reset_after_fork() -> None:
-    """Replace the team and its lock: a fork copies no threads, but a lock that one of them may hold."""
-    global _shared
-    limiter, _shared = _shared.limiter, _Shared()
-    if limiter is not None:  # another thread of the parent was predicting
-        limiter.restore_original_limits()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_after_fork)
-
-
-@contextmanager
-def acquire_team() -> Iterator[Team]:
-    """Reserve the team for the caller, with BLAS limited to one thread per caller.
-
-    Yields:
-        A team of `get_num_threads()` threads.
-
-    Raises:
-        RuntimeError: This thread has reserved it already: a signal handler or a finalizer predicts.
-    """
-    size, shared = get_num_threads(), _shared
-    with shared.lock.hold():
-        if shared.team.size != size:
-            former, shared.team = shared.team, Team(size)
-            former.dismiss()
-        with _blas().limit(limits=1, user_api="blas") as shared.limiter:
-            try:
-                yield shared.team
-            except BaseException:
-                # An interrupt may leave the team in any state. The next prediction gets a new one.
-                former, shared.team = shared.team, Team(1)
-                former.dismiss()
-                raise
-            finally:
-                shared.limiter = None
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()

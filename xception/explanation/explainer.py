@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..console.progress import Verbose
-from ..data.batches import compute_batches
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
-from ..engine.plan import InputShapes
+from ..data.pipeline import load_batches
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
+from ..engine.schedule_cache import InputShapes
 from ..models.feature_maps import last_maps
 from ..models.inputs import check_inputs, image_inputs
 from ..models.model import Model
@@ -100,7 +100,7 @@ class Explainer:
         Args:
             images: Photographs, as `explain` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
             The explanation of the photographs of a batch that could be read; at least one.
@@ -117,29 +117,24 @@ class Explainer:
         preprocessor = self.classifier.preprocessor
         preprocessor.check_only_input()
         shapes: InputShapes = (preprocessor.input_shape,)
-        pictures: list[Pixels] = []  # of the photographs of a batch that could be read
 
-        def load(source: ImageLike) -> Pixels:
+        def load(source: ImageLike) -> tuple[Pixels, Pixels]:
             pixels, photograph = preprocessor.load_both(source)
             if photograph is None:
-                pictures.append(shrink(as_rgb(pixels)))
-            else:
-                pictures.append(show_framed(photograph, preprocessor.size, preprocessor.aspect))
-            return pixels
-
-        def compute(pixels: Pixels) -> MethodResult:
-            x = {self.image: preprocessor.scale(pixels)}
-            return self._method.compute(x, self._selector.select, progress.count)
+                return pixels, shrink(as_rgb(pixels))
+            return pixels, show_framed(photograph, preprocessor.size, preprocessor.aspect)
 
         total = len(photographs) if isinstance(photographs, Sequence) else None
         with self._progress_bar(total, shapes, verbose) as progress:
-            batches = compute_batches(
-                photographs, load, compute, log, progress, self._method.batch_size(shapes)
-            )
-            for batch, result in batches:
+            for batch, loaded in load_batches(
+                photographs, load, log, progress, self._method.batch_size(shapes)
+            ):
+                pixels, pictures = zip(*loaded, strict=True)
+                x = {self.image: preprocessor.scale(np.stack(pixels))}
+                result = self._method.compute(x, self._selector.select, progress.count)
                 paths, indices = [p.path for p in batch], [p.index for p in batch]
-                yield self._explanation(result, shapes, pictures, paths, indices)
-                pictures.clear()
+                with progress.paused():
+                    yield self._explanation(result, shapes, pictures, paths, indices)
 
     def explain_inputs(self, x: Any, verbose: Verbose = "auto") -> Explanation:
         """Explain images that are scaled already.
@@ -147,7 +142,7 @@ class Explainer:
         Args:
             x: (n, h, w, c), scaled as `model.predict` takes them. For several inputs a list of arrays, or
                 a dict by name.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Returns:
             The explanation of the n images.
@@ -250,6 +245,7 @@ def explain(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     channels: int = 64,
@@ -284,6 +280,7 @@ def explain(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         channels: How many channels Score-CAM uses: those that vary most over the image. Each takes the
@@ -295,7 +292,7 @@ def explain(
             is a folder, which is created. No photograph is overwritten.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         The explanation of the photographs that could be read. `maps` is (n, h, w) for one class, and
@@ -320,7 +317,7 @@ def explain(
     check_no_model("explain(images, model)", images=images)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
+        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
     explainer = Explainer(
         classifier, method=method, target=target, layer=layer, top=top, channels=channels, patch=patch

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ..engine.plan import InputArrays, InputShapes
+from ..engine.plan import InputArrays
+from ..engine.schedule_cache import InputShapes
 from ..gradients import gradients, required_nodes
 from ..graph.budget import check_memory
 from ..kernels import Array, relu, softmax

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import DELAY_SECONDS, ProgressBar, Verbose
 
 
 class PassProgress:
@@ -17,7 +17,8 @@ class PassProgress:
 
     def __init__(self, photographs: int | None, passes: int, verbose: Verbose) -> None:
         total = None if photographs is None else photographs * passes
-        self._bar = ProgressBar(total, "photo" if passes == 1 else "prediction", verbose)
+        delay = DELAY_SECONDS if photographs == 1 else 0.0  # the passes of a small photograph take no time
+        self._bar = ProgressBar(total, "photo" if passes == 1 else "prediction", verbose, delay)
         self._passes, self._counted = passes, 0
 
     def __enter__(self) -> PassProgress:

@@ -13,11 +13,12 @@ from ..data.framing import fit_frame
 from ..data.image_pixels import MODES
 from ..data.preprocessing import Aspect
 from ..kernels import Array
+from ..prediction.preprocessing import MIN_WHOLE_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PHOTOGRAPH_PIXELS = 640  #: the longer side of a photograph that is kept; bounds memory
+MAX_PHOTOGRAPH_PIXELS = MIN_WHOLE_PIXELS  #: the longer side of a photograph that is kept; bounds memory
 MAX_TILE_PIXELS = 320  #: the longer side of a tile where there are several
 CAPTION_PIXELS = 24  #: the height of the line below a tile
 FONT_PIXELS = 14

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..engine.plan import InputArrays, InputShapes
+from ..engine.plan import InputArrays
+from ..engine.schedule_cache import InputShapes
 from ..gradients import nodes_between
 from ..graph import Graph, Node
 from ..graph.budget import check_memory, check_work, node_costs

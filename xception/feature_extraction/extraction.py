@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
+from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.pipeline import Progress, stream_photographs
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
+from ..jobs.record import names_folder
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -24,9 +25,10 @@ from ..models.layer import as_layer_names
 from ..models.model import Model
 from ..prediction.classifier import Classifier, ModelArgument, as_model, check_no_model, check_undecided
 from ..prediction.preprocessing import Preprocessor
-from ..storage.cache import CacheStore
+from ..storage.cache import CachedDiskStore, CacheStore, RowCache
 from ..storage.identity import fingerprint
-from ..storage.rows import DiskStore, MemoryStore, RowStore
+from ..storage.resuming import collect, open_progress
+from ..storage.rows import MemoryStore
 from . import tables
 from .result import Features
 from .tables import Table
@@ -46,6 +48,7 @@ class Extractor:
         interpolation: See `features`.
         aspect: See `features`.
         exif: See `features`.
+        decode: See `features`.
 
     Attributes:
         model: The model.
@@ -66,6 +69,7 @@ class Extractor:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
     ) -> None:
         check_pooling(pooling)  # before a model is loaded
         self.model = imagenet_base() if model is None else as_model(model)
@@ -73,10 +77,11 @@ class Extractor:
             check_undecided(
                 scaling=None if scaling == "auto" else scaling,
                 interpolation=interpolation, aspect=aspect, exif=exif,
+                decode=None if decode == "exact" else decode,
             )  # fmt: skip
             self.preprocessor = model.preprocessor
         else:
-            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
+            self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
         self._pooling = pooling
@@ -89,11 +94,30 @@ class Extractor:
         )
         return self.preprocessor.compute(pixels, function)
 
+    def stream(
+        self, photographs: Iterable[Photograph], log: FailureLog, progress: Progress
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the features of photographs one after the other, as they are read.
+
+        Args:
+            photographs: The photographs.
+            log: Records those that cannot be read.
+            progress: Advanced by each photograph.
+
+        Yields:
+            Each photograph that could be read, in order, and its features (d,).
+        """
+        used = self.preprocessor
+        yield from stream_photographs(photographs, used.load, self._row, log, progress, used.at_once)
+
+    def _row(self, pixels: NDArray[Any]) -> Array:
+        return self.compute(pixels[np.newaxis])[0]  # (h, w, c) -> (d,)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
         used = self.preprocessor
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif)
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         nodes = self.model.feature_nodes(self._layers)
         return fingerprint(self.model, nodes, self._pooling, *settings)
 
@@ -118,74 +142,6 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
     return Model(base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), base.parameters)
 
 
-@dataclass(frozen=True)
-class StoredRows:
-    """Photographs whose features are in a store, in the order in which they were given.
-
-    Attributes:
-        photographs: (n,) the photographs, without pixels.
-        numbers: (n,) the row number of each in the store.
-        reused: How many of them an earlier run had computed.
-    """
-
-    photographs: list[Photograph]
-    numbers: list[int]
-    reused: int
-
-
-def collect(
-    extractor: Extractor,
-    photographs: Iterable[Photograph],
-    store: RowStore,
-    log: FailureLog,
-    verbose: Verbose = "auto",
-) -> StoredRows:
-    """Compute the features of photographs that are not in a store yet, and add them.
-
-    Args:
-        extractor: Computes the features.
-        photographs: The photographs; a generator is read a batch at a time.
-        store: Where rows are looked up and added.
-        log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
-
-    Returns:
-        Which row belongs to which photograph, for those that could be read.
-    """
-    rows: dict[int, tuple[Photograph, int]] = {}  # by the photograph's index
-
-    def missing() -> Iterator[Photograph]:
-        for photograph in photographs:
-            number = store.find(photograph)
-            if number is None:
-                yield photograph
-            else:
-                rows[photograph.index] = _without_pixels(photograph), number
-                bar.advance(1)
-
-    total = len(photographs) if isinstance(photographs, Sequence) else None
-    with ProgressBar(total, "photo", verbose) as bar:
-        for batch, values in compute_batches(
-            missing(),
-            extractor.preprocessor.load,
-            extractor.compute,
-            log,
-            bar,
-            extractor.preprocessor.batch_size,
-        ):
-            for photograph, number in zip(batch, store.add(batch, values), strict=True):
-                rows[photograph.index] = _without_pixels(photograph), number
-    order = sorted(rows)
-    numbers = [rows[index][1] for index in order]
-    reused = sum(0 <= number < store.recovered for number in numbers)
-    return StoredRows([rows[index][0] for index in order], numbers, reused)
-
-
-def _without_pixels(photograph: Photograph) -> Photograph:
-    is_path = isinstance(photograph.source, str)
-    return photograph if is_path else replace(photograph, source=None)
-
-
 def extract_cached(
     extractor: Extractor,
     photographs: Iterable[Photograph],
@@ -196,7 +152,7 @@ def extract_cached(
     """Return the features of photographs; compute those that are not in the cache.
 
     Args:
-        extractor: See `collect`.
+        extractor: Computes the features.
         photographs: See `collect`.
         store: The cache.
         log: See `collect`.
@@ -205,7 +161,7 @@ def extract_cached(
     Returns:
         The features, in memory. `resumed` counts the photographs that were in the cache.
     """
-    stored = collect(extractor, photographs, store, log, verbose)
+    stored = collect(extractor.stream, photographs, store, log, verbose)
     values = store.take(stored.numbers)
     return Features(values, extractor.names, stored.photographs, log.failures, stored.reused)
 
@@ -220,12 +176,17 @@ def features(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     output: str | os.PathLike[str] | None = None,
+    wide: bool = False,
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Features:
     """Compute features of photographs: the activations of layers, as a row of numbers for each.
+
+    Features of files are kept in the cache folder, by the content of the file, for later calls of
+    `features`, `similar` and `fit` (see `cache_info`). XCEPTION_MAX_CACHE=0 keeps none.
 
     Args:
         images: A path, a folder, a pattern, the bytes of a file, an open file, a PIL image, an array of
@@ -241,17 +202,21 @@ def features(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         output: A file to write the features to, whole or not at all; `Features.save` lists the formats.
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
-            interruption the same call resumes there; only images that did not come from a file are
-            computed again.
-        verify: Whether to read the photographs that were computed before an interruption, and compute
-            those again whose content has changed. By default those whose size or date has changed are
-            computed again.
+            interruption the same call resumes there, whether or not there is a cache; only images that
+            did not come from a file are computed again. A folder, whose name ends in "/" or which exists,
+            gets a file for every few thousand photographs, computed by several processes; see
+            `xception.distributed.prepare`.
+        wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
+        verify: Whether to read the photographs that were computed before an interruption, or are in the
+            cache, and compute those again whose content has changed. By default those whose size or date
+            has changed are computed again.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         The features (n, d) of the n photographs that could be read, in the order given. If there are
@@ -259,7 +224,8 @@ def features(
 
     Raises:
         TypeError: `images`, `model` or `layers` is of another type.
-        ValueError: The model does not take a photograph or has no such layer, or an option is unknown.
+        ValueError: The model does not take a photograph or has no such layer, an option is unknown, or
+            XCEPTION_MAX_CACHE is not a number of bytes.
         OSError: A photograph or model file cannot be read, or `output` cannot be written.
         ModelFileError: The model file is damaged or not supported.
 
@@ -272,17 +238,25 @@ def features(
         ((4, 2048), 'examples/astronaut.jpg')
     """
     check_no_model("features(images, model)", images=images)
+    if output is not None and names_folder(output):
+        if wide or verify:
+            raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
+        from ..distributed.folder_features import compute_features
+
+        return compute_features(
+            images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
+            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif,
+        )  # fmt: skip
     path = None if output is None else Path(output)
     if path is not None:
-        tables.check_target(path)
+        tables.check_target(path, wide)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
+    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
     if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose, verify)
-    store = MemoryStore(len(extractor.names))
-    stored = collect(extractor, photographs, store, log, verbose)
-    return Features(store.take(stored.numbers), extractor.names, stored.photographs, log.failures)
+        return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names), verify) as store:
+        return extract_cached(extractor, photographs, store, log, verbose)
 
 
 def _extract_to_file(
@@ -292,22 +266,22 @@ def _extract_to_file(
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
+    wide: bool,
 ) -> Features:
     names = extractor.names
-    folder = path.with_name(f".{path.name}.progress")
-    with DiskStore(folder, extractor.fingerprint, verify=verify) as store:
-        try:
-            stored = collect(extractor, tables.checked_texts(path, listed), store, log, verbose)
-            photographs = stored.photographs
-            labels = [photograph.label for photograph in photographs]
-            if photographs:
-                paths = [photograph.path or "" for photograph in photographs]
-                tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
-        except BaseException:
-            if not len(store):  # nothing to resume from
-                store.remove()
-            raise
-        store.remove()
+    made_by = extractor.fingerprint
+    with (
+        RowCache(made_by, len(names), verify) as cache,
+        open_progress(path, made_by, verify, cache.content) as store,
+    ):
+        both = CachedDiskStore(store, cache)
+        stored = collect(extractor.stream, tables.checked_texts(path, listed), both, log, verbose)
+        photographs = stored.photographs
+        labels = [photograph.label for photograph in photographs]
+        if photographs:
+            paths = [photograph.path or "" for photograph in photographs]
+            table = Table.of_array(paths, labels, names, store.rows(), stored.numbers)
+            tables.write_table(path, table, wide)
     if not photographs:
         return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
     path = path.absolute()
@@ -318,7 +292,7 @@ def _extract_to_file(
             raise OSError(f"{path}: has changed since these features were written; compute them again")
         return tables.read_values(path, len(names), any(labels))
 
-    return Features(read_values, names, photographs, log.failures, stored.reused)
+    return Features(read_values, names, photographs, log.failures, stored.reused + both.copied)
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

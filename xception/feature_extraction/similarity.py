@@ -11,7 +11,7 @@ from ..console.progress import Verbose
 from ..console.text import count_of
 from ..data.failures import Failure, FailureLog, OnError
 from ..data.photographs import find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..kernels import Array
 from ..layers.validation import as_int
 from ..models.feature_maps import Pooling
@@ -104,6 +104,7 @@ def similar(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> SimilarPhotographs:
@@ -124,9 +125,10 @@ def similar(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         For each query photograph that could be read, its neighbors, best first.
@@ -147,8 +149,8 @@ def similar(
     log = FailureLog(on_error)
     queries = find_photographs(query, log)
     candidates = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif)
-    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names)) as store:
         query_features = extract_cached(extractor, queries, store, log, verbose)
         # A query that could not be read is often among the candidates, and has been reported.
         unreadable = {failure.path for failure in log.failures if failure.path is not None}

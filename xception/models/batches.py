@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import DELAY_SECONDS, ProgressBar, Verbose
 from ..engine.plan import Plan
 from ..graph.budget import check_memory
 from ..kernels import Array
@@ -35,7 +35,7 @@ def run_batches(
     total = len(next(iter(arrays.values())))
     size = plan.examples_at_once(nodes, _shapes(plan, arrays), batch_size)
     unit = "video" if any(x.ndim == 5 for x in arrays.values()) else "image"
-    with ProgressBar(total, unit, verbose) as bar:
+    with ProgressBar(total, unit, verbose, DELAY_SECONDS) as bar:
         for start in range(0, max(total, 1), size):  # an empty input gives one empty batch
             part = slice(start, min(start + size, total))
             batch = {name: np.ascontiguousarray(x[part], np.float32) for name, x in arrays.items()}

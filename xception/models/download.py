@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
-from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from ..console.progress import open_bar
+from ..console.progress import ProgressBar
 from ..errors import requires
 
 if TYPE_CHECKING:
@@ -46,16 +44,14 @@ def download(url: str, stream: IO[bytes], size: int) -> str:
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) != size:
             raise ValueError(f"the file at that address is another one: it has {int(announced):,} bytes")
-        settings = {"unit_scale": True, "ncols": 79, "disable": None if sys.stderr else True}
-        with open_bar(size, "B", **settings) or nullcontext() as bar:
+        with ProgressBar(size, "byte") as bar:
             while block := _read(response.raw):
                 received += len(block)
                 if received > size:
                     raise ValueError(f"the file at that address is another one: it has over {size:,} bytes")
                 digest.update(block)
                 stream.write(block)
-                if bar is not None:
-                    bar.update(len(block))
+                bar.advance(len(block))
                 seconds = time.monotonic() - start
                 if seconds > SILENCE_SECONDS and received < MIN_BYTES_PER_SECOND * seconds:
                     raise TimeoutError(f"the server is too slow: {received:,} bytes in {seconds:.0f} s")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,22 @@ from ..layers import Arithmetic, Input
 from ..layers.core import SCALING
 from ..layers.validation import as_int
 
+#: Whether pixels 0…255 are meant, so no warning is due. Each thread has its own, unlike a warnings filter.
+_expects_pixels: ContextVar[bool] = ContextVar("expects_pixels", default=False)
+
 DEFAULT_BATCH_SIZE = 32  #: images, as in Keras
 #: What an input is, by the number of its axes without the batch axis: (h, w, c), (frames, h, w, c).
 KINDS = {3: "images", 4: "videos"}
+
+
+@contextmanager
+def expect_pixels() -> Iterator[None]:
+    """Do not warn of pixels 0…255 within a `with` block."""
+    token = _expects_pixels.set(True)
+    try:
+        yield
+    finally:
+        _expects_pixels.reset(token)
 
 
 def check_inputs(graph: Graph, x: Any, stacklevel: int = 3) -> dict[str, Array]:
@@ -99,7 +114,7 @@ def _check_array(graph: Graph, name: str, x: Any, stacklevel: int) -> Array:
         is_finite = np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))
     if not is_finite:
         raise ValueError(f"{prefix}the {kind} hold numbers that are not finite (NaN or infinity)")
-    looks_like_pixels = array.dtype == np.uint8 or (low >= 0 and high > 2)
+    looks_like_pixels = (array.dtype == np.uint8 or (low >= 0 and high > 2)) and not _expects_pixels.get()
     if kind in KINDS.values() and looks_like_pixels and not scales_pixels(graph, name):
         warnings.warn(
             f"the {kind} hold {array.dtype} from {low} to {high}, but Xception was trained on "

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..console.progress import ProgressBar, Verbose
-from ..data.batches import compute_batches
 from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, Scaling, ScalingArgument
+from ..data.pipeline import Progress, Unreadable, log_unreadable, stream_outcomes
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..models.factory import Xception, load_model
 from ..models.model import Model
@@ -51,6 +52,8 @@ class Classifier:
             None: as recorded, else "stretch".
         exif: "upright" turns photographs as their EXIF orientation says, "ignore" does not, as in Keras.
             None: as recorded, else "upright".
+        decode: "exact", or "fast" to let the decoder reduce large JPEG files; see `load_image`. It is not
+            recorded.
         from_logits: Whether the scores are logits, which are converted to probabilities. None: as
             recorded, else as the model's last layers say.
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
@@ -84,6 +87,7 @@ class Classifier:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
         from_logits: bool | None = None,
         output_name: str | None = None,
     ) -> None:
@@ -92,7 +96,7 @@ class Classifier:
                 "model must be a Model or the path of a model file, got a Classifier: use its .model"
             )
         self.model = select_output(as_model(model), output_name)
-        self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif)
+        self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.decoder = Decoder(self.preprocessor, class_names, from_logits)
 
     def __repr__(self) -> str:
@@ -116,6 +120,20 @@ class Classifier:
         """Range of the pixels that the model takes."""
         return self.preprocessor.scaling
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest that is the same for classifiers that compute the same scores, whatever their names.
+
+        It is computed anew each time, as the model's weights may change.
+        """
+        from ..storage.identity import fingerprint  # only here: a first prediction needs no digests
+
+        used, decoder = self.preprocessor, self.decoder
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
+        return fingerprint(
+            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary, *settings
+        )
+
     def probabilities(self, pixels: NDArray[Any]) -> Array:
         """Compute the scores of photographs that have been read.
 
@@ -134,38 +152,45 @@ class Classifier:
 
     def stream(
         self, images: ImagesLike, log: FailureLog, verbose: Verbose = "auto"
-    ) -> Iterator[tuple[list[Photograph], Array]]:
-        """Compute the scores of photographs batch by batch, as they are read.
+    ) -> Iterator[tuple[Photograph, Array]]:
+        """Compute the scores of photographs one after the other, as they are read.
 
         Args:
             images: Photographs, as `predict` takes them.
             log: Records the photographs that cannot be read.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Yields:
-            The photographs of a batch that could be read, and their scores (n, classes).
+            Each photograph that could be read, in order, and its scores (classes,).
 
         Raises:
             ValueError: The model has other inputs besides the photograph.
         """
         photographs = find_photographs(images, log)
-        total = len(photographs) if isinstance(photographs, list) else None
+        total = len(photographs) if isinstance(photographs, Sequence) else None
         yield from self.stream_photographs(photographs, total, log, verbose)
 
     def stream_photographs(
         self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
-    ) -> Iterator[tuple[list[Photograph], Array]]:
+    ) -> Iterator[tuple[Photograph, Array]]:
         """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
-        self.preprocessor.check_only_input()
         with ProgressBar(total, "photo", verbose) as bar:
-            yield from compute_batches(
-                photographs,
-                self.preprocessor.load,
-                self.probabilities,
-                log,
-                bar,
-                self.preprocessor.batch_size,
-            )
+            yield from log_unreadable(self.stream_outcomes(photographs, bar), log)
+
+    def stream_outcomes(
+        self, photographs: Iterable[Photograph], progress: Progress
+    ) -> Generator[tuple[Photograph, Array | Unreadable]]:
+        """Compute the scores of photographs that have been listed, and advance the progress by each.
+
+        Yields:
+            Each photograph, in order, and its scores (classes,), or why it cannot be read.
+        """
+        used = self.preprocessor
+        used.check_only_input()
+        return stream_outcomes(photographs, used.load, self._score, progress, used.at_once)
+
+    def _score(self, pixels: NDArray[Any]) -> Array:
+        return self.probabilities(pixels[np.newaxis])[0]  # (h, w, c) -> (classes,)
 
     def decode(self, probabilities: Array, top: int = 5) -> list[list[Prediction]]:
         """Return the `top` best classes of each row of (n, classes), best first."""
@@ -184,6 +209,7 @@ def as_classifier(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
 ) -> Classifier:
@@ -196,6 +222,7 @@ def as_classifier(
         interpolation: See `Classifier`.
         aspect: See `Classifier`.
         exif: See `Classifier`.
+        decode: See `Classifier`.
         from_logits: See `Classifier`.
         output_name: See `Classifier`.
 
@@ -206,13 +233,13 @@ def as_classifier(
     if isinstance(model, Classifier):
         check_undecided(
             class_names=class_names, scaling=None if scaling == "auto" else scaling,
-            interpolation=interpolation, aspect=aspect, exif=exif, from_logits=from_logits,
-            output_name=output_name,
+            interpolation=interpolation, aspect=aspect, exif=exif,
+            decode=None if decode == "exact" else decode, from_logits=from_logits, output_name=output_name,
         )  # fmt: skip
         return model
     return Classifier(
         as_model(model), class_names=class_names, scaling=scaling, interpolation=interpolation,
-        aspect=aspect, exif=exif, from_logits=from_logits, output_name=output_name,
+        aspect=aspect, exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,10 +14,9 @@ from ..console.progress import Verbose
 from ..console.text import align_columns
 from ..data.class_names import ClassNames
 from ..data.failures import Failure, FailureLog, OnError
-from ..data.photographs import Photograph
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..graph.budget import check_memory
-from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
+from .classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
 from .labels import label_photographs
 from .report import class_table, confusion_table, count_confusions, mistake_table, optional
 
@@ -251,6 +250,7 @@ def evaluate(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     on_error: OnError = "raise",
@@ -269,11 +269,12 @@ def evaluate(
         interpolation: As for `predict`.
         aspect: As for `predict`.
         exif: As for `predict`.
+        decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         Accuracy with its 95 % interval, balanced accuracy, precision and recall of each class, the
@@ -297,39 +298,27 @@ def evaluate(
     check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, from_logits=from_logits, output_name=output_name,
+        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
     check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     log = FailureLog(on_error)
     photographs, truth = label_photographs(images, labels, classifier.class_names, log)
     paths: list[str | None] = []  # of the photographs that could be read
     indices: list[int] = []
-    parts: list[tuple[NDArray[Any], ...]] = []
-    for batch, scores in _stream(classifier, photographs, len(truth), log, verbose):
-        expected = np.array([truth[photograph.index] for photograph in batch], np.intp)
-        order = np.argsort(-scores, axis=1, kind="stable")  # (n, classes)
-        in_top = (order[:, :TOP] == expected[:, None]).any(axis=1)
-        best = scores[np.arange(len(batch)), order[:, 0]]
-        parts.append((expected, order[:, 0], best, in_top, scores[:, -1]))
-        paths += [photograph.path for photograph in batch]
-        indices += [photograph.index for photograph in batch]
+    parts: list[tuple[Any, ...]] = []
+    for photograph, scores in classifier.stream_photographs(photographs, len(truth), log, verbose):
+        if not np.isfinite(scores).all():
+            name = photograph.path or f"photograph {photograph.index}"
+            raise ValueError(f"{name}: the model's scores are not finite (NaN or infinity)")
+        label, order = truth[photograph.index], np.argsort(-scores, kind="stable")  # (classes,)
+        parts.append((label, order[0], scores[order[0]], label in order[:TOP], scores[-1]))
+        paths.append(photograph.path)
+        indices.append(photograph.index)
     if not parts:
         raise ValueError("there are no photographs to evaluate: none could be read")
-    expected, predicted, best, in_top, last = map(np.concatenate, zip(*parts, strict=True))
+    expected, predicted, best, in_top, last = map(np.array, zip(*parts, strict=True))
     count = len(classifier.class_names)
     return Evaluation(
         classifier.class_names, expected, predicted, best,
         in_top if count > TOP else None, last if count == 2 else None, paths, indices, log.failures,
     )  # fmt: skip
-
-
-def _stream(
-    classifier: Classifier, photographs: Iterable[Photograph], total: int, log: FailureLog, verbose: Verbose
-) -> Iterator[tuple[list[Photograph], Any]]:
-    """Yield batches of photographs and their scores, which must be finite."""
-    for batch, scores in classifier.stream_photographs(photographs, total, log, verbose):
-        for photograph, row in zip(batch, scores, strict=True):
-            if not np.isfinite(row).all():
-                name = photograph.path or f"photograph {photograph.index}"
-                raise ValueError(f"{name}: the model's scores are not finite (NaN or infinity)")
-        yield batch, scores

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.arrays import as_real_array
-from ..data.batches import BATCH_SIZE
 from ..data.image_pixels import MODES
 from ..data.image_resizing import render
 from ..data.imagenet import preprocess_input
@@ -21,11 +19,13 @@ from ..data.preprocessing import (
     SCALINGS,
     TENSORFLOW_INTERPOLATIONS,
     Aspect,
+    Decode,
     Exif,
     Interpolation,
     Preprocessing,
     Scaling,
     ScalingArgument,
+    check_decode,
     check_option,
     check_reading,
 )
@@ -33,7 +33,7 @@ from ..engine.plan import BATCH_SHARE
 from ..graph.budget import check_memory
 from ..kernels import Array
 from ..limits import get_limits
-from ..models.inputs import image_inputs, own_scaling
+from ..models.inputs import expect_pixels, image_inputs, own_scaling
 from ..models.model import Model
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = 299  #: pixels each way, where a model takes photographs of any size
 WHITE = 255.0
-#: Bytes that a color value of a photograph takes at most while its batch is read and scaled: twice as an
-#: integer, three times in float32.
+#: The shorter side that a whole photograph has at least, unless it is smaller: as much as is shown of it.
+MIN_WHOLE_PIXELS = 640
+#: Bytes that a color value of a photograph takes at most while it is read and scaled: twice as an integer,
+#: three times in float32.
 BYTES_PER_VALUE = 14
 #: The same where pixels are read in float32, with what resizing one of them takes.
 BYTES_PER_FLOAT_VALUE = 52
@@ -65,6 +67,8 @@ class Preprocessor:
         interpolation: How photographs are resized; see `load_image`. None: as recorded, else "bilinear".
         aspect: How they are fitted into `size`; see `load_image`. None: as recorded, else "stretch".
         exif: Whether they are turned upright; see `load_image`. None: as recorded, else "upright".
+        decode: Whether large JPEG files are decoded in full ("exact") or reduced ("fast"); see `load_image`.
+            It is never recorded.
 
     Attributes:
         model: The model.
@@ -76,9 +80,11 @@ class Preprocessor:
         interpolation: See above.
         aspect: See above.
         exif: See above.
+        decode: See above.
 
     Raises:
-        ValueError: The model does not take images, or an option is unknown.
+        ValueError: The model does not take images, an option is unknown, or `decode` is "fast" where
+            `interpolation` is "tf-dataset".
         LimitError: A single photograph of the model's size takes more memory than the limits allow.
     """
 
@@ -89,6 +95,7 @@ class Preprocessor:
         interpolation: Interpolation | None = None,
         aspect: Aspect | None = None,
         exif: Exif | None = None,
+        decode: Decode = "exact",
     ) -> None:
         check_option("scaling", scaling, ("auto", *SCALINGS))
         check_reading(interpolation, aspect, exif)
@@ -100,6 +107,8 @@ class Preprocessor:
         self.interpolation: Interpolation = interpolation or record.interpolation or "bilinear"
         self.aspect: Aspect = aspect or record.aspect or "stretch"
         self.exif: Exif = exif or record.exif or "upright"
+        check_decode(decode, self.interpolation)
+        self.decode: Decode = decode
         check_memory(model.name, self._bytes_per_photograph)
         if scaling == "auto":
             scaling = record.scaling or infer_scaling(model)
@@ -126,18 +135,29 @@ class Preprocessor:
 
     def load(self, source: ImageLike) -> NDArray[Any]:
         """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
-        with open_picture(source, self.exif, self.channels, self.interpolation) as picture:
+        with self._open(source) as picture:
             return self._render(picture)
 
     def load_both(self, source: ImageLike) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
         """Read a photograph as `load` does, and also as a whole.
 
         Returns:
-            The pixels, and the photograph (h, w, 3) in its own size; None if it is an array with a number of
-            channels that photographs do not have.
+            The pixels, and the photograph (h, w, 3) in its own size, or reduced to no less than
+            `MIN_WHOLE_PIXELS`; None if it is an array with a number of channels that photographs do not have.
         """
-        with open_picture(source, self.exif, self.channels, self.interpolation) as picture:
-            return self._render(picture), render(picture, None) if self.channels in MODES else None
+        with self._open(source) as picture:
+            pixels = self._render(picture)
+            if self.channels not in MODES:
+                return pixels, None
+            if picture.size == picture.original_size or min(picture.size) >= MIN_WHOLE_PIXELS:
+                return pixels, render(picture, None)
+        with open_picture(source, self.exif) as picture:  # a small model sees too little of it
+            return pixels, render(picture, None)
+
+    def _open(self, source: ImageLike) -> AbstractContextManager[Picture]:
+        height, width = self.size
+        new_size = (width, height) if self.decode == "fast" else None
+        return open_picture(source, self.exif, self.channels, self.interpolation, new_size, self.aspect)
 
     def _render(self, picture: Picture) -> NDArray[Any]:
         height, width = self.size
@@ -154,10 +174,9 @@ class Preprocessor:
         return x
 
     @property
-    def batch_size(self) -> int:
-        """How many photographs are read and computed together: 16, or fewer large ones."""
-        available = get_limits().max_memory_bytes // BATCH_SHARE
-        return max(1, min(BATCH_SIZE, available // self._bytes_per_photograph))
+    def at_once(self) -> int:
+        """How many photographs of the model's size may be in memory at once."""
+        return max(1, get_limits().max_memory_bytes // BATCH_SHARE // self._bytes_per_photograph)
 
     @property
     def _bytes_per_photograph(self) -> int:
@@ -182,9 +201,7 @@ class Preprocessor:
         shape = ", ".join(map(str, self.input_shape))
         x = self.scale(as_real_array(pixels, f"pixels of shape (n, {shape})"))
         # The caller opted out of scaling, so do not warn.
-        with warnings.catch_warnings() if self.scaling == "none" else nullcontext():
-            if self.scaling == "none":
-                warnings.filterwarnings("ignore", "the images hold")
+        with expect_pixels() if self.scaling == "none" else nullcontext():
             return function(x)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +17,10 @@ from ..models.model import Model
 from ..version import __version__
 
 ROW_DIGEST_BYTES = 16
+
+#: A file that changed as recently as this may change again without another date: FAT's dates have steps of
+#: two seconds.
+MIN_AGE_SECONDS = 2.5
 
 
 def fingerprint(model: Model, *settings: object) -> str:
@@ -47,6 +53,26 @@ def identify_by_date(path: str) -> str | None:
     except OSError:
         return None
     return f"{path} {status.st_size} {status.st_mtime_ns}"
+
+
+def identify_by_status(path: str) -> bytes | None:
+    """Identify the content of a file by its path, size, dates and inode, without reading it.
+
+    No file keeps both dates when it is written to: the second is that of its status, which nobody can set.
+    On Windows, which has none, it is that of its creation.
+
+    Returns:
+        A digest (32 bytes). None if there is no such file, or if it changed a moment ago.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    age = time.time() - max(status.st_mtime, status.st_ctime)
+    if not stat.S_ISREG(status.st_mode) or age < MIN_AGE_SECONDS:
+        return None
+    facts = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} "
+    return hashlib.sha256(facts.encode() + os.fsencode(os.path.abspath(path))).digest()
 
 
 def identify_by_content(path: str) -> str | None:

@@ -12,7 +12,7 @@ from ..console.progress import Verbose
 from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, Preprocessing
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Preprocessing
 from ..feature_extraction.extraction import Extractor, extract_cached
 from ..graph import Member, Network, flatten
 from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
@@ -37,6 +37,7 @@ def fit(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> Model:
@@ -56,9 +57,11 @@ def fit(
             records it, as the two options below.
         aspect: "stretch", "crop" or "pad", as for `load_image`. None is "stretch".
         exif: "upright" or "ignore", as for `load_image`. None is "upright".
+        decode: "exact", or "fast" to let the decoder reduce large JPEG files, as for `load_image`. The model
+            does not record it.
         on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
             is called with each `Failure`.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         A model that takes pixels 0…255 (n, 299, 299, 3), gives probabilities, and has the sorted names
@@ -81,7 +84,7 @@ def fit(
     """
     return fit_with_report(
         images, labels, balanced=balanced, interpolation=interpolation, aspect=aspect, exif=exif,
-        on_error=on_error, verbose=verbose,
+        decode=decode, on_error=on_error, verbose=verbose,
     ).model  # fmt: skip
 
 
@@ -93,6 +96,7 @@ def fit_with_report(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
 ) -> FitReport:
@@ -105,6 +109,7 @@ def fit_with_report(
         interpolation: As for `fit`.
         aspect: As for `fit`.
         exif: As for `fit`.
+        decode: As for `fit`.
         on_error: As for `fit`.
         verbose: As for `fit`.
 
@@ -126,8 +131,8 @@ def fit_with_report(
         names = [str(label) for label in list_labels(labels, images)]
         photographs = _labelled(images, names, log)
     import_minimize()  # or an error, before features are computed
-    extractor = Extractor(interpolation=interpolation, aspect=aspect, exif=exif)
-    with CacheStore(extractor.fingerprint, len(extractor.names)) as store:
+    extractor = Extractor(interpolation=interpolation, aspect=aspect, exif=exif, decode=decode)
+    with CacheStore(lambda: extractor.fingerprint, len(extractor.names)) as store:
         features = extract_cached(extractor, photographs, store, log, verbose)
     unread = sorted(set(names) - set(features.labels))
     if unread:

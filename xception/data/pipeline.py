@@ -1,0 +1,263 @@
+"""A pipeline over photographs: read and computed side by side, delivered in order, one at a time.
+
+Each thread takes a photograph, reads it, and computes it. The caller's thread is one of them: while it waits
+for the next result, it works on a later photograph.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from ..engine.cpus import get_num_threads
+from ..engine.lanes import enter_lane
+from ..limits import get_limits
+from .failures import FailureLog
+from .photographs import Photograph
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .images import ImageLike
+
+#: Photographs per thread that are taken before the first of them is delivered. Enough that no thread waits
+#: for one that takes long.
+AHEAD_PER_THREAD = 4
+
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
+Result = TypeVar("Result")
+
+#: Open files and PIL images may be given several times, but not be read by several threads.
+_object_lock = threading.Lock()
+
+
+class Progress(Protocol):
+    """An object that shows the progress of a loop."""
+
+    def advance(self, steps: int) -> None:
+        """Add to the number of finished items."""
+
+    def paused(self) -> AbstractContextManager[object]:
+        """Clear the screen for other output within a `with` block."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What stands in the place of the result of a photograph that cannot be read."""
+
+    error: Exception
+
+
+def stream_photographs(
+    photographs: Iterable[Photograph],
+    load: Callable[[ImageLike], Loaded],
+    compute: Callable[[Loaded], Result],
+    log: FailureLog,
+    progress: Progress,
+    at_once: int | None = None,
+) -> Iterator[tuple[Photograph, Result]]:
+    """Do what `stream_outcomes` does, and record the photographs that cannot be read in a log.
+
+    Args:
+        photographs: See `stream_outcomes`.
+        load: See `stream_outcomes`.
+        compute: See `stream_outcomes`.
+        log: Records the photographs that cannot be read.
+        progress: See `stream_outcomes`.
+        at_once: See `stream_outcomes`.
+
+    Yields:
+        Each photograph that could be read, in order, and what `compute` returned.
+    """
+    return log_unreadable(stream_outcomes(photographs, load, compute, progress, at_once), log)
+
+
+def log_unreadable(
+    outcomes: Generator[tuple[Photograph, Result | Unreadable]], log: FailureLog
+) -> Iterator[tuple[Photograph, Result]]:
+    """Yield photographs with their results; record those that cannot be read in a log."""
+    with closing(outcomes):  # at once if the log raises: its traceback would keep them open
+        for photograph, outcome in outcomes:
+            if isinstance(outcome, Unreadable):
+                errors = [outcome.error]
+                del outcome  # if the log raises, the traceback holds this frame: a cycle, which keeps arrays
+                log.add(photograph.index, photograph.path, errors.pop())
+            else:
+                yield photograph, outcome
+
+
+def stream_outcomes(
+    photographs: Iterable[Photograph],
+    load: Callable[[ImageLike], Loaded],
+    compute: Callable[[Loaded], Result],
+    progress: Progress,
+    at_once: int | None = None,
+) -> Generator[tuple[Photograph, Result | Unreadable]]:
+    """Read photographs and apply a function to each, on all threads that the process may use.
+
+    With several threads, each photograph is computed on one of them. A single photograph, and each one where
+    there is one thread, is computed as any other prediction.
+
+    Args:
+        photographs: The photographs. A generator is read a few photographs ahead.
+        load: Reads one. Whatever it raises is the fault of the photograph.
+        compute: Takes what `load` returns. Whatever it raises is raised here.
+        progress: Advanced by each photograph.
+        at_once: How many photographs may be read and computed at once; None for no limit but the threads.
+
+    Yields:
+        Each photograph, in order, and what `compute` returned, or why it cannot be read.
+    """
+    get_limits()  # an invalid environment variable is no photograph's fault
+
+    def work(photograph: Photograph) -> Result | Unreadable:
+        try:
+            with _reading(photograph.source):
+                loaded = load(photograph.source)
+        except Exception as error:  # whatever a photograph raises is its own fault
+            return Unreadable(error)
+        return compute(loaded)
+
+    threads = min(get_num_threads(), at_once or get_num_threads())
+    for photograph, outcome in map_in_order(work, photographs, threads):
+        with progress.paused():
+            yield photograph, outcome
+        progress.advance(1)
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Iterator[tuple[Item, Result]]:
+    """Apply a function to items on several threads, each in a lane; see `engine.lanes`.
+
+    Args:
+        function: The function.
+        items: The items. A generator is read on the caller's thread, a few items ahead.
+        threads: How many threads, the caller's among them. With one, or for a single item, the function is
+            called without a lane.
+
+    Yields:
+        The items in order, with what the function returned.
+    """
+    if threads == 1 or (isinstance(items, Sequence) and len(items) == 1):
+        for item in items:
+            yield item, function(item)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    def run(item: Item) -> Result:
+        with enter_lane():
+            return function(item)
+
+    pending: deque[_Task[Item, Result]] = deque()
+    pool = ThreadPoolExecutor(threads - 1, "xception-lane")
+    try:
+        for item in items:
+            pending.append(_Task(item, run, pool.submit(run, item)))
+            while pending and (pending[0].is_done or len(pending) > AHEAD_PER_THREAD * threads):
+                _finish_first(pending)
+                yield pending[0].item, pending.popleft().result()
+        while pending:
+            _finish_first(pending)
+            yield pending[0].item, pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # what has begun ends by itself
+
+
+class _Task(Generic[Item, Result]):
+    """A call that is made once: by a thread of the pool, or by the caller before one of them begins."""
+
+    def __init__(self, item: Item, run: Callable[[Item], Result], future: Future[Result]) -> None:
+        self.item = item
+        self._run, self._future = run, future
+
+    @property
+    def is_done(self) -> bool:
+        return self._future.done()
+
+    def help(self) -> bool:
+        """Make the call here, unless a thread has begun it; return whether it was made."""
+        if not self._future.cancel():
+            return False
+        from concurrent.futures import Future
+
+        self._future = Future()
+        try:
+            self._future.set_result(self._run(self.item))
+        except Exception as error:  # to be raised in its turn
+            self._future.set_exception(error)
+        return True
+
+    def result(self) -> Result:
+        """Wait for the call; return its result, or raise its error."""
+        return self._future.result()
+
+
+def _finish_first(pending: Iterable[_Task[Any, Any]]) -> None:
+    """Help with later items until the first is done, or nothing is left to help with."""
+    tasks = iter(pending)
+    first = next(tasks)
+    if first.help():
+        return
+    for task in tasks:
+        if first.is_done:
+            return
+        task.help()
+
+
+def load_batches(
+    photographs: Iterable[Photograph],
+    load: Callable[[ImageLike], Loaded],
+    log: FailureLog,
+    progress: Progress,
+    size: int,
+) -> Iterator[tuple[list[Photograph], list[Loaded]]]:
+    """Read photographs in batches, on all threads that the process may use. Nothing is read ahead.
+
+    Args:
+        photographs: The photographs.
+        load: Reads one. Whatever it raises is the fault of the photograph.
+        log: Records the photographs that cannot be read.
+        progress: Advanced by each batch, after the caller has computed it.
+        size: Photographs per batch.
+
+    Yields:
+        The photographs of a batch that could be read, and what `load` returned for them.
+    """
+    for batch in batched(photographs, size):
+        read = list(stream_photographs(batch, load, lambda loaded: loaded, log, _Silent(progress)))
+        if read:
+            yield [photograph for photograph, _ in read], [loaded for _, loaded in read]
+        progress.advance(len(batch))
+
+
+@dataclass(frozen=True)
+class _Silent:
+    """Progress that is shown later."""
+
+    progress: Progress
+
+    def advance(self, steps: int) -> None:
+        """Do nothing."""
+
+    def paused(self) -> AbstractContextManager[object]:
+        """Clear the screen for other output within a `with` block."""
+        return self.progress.paused()
+
+
+def _reading(source: Any) -> AbstractContextManager[object]:
+    return nullcontext() if isinstance(source, str | bytes | os.PathLike) else _object_lock
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of `size` items; the last may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
