@@ -29,7 +29,7 @@ def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> N
     """Add PHOTO…: files, folders, patterns."""
     parser.add_argument(
         "photos", nargs="+" if required else "*", metavar="PHOTO",
-        help="a file, a folder, or a pattern: '*.jpg'; local, or behind a URL: s3://…",
+        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://…",
     )  # fmt: skip
 
 

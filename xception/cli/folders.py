@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..console.text import count_of, terminal_safe
+from ..console.text import count_of
 from ..jobs.record import names_folder
 from . import common
 
@@ -54,8 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photographs in a shard, each of which becomes a file (5000, or fewer of few)",
     )  # fmt: skip
     group.add_argument(
-        "--manifest", metavar="FILE", help="a list of the photographs, instead of PHOTO: text or .parquet"
-    )
+        "--manifest", metavar="FILE",
+        help="a list of the photographs, instead of PHOTO: lines of text, .csv or .parquet",
+    )  # fmt: skip
     group.add_argument(
         "--retry-bad", action="store_true", default=None, help="try again what could not be read before"
     )
@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace, task: Kind, model: ModelArgument, **optio
         common.complain(str(unreadable))
     before = f" ({report.done_before:,} were done already)" if report.done_before else ""
     message = f"{folder}: {count_of(report.photographs, 'photograph')} in {count_of(report.shards, 'shard')}"
-    print(terminal_safe(f"{message}{before}"), file=sys.stderr)
+    common.note(f"{message}{before}")
     if report.unreadable > 1:
         common.complain(f"{report.unreadable:,} could not be read; part-….errors.jsonl in the folder say why")
     return 1 if report.unreadable else 0

@@ -9,8 +9,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..data import locations
-from ..data.pipeline import batched
 from ..data.photographs import Photograph
+from ..data.pipeline import batched
 from ..errors import JobError, printable
 from ..storage import parquet, parts
 from .listing import to_line
