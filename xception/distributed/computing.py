@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..data import locations
 from ..data.photographs import Photograph
 from ..engine.lanes import enter_lane
-from ..errors import JobError, RemoteError
+from ..errors import JobError, MissingPackageError, RemoteError
 from ..feature_extraction.extraction import Extractor
 from ..jobs.decoding import DecodingProcess
 from ..jobs.record import JobRecord, Kind
@@ -61,7 +61,7 @@ def _compute_one(computer: Computer, load: Callable[[Any], NDArray[Any]], photog
     """Return the result of a photograph, or the exception that says why it cannot be read."""
     try:
         pixels = load(photograph.source)
-    except RemoteError:  # which says nothing about the photograph: it may be read later
+    except (RemoteError, MissingPackageError):  # which say nothing about the photograph
         raise
     except Exception as error:  # whatever a photograph raises is its own fault
         return error
