@@ -14,9 +14,9 @@ REAL = ROOT.parent / "shared" / "real"
 
 
 @pytest.fixture(autouse=True)
-def no_late_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine short work takes long, and its bar would be part of the output."""
-    monkeypatch.setattr("xception.console.progress.DELAY_SECONDS", float("inf"))
+def no_late_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine short work takes long, and its progress would be part of the output."""
+    monkeypatch.setattr("xception.console.progress.FIRST_LINE_SECONDS", float("inf"))
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cache folder of the test's own, in which features are kept."""
     monkeypatch.delenv("XCEPTION_MAX_CACHE")
+    monkeypatch.setattr("xception.storage.budget.MIN_FREE_BYTES", 0)
     monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

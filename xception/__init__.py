@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from .prediction.classifier import Classifier
     from .prediction.evaluation import Evaluation, evaluate
     from .prediction.naming import iter_predict, predict
-    from .prediction.results import Predictions, PredictionsFile
+    from .prediction.results import Predictions, WrittenPredictions
     from .storage.budget import CacheInfo, cache_info, clear_cache
     from .training.report import FitReport
     from .training.transfer import fit, fit_with_report
@@ -100,10 +100,10 @@ _HOMES = {
     "NoGradientError": "errors",
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
-    "PredictionsFile": "prediction.results",
     "Preprocessing": "data.preprocessing",
     "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
+    "WrittenPredictions": "prediction.results",
     "Xception": "models.factory",
     "XceptionError": "errors",
     "cache_info": "storage.budget",
@@ -139,7 +139,7 @@ __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
     "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LimitError", "Limits",
     "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
-    "PredictionsFile", "Preprocessing", "RemoteError", "SimilarPhotographs", "Xception", "XceptionError",
+    "Preprocessing", "RemoteError", "SimilarPhotographs", "WrittenPredictions", "Xception", "XceptionError",
     "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
     "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits",
     "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers", "load_image",

@@ -22,7 +22,7 @@ def read_table(path):
 def test_features(run, base, examples, tmp_path):
     status, out, err = run("features", examples, "--output", tmp_path / "f.npz")
     assert (status, out) == (0, "")
-    assert err.endswith(f"{tmp_path / 'f.npz'}: 4 photographs, 2048 features each\n")
+    assert err.endswith(f"{tmp_path / 'f.npz'}: 4 photographs, 2,048 features each\n")
     with np.load(tmp_path / "f.npz") as saved:
         paths, features = saved["paths"], saved["values"]
         assert saved["names"][:2].tolist() == ["feature_0", "feature_1"]
@@ -70,7 +70,7 @@ def test_features_of_your_own_weights(run, base, examples, tmp_path):
     arguments = ("--weights", tmp_path / "own.h5", "--layers", "avg_pool")
     status, _, err = run("features", photo, "--output", tmp_path / "f.npy", *arguments)
     assert status == 0
-    assert "1 photograph, 2048 features each" in err
+    assert "1 photograph, 2,048 features each" in err
     expected = base.predict(xception.preprocess_input(xception.load_image(photo)[None]), verbose=0)
     np.testing.assert_allclose(np.load(tmp_path / "f.npy"), expected, rtol=1e-5, atol=1e-6)
 
@@ -126,6 +126,20 @@ def test_verify_reads_the_photographs_of_an_interrupted_run(run, small_classifie
     arguments = ("features", two_folders, "--model", small_classifier, "--output", output, "--verify")
     assert run(*arguments)[0] == 0
     assert len(read_table(output)) == 4
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_wide(run, small_classifier, two_folders, tmp_path, wide):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "f.parquet"
+    arguments = ("features", two_folders, "--model", small_classifier, *(["--wide"] if wide else []))
+    assert run(*arguments, "--output", output)[0] == 0
+    names = [f"feature_{i}" for i in range(8)] if wide else ["features"]
+    assert parquet.read_schema(output).names == ["path", "label", *names]
+    if wide:
+        status, _, err = run(*arguments, "--output", tmp_path / "f.csv")
+        assert status == 1
+        assert "f.csv: 'wide' is a layout of .parquet files" in err
 
 
 def test_a_photograph_given_twice_is_one_row(run, small_classifier, examples, tmp_path):

@@ -1,4 +1,4 @@
-"""--interpolation, --aspect and --exif of the commands that read photographs."""
+"""--interpolation, --aspect, --exif and --decode of the commands that read photographs."""
 
 import numpy as np
 import pytest
@@ -52,9 +52,24 @@ def test_fit(run, two_folders, tmp_path):
     assert "interpolation tf-bilinear, aspect crop, exif ignore" in out
 
 
+def test_large_photographs_are_decoded_fast_if_asked_for(run, own, photo, tmp_path):
+    large = tmp_path / "large.jpg"
+    with Image.open(photo) as image:
+        image.resize((900, 600)).save(large)
+    pixels = xception.features(large, own, decode="fast")
+    assert (np.asarray(pixels) != np.asarray(xception.features(large, own))).any()
+    words = ("--output", tmp_path / "f.npy", "--model", own, "--decode", "fast")
+    assert run("features", large, *words)[0] == 0
+    np.testing.assert_allclose(np.load(tmp_path / "f.npy"), pixels.values, rtol=1e-6)
+    status, _, err = run("features", large, *words, "--interpolation", "tf-dataset")
+    assert status == 1
+    assert 'decode="fast" does not give the exact pixels of TensorFlow' in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["predict", "features", "similar", "explain", "evaluate", "fit"])
 def test_unknown_values(run, command):
-    for option in ("--interpolation", "--aspect", "--exif"):
+    for option in ("--interpolation", "--aspect", "--exif", "--decode"):
         status, _, err = run(command, "photo.jpg", option, "cubic")
         assert status == 2
         assert f"argument {option}: invalid choice: 'cubic'" in err

@@ -75,8 +75,8 @@ def test_a_file_holds_what_predict_returns(model, photos, tmp_path, suffix):
     output = tmp_path / f"p{suffix}"
     expected = xception.predict(photos[0].parent, model, top=2)
     result = xception.predict(photos[0].parent, model, top=2, output=output)
-    assert (result.path, len(result), result.failures, result.resumed) == (output, 3, [], 0)
-    assert repr(result) == f"<PredictionsFile p{suffix}: 3 photographs>"
+    assert (result.path, len(result), result.failures, result.resumed) == (str(output), 3, [], 0)
+    assert repr(result) == f"<WrittenPredictions {output}: 3 photographs>"
     rows = read_rows(output)
     assert [path for path, _ in rows] == expected.paths
     for (_, entry), predictions in zip(rows, expected, strict=True):
@@ -105,7 +105,7 @@ def test_photographs_that_cannot_be_read(model, photos, tmp_path):
     result = xception.predict(images, model, output=tmp_path / "p.jsonl", on_error=seen.append)
     assert (len(result), result.failures) == (3, seen)
     assert [failure.path for failure in seen] == [str(tmp_path / "*.gif"), str(photos[1])]
-    assert repr(result) == "<PredictionsFile p.jsonl: 3 photographs, 2 failures>"
+    assert repr(result) == f"<WrittenPredictions {result.path}: 3 photographs, 2 failures>"
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert [line["path"] for line in lines] == [str(tmp_path / "*.gif"), *map(str, photos), None]
     assert ["error" in line for line in lines] == [True, False, True, False, False]
@@ -218,12 +218,27 @@ def test_scores_that_are_not_finite_are_null(small_classifier, photos, tmp_path,
     assert read_rows(tmp_path / f"p{suffix}")[0][1][0][2] is None
 
 
+def test_a_folder_gets_a_file_per_shard(model, photos, tmp_path):
+    pytest.importorskip("pyarrow")
+    photos[1].write_bytes(b"no photograph")
+    folder = f"{tmp_path / 'shards'}/"
+    expected = xception.predict(photos, model, top=2, on_error="skip")
+    for resumed in (0, 2):
+        result = xception.predict(photos, model, top=2, output=folder, on_error="skip")
+        assert (result.path, len(result), result.resumed) == (folder, 2, resumed)
+        assert [failure.path for failure in result.failures] == [str(photos[1])]
+    rows = [row for part in sorted((tmp_path / "shards").glob("*.parquet")) for row in read_rows(part)]
+    assert [path for path, _ in rows] == expected.paths
+    assert [entry[0][1] for _, entry in rows] == [entry[0].class_name for entry in expected]
+    with pytest.raises(ValueError, match="verify applies to a file"):
+        xception.predict(photos, model, output=folder, verify=True)
+
+
 def test_wrong_outputs_are_refused_before_the_work(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "predict_to_file", lambda *_: pytest.fail("it was computed"))
     for output, error, message in (
         ("p.txt", ValueError, r"p\.txt: expected a name that ends in \.jsonl, \.csv, \.json, \.parquet"),
         ("no/p.csv", FileNotFoundError, "there is no such folder"),
-        ("photos", IsADirectoryError, "photos: is a folder"),
     ):
         with pytest.raises(error, match=message):
             xception.predict(photos, "no.keras", output=tmp_path / output)

@@ -66,6 +66,11 @@ def test_an_endless_generator_is_read_as_far_as_it_is_needed(model):
     stream.close()
 
 
+def test_errors_do_not_wait_for_a_photograph_that_can_be_read(model):
+    stream = xception.iter_predict((b"damaged" for _ in itertools.count()), model)
+    assert [type(error) for _, error in itertools.islice(stream, 3)] == [xception.ImageError] * 3
+
+
 def test_predictions_that_are_kept_hold_no_pixels(model):
     def frames():
         for _ in range(3):

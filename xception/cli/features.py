@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_wide(parser)
     parser.add_argument(
         "--verify", action="store_true",
-        help="after an interruption, compare the content of photographs, not their dates only",
+        help="compare the content of photographs that were computed before, not their dates only",
     )  # fmt: skip
     common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         **common.reading_options(arguments),
     )  # fmt: skip
     if len(result):
-        count, width = count_of(len(result), "photograph"), len(result.names)
+        count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-        common.note(f"{os.fspath(arguments.output)}: {count}, {width:,} features each{resumed}")
+        common.note(f"{os.fspath(arguments.output)}: {count}, {width} each{resumed}")
     return common.finish(result.failures)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ..console.text import count_of, terminal_safe
+from ..console.text import count_of
 from ..distributed.gathering import gather
 from . import common
 
@@ -30,9 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     result = gather(
         arguments.folder, arguments.output, wide=arguments.wide, partial=arguments.partial,
     )  # fmt: skip
-    width = f", {result.features} features each" if result.features else ""
-    message = f"{result.output}: {count_of(result.photographs, 'photograph')}{width}"
-    print(terminal_safe(message), file=sys.stderr)
+    width = f", {count_of(result.features, 'feature')} each" if result.features else ""
+    common.note(f"{result.output}: {count_of(result.photographs, 'photograph')}{width}")
     if result.failures:
         common.complain(
             f"{len(result.failures):,} could not be read when the job ran, such as {result.failures[0]}"

@@ -27,7 +27,7 @@ COMMANDS = {
 #: Commands that compute nothing.
 WITHOUT_LIMITS = ("cache", "gather", "weights")
 #: Commands that go through photographs, and take --quiet; `weights download` does, too.
-WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit")
+WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit", "gather")
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:

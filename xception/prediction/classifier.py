@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,7 +167,7 @@ class Classifier:
             ValueError: The model has other inputs besides the photograph.
         """
         photographs = find_photographs(images, log)
-        total = len(photographs) if isinstance(photographs, list) else None
+        total = len(photographs) if isinstance(photographs, Sequence) else None
         yield from self.stream_photographs(photographs, total, log, verbose)
 
     def stream_photographs(

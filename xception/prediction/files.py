@@ -5,22 +5,23 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..console.csv_text import as_utf8
 from ..console.progress import Verbose
 from ..data.atomic import check_writable, replace_file
 from ..data.failures import Failure, FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, log_unreadable
-from ..errors import requires
 from ..kernels import Array
+from ..storage import parts
+from ..storage.parquet import import_pyarrow
+from ..storage.parts import PredictionRows
 from ..storage.resuming import StoredRows, collect, open_progress
 from ..storage.rows import DiskStore
 from .classifier import Classifier
 from .lines import CSV_HEADER, SUFFIXES, csv_rows, json_item, json_line
-from .results import PredictionsFile
+from .results import WrittenPredictions
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -42,7 +43,7 @@ def predict_to_file(
     log: FailureLog,
     verbose: Verbose = "auto",
     verify: bool = False,
-) -> PredictionsFile:
+) -> WrittenPredictions:
     """Write the best classes of photographs to a file; see `predict`.
 
     Args:
@@ -71,7 +72,7 @@ def predict_to_file(
         if stored.photographs:
             predictions = _decode(classifier, store, stored, top)
             write_predictions(path, merge_failures(predictions, log.failures))
-    return PredictionsFile(path, len(stored.photographs), log.failures, stored.reused)
+    return WrittenPredictions(str(path), len(stored.photographs), log.failures, stored.reused)
 
 
 def _decode(
@@ -103,7 +104,7 @@ def check_target(path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path.name}: expected a name that ends in {', '.join(SUFFIXES)}")
     if path.suffix == ".parquet":
-        _import_pyarrow()
+        import_pyarrow("writing .parquet")
 
 
 def write_predictions(path: Path, items: Iterable[PredictionOrError]) -> None:
@@ -142,24 +143,16 @@ def _write_json(path: Path, items: Iterable[PredictionOrError]) -> None:
 
 
 def _write_parquet(path: Path, items: Iterable[PredictionOrError]) -> None:
-    arrow, parquet = _import_pyarrow()
-    texts = arrow.list_(arrow.string())
-    schema = arrow.schema(
-        {
-            "path": arrow.string(), "label": arrow.string(), "class_ids": texts, "class_names": texts,
-            "scores": arrow.list_(arrow.float32()),
-        }
-    )  # fmt: skip
-    with parquet.ParquetWriter(path, schema) as writer:
-        for group in _groups(_readable(items)):
-            columns = [
-                [as_utf8(photograph.path or "") for photograph, _ in group],
-                [as_utf8(photograph.label) for photograph, _ in group],
-                [[as_utf8(prediction.class_id) for prediction in entry] for _, entry in group],
-                [[as_utf8(prediction.class_name) for prediction in entry] for _, entry in group],
-                [[prediction.score for prediction in entry] for _, entry in group],
-            ]
-            writer.write_table(arrow.table(columns, schema=schema))
+    blocks = (
+        PredictionRows(
+            [photograph.path or "" for photograph, _ in group],
+            [photograph.label for photograph, _ in group],
+            [entry for _, entry in group],
+        )
+        for group in _groups(_readable(items))
+    )
+    with path.open("wb") as stream:
+        parts.write_predictions(stream, blocks)
 
 
 def _groups(
@@ -180,13 +173,6 @@ def _readable(items: Iterable[PredictionOrError]) -> Iterator[tuple[Photograph, 
     for photograph, entry in items:
         if not isinstance(entry, Exception):
             yield photograph, entry
-
-
-def _import_pyarrow() -> tuple[Any, Any]:
-    with requires("writing .parquet", "pyarrow", "'xception[parquet]'"):
-        import pyarrow
-        import pyarrow.parquet
-    return pyarrow, pyarrow.parquet
 
 
 #: How each format is written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -15,7 +15,7 @@ from ..data.pipeline import Unreadable
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..layers.validation import as_int
 from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
-from .results import PhotographPredictions, Predictions, PredictionsFile
+from .results import PhotographPredictions, Predictions, WrittenPredictions
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -60,7 +60,7 @@ def predict(
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
-) -> PredictionsFile: ...
+) -> WrittenPredictions: ...
 
 
 def predict(
@@ -80,7 +80,7 @@ def predict(
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
-) -> Predictions | PredictionsFile:
+) -> Predictions | WrittenPredictions:
     """Name what photographs show: the best classes of each, with their scores.
 
     Args:
@@ -111,7 +111,9 @@ def predict(
             file is complete, the scores of all classes are in the hidden folder `.NAME.progress` beside
             it. After an interruption the same call resumes there, also with another `top` or other class
             names; photographs that could not be read are tried again, and images that did not come from
-            a file are computed again.
+            a file are computed again. A folder, whose name ends in "/" or which exists, gets a file for
+            every few thousand photographs, computed by several processes; see
+            `xception.distributed.prepare`.
         verify: Whether to read the photographs that were computed before an interruption, and compute
             those again whose content has changed. By default those whose size or date has changed are
             computed again.
@@ -145,23 +147,52 @@ def predict(
     """
     check_no_model("predict(images, model)", images=images)
     top = as_int("top", top)
-    path = None if output is None else Path(output)
     log = FailureLog(on_error)
-    if path is not None:
-        from .files import check_target, predict_to_file  # only here: a first prediction needs no files
-
-        check_target(path)  # before a model is loaded
+    if output is not None:
+        _check_output(output, verify)  # before a model is loaded
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
         exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
     )  # fmt: skip
-    if path is not None:
-        return predict_to_file(classifier, images, path, top, log, verbose, verify)
+    if output is not None:
+        return _write(classifier, images, output, top, log, verbose, verify)
     predictions = Predictions()
     for photograph, scores in classifier.stream(images, log, verbose):
         predictions.append(photograph, best_classes(scores, classifier.class_names, top))
     predictions.failures = log.failures
     return predictions
+
+
+def _check_output(output: str | os.PathLike[str], verify: bool) -> None:
+    """Raise an error, before any work, if an output cannot be written."""
+    from ..jobs.record import names_folder
+    from .files import check_target
+
+    if not names_folder(output):
+        check_target(Path(output))
+    elif verify:
+        raise ValueError(f"verify applies to a file, and {os.fspath(output)!r} is a folder")
+
+
+def _write(
+    classifier: Classifier,
+    images: ImagesLike,
+    output: str | os.PathLike[str],
+    top: int,
+    log: FailureLog,
+    verbose: Verbose,
+    verify: bool,
+) -> WrittenPredictions:
+    # Only here: a first prediction needs neither files nor jobs.
+    from ..jobs.record import names_folder
+
+    if names_folder(output):
+        from ..distributed.folder_predictions import compute_predictions
+
+        return compute_predictions(classifier, images, output, top, log, verbose)
+    from .files import predict_to_file
+
+    return predict_to_file(classifier, images, Path(output), top, log, verbose, verify)
 
 
 def iter_predict(
@@ -233,7 +264,7 @@ def iter_predict(
 def _iterate(
     classifier: Classifier, photographs: Iterable[Photograph], log: FailureLog, top: int, verbose: Verbose
 ) -> Iterator[tuple[str | None, PhotographPredictions | Exception]]:
-    total = len(photographs) if isinstance(photographs, list) else None
+    total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for photograph, outcome in classifier.stream_outcomes(photographs, bar):
             if isinstance(outcome, Unreadable):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, overload
 
 from ..console.html import score_bar, thumbnail
@@ -108,24 +107,24 @@ class Predictions(Sequence[PhotographPredictions]):
         return [to_dict(path, entry) for path, entry in zip(self.paths, self._entries, strict=True)]
 
 
-class PredictionsFile:
-    """What `xception.predict` returns if it writes a file: how many photographs that holds, and failures.
+class WrittenPredictions:
+    """What `xception.predict` returns if it writes its predictions: how many there are, and failures.
 
-    Its length is the number of photographs in the file.
+    Its length is the number of photographs whose predictions were written.
 
     Args:
-        path: The file.
+        path: The file or folder.
         count: The number of photographs in it.
         failures: What could not be read.
         resumed: See the attribute.
 
     Attributes:
-        path: The file. If no photograph could be read, it was not written.
+        path: The file or folder. If no photograph could be read, no file was written.
         failures: What could not be read, where `on_error="skip"`.
         resumed: How many of the photographs had been computed before an interruption.
     """
 
-    def __init__(self, path: Path, count: int, failures: Iterable[Failure] = (), resumed: int = 0) -> None:
+    def __init__(self, path: str, count: int, failures: Iterable[Failure] = (), resumed: int = 0) -> None:
         self.path, self.failures, self.resumed = path, list(failures), resumed
         self._count = count
 
@@ -134,7 +133,7 @@ class PredictionsFile:
 
     def __repr__(self) -> str:
         failures = f", {count_of(len(self.failures), 'failure')}" if self.failures else ""
-        return f"<PredictionsFile {self.path.name}: {count_of(len(self), 'photograph')}{failures}>"
+        return f"<WrittenPredictions {self.path}: {count_of(len(self), 'photograph')}{failures}>"
 
 
 def to_dict(path: str | None, predictions: Iterable[Prediction]) -> dict[str, Any]:
