@@ -1,8 +1,10 @@
 """Jobs on Ray and Spark by the functions that the documentation shows, where these are installed."""
 
+import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,29 +18,39 @@ import faults
 
 import xception
 
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "many-photographs.md"
 PHOTOGRAPHS, SHARD = 12, 3
 
 #: In a process of its own: these engines leave threads, processes and warnings behind. The worker of a shard
 #: is killed once.
 PROGRAM = """
-import importlib.util, json, sys
+import json, sys
 from faults import Faulty
 from xception.distributed import prepare
-path, name, photos, output, tried = sys.argv[1:]
-spec = importlib.util.spec_from_file_location(name, path)
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-each = getattr(module, name)
+code, name, photos, output, tried = sys.argv[1:]
+namespace = {"__name__": "snippet"}
+exec(code, namespace)
+each = namespace[name]
+if "ray" in namespace:
+    namespace["ray"].init()
 job = prepare(photos, output, shard=%d, layers="block2_pool")
 report = job.run(lambda function, shards: each(Faulty(function, tried, 1, 1, True), shards), verbose=0)
 print(json.dumps([report.photographs, report.unreadable, [failure.path for failure in report.failures]]))
 """
 
 
+def snippet(name: str) -> str:
+    """The imports and functions of the page's code that defines an executor."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    [code] = [block for block in blocks if f"def {name}(" in block]
+    definitions = ast.Import | ast.ImportFrom | ast.FunctionDef
+    return "\n\n".join(ast.unparse(part) for part in ast.parse(code).body if isinstance(part, definitions))
+
+
 @pytest.mark.external
 @pytest.mark.parametrize(("engine", "name"), [("ray", "ray_each"), ("pyspark", "spark_each")])
 def test_a_job_whose_worker_is_killed_computes_what_one_thread_computes(
-    engine: str, name: str, examples: Path, tmp_path: Path
+    engine: str, name: str, tmp_path: Path
 ) -> None:
     if importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed")
@@ -47,7 +59,7 @@ def test_a_job_whose_worker_is_killed_computes_what_one_thread_computes(
     good = sorted(str(path) for path in photos.rglob("*.png"))
     bad = faults.write_unreadable(photos)
     tried.mkdir()
-    arguments = [examples / f"{name}.py", name, photos, output, tried]
+    arguments = [snippet(name), name, photos, output, tried]
     path = os.pathsep.join([*sys.path, str(Path(xception.__file__).parent.parent)])
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM % SHARD, *map(str, arguments)], capture_output=True, text=True,

@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..jobs.children import Child, ChildEndedError
-from .dask_worker import LOOPBACK, READY
+from ..jobs.children import READY, Child, ChildEndedError
 
+LOOPBACK = "127.0.0.1"
 #: A shard whose worker dies is tried once more by another. A second death is the shard's own doing.
 ALLOWED_FAILURES = 1
 

@@ -13,11 +13,9 @@ import signal
 import threading
 from typing import IO, Any
 
-from ..jobs.children import PATIENCE_SECONDS, open_pipes, read_message, write_message
+from ..jobs.children import PATIENCE_SECONDS, READY, open_pipes, read_message, write_message
+from .dask_cluster import LOOPBACK
 from .dask_task import stop
-
-LOOPBACK = "127.0.0.1"
-READY = "ready"  #: what a worker sends when it has reached the scheduler
 
 #: Dask looks at a worker many times a second: its stack, for a profile that nobody reads, and its memory,
 #: which a job bounds. That took 5 % of the CPU time of photographs at 150×150, and 10 % on a busy machine.
