@@ -65,6 +65,7 @@ def list_job(folder: Path, output: Path) -> None:
 def fill_job(output: Path, count: int) -> None:
     """Write a job whose features are made up."""
     import numpy as np
+
     from xception.distributed import prepare
     from xception.jobs.listing import read_shard
     from xception.jobs.parts import write_part

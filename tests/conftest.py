@@ -1,5 +1,6 @@
 import shutil
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ REAL = ROOT.parent / "shared" / "real"
 
 
 @pytest.fixture(autouse=True)
-def no_late_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine short work takes long, and its bar would be part of the output."""
-    monkeypatch.setattr("xception.console.progress.DELAY_SECONDS", float("inf"))
+def no_late_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine short work takes long, and its progress would be part of the output."""
+    monkeypatch.setattr("xception.console.progress.FIRST_LINE_SECONDS", float("inf"))
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cache folder of the test's own, in which features are kept."""
     monkeypatch.delenv("XCEPTION_MAX_CACHE")
+    monkeypatch.setattr("xception.storage.budget.MIN_FREE_BYTES", 0)
     monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -120,3 +122,53 @@ def two_folders(examples: Path, tmp_path: Path) -> Path:
         for name in names:
             shutil.copy(examples / f"{name}.jpg", tmp_path / "photos" / label)
     return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of a server on this machine that answers as S3 does."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    server = pytest.importorskip("moto.server", reason="moto, which answers as S3, is not installed")
+    thread = server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    thread.start()
+    host, port = thread.get_host_and_port()
+    yield f"http://{host}:{port}"
+    thread.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a new bucket, which this process and those that it starts reach by s3://."""
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"bucket-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem().mkdir(name)
+    return name
+
+
+@pytest.fixture
+def killing(examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A photograph that kills each process started from now on that opens it.
+
+    Python runs `sitecustomize` before everything else, and the hook sees every file that is opened.
+    """
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('killing.jpg'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(hook)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    return Path(shutil.copy(examples / "coffee.jpg", tmp_path / "killing.jpg"))

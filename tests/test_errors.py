@@ -13,6 +13,8 @@ import xception
         (xception.NoGradientError, xception.GraphError),
         (xception.ImageError, OSError),
         (xception.DownloadError, OSError),
+        (xception.JobError, ValueError),
+        (xception.RemoteError, OSError),
         (xception.MissingPackageError, ImportError),
     ],
 )

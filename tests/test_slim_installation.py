@@ -38,8 +38,8 @@ COMMAND = "from xception.cli.main import main; raise SystemExit(main())"
 def test_python(slim: Program, small_classifier: Path, examples: Path) -> None:
     program = """
 import numpy as np, xception
-xception.console = __import__("xception.console.progress").console
-xception.console.progress.DELAY_SECONDS = 0
+from xception.console import progress
+progress.FIRST_LINE_SECONDS = 0
 model = xception.load_model(sys.argv[1])
 print(model.predict(np.zeros((2, 16, 16, 3))).shape)
 print(len(xception.predict(sys.argv[2], model=model)[0]))

@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 from .version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
-    from . import architecture, engine, errors, gradients, graph, kernels, layers, training
+    from . import architecture, distributed, engine, errors, gradients, graph, kernels, layers, training
     from .data.class_names import read_class_names
     from .data.failures import Failure
     from .data.imagenet import Prediction, decode_predictions, preprocess_input
@@ -51,10 +51,12 @@ if TYPE_CHECKING:
         DownloadError,
         GraphError,
         ImageError,
+        JobError,
         LimitError,
         MissingPackageError,
         ModelFileError,
         NoGradientError,
+        RemoteError,
         XceptionError,
     )
     from .explanation.explainer import explain
@@ -70,8 +72,8 @@ if TYPE_CHECKING:
     from .models.model import Model
     from .prediction.classifier import Classifier
     from .prediction.evaluation import Evaluation, evaluate
-    from .prediction.naming import predict
-    from .prediction.results import Predictions
+    from .prediction.naming import iter_predict, predict
+    from .prediction.results import Predictions, WrittenPredictions
     from .storage.budget import CacheInfo, cache_info, clear_cache
     from .training.report import FitReport
     from .training.transfer import fit, fit_with_report
@@ -89,6 +91,7 @@ _HOMES = {
     "Graph": "graph",
     "GraphError": "errors",
     "ImageError": "errors",
+    "JobError": "errors",
     "LimitError": "errors",
     "Limits": "limits",
     "MissingPackageError": "errors",
@@ -98,7 +101,9 @@ _HOMES = {
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
+    "WrittenPredictions": "prediction.results",
     "Xception": "models.factory",
     "XceptionError": "errors",
     "cache_info": "storage.budget",
@@ -113,6 +118,7 @@ _HOMES = {
     "get_limits": "limits",
     "get_num_threads": "engine.cpus",
     "inspect": "inspection.inspector",
+    "iter_predict": "prediction.naming",
     "load_image": "data.images",
     "load_model": "models.factory",
     "predict": "prediction.naming",
@@ -124,18 +130,21 @@ _HOMES = {
     "verify_weights": "models.local_weights",
     "weights_path": "models.local_weights",
 }
-_ROOMS = ("architecture", "engine", "errors", "gradients", "graph", "kernels", "layers", "training")
+_ROOMS = (
+    "architecture", "distributed", "engine", "errors", "gradients", "graph", "kernels", "layers", "training",
+)  # fmt: skip
 
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
-    "FitReport", "Graph", "GraphError", "ImageError", "LimitError", "Limits", "MissingPackageError",
-    "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions", "Preprocessing",
-    "SimilarPhotographs", "Xception", "XceptionError", "architecture", "cache_info", "clear_cache",
-    "decode_predictions", "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit",
-    "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect", "kernels",
-    "layers", "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_limits",
-    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+    "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LimitError", "Limits",
+    "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
+    "Preprocessing", "RemoteError", "SimilarPhotographs", "WrittenPredictions", "Xception", "XceptionError",
+    "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
+    "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits",
+    "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers", "load_image",
+    "load_model", "predict", "preprocess_input", "read_class_names", "set_limits", "set_num_threads",
+    "similar", "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

@@ -5,8 +5,10 @@
     ├ GraphError        (ValueError)  a node that does not fit where it was put
     │ └ NoGradientError               a layer without a gradient rule
     ├ LimitError        (ValueError)  more memory or work than the limits allow
+    ├ JobError          (ValueError)  a job's folder that is damaged, or another job's
     ├ ImageError        (OSError)     a photograph that cannot be read
     ├ DownloadError     (OSError)     weights that are neither on this machine nor available
+    ├ RemoteError       (OSError)     a store behind a URL that does not answer, or refuses to
     └ MissingPackageError (ImportError)  a Python package that is needed for this is not installed
 
 Arguments of the wrong type or value raise Python's own TypeError and ValueError, missing files
@@ -49,12 +51,30 @@ class LimitError(XceptionError, ValueError):
     """A model needs more memory or work than the limits allow. The message says which limit would do."""
 
 
+class JobError(XceptionError, ValueError):
+    """A folder holds another job than the one that is to be run, or a damaged one. The message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
 class ImageError(XceptionError, OSError):
     """A photograph cannot be read. The message begins with its name."""
 
 
 class DownloadError(XceptionError, OSError):
     """Weights are neither on this machine nor available. The message says how to provide them."""
+
+
+class RemoteError(XceptionError, OSError):
+    """A store behind a URL cannot be reached, does not know the credentials, or fails.
+
+    What was asked of it may succeed later: it says nothing about a photograph. A file that does not exist
+    raises FileNotFoundError, one that may not be read PermissionError. The message begins with the URL.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class MissingPackageError(XceptionError, ImportError):

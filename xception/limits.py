@@ -104,7 +104,12 @@ def max_cache_bytes() -> int:
     text = os.environ.get("XCEPTION_MAX_CACHE", "").strip()
     if not text:
         return DEFAULT_MAX_CACHE_BYTES
-    return 0 if re.fullmatch("0+", text) else parse_bytes(text, "XCEPTION_MAX_CACHE")
+    try:
+        return 0 if re.fullmatch("0+", text) else parse_bytes(text)
+    except ValueError:
+        raise ValueError(
+            f"XCEPTION_MAX_CACHE must be a number of bytes such as 10GiB, or 0 for no cache, got {text!r:.60}"
+        ) from None
 
 
 def memory_advice(needed: int) -> str:

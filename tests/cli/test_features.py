@@ -22,7 +22,7 @@ def read_table(path):
 def test_features(run, base, examples, tmp_path):
     status, out, err = run("features", examples, "--output", tmp_path / "f.npz")
     assert (status, out) == (0, "")
-    assert err.endswith(f"{tmp_path / 'f.npz'}: 4 photographs, 2048 features each\n")
+    assert err.endswith(f"{tmp_path / 'f.npz'}: 4 photographs, 2,048 features each\n")
     with np.load(tmp_path / "f.npz") as saved:
         paths, features = saved["paths"], saved["values"]
         assert saved["names"][:2].tolist() == ["feature_0", "feature_1"]
@@ -70,7 +70,7 @@ def test_features_of_your_own_weights(run, base, examples, tmp_path):
     arguments = ("--weights", tmp_path / "own.h5", "--layers", "avg_pool")
     status, _, err = run("features", photo, "--output", tmp_path / "f.npy", *arguments)
     assert status == 0
-    assert "1 photograph, 2048 features each" in err
+    assert "1 photograph, 2,048 features each" in err
     expected = base.predict(xception.preprocess_input(xception.load_image(photo)[None]), verbose=0)
     np.testing.assert_allclose(np.load(tmp_path / "f.npy"), expected, rtol=1e-5, atol=1e-6)
 

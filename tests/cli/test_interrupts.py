@@ -1,6 +1,8 @@
 """Interrupts of the program: status 130 and no traceback, whenever they come."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +88,30 @@ def test_in_a_file_that_is_being_written(interrupted, examples, small_classifier
     command = ("features", examples / "chelsea.jpg", "--model", small_classifier, "--output", target)
     assert interrupted("import zipfile", *command) == INTERRUPTED
     assert not [path for path in target.parent.iterdir() if not path.name.endswith(".progress")]
+
+
+def test_in_a_stream_of_predictions(interrupted, run, small_classifier, examples, tmp_path):
+    """What was printed are whole lines; what was computed for a file is not computed again."""
+    (tmp_path / "photos").mkdir()
+    for number in range(60):
+        shutil.copy(examples / "rocket.jpg", tmp_path / "photos" / f"{number:02}.jpg")
+    command = ("predict", tmp_path / "photos", "--model", small_classifier)
+    status, out, err = interrupted("open 50.jpg", *command, "--format", "jsonl")
+    assert (status, err) == (130, "xception: interrupted\n")
+    assert [len(json.loads(line)["predictions"]) for line in out.splitlines()] == [3] * out.count("\n")
+    assert 1 <= out.count("\n") <= 50
+
+    output = tmp_path / "out" / "p.csv"
+    output.parent.mkdir()
+    assert interrupted("open 50.jpg", *command, "--output", output) == INTERRUPTED
+    progress = output.with_name(".p.csv.progress")
+    assert list(output.parent.iterdir()) == [progress]
+    kept = len((progress / "photos.jsonl").read_text().splitlines())
+    assert 1 <= kept <= 50
+    status, _, err = run(*command, "--output", output, "--top", 2)
+    assert (status, err) == (0, f"xception: {output}: 60 photographs ({kept} were there already)\n")
+    assert len(output.read_text().splitlines()) == 1 + 2 * 60
+    assert list(output.parent.iterdir()) == [output]
 
 
 def test_a_program_that_was_started_with_interrupts_ignored_goes_on(interrupted):

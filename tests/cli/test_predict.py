@@ -1,7 +1,11 @@
 """`xception predict`."""
 
 import csv
+import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -225,3 +229,91 @@ def test_files_of_other_programs(run, examples, tmp_path, name):
         assert (status, out) == (1, "")
         assert err.startswith(f"xception: {name}: is a")
         assert "Traceback" not in err
+
+
+# --- streams and files ----------------------------------------------------------------------
+
+
+def test_json_lines_hold_predictions_and_errors_in_order(run, small_classifier, two_folders):
+    (two_folders / "animals" / "broken.jpg").write_bytes(b"no photograph")
+    arguments = ("predict", two_folders, two_folders / "*.gif", "--model", small_classifier, "--top", 1)
+    status, out, err = run(*arguments, "--format", "jsonl")
+    assert status == 1
+    assert "broken.jpg" in err
+    assert "2 could not be read" in err
+    lines = [json.loads(line) for line in out.splitlines()]
+    names = [os.path.basename(line["path"]) for line in lines]
+    assert names == ["*.gif", "astronaut.jpg", "broken.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg"]
+    assert [sorted(line) for line in lines if "error" in line] == [["error", "path"]] * 2
+    assert list(lines[1]["predictions"][0]) == ["class_id", "class_name", "score"]
+
+
+@pytest.mark.parametrize("text_format", ["table", "csv", "jsonl"])
+def test_lines_appear_as_they_are_computed(small_classifier, monkeypatch, examples, text_format):
+    from xception.cli import predict
+    from xception.cli.main import main
+
+    pipe = io.BytesIO()
+    seen = []
+
+    def stream(*_, **__):
+        for number in range(3):
+            yield f"{number}.jpg", [xception.Prediction("0", "cat", 0.5)]
+            seen.append(pipe.getvalue().count(b".jpg"))
+
+    monkeypatch.setattr(predict, "iter_predict", stream)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+    photo = str(examples / "coffee.jpg")
+    assert main(["predict", photo, "--model", str(small_classifier), "--format", text_format]) == 0
+    assert seen == [1, 2, 3]
+    sys.stdout.detach()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "json"])
+def test_a_file_holds_what_stdout_holds(run, small_classifier, two_folders, tmp_path, suffix):
+    (two_folders / "animals" / "broken.jpg").write_bytes(b"no photograph")
+    arguments = ("predict", two_folders, "--model", small_classifier, "--top", 2)
+    _, out, _ = run(*arguments, "--format", suffix)
+    output = tmp_path / f"p.{suffix}"
+    status, nothing, err = run(*arguments, "--output", output)
+    assert (status, nothing) == (1, "")
+    assert err.endswith(f"p.{suffix}: 4 photographs, 1 could not be read\n")
+    assert output.read_text() == out
+    status, _, err = run("predict", two_folders / "things", *arguments[2:], "--output", output)
+    assert (status, err) == (0, f"xception: {output}: 2 photographs\n")
+
+
+def test_an_output_without_photographs_is_not_written(run, small_classifier, tmp_path):
+    arguments = ("--model", small_classifier, "--output", tmp_path / "p.csv")
+    status, out, err = run("predict", tmp_path / "a.jpg", tmp_path / "b.jpg", *arguments)
+    assert (status, out) == (1, "")
+    assert err.endswith("xception: 2 could not be read\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "p.txt"], "expected a name that ends in .jsonl, .csv, .json, .parquet, got 'p.txt'"),
+        (["--output", "p.csv", "--format", "csv"], "not allowed with argument"),
+        (["--verify"], "--verify compares what an interrupted --output has left"),
+    ],
+)
+def test_wrong_use_of_an_output_is_status_2(run, arguments, message):
+    status, out, err = run("predict", "x.jpg", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+@pytest.mark.parametrize("text_format", ["table", "csv", "jsonl", "json"])
+def test_a_reader_that_goes_away_ends_it_quietly(small_classifier, two_folders, text_format):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = ("predict", two_folders, "--model", small_classifier, "--format", text_format)
+    process = subprocess.run(
+        [sys.executable, "-m", "xception", *map(str, command)],
+        stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (1, b"")

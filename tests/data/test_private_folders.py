@@ -163,3 +163,38 @@ def test_a_lock_ends_with_its_stream(tmp_path):
                 lock(other)
         with folder.open_file("lock", "ab") as stream:
             assert lock(stream)
+
+
+def test_shared_locks_exclude_only_others_that_are_not(tmp_path):
+    pytest.importorskip("fcntl")
+    with PrivateFolder(tmp_path / "f") as folder:
+        with folder.open_file("a", "xb") as one, folder.open_file("a", "rb") as two:
+            assert lock(one, is_shared=True)
+            assert lock(two, is_shared=True)
+            with folder.open_file("a", "r+b") as three, pytest.raises(BlockingIOError):
+                lock(three)
+        with folder.open_file("a", "r+b") as three:
+            assert lock(three)
+
+
+@pytest.mark.skipif(not private_folders.IS_RELATIVE, reason="folders are not opened there")
+def test_a_folder_can_be_locked(tmp_path):
+    with PrivateFolder(tmp_path / "f") as one:
+        assert one.lock(is_shared=True)
+        with PrivateFolder(tmp_path / "f") as two, pytest.raises(BlockingIOError):
+            two.lock()
+    with PrivateFolder(tmp_path / "f") as two:
+        assert two.lock()
+
+
+def test_touch_changes_the_date_of_a_file_and_not_of_what_a_link_points_to(tmp_path, victim):
+    with PrivateFolder(tmp_path / "f") as folder:
+        folder.open_file("a", "xb").close()
+        os.utime(folder.path / "a", (1000, 1000))
+        assert folder.status("a").st_mtime == 1000
+        folder.touch("a")
+        assert folder.status("a").st_mtime > 1e9
+        (folder.path / "b").symlink_to(victim)
+        os.utime(victim, (1000, 1000))
+        folder.touch("b")
+    assert victim.stat().st_mtime == 1000

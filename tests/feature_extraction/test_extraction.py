@@ -12,6 +12,7 @@ from PIL import Image
 import xception
 from xception.feature_extraction import extraction, tables
 from xception.feature_extraction.extraction import Extractor, base_model, imagenet_base
+from xception.storage import cache as cache_module
 
 # --- Model.features and Model.activations ---------------------------------------------------
 
@@ -243,6 +244,85 @@ def test_an_interrupted_extraction_goes_on(model, examples, tmp_path, monkeypatc
     assert xception.features(photos, model, output=tmp_path / "f.npy").resumed == 0
 
 
+# --- the cache ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """How many photographs were computed in each batch. All are old enough to be known by their dates."""
+    counts, compute = [], Extractor.compute
+    monkeypatch.setattr(Extractor, "compute", lambda self, x: counts.append(len(x)) or compute(self, x))
+    monkeypatch.setattr("xception.storage.identity.MIN_AGE_SECONDS", -1)
+    return counts
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("first", ["features", "output", "similar"])
+@pytest.mark.parametrize("second", ["features", "output", "similar"])
+def test_features_of_the_same_photographs_are_computed_once(
+    model, two_folders, tmp_path, computed, first, second
+):
+    def call(name):
+        if name == "similar":
+            return xception.similar(two_folders, two_folders, model)
+        return xception.features(two_folders, model, output=tmp_path / "f.npz" if name == "output" else None)
+
+    call(first)
+    assert sum(computed) == 4
+    computed.clear()
+    result = call(second)
+    assert computed == []
+    assert (result.cached if second == "similar" else result.resumed) == 4
+    values = xception.features(two_folders, model).values
+    np.testing.assert_array_equal(
+        values,
+        xception.features([xception.load_image(p, None) for p in sorted(two_folders.rglob("*.jpg"))], model),
+    )
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_arrays_are_never_cached(model, examples, cache, tmp_path):
+    pixels = xception.load_image(examples / "coffee.jpg", None)
+    xception.features([pixels, (examples / "coffee.jpg").read_bytes()], model)
+    xception.features(pixels, model, output=tmp_path / "f.npy")
+    assert not cache.exists()
+
+
+@pytest.mark.usefixtures("cache")
+def test_copies_of_a_photograph_do_not_count_as_computed_before(model, examples, tmp_path, computed):
+    for number in range(40):
+        shutil.copy(examples / "rocket.jpg", tmp_path / f"{number:02}.jpg")
+    result = xception.features(str(tmp_path / "*.jpg"), model, output=tmp_path / "f.npy")
+    assert (len(result), result.resumed) == (40, 0)
+    assert sum(computed) < 40
+    assert len(np.unique(result.values, axis=0)) == 1
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("output", [None, "f.npz"])
+def test_with_verify_cached_photographs_are_read(model, tmp_path, computed, monkeypatch, verify, output):
+    photos = two_photographs(tmp_path)
+    xception.features(photos, model)
+    computed.clear()
+    read = []
+    identify = cache_module.identify_by_content
+    monkeypatch.setattr(cache_module, "identify_by_content", lambda p: read.append(p) or identify(p))
+    output = None if output is None else tmp_path / output
+    assert xception.features(photos, model, output=output, verify=verify).resumed == 2
+    assert (computed, read) == ([], [str(photo) for photo in photos] if verify else [])
+
+
+@pytest.mark.usefixtures("cache")
+def test_without_a_cache_an_output_is_resumed_all_the_same(model, tmp_path, monkeypatch, computed):
+    photos = two_photographs(tmp_path)
+    monkeypatch.setenv("XCEPTION_MAX_CACHE", "0")
+    interrupted_after_the_work(photos, model, tmp_path / "f.npz", monkeypatch)
+    assert sum(computed) == 2
+    assert xception.features(photos, model, output=tmp_path / "f.npz").resumed == 2
+    assert sum(computed) == 2
+
+
 def interrupted_after_the_work(photos, model, output, monkeypatch):
     def disk_full(*_):
         raise OSError("disk full")
@@ -280,7 +360,7 @@ def test_damaged_rows_are_computed_again(model, tmp_path, monkeypatch):
     content = bytearray(rows.read_bytes())
     content[2] ^= 64
     rows.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*a\.bmp"):
+    with pytest.warns(UserWarning, match=r"holds damaged rows, such as those of .*a\.bmp"):
         result = xception.features(photos, model, output=tmp_path / "f.npz")
     assert result.resumed == 1
     np.testing.assert_allclose(result, xception.features(photos, model), rtol=1e-5)
@@ -303,8 +383,8 @@ def test_links_in_the_place_of_the_progress_are_refused_before_the_work(model, t
 
 def test_names_that_do_not_fit_are_refused_before_the_work(model, tmp_path, monkeypatch):
     photos = two_photographs(tmp_path)
-    monkeypatch.setattr(extraction.tables, "MAX_TEXT_ARRAY_BYTES", 0)
-    monkeypatch.setattr(extraction.tables, "MAX_PADDING", 0)
+    monkeypatch.setattr(extraction.tables.names, "MAX_TEXT_ARRAY_BYTES", 0)
+    monkeypatch.setattr(extraction.tables.names, "MAX_PADDING", 0)
     monkeypatch.setattr(Extractor, "compute", lambda *_: pytest.fail("features were computed"))
     with pytest.raises(ValueError, match=r"f\.npz: the names of photographs would take"):
         xception.features(photos, model, output=tmp_path / "f.npz")

@@ -12,6 +12,7 @@ import pytest
 import small_models
 
 import xception
+from xception.engine.plan import Plan
 from xception.errors import raise_first
 from xception.kernels.numpy_backend import NumPyBackend
 from xception.layers import Input
@@ -142,9 +143,9 @@ class FailingBackend(NumPyBackend):
 def test_a_failed_prediction_is_freed(threads, count, error):
     def fail():
         model = small_model()
-        model.plan.backend = FailingBackend(error)
+        plan = Plan(model.graph, model.parameters, FailingBackend(error))
         with pytest.raises(error):
-            predict(model, count)
+            plan.run(np.zeros((count, 40, 40, 3), np.float32))
 
     assert left_behind(fail) == []
 

@@ -3,52 +3,18 @@
 import json
 import os
 import shutil
-import stat
 from contextlib import nullcontext
 
 import numpy as np
-import PIL
 import pytest
 import small_models
+from stored_rows import at, check, fill, missing, row
 
 from xception.data.failures import FailureLog
 from xception.data.photographs import Photograph, find_photographs
 from xception.storage import identity
-from xception.storage.cache import CacheStore
 from xception.storage.identity import fingerprint, identify_by_content
 from xception.storage.rows import DiskStore, MemoryStore
-
-
-@pytest.fixture
-def photos(tmp_path):
-    photographs = []
-    for number in range(7):
-        path = tmp_path / f"{number}.jpg"
-        path.write_bytes(bytes([number]))
-        photographs.append(at(path, number, "odd" if number % 2 else "even"))
-    return photographs
-
-
-def at(path, index=0, label=""):
-    return Photograph(index, str(path), str(path), label)
-
-
-def row(photo):
-    return np.array([int(os.path.basename(photo.path)[0]) + column / 8 for column in range(3)], np.float32)
-
-
-def fill(store, photos):
-    for photo in photos:
-        store.add([photo], row(photo)[np.newaxis])
-
-
-def missing(store, photos):
-    return [photo for photo in photos if store.find(photo) is None]
-
-
-def check(store, photos):
-    numbers = [store.find(photo) for photo in photos]
-    np.testing.assert_array_equal(store.take(numbers), [row(photo) for photo in photos])
 
 
 def test_what_is_there_is_not_asked_for_again(tmp_path, photos):
@@ -109,14 +75,6 @@ def test_rows_of_another_model_are_thrown_away(tmp_path, photos):
     assert len({fingerprint(one, "avg"), fingerprint(one, "max"), fingerprint(two, "avg")}) == 3
 
 
-@pytest.mark.parametrize(("where", "name"), [(identity, "__version__"), (PIL, "__version__")])
-def test_rows_of_other_versions_are_thrown_away(monkeypatch, where, name):
-    model = small_models.model(small_models.base())
-    before = fingerprint(model)
-    monkeypatch.setattr(where, name, "99.0")
-    assert fingerprint(model) != before
-
-
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"made_by": "a", "columns": 3}', "[" * 100_000])
 def test_rows_without_settings_of_this_version_are_thrown_away(tmp_path, photos, settings):
     with DiskStore(tmp_path / "store", "a") as store:
@@ -144,7 +102,7 @@ def test_a_damaged_row_is_computed_again(tmp_path, photos, identify, byte):
         fill(store, photos)
     change_byte(tmp_path / "store" / "rows.f32", byte)  # of the third row, of 12 bytes
     with DiskStore(tmp_path / "store", "a", identify) as store:
-        with pytest.warns(UserWarning, match=r"holds damaged features, such as those of .*2\.jpg; they are"):
+        with pytest.warns(UserWarning, match=r"holds damaged rows, such as those of .*2\.jpg; they are"):
             assert missing(store, photos) == [photos[2]]
         fill(store, [photos[2]])
         check(store, photos)
@@ -172,7 +130,7 @@ def test_no_wrong_row_is_used(tmp_path, photos, damage):
             "zeros": np.zeros(rows.size), "exchanged": rows[::-1],
         }[damage].astype("<f4").tofile(path)  # fmt: skip
     with DiskStore(tmp_path / "store", "a") as store:
-        with pytest.warns(UserWarning, match="holds damaged features") as warned:
+        with pytest.warns(UserWarning, match="holds damaged rows") as warned:
             lost = missing(store, photos)
         assert len(warned) == 1
         assert len(lost) >= 6  # the middle one of seven is where it was
@@ -188,7 +146,7 @@ def test_after_a_damaged_line_the_others_are_used(tmp_path, photos, line):
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"".join(text + b"\n" for text in [*lines[:2], line, *lines[3:]]))
     store = DiskStore(tmp_path / "store", "a")
-    with pytest.warns(UserWarning, match="holds damaged features, whose photographs are not known"):
+    with pytest.warns(UserWarning, match="holds damaged rows, whose photographs are not known"):
         store.__enter__()
     try:
         assert missing(store, photos) == [photos[2]]
@@ -265,43 +223,6 @@ def test_links_in_the_folder_are_refused_and_what_they_point_to_is_unchanged(
     assert victim.read_text() == "precious\n" * 100
 
 
-@pytest.mark.skipif(os.name == "nt", reason="modes of files are others there")
-def test_folders_of_the_cache_are_closed_to_others(cache, photos):
-    (cache / "features").mkdir(parents=True)
-    (cache / "features").chmod(0o777)
-    with CacheStore("made by", 3) as store:
-        store.find(photos[0])
-    for path in (cache / "features", cache / "features" / "made by"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    for path in (cache / "features" / "made by").iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
-@pytest.mark.parametrize("name", ["features", "features/made by", "features/made by/lock"])
-def test_with_links_in_the_cache_rows_are_in_memory(cache, photos, tmp_path, name):
-    target = tmp_path / "victim"
-    target.mkdir()
-    (cache / name).parent.mkdir(parents=True)
-    (cache / name).symlink_to(target)
-    with CacheStore("made by", 3) as store:
-        with pytest.warns(UserWarning, match="features are not cached: .*link"):
-            assert store.find(photos[0]) is None
-        store.add([photos[0]], row(photos[0])[np.newaxis])
-    assert not list(target.iterdir())
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
-def test_the_cache_folder_itself_may_be_a_link_of_your_own(cache, photos, tmp_path):
-    (tmp_path / "data").mkdir()
-    cache.symlink_to(tmp_path / "data")
-    with CacheStore("made by", 3) as store:
-        assert store.find(photos[0]) is None
-        store.add([photos[0]], row(photos[0])[np.newaxis])
-    with CacheStore("made by", 3) as store:
-        assert store.find(photos[0]) == 0
-
-
 def test_settings_say_what_made_the_rows(tmp_path, photos):
     with DiskStore(tmp_path / "store", "a") as store:
         fill(store, photos)
@@ -367,65 +288,3 @@ def test_in_memory(photos):
     np.testing.assert_array_equal(store.take(numbers[::-1]), [row(photos[1]), row(photos[0])])
     assert store.find(photos[0]) is None
     assert store.recovered == 0
-
-
-def test_the_cache_keeps_files_only(cache, photos):
-    image = Photograph(5, np.zeros((4, 4, 3), np.uint8))
-    rows = np.arange(9, dtype=np.float32).reshape(3, 3)
-    for attempt in range(2):
-        with CacheStore("made by", 3) as store:
-            assert store.find(image) is None
-            assert (store.find(photos[0]) is None) == (attempt == 0)
-            assert store.recovered == 2 * attempt
-            if not attempt:
-                numbers = store.add([photos[0], image, photos[1]], rows)
-                np.testing.assert_array_equal(store.take(numbers), rows)
-                np.testing.assert_array_equal(store.take(numbers[::-2]), rows[::-2])
-
-
-def test_the_cache_is_not_touched_for_images_in_memory(cache):
-    with CacheStore("made by", 3) as store:
-        image = Photograph(0, np.zeros((4, 4, 3), np.uint8))
-        assert store.find(image) is None
-        assert store.take(store.add([image], np.ones((1, 3), np.float32))).tolist() == [[1, 1, 1]]
-    assert not cache.exists()
-
-
-def test_without_a_cache_folder_rows_are_in_memory(cache, photos):
-    cache.write_text("a file where the folder should be")
-    with CacheStore("made by", 3) as store:
-        with pytest.warns(UserWarning, match="features are not cached"):
-            assert store.find(photos[0]) is None
-        numbers = store.add([photos[0]], row(photos[0])[np.newaxis])
-        np.testing.assert_array_equal(store.take(numbers), [row(photos[0])])
-
-
-def test_the_cache_is_for_one_process_at_a_time(cache, photos):
-    pytest.importorskip("fcntl")
-    with CacheStore("made by", 3) as store:
-        store.find(photos[0])
-        with CacheStore("made by", 3) as two:
-            with pytest.warns(UserWarning, match="another process or call is writing to this folder"):
-                assert two.find(photos[0]) is None
-            numbers = two.add([photos[0]], row(photos[0])[np.newaxis])  # in memory
-            np.testing.assert_array_equal(two.take(numbers), [row(photos[0])])
-
-
-def test_a_disk_that_becomes_full(cache, examples, monkeypatch):
-    """What was written is used, the rest is in memory, and nothing is lost."""
-    photographs = [Photograph(i, str(path)) for i, path in enumerate(sorted(examples.glob("*.jpg")))]
-    rows = np.arange(3 * len(photographs), dtype=np.float32).reshape(-1, 3)
-    with CacheStore("made by", 3) as store:
-        assert [store.find(photograph) for photograph in photographs] == [None] * len(photographs)
-        numbers = [*store.add(photographs[:2], rows[:2])]
-        write = DiskStore.add
-
-        def fail(*_):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(DiskStore, "add", fail)
-        with pytest.warns(UserWarning, match="no longer cached: .*No space left"):
-            numbers += store.add(photographs[2:3], rows[2:3])
-        monkeypatch.setattr(DiskStore, "add", write)
-        numbers += store.add(photographs[3:], rows[3:])
-        np.testing.assert_array_equal(store.take(numbers), rows)

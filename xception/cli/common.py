@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import os
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..console.csv_text import format_row
+from ..console.json_text import to_json
 from ..console.progress import is_silenced
 from ..console.text import terminal_safe
 from ..data.failures import Failure
+from ..data.locations import is_folder
 from ..data.preprocessing import ASPECTS, DECODE_OPTIONS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
 from ..limits import parse_bytes, parse_count, set_limits
 
@@ -26,9 +25,12 @@ TABLE_FORMATS = ("table", "json", "csv")
 # --- arguments ------------------------------------------------------------------------------
 
 
-def add_photographs(parser: argparse.ArgumentParser) -> None:
+def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add PHOTO…: files, folders, patterns."""
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, or a pattern: '*.jpg'")
+    parser.add_argument(
+        "photos", nargs="+" if required else "*", metavar="PHOTO",
+        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://…",
+    )  # fmt: skip
 
 
 def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
@@ -118,6 +120,14 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_wide(parser: argparse.ArgumentParser) -> None:
+    """Add --wide."""
+    parser.add_argument(
+        "--wide", action="store_true",
+        help="of .parquet: a column for each feature, instead of one column of lists",
+    )  # fmt: skip
+
+
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add --max-memory, --max-operations and --max-pixels."""
     group = parser.add_argument_group("limits", "what a model or photograph may cost; see set_limits")
@@ -189,7 +199,7 @@ def unique(photos: Sequence[str]) -> list[str]:
 
 def check_folder(folder: str) -> None:
     """Raise NotADirectoryError unless `folder` is a folder, which should have one for each class."""
-    if not os.path.isdir(folder):
+    if not is_folder(folder):
         raise NotADirectoryError(f"{folder}: is not a folder; expected one with a sub-folder for each class")
 
 
@@ -259,22 +269,19 @@ def complain_of(failure: Failure) -> None:
 
 def finish(failures: Sequence[Failure]) -> int:
     """Say how many photographs could not be read; return the exit status."""
-    if len(failures) > 1:
-        complain(f"{len(failures):,} could not be read")
+    return finish_count(len(failures))
+
+
+def finish_count(failures: int) -> int:
+    """Say that so many photographs could not be read; return the exit status."""
+    if failures > 1:
+        complain(f"{failures:,} could not be read")
     return 1 if failures else 0
 
 
 def show_json(value: Any) -> None:
     """Print a value as JSON, with null for NaN and infinity, which JSON lacks."""
-    print(json.dumps(_finite(value), indent=2, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    print(to_json(value, indent=2))
 
 
 def show_csv(rows: Iterable[Sequence[object]], path_columns: Container[int] = (0,)) -> None:

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = PictureOutput(arguments.output, photographs)
     if len(photographs) > 1 and not output.is_folder:
         raise ValueError(
-            f"{output.path}: the pictures of {len(photographs)} photographs go into a folder; name a folder"
+            f"{output.path}: the pictures of {len(photographs):,} photographs go into a folder; name a folder"
         )
     classifier = common.build_classifier(arguments)
     explainer = Explainer(

@@ -10,32 +10,45 @@ from ..console.text import count_of
 from ..feature_extraction.extraction import base_model, features
 from ..feature_extraction.tables import FORMATS
 from ..models.model import Model
-from . import common
+from . import common, folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    common.add_photographs(parser)
-    parser.add_argument("--output", type=table_path, required=True, metavar="FILE", help=", ".join(FORMATS))
+    common.add_photographs(parser, required=False)
+    parser.add_argument(
+        "--output", type=folders.output_parser(table_path), required=True, metavar="FILE",
+        help=f"{', '.join(FORMATS)}; or FOLDER/ for a file per shard",
+    )  # fmt: skip
+    common.add_wide(parser)
     parser.add_argument(
         "--verify", action="store_true",
-        help="after an interruption, compare the content of photographs, not their dates only",
+        help="compare the content of photographs that were computed before, not their dates only",
     )  # fmt: skip
     common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
+    folders.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the features; say how many there are, and how many an interrupted run had computed."""
+    if wrong := folders.check_arguments(arguments, of_files=("wide", "verify")):
+        return common.complain(wrong, 2)
+    if isinstance(arguments.output, folders.FolderOutput):
+        return folders.run(
+            arguments, "features", feature_model(arguments), layers=arguments.layers,
+            pooling=arguments.pooling, scaling=arguments.scaling, **common.reading_options(arguments),
+        )  # fmt: skip
     result = features(
         common.unique(arguments.photos), feature_model(arguments), layers=arguments.layers,
         pooling=arguments.pooling, scaling=arguments.scaling, output=arguments.output,
-        verify=arguments.verify, on_error=common.complain_of, **common.reading_options(arguments),
+        wide=arguments.wide, verify=arguments.verify, on_error=common.complain_of,
+        **common.reading_options(arguments),
     )  # fmt: skip
     if len(result):
-        count, width = count_of(len(result), "photograph"), len(result.names)
+        count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-        common.note(f"{os.fspath(arguments.output)}: {count}, {width:,} features each{resumed}")
+        common.note(f"{os.fspath(arguments.output)}: {count}, {width} each{resumed}")
     return common.finish(result.failures)
 
 

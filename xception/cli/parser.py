@@ -14,6 +14,7 @@ from .common import add_limits, add_quiet
 COMMANDS = {
     "predict": "predict what photographs show",
     "features": "write the features of each photograph to a file",
+    "gather": "make one file of what a folder of shards holds",
     "similar": "find the most similar photographs",
     "explain": "show which parts of a photograph support a class",
     "evaluate": "measure how often a model is right",
@@ -24,9 +25,9 @@ COMMANDS = {
     "cache": "show or clear computed features that are kept for later calls",
 }
 #: Commands that compute nothing.
-WITHOUT_LIMITS = ("weights", "cache")
+WITHOUT_LIMITS = ("cache", "gather", "weights")
 #: Commands that go through photographs, and take --quiet; `weights download` does, too.
-WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit")
+WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit", "gather")
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:

@@ -3,45 +3,118 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from ..data.failures import FailureLog
-from ..data.imagenet import Prediction, best_classes
-from ..prediction.results import Predictions
-from . import common
+from ..console.text import count_of, terminal_safe
+from ..data.imagenet import Prediction
+from ..prediction.lines import CSV_HEADER, SUFFIXES, csv_rows, json_line
+from ..prediction.naming import iter_predict, predict
+from ..prediction.results import to_dict
+from . import common, folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    common.add_photographs(parser)
+    common.add_photographs(parser, required=False)
     common.add_classifier(parser)
     parser.add_argument(
         "--top", type=common.positive_int, default=5, metavar="N", help="classes per photograph (5)"
     )
-    parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
+    targets = parser.add_mutually_exclusive_group()
+    targets.add_argument(
+        "--format", choices=("table", "jsonl", "csv", "json"), default="table",
+        help="of the lines on stdout, as they are computed; json is one list, at the end (table)",
+    )  # fmt: skip
+    targets.add_argument(
+        "--output", type=folders.output_parser(predictions_path), metavar="FILE",
+        help="write a file instead, and resume after an interruption: "
+        f"{', '.join(SUFFIXES)}; or FOLDER/ for a file per shard",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verify", action="store_true",
+        help="after an interruption of --output, compare the content of photographs, not their dates only",
+    )  # fmt: skip
+    folders.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the best classes of each photograph, as they are computed; JSON at the end."""
+    """Print the best classes of each photograph, as they are computed, or write them to a file."""
+    if wrong := folders.check_arguments(arguments, of_files=("verify",)):
+        return common.complain(wrong, 2)
+    if isinstance(arguments.output, folders.FolderOutput):
+        return folders.run(arguments, "predictions", common.build_classifier(arguments), top=arguments.top)
+    if arguments.output is not None:
+        return _write(arguments)
+    if arguments.verify:
+        return common.complain("--verify compares what an interrupted --output has left: give --output", 2)
+    return _print(arguments)
+
+
+def _print(arguments: argparse.Namespace) -> int:
     classifier = common.build_classifier(arguments)
-    log = FailureLog(common.complain_of)
-    predictions = Predictions()
+    as_text = TEXTS[arguments.format]
+    collected, failures = [], 0
     if arguments.format == "csv":
-        common.show_csv([("path", "rank", *Prediction._fields)])
-    for photograph, scores in classifier.stream(common.unique(arguments.photos), log):
-        entry = best_classes(scores, classifier.class_names, arguments.top)
-        if arguments.format == "json":
-            predictions.append(photograph, entry)
-        elif arguments.format == "csv":
-            common.show_csv(
-                (photograph.path, rank, class_id, name, f"{score:.6g}")
-                for rank, (class_id, name, score) in enumerate(entry, start=1)
-            )
-        else:
-            common.show(str(photograph.path))
-            for class_id, name, score in entry:
-                common.show(f"  {score:8.4f}  {class_id:>9}  {name}")
-        sys.stdout.flush()
+        _print_at_once(CSV_HEADER)
+    for path, entry in iter_predict(common.unique(arguments.photos), classifier, top=arguments.top):
+        if isinstance(entry, Exception):
+            common.complain(str(entry))
+            failures += 1
+        elif arguments.format == "json":
+            collected.append(to_dict(path, entry))
+        if text := as_text(path, entry):
+            _print_at_once(text)
     if arguments.format == "json":
-        common.show_json(predictions.to_dicts())
-    return common.finish(log.failures)
+        common.show_json(collected)
+    return common.finish_count(failures)
+
+
+def _print_at_once(text: str) -> None:
+    """Print whole lines, also into a pipe, whose reader may wait for them."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _table_text(path: str | None, entry: Sequence[Prediction] | Exception) -> str:
+    if isinstance(entry, Exception):
+        return ""
+    lines = [str(path), *(f"  {score:8.4f}  {class_id:>9}  {name}" for class_id, name, score in entry)]
+    return terminal_safe("\n".join(lines) + "\n")
+
+
+def _csv_text(path: str | None, entry: Sequence[Prediction] | Exception) -> str:
+    return "" if isinstance(entry, Exception) else csv_rows(path, entry)
+
+
+#: The text of a photograph in each format.
+TEXTS: dict[str, Callable[[str | None, Sequence[Prediction] | Exception], str]] = {
+    "table": _table_text,
+    "jsonl": json_line,
+    "csv": _csv_text,
+    "json": lambda _path, _entry: "",
+}
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    """Write the predictions; say how many there are, and how many an interrupted run had computed."""
+    result = predict(
+        common.unique(arguments.photos), common.build_classifier(arguments), top=arguments.top,
+        output=arguments.output, verify=arguments.verify, on_error=common.complain_of,
+    )  # fmt: skip
+    if not len(result):
+        return common.finish(result.failures)
+    failed = f", {len(result.failures):,} could not be read" if result.failures else ""
+    resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
+    common.note(f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}")
+    return 1 if result.failures else 0
+
+
+def predictions_path(text: str) -> Path:
+    """Parse the path of a file of predictions."""
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(SUFFIXES)}, got {text!r}")
+    return path

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 
-TICK_SECONDS = 1.0  #: length of a measurement; longer where a single step is
+TICK_SECONDS = 0.5  #: length of a measurement; longer where a single step is
 #: Measurements that the rate is taken from: some seconds, so that it is steady and yet follows changes.
-MAX_TICKS = 15
+MAX_TICKS = 30
 #: A measurement this many times above the median is left out. Photographs that an earlier run has computed
 #: are counted in a burst, which says nothing about those that are left.
 BURST = 4.0
 
 BYTES_PER_MEGABYTE = 1_000_000
 DAY_SECONDS = 86_400
-MAX_HOURS_DAYS = 4  #: from so many days on, hours and minutes are not certain anyway
+MIN_SHOWN_DAYS = 4  #: from so many days on, hours and minutes are not certain anyway
 
 
 class Pace:
@@ -23,6 +23,7 @@ class Pace:
         total: Number of steps; None if unknown.
         unit: What a step is: "photo". "byte" is shown in megabytes.
         now: The time in seconds, by any clock; the same one later on.
+        task: What is done, which the text begins with: "download"; "" if that is plain.
 
     Attributes:
         total: As given.
@@ -36,9 +37,9 @@ class Pace:
         '12 of 48 photos, 4.8 photos/s, 0:08 left'
     """
 
-    def __init__(self, total: int | None, unit: str, now: float) -> None:
+    def __init__(self, total: int | None, unit: str, now: float, task: str = "") -> None:
         self.total, self.done, self.start = total, 0, now
-        self._unit = unit
+        self._unit, self._prefix = unit, f"{task}: " if task else ""
         self._tick_start, self._tick_steps = now, 0
         self._ticks: deque[tuple[float, float]] = deque(maxlen=MAX_TICKS)  # (steps a second, seconds)
 
@@ -65,8 +66,8 @@ class Pace:
 
         Args:
             now: The time.
-            columns: Width of the line. Where it is narrow, the rate is left out first, then the time, then
-                the unit.
+            columns: Width of the line. Where it is narrow, the task is left out first, then the rate, the
+                time, and the unit.
         """
         total = None if self.total is None or self.done > self.total else self.total
         counted = (
@@ -83,7 +84,7 @@ class Pace:
                 parts.append(f"{format_seconds((total - self.done) / rate)} left")
                 texts.append(f"{parts[0]}, {parts[2]}")
         texts.append(", ".join(parts))
-        return _longest(texts, columns)
+        return self._longest(texts, columns)
 
     def summarize(self, now: float, columns: int | None = None) -> str:
         """Return "48 photos in 0:09, 5.3 photos/s", for the end; see `describe`."""
@@ -92,7 +93,12 @@ class Pace:
         texts.append(f"{texts[0]} in {format_seconds(seconds)}")
         if self.done and seconds > 0:
             texts.append(f"{texts[1]}, {self._speed(self.done / seconds)}")
-        return _longest(texts, columns)
+        return self._longest(texts, columns)
+
+    def _longest(self, texts: list[str], columns: int | None) -> str:
+        """Return the last text that fits, of some that grow."""
+        texts = [*texts, self._prefix + texts[-1]]
+        return next((text for text in reversed(texts) if columns is None or len(text) <= columns), texts[0])
 
     def _amount(self, count: float) -> str:
         return f"{count / BYTES_PER_MEGABYTE:,.1f}" if self._unit == "byte" else f"{count:,}"
@@ -107,11 +113,6 @@ class Pace:
         return f"{digits} {self._units(2)}/s"
 
 
-def _longest(texts: list[str], columns: int | None) -> str:
-    """Return the last text that fits, of some that grow."""
-    return next((text for text in reversed(texts) if columns is None or len(text) <= columns), texts[0])
-
-
 def format_seconds(seconds: float) -> str:
     """Return "0:07", "3:22:10", or "11.6 days".
 
@@ -119,7 +120,7 @@ def format_seconds(seconds: float) -> str:
         >>> format_seconds(7.4), format_seconds(12_130), format_seconds(1e6)
         ('0:07', '3:22:10', '11.6 days')
     """
-    if seconds >= MAX_HOURS_DAYS * DAY_SECONDS:
+    if seconds >= MIN_SHOWN_DAYS * DAY_SECONDS:
         return f"{seconds / DAY_SECONDS:,.1f} days"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

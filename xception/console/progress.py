@@ -52,15 +52,18 @@ class ProgressBar:
         verbose: "auto" for progress of more than one step, 0 for none, 1 or 2 for progress of any number,
             and the first line at once.
         delay: Seconds before a bar of "auto" appears.
+        task: What is done, before the count; "" where the command or the call says it.
 
     Raises:
         ValueError: `verbose` is none of these.
     """
 
-    def __init__(self, total: int | None, unit: str, verbose: Verbose = "auto", delay: float = 0.0) -> None:
+    def __init__(
+        self, total: int | None, unit: str, verbose: Verbose = "auto", delay: float = 0.0, task: str = ""
+    ) -> None:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
-        self._pace = Pace(total, unit, clock())
+        self._pace = Pace(total, unit, clock(), task)
         self._always = verbose in (1, 2)
         # A single photograph is done before a bar could be read, and need not wait for tqdm's import.
         self._several = self._always or (total is not None and total > 1)
@@ -79,8 +82,14 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._display is not None:
-            self._display.close(kind is None, self._always)
+        if self._display is None:
+            return
+        # A generator that nobody reads on may be closed at any time, after other output: it leaves nothing.
+        is_abandoned = kind is GeneratorExit
+        took_long = clock() - self._pace.start >= DELAY_SECONDS
+        self._display.close(
+            is_finished=kind is None, is_kept=not is_abandoned and (took_long or self._always)
+        )
 
     def advance(self, steps: int) -> None:
         """Add to the number of finished steps. Call it from one thread only."""
@@ -148,7 +157,12 @@ class _Display(Protocol):
         """Show the present state; return the time at which it may be shown next."""
 
     def close(self, is_finished: bool, is_kept: bool) -> None:
-        """Show the end of work that is finished, or was interrupted."""
+        """Show the end of work that is finished, or was interrupted.
+
+        Args:
+            is_finished: Whether all was done.
+            is_kept: Whether a bar stays on the screen.
+        """
 
     def paused(self) -> AbstractContextManager[object]:
         """Clear the screen for other output within a `with` block."""
@@ -195,8 +209,9 @@ class _Bar:
         now = clock()
         describe = self._pace.summarize if is_finished else self._pace.describe
         self._set_text(describe(now, self._columns()))
-        # Below a bar of the caller's own, each bar would leave a line.
-        self._bar.leave = is_kept or (now - self._pace.start >= DELAY_SECONDS and not self._bar.pos)
+        self._bar.leave = (
+            is_kept and not self._bar.pos
+        )  # below a bar of the caller's own, each would leave a line
         self._bar.close()
 
     def paused(self) -> AbstractContextManager[object]:

@@ -44,15 +44,53 @@ def replace_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: No file can be written at `path`; see `check_writable`.
     """
+    with _temporary_file(path) as temporary:
+        yield temporary
+        try:
+            os.replace(temporary, path)
+        except OSError as error:
+            raise type(error)(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def create_file(path: Path, data: bytes) -> bool:
+    """Write a file whole or not at all, unless there is one.
+
+    Args:
+        path: The file to write. Its folder must exist.
+        data: What it is to hold.
+
+    Returns:
+        True if of several writers only one succeeds; False if the file system has no hard links, and two
+        writers at the same moment may both have succeeded.
+
+    Raises:
+        FileExistsError: There is a file.
+        OSError: No file can be written at `path`; see `check_writable`.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path}: exists already")
+    with _temporary_file(path) as temporary:
+        temporary.write_bytes(data)
+        try:
+            os.link(temporary, path)  # unlike a move, never replaces a file
+        except FileExistsError:
+            raise FileExistsError(f"{path}: exists already") from None
+        except (AttributeError, OSError):
+            if os.path.lexists(path):
+                raise FileExistsError(f"{path}: exists already") from None
+            os.replace(temporary, path)
+            return False
+    return True
+
+
+@contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """Provide a path in a temporary folder beside `path`; the folder is removed afterwards."""
     check_writable(path)
     _remove_stale(path)
     folder, stream = _create_temporary(path)
     try:
         yield folder.inside / path.name
-        try:
-            os.replace(folder.inside / path.name, path)
-        except OSError as error:
-            raise type(error)(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         _remove(folder, stream)
 

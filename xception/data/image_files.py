@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from ..engine.cpus import get_num_threads
-from ..errors import ImageError
+from ..errors import ImageError, RemoteError, printable
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
 from ..locks import SharedBudget
 from .heif import check_heif
@@ -25,6 +25,7 @@ from .image_formats import (
     decoder_bytes,
     find_format,
 )
+from .locations import is_remote, open_file, read_bytes
 from .metadata import (
     MAX_SCANNED_PIXELS,
     JpegStructure,
@@ -34,7 +35,6 @@ from .metadata import (
     check_tags,
     read_jpeg_structure,
 )
-from .regular_files import open_regular_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -139,15 +139,28 @@ def check_opened(image: Image.Image, name: str) -> None:
 
 def _open_path(path: str | os.PathLike[str], name: str) -> IO[bytes]:
     try:
-        return open_regular_file(path)
-    except FileNotFoundError:
+        return io.BytesIO(_read_remote(os.fspath(path))) if is_remote(path) else open_file(path)
+    except (FileNotFoundError, ImageError, RemoteError):
         raise
+    except ValueError as error:  # a URL that is refused
+        raise ImageError(printable(str(error))) from None
     except IsADirectoryError:
         raise ImageError(f"{name}: is a folder, expected a photograph") from None
     except PermissionError:
         raise ImageError(f"{name}: no permission to read it") from None
     except OSError as error:
         raise ImageError(str(error) if error.errno is None else f"{name}: {error.strerror}") from None
+
+
+def _read_remote(url: str) -> bytes:
+    """Read a photograph whole: nearly all of it is needed, and every request takes its time."""
+    data = read_bytes(url, 0, MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(
+            f"{url}: holds more than {MAX_FILE_BYTES >> 20} MiB, too much for a photograph behind a URL; "
+            "download it first"
+        )
+    return data
 
 
 def _seekable(stream: IO[bytes], name: str) -> IO[bytes]:

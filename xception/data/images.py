@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import ImageError, MissingPackageError, RemoteError
 from ..layers.validation import as_int
 from ..limits import get_limits
 from .framing import Size
@@ -57,9 +57,10 @@ def load_image(
     Files are read in the formats AVIF, BMP, GIF, JPEG, JPEG 2000, PCX, PNG, PPM, QOI, SGI, TGA, TIFF and
     WebP, as far as Pillow was built with them, and in HEIF with `pip install "xception[heif]"`. Limits on
     their pixels, and on the memory that decoding takes, are set by `xception.set_limits(max_pixels=…)`.
+    URLs such as `s3://bucket/a.jpg` are read with `pip install "xception[remote]"`.
 
     Args:
-        source: A path, the bytes of a file, an open binary file, a PIL image, or an array of pixels
+        source: A path or URL, the bytes of a file, an open binary file, a PIL image, or an array of pixels
             0…255 of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
         target_size: (height, width) to resize to, or None for the photograph's own size.
         interpolation: Pillow's filter: "nearest", "bilinear", "bicubic", "hamming", "box" or
@@ -93,6 +94,8 @@ def load_image(
         FileNotFoundError: There is no such file.
         ImageError: The file is not regular, not an image in one of these formats, damaged, or too large; or
             its values are not pixels.
+        MissingPackageError: A package is needed for the URL that is not installed.
+        RemoteError: The URL's store cannot be reached.
         TypeError: `source` is none of the above.
         ValueError: An array does not hold pixels, `target_size` is not a pair of positive integers,
             `source` does not have this number of channels, an option is unknown, or "fast" is combined
@@ -198,7 +201,7 @@ def _image_errors(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ImageError, FileNotFoundError):
+    except (ImageError, FileNotFoundError, MissingPackageError, RemoteError):
         raise
     except MemoryError:
         raise ImageError(f"{name}: takes more memory than this process can have") from None

@@ -6,12 +6,15 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from .failures import FailureLog
-from .folders import FolderContents, describe_left_out, search_folder, top_folder
+from .folders import FolderContents, describe_left_out, search_folder
+from .image_formats import SUFFIXES
+from .locations import check_location, exists, is_folder, is_remote, local_path, match_pattern
+from .url_schemes import WEB_SCHEMES, scheme_of
 
 if TYPE_CHECKING:
     from .images import ImageLike
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     ImagesLike = ImageLike | Iterable[ImageLike]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photograph:
     """A photograph that has not been read yet.
 
@@ -37,6 +40,42 @@ class Photograph:
     label: str = ""
 
 
+class PhotographList(Sequence[Photograph]):
+    """A sequence of photographs that makes each when it is asked for: a million take little but their paths.
+
+    Args:
+        sources: What `load_image` reads of each.
+        labels: The label of each.
+    """
+
+    def __init__(self, sources: list[Any], labels: list[str]) -> None:
+        self.labels = labels
+        self._sources = sources
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, index: int) -> Photograph: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Photograph]: ...
+    def __getitem__(self, index: int | slice) -> Photograph | list[Photograph]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        index = range(len(self))[index]  # counts negative ones from the end
+        return _photograph(index, self._sources[index], self.labels[index])
+
+    def __iter__(self) -> Iterator[Photograph]:
+        return map(_photograph, range(len(self)), self._sources, self.labels)
+
+
+def _photograph(index: int, source: Any, label: str) -> Photograph:
+    if isinstance(source, str):
+        return Photograph(index, source, source, label)
+    name = getattr(source, "name", None)
+    return Photograph(index, source, name if isinstance(name, str) else None, label)
+
+
 def find_photographs(
     images: ImagesLike, log: FailureLog, folders: list[FolderContents] | None = None
 ) -> Sequence[Photograph] | Iterator[Photograph]:
@@ -44,7 +83,8 @@ def find_photographs(
 
     A folder stands for all photographs below it, sorted by path, without hidden files; a warning counts the
     other files. A file that folders or patterns list several times is taken once; a file that is named
-    explicitly is taken each time. An array (n, h, w, c) is n photographs.
+    explicitly is taken each time. An array (n, h, w, c) is n photographs. Paths may be URLs; one with the
+    suffix of a photograph is never taken for a folder, and web servers have none.
 
     Args:
         images: A path, a folder, a pattern, bytes, an open file, a PIL image, an array, or an iterable
@@ -53,15 +93,24 @@ def find_photographs(
         folders: If given, the contents of each folder are appended to it.
 
     Returns:
-        A list of the photographs; of a generator an iterator, which takes one image at a time.
+        A sequence of the photographs; of a generator an iterator, which takes one image at a time.
 
     Raises:
+        MissingPackageError: A package is needed for a URL that is not installed.
         TypeError: `images` is none of these.
     """
     folders = [] if folders is None else folders
     if isinstance(images, Iterator) and not hasattr(images, "read"):
-        return _expand(images, log, folders)
-    return list(_expand(_as_iterable(images), log, folders))
+        return _number(_expand(images, log, folders))
+    groups = _expand(_as_iterable(images), log, folders)
+    sources, labels = next(groups, ([], []))
+    is_shared = True  # with the contents of a folder, which are copied only if there is more
+    for more_sources, more_labels in groups:
+        if is_shared:
+            sources, labels, is_shared = sources.copy(), labels.copy(), False
+        sources += more_sources
+        labels += more_labels
+    return PhotographList(sources, labels)
 
 
 def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
@@ -80,38 +129,69 @@ def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
     )
 
 
+def _number(groups: Iterable[tuple[list[Any], list[str]]]) -> Iterator[Photograph]:
+    photographs = ((source, label) for group in groups for source, label in zip(*group, strict=True))
+    for index, (source, label) in enumerate(photographs):
+        yield _photograph(index, source, label)
+
+
 def _expand(
     images: Iterable[ImageLike], log: FailureLog, folders: list[FolderContents]
-) -> Iterator[Photograph]:
-    index = 0
-    seen: set[str] = set()
-    searched: set[str] = set()  # those of `seen` that a folder or pattern stands for
+) -> Iterator[tuple[list[Any], list[str]]]:
+    """Yield the sources that each image stands for, and their labels."""
+    named: set[str] = set()
+    searched: set[str] = set()  # by folders and patterns
+    waiting: list[str] = []  # to be added to `searched`, if there is a further image
+    schemes: set[str] = set()  # whose packages are installed
     for image in images:
         if not isinstance(image, str | os.PathLike):
-            name = getattr(image, "name", None)
-            yield Photograph(index, image, name if isinstance(name, str) else None)
-            index += 1
+            yield [image], [""]
             continue
+        searched.update(waiting)
+        waiting = []
         location = os.fspath(image)
-        is_folder = os.path.isdir(location)
         try:
-            if is_folder:
+            if is_remote(location):
+                if (scheme := scheme_of(location)) not in schemes:
+                    check_location(location)
+                    schemes.add(scheme)
+            else:
+                location = local_path(location)
+            is_searched = _is_folder(location)
+            if is_searched:
                 folders.append(search_folder(location))
-            paths = folders[-1].paths if is_folder else _match_files(location)
-        except OSError as error:
+            paths = folders[-1].paths if is_searched else _match_files(location)
+        except (OSError, ValueError) as error:
             log.add(None, location, error)
             continue
-        is_named = paths == [location]
-        for path in paths:
-            if path in (searched if is_named else seen):
-                continue
-            seen.add(path)
-            if not is_named:
-                searched.add(path)
-            yield Photograph(index, path, path, top_folder(path, location) if is_folder else "")
-            index += 1
+        labels = folders[-1].labels if is_searched else [""] * len(paths)
+        if paths == [location]:
+            if location not in searched:
+                named.add(location)
+                yield paths, labels
+            continue
+        if named or searched:
+            chosen = [n for n, path in enumerate(paths) if path not in named and path not in searched]
+            paths, labels = [paths[n] for n in chosen], [labels[n] for n in chosen]
+        waiting = paths
+        yield paths, labels
     if left_out := describe_left_out(folders):
         log.note(left_out)
+
+
+def _is_folder(location: str) -> bool:
+    """Whether a path or URL is a folder. URLs with the suffix of a photograph are not: asking takes time."""
+    if not is_remote(location):
+        return os.path.isdir(location)
+    if scheme_of(location) in WEB_SCHEMES:
+        return False
+    is_file = _is_pattern(location) or os.path.splitext(location.lower())[1] in SUFFIXES
+    return location.endswith("/") or (not is_file and is_folder(location))
+
+
+def _is_pattern(location: str) -> bool:
+    """Whether a path or URL looks like a pattern. In the URLs of web servers, "?" begins a query."""
+    return glob.has_magic(location) and not (is_remote(location) and scheme_of(location) in WEB_SCHEMES)
 
 
 def list_files(location: str) -> list[str]:
@@ -128,13 +208,18 @@ def list_files(location: str) -> list[str]:
         FileNotFoundError: A folder holds no photographs, or no file matches the pattern.
         PermissionError: A folder cannot be read.
     """
-    return search_folder(location).paths if os.path.isdir(location) else _match_files(location)
+    return search_folder(location).paths if _is_folder(location) else _match_files(location)
 
 
 def _match_files(location: str) -> list[str]:
-    if os.path.exists(location) or not glob.has_magic(location):
+    if not _is_pattern(location):
         return [location]  # opening it will tell whether it can be read
-    matches = [match for match in glob.glob(location, recursive=True) if not os.path.isdir(match)]
+    if exists(location):
+        return [location]
+    if is_remote(location):
+        matches = match_pattern(location)
+    else:
+        matches = [match for match in glob.glob(location, recursive=True) if not os.path.isdir(match)]
     if not matches:
         raise FileNotFoundError(f"{location}: no file matches this pattern")
     return sorted(matches)

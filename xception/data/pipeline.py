@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -49,7 +49,9 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class _Unreadable:
+class Unreadable:
+    """What stands in the place of the result of a photograph that cannot be read."""
+
     error: Exception
 
 
@@ -61,6 +63,43 @@ def stream_photographs(
     progress: Progress,
     at_once: int | None = None,
 ) -> Iterator[tuple[Photograph, Result]]:
+    """Do what `stream_outcomes` does, and record the photographs that cannot be read in a log.
+
+    Args:
+        photographs: See `stream_outcomes`.
+        load: See `stream_outcomes`.
+        compute: See `stream_outcomes`.
+        log: Records the photographs that cannot be read.
+        progress: See `stream_outcomes`.
+        at_once: See `stream_outcomes`.
+
+    Yields:
+        Each photograph that could be read, in order, and what `compute` returned.
+    """
+    return log_unreadable(stream_outcomes(photographs, load, compute, progress, at_once), log)
+
+
+def log_unreadable(
+    outcomes: Generator[tuple[Photograph, Result | Unreadable]], log: FailureLog
+) -> Iterator[tuple[Photograph, Result]]:
+    """Yield photographs with their results; record those that cannot be read in a log."""
+    with closing(outcomes):  # at once if the log raises: its traceback would keep them open
+        for photograph, outcome in outcomes:
+            if isinstance(outcome, Unreadable):
+                errors = [outcome.error]
+                del outcome  # if the log raises, the traceback holds this frame: a cycle, which keeps arrays
+                log.add(photograph.index, photograph.path, errors.pop())
+            else:
+                yield photograph, outcome
+
+
+def stream_outcomes(
+    photographs: Iterable[Photograph],
+    load: Callable[[ImageLike], Loaded],
+    compute: Callable[[Loaded], Result],
+    progress: Progress,
+    at_once: int | None = None,
+) -> Generator[tuple[Photograph, Result | Unreadable]]:
     """Read photographs and apply a function to each, on all threads that the process may use.
 
     With several threads, each photograph is computed on one of them. A single photograph, and each one where
@@ -70,30 +109,26 @@ def stream_photographs(
         photographs: The photographs. A generator is read a few photographs ahead.
         load: Reads one. Whatever it raises is the fault of the photograph.
         compute: Takes what `load` returns. Whatever it raises is raised here.
-        log: Records the photographs that cannot be read.
         progress: Advanced by each photograph.
         at_once: How many photographs may be read and computed at once; None for no limit but the threads.
 
     Yields:
-        Each photograph that could be read, in order, and what `compute` returned.
+        Each photograph, in order, and what `compute` returned, or why it cannot be read.
     """
     get_limits()  # an invalid environment variable is no photograph's fault
 
-    def work(photograph: Photograph) -> Result | _Unreadable:
+    def work(photograph: Photograph) -> Result | Unreadable:
         try:
             with _reading(photograph.source):
                 loaded = load(photograph.source)
         except Exception as error:  # whatever a photograph raises is its own fault
-            return _Unreadable(error)
+            return Unreadable(error)
         return compute(loaded)
 
     threads = min(get_num_threads(), at_once or get_num_threads())
     for photograph, outcome in map_in_order(work, photographs, threads):
         with progress.paused():
-            if isinstance(outcome, _Unreadable):
-                log.add(photograph.index, photograph.path, outcome.error)
-            else:
-                yield photograph, outcome
+            yield photograph, outcome
         progress.advance(1)
 
 

@@ -140,7 +140,7 @@ class PrivateFolder:
         """Give a file the date of now, where the system lets this be done."""
         path, options = self.locate(name)
         with contextlib.suppress(OSError, NotImplementedError):
-            os.utime(path, **options)
+            os.utime(path, follow_symlinks=False, **options)
 
     def lock(self, is_shared: bool = False) -> bool:
         """Lock the folder itself while it is open; see `lock`."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
-from ..data.pipeline import Progress, batched, stream_photographs
+from ..data.pipeline import Progress, stream_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
+from ..jobs.record import names_folder
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception
@@ -27,7 +27,8 @@ from ..prediction.classifier import Classifier, ModelArgument, as_model, check_n
 from ..prediction.preprocessing import Preprocessor
 from ..storage.cache import CachedDiskStore, CacheStore, RowCache
 from ..storage.identity import fingerprint
-from ..storage.rows import DiskStore, MemoryStore, RowStore
+from ..storage.resuming import collect, open_progress
+from ..storage.rows import MemoryStore
 from . import tables
 from .result import Features
 from .tables import Table
@@ -141,72 +142,6 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
     return Model(base.graph.with_layer(GlobalAveragePooling2D(), name="avg_pool"), base.parameters)
 
 
-#: Photographs whose rows are written together, and lost by an interruption: each write waits for the disk.
-ROWS_PER_WRITE = 16
-
-
-@dataclass(frozen=True)
-class StoredRows:
-    """Photographs whose features are in a store, in the order in which they were given.
-
-    Attributes:
-        photographs: (n,) the photographs, without pixels.
-        numbers: (n,) the row number of each in the store.
-        reused: How many of them an earlier run had computed.
-    """
-
-    photographs: list[Photograph]
-    numbers: list[int]
-    reused: int
-
-
-def collect(
-    extractor: Extractor,
-    photographs: Iterable[Photograph],
-    store: RowStore,
-    log: FailureLog,
-    verbose: Verbose = "auto",
-) -> StoredRows:
-    """Compute the features of photographs that are not in a store yet, and add them.
-
-    Args:
-        extractor: Computes the features.
-        photographs: The photographs; a generator is read a batch at a time.
-        store: Where rows are looked up and added.
-        log: Records the photographs that cannot be read.
-        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
-
-    Returns:
-        Which row belongs to which photograph, for those that could be read.
-    """
-    rows: dict[int, tuple[Photograph, int]] = {}  # by the photograph's index
-
-    def missing() -> Iterator[Photograph]:
-        for photograph in photographs:
-            number = store.find(photograph)
-            if number is None:
-                yield photograph
-            else:
-                rows[photograph.index] = _without_pixels(photograph), number
-                bar.advance(1)
-
-    total = len(photographs) if isinstance(photographs, Sequence) else None
-    with ProgressBar(total, "photo", verbose) as bar:
-        for part in batched(extractor.stream(missing(), log, bar), ROWS_PER_WRITE):
-            batch = [_without_pixels(photograph) for photograph, _ in part]
-            numbers = store.add(batch, np.stack([row for _, row in part]))
-            rows.update((p.index, (p, number)) for p, number in zip(batch, numbers, strict=True))
-    order = sorted(rows)
-    numbers = [rows[index][1] for index in order]
-    reused = sum(0 <= number < store.recovered for number in numbers)
-    return StoredRows([rows[index][0] for index in order], numbers, reused)
-
-
-def _without_pixels(photograph: Photograph) -> Photograph:
-    is_path = isinstance(photograph.source, str)
-    return photograph if is_path else replace(photograph, source=None)
-
-
 def extract_cached(
     extractor: Extractor,
     photographs: Iterable[Photograph],
@@ -217,7 +152,7 @@ def extract_cached(
     """Return the features of photographs; compute those that are not in the cache.
 
     Args:
-        extractor: See `collect`.
+        extractor: Computes the features.
         photographs: See `collect`.
         store: The cache.
         log: See `collect`.
@@ -226,7 +161,7 @@ def extract_cached(
     Returns:
         The features, in memory. `resumed` counts the photographs that were in the cache.
     """
-    stored = collect(extractor, photographs, store, log, verbose)
+    stored = collect(extractor.stream, photographs, store, log, verbose)
     values = store.take(stored.numbers)
     return Features(values, extractor.names, stored.photographs, log.failures, stored.reused)
 
@@ -243,6 +178,7 @@ def features(
     exif: Exif | None = None,
     decode: Decode = "exact",
     output: str | os.PathLike[str] | None = None,
+    wide: bool = False,
     verify: bool = False,
     on_error: OnError = "raise",
     verbose: Verbose = "auto",
@@ -271,7 +207,10 @@ def features(
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there, whether or not there is a cache; only images that
-            did not come from a file are computed again.
+            did not come from a file are computed again. A folder, whose name ends in "/" or which exists,
+            gets a file for every few thousand photographs, computed by several processes; see
+            `xception.distributed.prepare`.
+        wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
         verify: Whether to read the photographs that were computed before an interruption, or are in the
             cache, and compute those again whose content has changed. By default those whose size or date
             has changed are computed again.
@@ -299,14 +238,23 @@ def features(
         ((4, 2048), 'examples/astronaut.jpg')
     """
     check_no_model("features(images, model)", images=images)
+    if output is not None and names_folder(output):
+        if wide or verify:
+            raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
+        from ..distributed.folder_features import compute_features
+
+        return compute_features(
+            images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
+            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif,
+        )  # fmt: skip
     path = None if output is None else Path(output)
     if path is not None:
-        tables.check_target(path)
+        tables.check_target(path, wide)
     log = FailureLog(on_error)
     photographs = find_photographs(images, log)
     extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
     if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose, verify)
+        return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
     with CacheStore(lambda: extractor.fingerprint, len(extractor.names), verify) as store:
         return extract_cached(extractor, photographs, store, log, verbose)
 
@@ -318,26 +266,22 @@ def _extract_to_file(
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
+    wide: bool,
 ) -> Features:
     names = extractor.names
-    folder = path.with_name(f".{path.name}.progress")
+    made_by = extractor.fingerprint
     with (
-        RowCache(extractor.fingerprint, len(names), verify) as cache,
-        DiskStore(folder, extractor.fingerprint, verify=verify, read_content=cache.content) as store,
+        RowCache(made_by, len(names), verify) as cache,
+        open_progress(path, made_by, verify, cache.content) as store,
     ):
         both = CachedDiskStore(store, cache)
-        try:
-            stored = collect(extractor, tables.checked_texts(path, listed), both, log, verbose)
-            photographs = stored.photographs
-            labels = [photograph.label for photograph in photographs]
-            if photographs:
-                paths = [photograph.path or "" for photograph in photographs]
-                tables.write_table(path, Table(paths, labels, names, store.rows(), stored.numbers))
-        except BaseException:
-            if not len(store):  # nothing to resume from
-                store.remove()
-            raise
-        store.remove()
+        stored = collect(extractor.stream, tables.checked_texts(path, listed), both, log, verbose)
+        photographs = stored.photographs
+        labels = [photograph.label for photograph in photographs]
+        if photographs:
+            paths = [photograph.path or "" for photograph in photographs]
+            table = Table.of_array(paths, labels, names, store.rows(), stored.numbers)
+            tables.write_table(path, table, wide)
     if not photographs:
         return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
     path = path.absolute()

@@ -82,10 +82,11 @@ class Features:
         failures = f", {count_of(len(self.failures), 'failure')}" if self.failures else ""
         return f"<Features: {count_of(len(self), 'photograph')}, {len(self.names):,} features each{failures}>"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], wide: bool = False) -> None:
         """Write a table, whole or not at all.
 
-        The columns are `path`, `label` if there are labels, and the names of the features. Images that
+        The columns are `path`, `label` if there are labels, and the names of the features; in a `.parquet`
+        file the features are one column, `features`, of lists of the same length. Images that
         did not come from a file have the path "". Rows are in the order of the photographs. Bytes of names
         that are not UTF-8 are escaped (`\\xff`); `paths` and `labels` of this object have the names as they
         are. In text files control characters are escaped, too, and in CSV no cell is a formula to a
@@ -95,11 +96,14 @@ class Features:
             path: The file. Its suffix chooses the format: `.npz` (arrays `values`, `names`, `paths`,
                 `labels`), `.npy` (the values, with a `.paths.csv` beside it), `.csv`, `.parquet`, or
                 `.arff` for Weka (the label is the last attribute, `class`).
+            wide: Whether a `.parquet` file has a column for each feature.
 
         Raises:
-            ValueError: The suffix names no format.
+            ValueError: The suffix names no format, or `wide` is given for another format.
             MissingPackageError: pyarrow is needed but not installed.
             OSError: The file cannot be written.
         """
         paths = [path or "" for path in self.paths]
-        tables.write_table(Path(path), Table(paths, self.labels, self.names, self.values, range(len(self))))
+        tables.check_format(Path(path), wide)  # before values are read
+        table = Table.of_array(paths, self.labels, self.names, self.values, range(len(self)))
+        tables.write_table(Path(path), table, wide)

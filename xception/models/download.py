@@ -44,7 +44,7 @@ def download(url: str, stream: IO[bytes], size: int) -> str:
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) != size:
             raise ValueError(f"the file at that address is another one: it has {int(announced):,} bytes")
-        with ProgressBar(size, "byte") as bar:
+        with ProgressBar(size, "byte", task="download") as bar:
             while block := _read(response.raw):
                 received += len(block)
                 if received > size:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import Literal
 
 from .. import architecture
+from ..data.locations import local_copy
 from ..graph import Network
 from ..layers import Shape
 from .model import Model
@@ -90,8 +92,8 @@ def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
     precision Keras used.
 
     Args:
-        path: A `.keras` file or folder, or a whole model as `.h5`. Or the architecture alone,
-            `model.json` as `model.to_json()` returns it, together with `weights`.
+        path: A `.keras` file or folder, or a whole model as `.h5`; files may be behind URLs. Or the
+            architecture alone, `model.json` as `model.to_json()` returns it, together with `weights`.
         weights: A file of weights: `.h5`, `.weights.h5`, the index `.weights.json` of sharded weights, or
             a whole model. All weights are read from it; those in `path`, if it has any, are not read.
 
@@ -113,5 +115,8 @@ def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
     """
     from .. import formats  # imports h5py
 
-    stored = formats.read_model(path, weights)
+    with ExitStack() as copies:
+        path = copies.enter_context(local_copy(path))
+        weights = None if weights is None else copies.enter_context(local_copy(weights))
+        stored = formats.read_model(path, weights)
     return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
-from ..data.pipeline import stream_photographs
+from ..data.pipeline import Progress, Unreadable, log_unreadable, stream_outcomes
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..models.factory import Xception, load_model
@@ -120,6 +120,20 @@ class Classifier:
         """Range of the pixels that the model takes."""
         return self.preprocessor.scaling
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest that is the same for classifiers that compute the same scores, whatever their names.
+
+        It is computed anew each time, as the model's weights may change.
+        """
+        from ..storage.identity import fingerprint  # only here: a first prediction needs no digests
+
+        used, decoder = self.preprocessor, self.decoder
+        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
+        return fingerprint(
+            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary, *settings
+        )
+
     def probabilities(self, pixels: NDArray[Any]) -> Array:
         """Compute the scores of photographs that have been read.
 
@@ -153,18 +167,27 @@ class Classifier:
             ValueError: The model has other inputs besides the photograph.
         """
         photographs = find_photographs(images, log)
-        total = len(photographs) if isinstance(photographs, list) else None
+        total = len(photographs) if isinstance(photographs, Sequence) else None
         yield from self.stream_photographs(photographs, total, log, verbose)
 
     def stream_photographs(
         self, photographs: Iterable[Photograph], total: int | None, log: FailureLog, verbose: Verbose = "auto"
     ) -> Iterator[tuple[Photograph, Array]]:
         """Compute what `stream` does, for photographs that have been listed; `total` is their number."""
-        self.preprocessor.check_only_input()
         with ProgressBar(total, "photo", verbose) as bar:
-            yield from stream_photographs(
-                photographs, self.preprocessor.load, self._score, log, bar, self.preprocessor.at_once
-            )
+            yield from log_unreadable(self.stream_outcomes(photographs, bar), log)
+
+    def stream_outcomes(
+        self, photographs: Iterable[Photograph], progress: Progress
+    ) -> Generator[tuple[Photograph, Array | Unreadable]]:
+        """Compute the scores of photographs that have been listed, and advance the progress by each.
+
+        Yields:
+            Each photograph, in order, and its scores (classes,), or why it cannot be read.
+        """
+        used = self.preprocessor
+        used.check_only_input()
+        return stream_outcomes(photographs, used.load, self._score, progress, used.at_once)
 
     def _score(self, pixels: NDArray[Any]) -> Array:
         return self.probabilities(pixels[np.newaxis])[0]  # (h, w, c) -> (classes,)

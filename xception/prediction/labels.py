@@ -13,7 +13,8 @@ from ..console.text import count_of
 from ..data.class_names import ClassNames, ambiguity, find_by_name
 from ..data.failures import FailureLog
 from ..data.folders import FolderContents, describe_classes
-from ..data.photographs import Photograph, find_photographs
+from ..data.locations import is_folder
+from ..data.photographs import Photograph, PhotographList, find_photographs
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -53,7 +54,7 @@ def label_photographs(
     return labelled, {photograph.index: index for photograph, index in zip(labelled, truth, strict=True)}
 
 
-def label_by_folder(images: ImagesLike, log: FailureLog) -> list[Photograph]:
+def label_by_folder(images: ImagesLike, log: FailureLog) -> Sequence[Photograph]:
     """List photographs, whose labels are the names of the sub-folders that they lie in.
 
     Hidden folders, `__MACOSX` and folders without photographs are no classes. Warnings name them, and count
@@ -67,10 +68,15 @@ def label_by_folder(images: ImagesLike, log: FailureLog) -> list[Photograph]:
         All photographs; those outside any sub-folder have the label "".
     """
     folders: list[FolderContents] = []
-    photographs = list(find_photographs(images, log, folders))
+    photographs = find_photographs(images, log, folders)
+    if not isinstance(photographs, PhotographList):
+        listed = list(photographs)
+        photographs = PhotographList(
+            [photograph.source for photograph in listed], [photograph.label for photograph in listed]
+        )
     for note in describe_classes(folders):
         log.note(note)
-    outside = sum(not photograph.label for photograph in photographs)
+    outside = photographs.labels.count("")
     if 0 < outside < len(photographs):
         log.note(f"{count_of(outside, 'photograph')} outside any sub-folder left out")
     return photographs
@@ -90,7 +96,7 @@ def list_labels(labels: Iterable[str | int], images: ImagesLike) -> list[str | i
     if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
         kind = f"the text {labels!r:.80}" if isinstance(labels, str | bytes) else type(labels).__name__
         raise TypeError(f"labels must be a list with the class of each photograph; got {kind}")
-    if isinstance(images, str | os.PathLike) and os.path.isdir(images):
+    if isinstance(images, str | os.PathLike) and is_folder(images):
         raise ValueError(
             f"{os.fspath(images)}: labels go with a list of photographs; those of a folder are the names of "
             "its sub-folders"

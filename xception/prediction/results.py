@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 from ..console.html import score_bar, thumbnail
+from ..console.text import count_of
 from ..data.failures import Failure
 from ..data.imagenet import Prediction
 from ..data.images import load_image
@@ -16,6 +17,8 @@ MAX_SHOWN_PHOTOGRAPHS = 20  #: in a notebook; each is read again for its thumbna
 
 class PhotographPredictions(list[Prediction]):
     """The best classes of one photograph, best first."""
+
+    __slots__ = ("_source",)  # a dict for each of 100,000 photographs would take 10 MB
 
     def __init__(self, predictions: Iterable[Prediction], source: Any = None) -> None:
         super().__init__(predictions)
@@ -101,10 +104,41 @@ class Predictions(Sequence[PhotographPredictions]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return a dict for each photograph that JSON can hold: its path and its predictions."""
-        return [
-            {"path": path, "predictions": [prediction._asdict() for prediction in entry]}
-            for path, entry in zip(self.paths, self._entries, strict=True)
-        ]
+        return [to_dict(path, entry) for path, entry in zip(self.paths, self._entries, strict=True)]
+
+
+class WrittenPredictions:
+    """What `xception.predict` returns if it writes its predictions: how many there are, and failures.
+
+    Its length is the number of photographs whose predictions were written.
+
+    Args:
+        path: The file or folder.
+        count: The number of photographs in it.
+        failures: What could not be read.
+        resumed: See the attribute.
+
+    Attributes:
+        path: The file or folder. If no photograph could be read, no file was written.
+        failures: What could not be read, where `on_error="skip"`.
+        resumed: How many of the photographs had been computed before an interruption.
+    """
+
+    def __init__(self, path: str, count: int, failures: Iterable[Failure] = (), resumed: int = 0) -> None:
+        self.path, self.failures, self.resumed = path, list(failures), resumed
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        failures = f", {count_of(len(self.failures), 'failure')}" if self.failures else ""
+        return f"<WrittenPredictions {self.path}: {count_of(len(self), 'photograph')}{failures}>"
+
+
+def to_dict(path: str | None, predictions: Iterable[Prediction]) -> dict[str, Any]:
+    """Return what JSON holds of a photograph: its path and its predictions."""
+    return {"path": path, "predictions": [prediction._asdict() for prediction in predictions]}
 
 
 def _thumbnail(source: Any) -> str:

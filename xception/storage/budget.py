@@ -77,6 +77,8 @@ class Budget:
         """
         if size > self._reserved:
             step = max(size, self.max_bytes // STEPS_PER_CACHE)
+            if step > self.max_bytes:
+                raise OSError(f"{format_bytes(size)} are more than XCEPTION_MAX_CACHE allows in all")
             if shutil.disk_usage(self._root).free < MIN_FREE_BYTES + step:
                 free = format_bytes(MIN_FREE_BYTES)
                 raise OSError(f"{self._root}: less than {free} would be free on this disk")
@@ -188,7 +190,7 @@ class CacheInfo:
                 f"folder       {self.folder}",
                 f"features     {format_bytes(self.features_bytes)}{rows if self.rows else ''}",
                 f"activations  {format_bytes(self.activations_bytes)}",
-                f"weights      {format_bytes(self.weights_bytes)} (downloaded; they do not count, and stay)",
+                f"weights      {format_bytes(self.weights_bytes)} (downloads are not part of the budget)",
                 f"budget       {budget} (XCEPTION_MAX_CACHE)",
             )
         )
@@ -229,7 +231,7 @@ def cache_info() -> CacheInfo:
         folder       /home/user/.cache/xception
         features     1.2GB (146,484 photographs, 2 models)
         activations  0B
-        weights      91.9MB (downloaded; they do not count, and stay)
+        weights      91.9MB (downloads are not part of the budget)
         budget       10.8GB (XCEPTION_MAX_CACHE)
     """
     root = cache_dir()

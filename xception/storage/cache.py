@@ -32,8 +32,8 @@ class RowCache:
     Args:
         made_by: The `fingerprint` of what computes the rows, or a function that returns it.
         columns: Features per row.
-        verify: Whether to read files though their path, size, dates and inode are known.
-        kind: The folder in the cache folder.
+        verify: Whether to read files even if their path, size, dates and inode are known.
+        kind: What the rows are: "features" or "activations". Each has a folder of its own.
 
     Raises:
         ValueError: The environment variable XCEPTION_MAX_CACHE is not a number of bytes.
@@ -148,7 +148,8 @@ class RowCache:
         except OSError as error:  # it cannot be written
             self._opened.close()
             self._known = self._rows = None
-            warnings.warn(f"features are not cached: {error}", stacklevel=4)
+            advice = "XCEPTION_CACHE_DIR chooses another folder; XCEPTION_MAX_CACHE=0 caches nothing"
+            warnings.warn(f"features are not cached: {error}. {advice}", stacklevel=4)
 
     def _open_table(self, budget: Budget, kind: str, name: str, value_bytes: int) -> Table:
         root = cache_dir()
@@ -230,7 +231,7 @@ class CachedDiskStore:
 
     Attributes:
         recovered: How many rows an earlier run left in the folder.
-        copied: How many rows were copied from the cache.
+        copied: How many rows of earlier runs were copied from the cache.
     """
 
     def __init__(self, disk: DiskStore, cache: RowCache) -> None:
@@ -247,7 +248,7 @@ class CachedDiskStore:
                 row = self._cache.row(cached)
                 with self._lock.hold():
                     (number,) = self._disk.add([photograph], row[np.newaxis])
-                self.copied += 1
+                self.copied += cached < self._cache.recovered
         return number
 
     def add(self, photographs: Sequence[Photograph], rows: Array) -> Sequence[int]:

@@ -228,7 +228,7 @@ class DiskStore:
 
     def _warn_of_damage(self, example: str) -> None:
         if not self._has_warned:
-            message = f"{self.folder}: holds damaged features, {example}; they are computed again"
+            message = f"{self.folder}: holds damaged rows, {example}; they are computed again"
             warnings.warn(message, stacklevel=3)
         self._has_warned = True
 

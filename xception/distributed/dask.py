@@ -1,0 +1,284 @@
+"""Executor: workers of Dask, started on this machine or those of a cluster."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from ..errors import JobError, MissingPackageError, XceptionError, requires
+from ..jobs.shards import Shard, ShardResult
+from ..layers.validation import as_int
+from ..version import __version__
+from .dask_cluster import local_cluster
+from .processes import MAX_WORKERS
+
+#: At the scheduler at a time: one that runs, and one that is next. Dask slows down above some 50,000 tasks.
+SHARDS_PER_WORKER = 2
+ATTEMPTS = 3  #: at a shard whose function raises an exception
+RETRY_SECONDS = 1.0  #: before a second attempt, and twice as long before a third: a store may recover
+CONNECT_SECONDS = 15.0  #: to wait for a scheduler
+COUNT_SECONDS = 2.0  #: between two looks at how many workers there are
+POLL_SECONDS = 0.5  #: between two looks for an interrupt, which Windows does not report while waiting
+PATIENCE_SECONDS = 10.0  #: before a warning that a cluster has no workers
+#: Messages of progress that the scheduler is to pass on, of all workers together.
+MAX_REPORTS_PER_SECOND = 50
+
+Function = Callable[[Shard], ShardResult]
+
+
+class DaskExecutor:
+    """Runs shards on workers of Dask.
+
+    Its own workers are processes of this machine with one thread each, which end with the job. They listen
+    on the loopback interface, where other users of this machine can reach them too.
+
+    Workers of a cluster need this version of xception, and access to the job's folder and photographs. They
+    may join, leave and die. A shard computes on one thread, so start them with one thread each.
+
+    Args:
+        cluster: Where the workers are: the address of a scheduler, such as "tcp://scheduler:8786"; or a
+            `distributed.Client`, or a cluster object such as `dask_jobqueue.SLURMCluster`, which stay open. None
+            for workers of its own.
+        workers: How many of its own; None for as many as predictions may use threads, see
+            `get_num_threads`.
+
+    Raises:
+        TypeError: `workers` is no integer.
+        ValueError: It is not from 1 to 256, or is given with a cluster.
+
+    Examples:
+        >>> DaskExecutor("tcp://scheduler:8786")
+        DaskExecutor('tcp://scheduler:8786')
+    """
+
+    def __init__(self, cluster: Any = None, workers: int | None = None) -> None:
+        self._cluster = cluster
+        self._workers = None if workers is None else as_int("workers", workers)
+        if self._workers is not None and self._workers > MAX_WORKERS:
+            raise ValueError(f"workers must be an integer from 1 to {MAX_WORKERS}, got {workers}")
+        if cluster is not None and workers is not None:
+            raise ValueError("a cluster has its own number of workers: give either `cluster` or `workers`")
+
+    def __repr__(self) -> str:
+        arguments = self._cluster if self._cluster is not None else self._workers
+        return f"DaskExecutor({'' if arguments is None else repr(arguments)})"
+
+    def __call__(self, function: Function, shards: Sequence[Shard]) -> Generator[ShardResult, None, None]:
+        """Call a function with each shard.
+
+        Args:
+            function: What can be pickled, and imported by the workers.
+            shards: The shards.
+
+        Yields:
+            What it returns, as it comes. Nothing for a shard whose workers die.
+
+        Raises:
+            MissingPackageError: Dask is not installed, or a worker has no xception.
+            JobError: A worker has another version of xception.
+            OSError: The scheduler cannot be reached.
+            Exception: What the function has raised three times for a shard; at the end, or at once if it is
+                an error that another shard would meet as well.
+        """
+        with requires("a job on Dask", "distributed", "'xception[dask]'"):
+            import distributed
+        with _quiet(), self._connect(distributed, len(shards)) as (client, check):
+            run = _Run(client, check, function, shards)
+            try:
+                yield from run.results()
+            finally:
+                run.stop()
+
+    @contextmanager
+    def _connect(self, distributed: Any, shards: int) -> Iterator[tuple[Any, Callable[[], None]]]:
+        """Provide a client, and a function that raises if the workers of our own cannot be started."""
+        if isinstance(self._cluster, distributed.Client):
+            yield self._cluster, lambda: None
+        elif self._cluster is not None:
+            with distributed.Client(self._cluster, set_as_default=False, timeout=CONNECT_SECONDS) as client:
+                yield client, lambda: None
+        else:
+            with (
+                local_cluster(self._workers, shards) as (cluster, check),
+                distributed.Client(cluster, set_as_default=False) as client,
+            ):
+                yield client, check
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's log from the terminal within a `with` block: errors are raised, and the rest is no use."""
+    names = [
+        "distributed",
+        *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
+    ]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class _Run:
+    """The shards of one call. Messages of Dask's threads come through one queue to the caller's thread."""
+
+    def __init__(
+        self, client: Any, check: Callable[[], None], function: Function, shards: Sequence[Shard]
+    ) -> None:
+        self._client, self._check, self._function = client, check, function
+        self._pickled = _pickle(function)
+        self._waiting = deque((shard, 1) for shard in shards)
+        self._delayed: list[tuple[float, Shard, int]] = []  # (when, shard, attempt)
+        self._running: dict[Any, tuple[Shard, int]] = {}  # by future
+        self._messages: SimpleQueue[Any] = SimpleQueue()
+        self._failure: Exception | None = None
+        self._topic = f"xception-{uuid.uuid4().hex}"
+        self._shards = {shard.index: shard for shard in shards}
+        self._workers, self._next_count = 0, 0.0
+        self._no_workers_since: float | None = time.monotonic()
+
+    def results(self) -> Generator[ShardResult, None, None]:
+        """Yield results until there is nothing left to do."""
+        progress = getattr(self._function, "progress", lambda *_: None)
+        self._client.subscribe_topic(self._topic, self._receive)
+        while self._waiting or self._delayed or self._running:
+            self._check()
+            self._count_workers()
+            self._submit()
+            try:
+                message = self._messages.get(timeout=POLL_SECONDS)
+            except Empty:
+                continue
+            if isinstance(message, tuple):
+                index, done = message
+                progress(self._shards[index], done)
+            elif message in self._running:
+                result = self._finish(message)
+                if result is not None:
+                    yield result
+        if self._failure is not None:
+            try:
+                raise self._failure
+            finally:
+                self._failure = None  # its traceback holds this frame
+
+    def stop(self) -> None:
+        """Cancel what is queued. What runs on other machines comes to its end."""
+        try:
+            if self._running:
+                self._client.cancel(list(self._running), force=True)
+            self._client.unsubscribe_topic(self._topic)
+        except (OSError, ValueError):  # the scheduler has gone, or nothing was subscribed to yet
+            pass
+        self._running.clear()
+
+    def _receive(self, event: tuple[float, Any]) -> None:
+        self._messages.put(event[1])
+
+    def _count_workers(self) -> None:
+        now = time.monotonic()
+        if now < self._next_count:
+            return
+        self._next_count = now + COUNT_SECONDS
+        self._workers = len(self._client.nthreads())
+        if self._workers:
+            self._no_workers_since = None
+        elif self._no_workers_since is None:
+            self._no_workers_since = now
+        elif now - self._no_workers_since > PATIENCE_SECONDS:
+            warnings.warn("Dask's scheduler has no workers; waiting for some", RuntimeWarning, stacklevel=2)
+            self._no_workers_since = float("inf")
+
+    def _submit(self) -> None:
+        """Hand shards to the scheduler, as many as its workers need."""
+        now = time.monotonic()
+        self._waiting.extend((shard, attempt) for when, shard, attempt in self._delayed if when <= now)
+        self._delayed = [item for item in self._delayed if item[0] > now]
+        room = SHARDS_PER_WORKER * max(self._workers, 1) - len(self._running)
+        interval = max(1.0, self._workers / MAX_REPORTS_PER_SECOND)
+        for _ in range(min(room, len(self._waiting))):
+            shard, attempt = self._waiting.popleft()
+            future = self._client.submit(
+                _remote_function(), self._pickled, _pickle(shard), self._topic, interval, __version__,
+                key=f"{self._topic}-{shard.index}-{attempt}", pure=False,
+            )  # fmt: skip
+            self._running[future] = shard, attempt
+            future.add_done_callback(self._messages.put)
+
+    def _finish(self, future: Any) -> ShardResult | None:
+        """Return the result of a shard; None if it has none, or is tried again."""
+        from distributed import CancelledError, KilledWorker
+
+        shard, attempt = self._running.pop(future)
+        try:
+            refusal, result = future.result()
+        except KilledWorker:
+            return None  # the job runs it once more, carefully
+        except CancelledError:
+            raise ConnectionError(
+                "Dask's scheduler has gone, or has cancelled the job; run the job again to continue it"
+            ) from None
+        except Exception as error:
+            if isinstance(error, XceptionError) and not isinstance(error, OSError):
+                raise
+            if attempt < ATTEMPTS:
+                when = time.monotonic() + RETRY_SECONDS * 2 ** (attempt - 1)
+                self._delayed.append((when, shard, attempt + 1))
+            else:
+                self._failure = self._failure or error.with_traceback(None)
+            return None
+        _check_refusal(refusal)
+        return result
+
+
+def _check_refusal(refusal: tuple[str, str | None, str] | None) -> None:
+    """Raise what a worker says that cannot run shards: its address, its version of xception, the reason."""
+    if refusal is None:
+        return
+    worker, version, reason = refusal
+    if version is None:
+        raise MissingPackageError(
+            f"the Dask worker {worker} cannot import xception ({reason}): install xception {__version__} there"
+        )
+    raise JobError(f"the Dask worker {worker} has xception {version}, expected {__version__} as here")
+
+
+def _pickle(value: Any) -> bytes:
+    from distributed.protocol.pickle import dumps  # which knows functions of scripts and notebooks too
+
+    content: bytes = dumps(value)
+    return content
+
+
+def _remote_function() -> Callable[..., Any]:
+    """Return what a worker calls: (refusal, result).
+
+    It is sent as code, so that the scheduler needs no xception, and a worker without it can say so.
+    """
+
+    def run_shard(function: bytes, shard: bytes, topic: str, interval: float, version: str) -> Any:
+        from distributed import get_worker
+
+        try:
+            import xception.version
+
+            found = xception.version.__version__
+            if found != version:
+                return (get_worker().address, found, ""), None
+            from xception.distributed.dask_task import run
+        except ImportError as error:
+            return (get_worker().address, None, str(error)), None
+        return None, run(function, shard, topic, interval)
+
+    return run_shard

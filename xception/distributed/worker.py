@@ -1,0 +1,82 @@
+"""Worker process: `python -m xception.distributed.worker`, started by `Processes`.
+
+It gets a function, then shards, and sends what the function returns. It ends when the parent does, or closes
+the pipe: at once, but after the removal of half-written files.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import signal
+import threading
+from queue import SimpleQueue
+from typing import IO, Any
+
+from ..jobs.children import PATIENCE_SECONDS, READY, open_pipes, picklable, read_message, write_message
+from ..jobs.shards import Shard
+
+
+def work() -> None:
+    """Run shards until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
+    signal.signal(signal.SIGTERM, _stop)
+    source, target = open_pipes()
+    messages: SimpleQueue[Any] = SimpleQueue()
+    busy = threading.Event()
+    threading.Thread(target=_listen, args=(source, messages, busy), daemon=True).start()
+    write_message(target, READY)
+    function: Any = messages.get()
+    if hasattr(function, "listen"):
+        function = function.listen(lambda shard, done: write_message(target, (shard.index, done)))
+    while True:
+        busy.clear()
+        shard: Shard | None = messages.get()
+        if shard is None:
+            return
+        try:
+            result = function(shard)
+        except Exception as error:
+            result = picklable(error)
+        write_message(target, result)
+
+
+def _listen(source: IO[bytes], messages: SimpleQueue[Any], busy: threading.Event) -> None:
+    """Pass messages on. When the parent has closed the pipe, interrupt what is running."""
+    while True:
+        try:
+            message = read_message(source)
+        except EOFError:
+            break
+        except Exception as error:  # such as a function whose module is not found here
+            message = _Failing(picklable(error))
+        busy.set()
+        messages.put(message)
+    messages.put(None)
+    if busy.is_set():
+        if hasattr(signal, "pthread_kill"):  # which also ends a wait, such as for a network
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        else:
+            _thread.interrupt_main(signal.SIGTERM)
+    threading.Event().wait(PATIENCE_SECONDS)
+    os._exit(1)
+
+
+class _Failing:
+    """Stands for a function that could not be received."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __call__(self, _: Shard) -> None:
+        raise self._error
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):  # the parent was killed
+        work()

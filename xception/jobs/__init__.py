@@ -1,0 +1,1 @@
+"""Jobs: a long list of photographs in shards, each of which becomes one file, wherever it is computed."""
