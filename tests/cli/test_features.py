@@ -128,6 +128,20 @@ def test_verify_reads_the_photographs_of_an_interrupted_run(run, small_classifie
     assert len(read_table(output)) == 4
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_wide(run, small_classifier, two_folders, tmp_path, wide):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "f.parquet"
+    arguments = ("features", two_folders, "--model", small_classifier, *(["--wide"] if wide else []))
+    assert run(*arguments, "--output", output)[0] == 0
+    names = [f"feature_{i}" for i in range(8)] if wide else ["features"]
+    assert parquet.read_schema(output).names == ["path", "label", *names]
+    if wide:
+        status, _, err = run(*arguments, "--output", tmp_path / "f.csv")
+        assert status == 1
+        assert "f.csv: 'wide' is a layout of .parquet files" in err
+
+
 def test_a_photograph_given_twice_is_one_row(run, small_classifier, examples, tmp_path):
     photo = examples / "coffee.jpg"
     arguments = ("--model", small_classifier, "--output", tmp_path / "f.npy")

@@ -204,6 +204,11 @@ def predictions(job):
     shutil.copy(part(job.parent / "other", 0), part(job, 2))
 
 
+def error_with_a_row(job):
+    """Say that the last photograph of the first shard could not be read, although it has a row."""
+    errors(job, 0).write_text('{"index": 2, "path": "a.jpg", "label": "", "error": "broken"}\n')
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:-50])
 
@@ -218,6 +223,7 @@ CHANGES = {
     "a part of predictions": predictions,
     "no errors where rows lack": lambda job: errors(job, 1).unlink(),
     "errors where no rows lack": lambda job: errors(job, 0).write_bytes(errors(job, 1).read_bytes()),
+    "an error of a photograph with a row": error_with_a_row,
     "errors twice": lambda job: errors(job, 1).write_bytes(errors(job, 1).read_bytes() * 2),
     "errors that are no JSON": lambda job: errors(job, 1).write_text("[[["),
     "the list is shorter": lambda job: cut(next(job.glob("photographs-*.jsonl"))),

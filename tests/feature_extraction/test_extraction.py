@@ -218,6 +218,28 @@ def test_an_output_holds_what_the_result_and_the_command_hold(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_parquet_file_has_a_column_of_lists_or_one_for_each_feature(model, two_folders, tmp_path, wide):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    expected = xception.features(two_folders, model)
+    result = xception.features(two_folders, model, output=tmp_path / "f.parquet", wide=wide)
+    expected.save(tmp_path / "g.parquet", wide=wide)
+    assert (tmp_path / "f.parquet").read_bytes() == (tmp_path / "g.parquet").read_bytes()
+    np.testing.assert_array_equal(result, expected)
+    names = [f"feature_{i}" for i in range(8)] if wide else ["features"]
+    assert parquet.read_schema(tmp_path / "f.parquet").names == ["path", "label", *names]
+
+
+def test_wide_is_refused_before_the_work_where_there_is_one_layout(model, tmp_path, monkeypatch):
+    photos = two_photographs(tmp_path)
+    result = xception.features(photos, model)
+    with pytest.raises(ValueError, match="'wide' is a layout of"):
+        result.save(tmp_path / "f.csv", wide=True)
+    monkeypatch.setattr(Extractor, "compute", lambda *_: pytest.fail("features were computed"))
+    with pytest.raises(ValueError, match="'wide' is a layout of"):
+        xception.features(photos, model, output=tmp_path / "f.npz", wide=True)
+
+
 def test_an_interrupted_extraction_goes_on(model, examples, tmp_path, monkeypatch):
     photos = []
     for number in range(40):
@@ -227,18 +249,19 @@ def test_an_interrupted_extraction_goes_on(model, examples, tmp_path, monkeypatc
     compute = Extractor.compute
 
     def interrupted(self, pixels):
-        if len(computed) == 2:
+        if len(computed) == 35:
             raise KeyboardInterrupt
         computed.append(len(pixels))
         return compute(self, pixels)
 
     monkeypatch.setattr(Extractor, "compute", interrupted)
+    monkeypatch.setenv("XCEPTION_NUM_THREADS", "1")  # so that photographs are computed in order
     with pytest.raises(KeyboardInterrupt):
         xception.features(photos, model, output=tmp_path / "f.npy")
     assert not (tmp_path / "f.npy").exists()
     monkeypatch.setattr(Extractor, "compute", compute)
     result = xception.features(iter(photos[::-1]), model, output=tmp_path / "f.npy")
-    assert (len(result), result.resumed) == (40, 32)
+    assert (len(result), result.resumed) == (40, 35)
     assert result.paths == [str(photo) for photo in photos[::-1]]
     assert not list(tmp_path.glob(".*"))
     assert xception.features(photos, model, output=tmp_path / "f.npy").resumed == 0

@@ -53,8 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photographs in a shard, each of which becomes a file (5000, or fewer of few)",
     )  # fmt: skip
     group.add_argument(
-        "--manifest", metavar="FILE", help="a list of the photographs, instead of PHOTO: text or .parquet"
-    )
+        "--manifest", metavar="FILE",
+        help="a list of the photographs, instead of PHOTO: lines of text, .csv or .parquet",
+    )  # fmt: skip
     group.add_argument(
         "--retry-bad", action="store_true", default=None, help="try again what could not be read before"
     )

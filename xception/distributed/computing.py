@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..data import locations
 from ..data.photographs import Photograph
-from ..engine.cpus import one_thread
+from ..engine.lanes import enter_lane
 from ..errors import JobError, RemoteError
 from ..feature_extraction.extraction import Extractor
 from ..jobs.decoding import DecodingProcess
@@ -24,6 +24,9 @@ from ..prediction.preprocessing import Preprocessor
 from ..storage.identity import fingerprint
 from .kept_models import load_kept
 from .settings import Settings, check_versions
+
+#: The settings that say how photographs are read.
+READING = ("scaling", "interpolation", "aspect", "exif", "decode")
 
 
 class Computer(NamedTuple):
@@ -46,7 +49,7 @@ def compute(
     used = computer.preprocessor
     decoder = DecodingProcess(
         target_size=used.size, interpolation=used.interpolation, aspect=used.aspect, exif=used.exif,
-        channels=used.channels,
+        decode=used.decode, channels=used.channels,
     )  # fmt: skip
     with decoder if careful else nullcontext():
         load = decoder.load if careful else used.load
@@ -62,7 +65,7 @@ def _compute_one(computer: Computer, load: Callable[[Any], NDArray[Any]], photog
         raise
     except Exception as error:  # whatever a photograph raises is its own fault
         return error
-    with one_thread():
+    with enter_lane():
         return computer.compute(pixels[np.newaxis])
 
 
@@ -90,7 +93,7 @@ def build_computer(kind: Kind, model: Model, settings: Settings) -> Computer:
         model: The model.
         settings: How.
     """
-    reading = {name: getattr(settings, name) for name in ("scaling", "interpolation", "aspect", "exif")}
+    reading = {name: getattr(settings, name) for name in READING}
     if kind == "features":
         extractor = Extractor(model, settings.layers, settings.pooling, **reading)
         return Computer(extractor.preprocessor, lambda pixels: extractor.compute(pixels)[0])

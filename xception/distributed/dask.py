@@ -44,8 +44,8 @@ class DaskExecutor:
 
     Args:
         cluster: Where the workers are: the address of a scheduler, such as "tcp://scheduler:8786"; or a
-            `distributed.Client`, or a cluster object such as `dask_jobqueue.SLURMCluster`, which stay open. None
-            for workers of its own.
+            `distributed.Client`, or a cluster object such as `dask_jobqueue.SLURMCluster`, which stay open.
+            None for workers of its own.
         workers: How many of its own; None for as many as predictions may use threads, see
             `get_num_threads`.
 
@@ -249,7 +249,8 @@ def _check_refusal(refusal: tuple[str, str | None, str] | None) -> None:
     worker, version, reason = refusal
     if version is None:
         raise MissingPackageError(
-            f"the Dask worker {worker} cannot import xception ({reason}): install xception {__version__} there"
+            f"the Dask worker {worker} cannot import xception ({reason}): install xception {__version__} "
+            "where it runs"
         )
     raise JobError(f"the Dask worker {worker} has xception {version}, expected {__version__} as here")
 

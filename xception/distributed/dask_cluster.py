@@ -1,7 +1,8 @@
 """Cluster of Dask on this machine: a scheduler in this process, and worker processes with one thread each.
 
-`distributed.LocalCluster` starts its workers by `multiprocessing`, which runs the user's script once more in each, and
-sets variables of the environment for whatever this process starts later.
+`distributed.LocalCluster` starts its workers by `multiprocessing`, which runs the user's script once more in
+each, and sets variables of the environment for whatever this process starts later. One of them,
+MALLOC_TRIM_THRESHOLD_, makes each photograph's memory be taken from the system anew.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..jobs.children import Child, ChildEnded
+from ..jobs.children import Child, ChildEndedError
 from .dask_worker import LOOPBACK, READY
 
 #: A shard whose worker dies is tried once more by another. A second death is the shard's own doing.
@@ -88,7 +89,7 @@ class _Workers:
                 child.send(self._settings)
                 has_started = child.receive() == READY
                 child.receive()
-            except ChildEnded:
+            except ChildEndedError:
                 pass
             how = child.describe_end()
             child.close()

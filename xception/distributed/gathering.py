@@ -205,16 +205,19 @@ class _Parts:
         for batch in read_part(self._folder, self.record, part.shard.index):
             expected = photographs[start : start + len(batch.paths)]
             if batch.paths != [as_utf8(photograph.path or "") for photograph in expected]:
-                break
+                raise self._misfit(part)
             yield expected, batch
             start += len(batch.paths)
             self._bar.advance(len(batch.paths))
         if start != len(photographs):
-            path = locations.join(self._folder, part_name(part.shard.index))
-            raise JobError(
-                f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run "
-                "the job again"
-            )
+            raise self._misfit(part)
+
+    def _misfit(self, part: _Part) -> JobError:
+        path = locations.join(self._folder, part_name(part.shard.index))
+        return JobError(
+            f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the "
+            "job again"
+        )
 
 
 def _failed(failure: Unreadable) -> PredictionOrError:

@@ -76,10 +76,4 @@ def load_kept(folder: str, settings: Settings) -> Model:
     """
     if settings.kept is None:
         return imagenet_base()
-    path = locations.join(folder, settings.kept)
-    if not locations.is_remote(path):
-        return load_model(path)
-    with tempfile.TemporaryDirectory(prefix="xception-") as temporary:
-        copy = Path(temporary, settings.kept)
-        copy.write_bytes(locations.read_bytes(path))
-        return load_model(copy)
+    return load_model(locations.join(folder, settings.kept))

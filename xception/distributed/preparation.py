@@ -13,8 +13,9 @@ from ..console.progress import ProgressBar, Verbose
 from ..data import locations
 from ..data.failures import FailureLog
 from ..data.image_formats import SUFFIXES
+from ..data.manifests import read_manifest
 from ..data.photographs import Photograph, find_photographs
-from ..data.preprocessing import Aspect, Exif, Interpolation, ScalingArgument
+from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..errors import JobError
 from ..jobs.job import Job
 from ..jobs.listing import write_list
@@ -60,6 +61,7 @@ def prepare(
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
     exif: Exif | None = None,
+    decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
     verbose: Verbose = "auto",
@@ -78,7 +80,9 @@ def prepare(
         task: "features", as of `xception.features`, or "predictions", as of `xception.predict`.
         shard: Photographs in a shard, each of which becomes a file. By default 5,000, or fewer so that there
             are 32 shards.
-        manifest: A file that lists the photographs, instead of `images`.
+        manifest: A file that lists the photographs, instead of `images`: a text with a path or URL in each
+            line, optionally followed by a tab and a label; or `.csv` or `.parquet` with columns `path` and,
+            optionally, `label`.
         layers: Of features: see `xception.features`.
         pooling: Of features: see `xception.features`.
         top: Of predictions: classes per photograph; by default 5.
@@ -87,6 +91,7 @@ def prepare(
         interpolation: See `Classifier`.
         aspect: See `Classifier`.
         exif: See `Classifier`.
+        decode: See `Classifier`.
         from_logits: Of predictions: see `xception.predict`.
         output_name: Of predictions: see `xception.predict`.
         verbose: "auto" for a progress bar of the listing if it takes long, 0 for none, 1 for one at once.
@@ -129,7 +134,7 @@ def prepare(
     if recorded is None:
         _check_empty(folder)
     reading: dict[str, Any] = {
-        "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif,
+        "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif, "decode": decode,
     }  # fmt: skip
     if task == "features":
         subject = choose_features(model, layers, pooling, reading)
@@ -221,6 +226,8 @@ class _GivenPhotographs:
 
     def photographs(self) -> Iterable[Photograph]:
         """List the photographs, as they are found."""
+        if self._manifest is not None:
+            return read_manifest(self._manifest)
         return find_photographs(self._places, FailureLog("raise"))
 
     def source(self) -> Source:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine.cpus import get_num_threads
 from ..errors import XceptionError
-from ..jobs.children import READY, Child, ChildEnded
+from ..jobs.children import READY, Child, ChildEndedError
 from ..jobs.shards import Shard, ShardResult
 from ..layers.validation import as_int
 
@@ -131,7 +131,7 @@ class _Run:
                 try:
                     child = child or self._start()
                     result = self._run(child, shard)
-                except ChildEnded:
+                except ChildEndedError:
                     self._close(child)
                     child, result = None, None
                 self._finish(shard, attempt, result)
@@ -147,13 +147,13 @@ class _Run:
     def _start(self) -> Child:
         with self._lock:
             if self._is_stopped:
-                raise ChildEnded
+                raise ChildEndedError
             child = Child("xception.distributed.worker")
             self._children.add(child)
         try:
             if child.receive() != READY:
-                raise ChildEnded
-        except ChildEnded:
+                raise ChildEndedError
+        except ChildEndedError:
             how = child.describe_end()
             self._close(child)
             if self._is_stopped:

@@ -10,10 +10,12 @@ from typing import Any
 from ..data.class_names import ClassNames
 from ..data.preprocessing import (
     ASPECTS,
+    DECODE_OPTIONS,
     EXIF_OPTIONS,
     INTERPOLATIONS,
     SCALINGS,
     Aspect,
+    Decode,
     Exif,
     Interpolation,
     Scaling,
@@ -45,6 +47,7 @@ class Settings:
         interpolation: See `Preprocessor`.
         aspect: See `Preprocessor`.
         exif: See `Preprocessor`.
+        decode: See `Preprocessor`.
         layers: Of features: see `xception.features`.
         pooling: Of features: see `xception.features`.
         top: Of predictions: classes per photograph.
@@ -62,6 +65,7 @@ class Settings:
     interpolation: Interpolation
     aspect: Aspect
     exif: Exif
+    decode: Decode
     layers: tuple[str, ...] | None = None
     pooling: Pooling = "avg"
     top: int = 0
@@ -106,6 +110,7 @@ class Settings:
         check_option("interpolation", self.interpolation, INTERPOLATIONS)
         check_option("aspect", self.aspect, ASPECTS)
         check_option("exif", self.exif, EXIF_OPTIONS)
+        check_option("decode", self.decode, DECODE_OPTIONS)
         check_pooling(self.pooling)
         if not isinstance(self.top, int) or isinstance(self.top, bool) or self.top < 0:
             raise ValueError(f"top must be an integer, got {self.top!r:.20}")

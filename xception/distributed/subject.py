@@ -88,5 +88,5 @@ def _settings(model: Model, used: Preprocessor, **others: Any) -> Settings:
     digest, (own, pillow) = fingerprint(model), versions()
     return Settings(
         xception=own, pillow=pillow, model=digest, kept=None, kept_model=digest, scaling=used.scaling,
-        interpolation=used.interpolation, aspect=used.aspect, exif=used.exif, **others,
+        interpolation=used.interpolation, aspect=used.aspect, exif=used.exif, decode=used.decode, **others,
     )  # fmt: skip

@@ -24,25 +24,28 @@ def work() -> None:
     signal.signal(signal.SIGTERM, _stop)
     source, target = open_pipes()
     messages: SimpleQueue[Any] = SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_listen, args=(source, messages, busy), daemon=True).start()
+    is_busy, is_over = threading.Event(), threading.Event()
+    threading.Thread(target=_listen, args=(source, messages, is_busy, is_over), daemon=True).start()
     write_message(target, READY)
     function: Any = messages.get()
     if hasattr(function, "listen"):
         function = function.listen(lambda shard, done: write_message(target, (shard.index, done)))
     while True:
-        busy.clear()
         shard: Shard | None = messages.get()
-        if shard is None:
+        is_busy.set()
+        if shard is None or is_over.is_set():
             return
         try:
             result = function(shard)
         except Exception as error:
             result = picklable(error)
+        is_busy.clear()
         write_message(target, result)
 
 
-def _listen(source: IO[bytes], messages: SimpleQueue[Any], busy: threading.Event) -> None:
+def _listen(
+    source: IO[bytes], messages: SimpleQueue[Any], is_busy: threading.Event, is_over: threading.Event
+) -> None:
     """Pass messages on. When the parent has closed the pipe, interrupt what is running."""
     while True:
         try:
@@ -51,10 +54,10 @@ def _listen(source: IO[bytes], messages: SimpleQueue[Any], busy: threading.Event
             break
         except Exception as error:  # such as a function whose module is not found here
             message = _Failing(picklable(error))
-        busy.set()
         messages.put(message)
+    is_over.set()
     messages.put(None)
-    if busy.is_set():
+    if is_busy.is_set():
         if hasattr(signal, "pthread_kill"):  # which also ends a wait, such as for a network
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         else:

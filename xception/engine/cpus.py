@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +11,6 @@ from pathlib import Path
 MAX_THREADS = 256
 
 _requested: int | None = None
-_own = threading.local()  # `.alone`: whether this thread computes alone
 
 
 def get_num_threads() -> int:
@@ -30,8 +26,6 @@ def get_num_threads() -> int:
     Raises:
         ValueError: XCEPTION_NUM_THREADS is not an integer from 1 to 256.
     """
-    if getattr(_own, "alone", False):
-        return 1
     if _requested is not None:
         return _requested
     text = os.environ.get("XCEPTION_NUM_THREADS", "").strip()
@@ -55,17 +49,6 @@ def set_num_threads(n: int | None) -> None:
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_THREADS):
         raise ValueError(f"the number of threads must be an integer from 1 to {MAX_THREADS}, got {n!r}")
     _requested = n
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute predictions of the calling thread on that thread alone, within a `with` block."""
-    before = getattr(_own, "alone", False)
-    _own.alone = True
-    try:
-        yield
-    finally:
-        _own.alone = before
 
 
 def usable_cpus() -> int:

@@ -245,7 +245,7 @@ def features(
 
         return compute_features(
             images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
-            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif,
+            scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif, decode=decode,
         )  # fmt: skip
     path = None if output is None else Path(output)
     if path is not None:

@@ -28,7 +28,7 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-class ChildEnded(Exception):  # noqa: N818, an event rather than an error
+class ChildEndedError(Exception):
     """A child process has ended, and not because it was told to."""
 
 
@@ -80,18 +80,18 @@ class Child:
         return self._process.pid
 
     def send(self, message: Any) -> None:
-        """Send a message, or raise ChildEnded."""
+        """Send a message, or raise ChildEndedError."""
         try:
             write_message(self._input, message)
         except (OSError, ValueError):  # it has ended, or was closed by another thread
-            raise ChildEnded from None
+            raise ChildEndedError from None
 
     def receive(self) -> Any:
-        """Wait for a message and return it, or raise ChildEnded."""
+        """Wait for a message and return it, or raise ChildEndedError."""
         try:
             return read_message(self._output)
         except (OSError, ValueError, EOFError, pickle.UnpicklingError):
-            raise ChildEnded from None
+            raise ChildEndedError from None
 
     def describe_end(self) -> str:
         """Return how the process ended: "signal 9" or "exit status 1"."""

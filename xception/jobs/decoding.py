@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import signal
 from types import TracebackType
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ..data import locations
+from ..data.image_files import MAX_FILE_BYTES
 from ..errors import ImageError
-from .children import Child, ChildEnded, open_pipes, picklable, read_message, write_message
+from .children import Child, ChildEndedError, open_pipes, picklable, read_message, write_message
 
 
 class DecodingProcess:
@@ -44,23 +47,34 @@ class DecodingProcess:
         """Read a photograph as pixels, as `load_image` does.
 
         Args:
-            source: Its path.
+            source: Its path, or its URL, which is read in this process.
 
         Raises:
             ImageError: It has killed the process that read it.
             Exception: What `load_image` raises.
         """
+        content = None
+        if locations.is_remote(source):
+            content = locations.read_bytes(source, 0, MAX_FILE_BYTES)
         child = self._child = self._child or Child(__name__)
         try:
-            child.send((source, self._options))
+            child.send((source, content, self._options))
             result = child.receive()
-        except ChildEnded:
+        except ChildEndedError:
             how = child.describe_end()
             self._end()
             raise ImageError(f"{source}: killed the process that read it ({how})") from None
         if isinstance(result, Exception):
             raise result
         return result
+
+
+class _NamedBytes(io.BytesIO):
+    """The content of a file behind a URL, whose name stands in messages."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
 
 
 def serve() -> None:
@@ -71,11 +85,11 @@ def serve() -> None:
     source, target = open_pipes()
     while True:
         try:
-            path, options = read_message(source)
+            path, content, options = read_message(source)
         except EOFError:
             return
         try:
-            result: Any = load_image(path, **options)
+            result: Any = load_image(path if content is None else _NamedBytes(content, path), **options)
         except Exception as error:
             result = picklable(error)
         write_message(target, result)

@@ -12,7 +12,7 @@ import numpy as np
 from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog
 from ..data.photographs import Photograph
-from ..data.pipeline import Progress, batched
+from ..data.pipeline import Progress
 from ..kernels import Array
 from .identity import Identify, identify_by_content
 from .rows import DiskStore, RowStore
@@ -69,12 +69,25 @@ def collect(
                 rows[photograph.index] = _without_pixels(photograph), number
                 bar.advance(1)
 
+    def write() -> None:
+        numbers = store.add(
+            [photograph for photograph, _ in computed], np.stack([row for _, row in computed])
+        )
+        for (photograph, _), number in zip(computed, numbers, strict=True):
+            rows[photograph.index] = photograph, number
+        computed.clear()
+
+    computed: list[tuple[Photograph, Array]] = []
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
-        for part in batched(stream(missing(), log, bar), ROWS_PER_WRITE):
-            batch = [_without_pixels(photograph) for photograph, _ in part]
-            numbers = store.add(batch, np.stack([row for _, row in part]))
-            rows.update((p.index, (p, number)) for p, number in zip(batch, numbers, strict=True))
+        try:
+            for photograph, row in stream(missing(), log, bar):
+                computed.append((_without_pixels(photograph), row))
+                if len(computed) == ROWS_PER_WRITE:
+                    write()
+        finally:
+            if computed:  # after an interruption, too
+                write()
     order = sorted(rows)
     numbers = [rows[index][1] for index in order]
     reused = sum(0 <= number < store.recovered for number in numbers)

@@ -1,0 +1,52 @@
+"""Photographs, some of which cannot be read, and a model that takes 71×71 pixels."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import xception
+
+BAD = ("cut.jpg", "empty.jpg", "html.jpg", "link.jpg", "random.jpg")
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """The file of the whole network, for the smallest images that it takes."""
+    path = tmp_path_factory.mktemp("model") / "small.keras"
+    xception.Xception(weights=None, input_shape=(71, 71, 3), classes=3, seed=0).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Nine photographs in two folders, and five that cannot be read."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    for number in range(9):
+        path = folder / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (9, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((90, 80)).save(path)
+    whole = (folder / "a" / "0.jpg").read_bytes()
+    (folder / "a" / "empty.jpg").touch()
+    (folder / "a" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "b" / "html.jpg").write_text("<html>not found</html>")
+    (folder / "b" / "random.jpg").write_bytes(rng.bytes(1000))
+    (folder / "b" / "link.jpg").symlink_to("nowhere.jpg")
+    return folder
+
+
+@pytest.fixture
+def good_photos(photos):
+    for path in photos.rglob("*.jpg"):
+        if path.name in BAD:
+            path.unlink()
+    return photos
+
+
+@pytest.fixture
+def add_killing(photos, killing):
+    """Put a photograph among the others that kills each process that opens it."""
+    return shutil.move(killing, photos / "a" / "killing.jpg")
