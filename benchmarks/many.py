@@ -1,6 +1,6 @@
-"""Many photographs: memory of listing and gathering, and processor time of several workers.
+"""Many photographs: time and memory of listing and gathering.
 
-`python benchmarks/many.py listing|gather|workers`. What is measured runs in processes of its own.
+`python benchmarks/many.py listing|gather`. What is measured runs in processes of its own.
 """
 
 import argparse
@@ -11,17 +11,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from photographs import CASES, markdown_table
+from photographs import markdown_table
 
 FOLDERS = 1000  #: that names are spread over
-FEW = 8  #: photographs whose time is subtracted, since it is that of starting
 
 
 def run(*arguments: object) -> tuple[float, float, float]:
     """Run a part of this module.
 
     Returns:
-        Seconds, processor seconds with those of its workers, and its own peak memory in MiB.
+        Seconds, processor seconds and peak memory in MiB.
     """
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, __file__, "--part", *map(str, arguments)])
@@ -92,19 +91,6 @@ def gather_job(output: Path, table: Path) -> None:
     print(gather(str(output), str(table), verbose=0).photographs, "rows")
 
 
-def compute_job(folder: Path, output: Path, size: int, executor: str, workers: int, count: int) -> None:
-    """Compute features of some photographs."""
-    from xception.distributed import DaskExecutor, Processes, prepare
-
-    paths = sorted(map(str, folder.glob("*.jpg")))
-    paths = (paths * (count // len(paths) + 1))[:count]
-    job = prepare(paths, str(output), small_model(size), shard=4, verbose=0)
-    each = {"map": lambda: map, "processes": lambda: Processes(workers)}.get(
-        executor, lambda: DaskExecutor(workers=workers)
-    )()
-    job.run(each=each, verbose=0)
-
-
 # --- what is measured -----------------------------------------------------------------------
 
 
@@ -134,47 +120,11 @@ def measure_gather(folder: Path, count: int) -> str:
     )
 
 
-def measure_workers(folder: Path, count: int) -> str:
-    """Compare the processor time of a photograph, without that of starting."""
-    run("draw", folder / "photographs")
-    rows = []
-    for size in (150, 299):
-        plain = None
-        for executor, workers in (
-            ("map", 1), ("processes", 1), ("processes", 2), ("dask", 1), ("dask", 2),
-        ):  # fmt: skip
-            few, many = (
-                run(
-                    "compute_job", folder / "photographs",
-                    folder / f"{executor}-{workers}-{size}-{n}", size, executor, workers, n,
-                )[1]
-                for n in (FEW, FEW + count)
-            )  # fmt: skip
-            milliseconds = 1000 * (many - few) / count
-            plain = plain or milliseconds
-            ratio = f"{milliseconds / plain:.2f}"
-            rows.append([f"{size}×{size}", executor, str(workers), f"{milliseconds:.0f}", ratio])
-    header = ["", "executor", "workers", "processor ms a photograph", "/ a plain loop's"]
-    return f"## Workers\n\n{count} photographs.\n\n" + markdown_table(header, rows)
-
-
-def draw(folder: Path) -> None:
-    """Draw the small photographs of photographs.py."""
-    from photographs import draw_photograph
-
-    folder.mkdir()
-    for number in range(16):
-        draw_photograph(number, CASES[1].size).save(folder / f"{number:02}.jpg", quality=CASES[1].quality)
-
-
 MEASURES = {
     "listing": (measure_listing, 1_000_000),
     "gather": (measure_gather, 100_000),
-    "workers": (measure_workers, 64),
 }
-PARTS = {
-    part.__name__: part for part in (make_names, walk, list_job, fill_job, gather_job, compute_job, draw)
-}
+PARTS = {part.__name__: part for part in (make_names, walk, list_job, fill_job, gather_job)}
 
 
 def main() -> None:
@@ -184,7 +134,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("measures", nargs="*", default=list(MEASURES), metavar="MEASURE")
-    parser.add_argument("--count", type=int, help="of names, rows or photographs")
+    parser.add_argument("--count", type=int, help="of names or rows")
     options = parser.parse_args()
     for name in options.measures:
         measure, count = MEASURES[name]
