@@ -53,12 +53,6 @@ def test_code_compiles(code):
     compile(code, "page", "exec")
 
 
-@pytest.mark.parametrize("name", ["ray_each.py", "spark_each.py"])
-def test_executors_are_shown_as_they_are_tested(name):
-    page = (ROOT / "docs/howto/many-photographs.md").read_text("utf-8")
-    assert f"```python\n{(ROOT / 'examples' / name).read_text('utf-8')}```" in page
-
-
 @pytest.mark.parametrize("command", commands())
 def test_commands_are_understood(command):
     words = shlex.split(command, comments=True)[1:]
