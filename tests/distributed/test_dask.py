@@ -150,8 +150,14 @@ def test_a_worker_of_a_cluster_that_is_killed_by_its_pid_loses_nothing(
     cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path
 ) -> None:
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    each = faulty(cluster, tmp_path / "tried", shard=2, times=1, kill=True)
-    assert job.run(each=each, verbose=0).photographs == PHOTOGRAPHS
+    each, rounds = faulty(cluster, tmp_path / "tried", shard=2, times=1, kill=True), []
+
+    def counting(function: Any, shards: Sequence[Any]) -> Any:
+        rounds.append(len(shards))
+        return each(function, shards)
+
+    assert job.run(each=counting, verbose=0).photographs == PHOTOGRAPHS
+    assert rounds == [PHOTOGRAPHS // SHARD]  # the executor tried again, not the job
     assert faults.attempts(tmp_path / "tried", 2) == 2
     check(tmp_path / "job", expected)
 
@@ -160,8 +166,14 @@ def test_a_shard_that_fails_once_is_tried_again(
     cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path
 ) -> None:
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    each = faulty(cluster, tmp_path / "tried", shard=1, times=1)
-    assert job.run(each=each, verbose=0).photographs == PHOTOGRAPHS
+    each, rounds = faulty(cluster, tmp_path / "tried", shard=1, times=1), []
+
+    def counting(function: Any, shards: Sequence[Any]) -> Any:
+        rounds.append(len(shards))
+        return each(function, shards)
+
+    assert job.run(each=counting, verbose=0).photographs == PHOTOGRAPHS
+    assert rounds == [PHOTOGRAPHS // SHARD]  # the executor tried again, not the job
     assert faults.attempts(tmp_path / "tried", 1) == 2
     check(tmp_path / "job", expected)
 

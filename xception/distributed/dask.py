@@ -97,13 +97,13 @@ class DaskExecutor:
                 run.stop()
 
     @contextmanager
-    def _connect(self, distributed: Any, shards: int) -> Iterator[tuple[Any, Callable[[], None]]]:
-        """Provide a client, and a function that raises if the workers of our own cannot be started."""
+    def _connect(self, distributed: Any, shards: int) -> Iterator[tuple[Any, Callable[[], None] | None]]:
+        """Provide a client; for workers of our own, also a function that raises if they cannot be started."""
         if isinstance(self._cluster, distributed.Client):
-            yield self._cluster, lambda: None
+            yield self._cluster, None
         elif self._cluster is not None:
             with distributed.Client(self._cluster, set_as_default=False, timeout=CONNECT_SECONDS) as client:
-                yield client, lambda: None
+                yield client, None
         else:
             with (
                 local_cluster(self._workers, shards) as (cluster, check),
@@ -134,7 +134,7 @@ class _Run:
     """The shards of one call. Messages of Dask's threads come through one queue to the caller's thread."""
 
     def __init__(
-        self, client: Any, check: Callable[[], None], function: Function, shards: Sequence[Shard]
+        self, client: Any, check: Callable[[], None] | None, function: Function, shards: Sequence[Shard]
     ) -> None:
         self._client, self._check, self._function = client, check, function
         self._pickled = _pickle(function)
@@ -153,7 +153,8 @@ class _Run:
         progress = getattr(self._function, "progress", lambda *_: None)
         self._client.subscribe_topic(self._topic, self._receive)
         while self._waiting or self._delayed or self._running:
-            self._check()
+            if self._check is not None:
+                self._check()
             self._count_workers()
             self._submit()
             try:
@@ -192,7 +193,7 @@ class _Run:
             return
         self._next_count = now + COUNT_SECONDS
         self._workers = len(self._client.nthreads())
-        if self._workers:
+        if self._workers or self._check is not None:
             self._no_workers_since = None
         elif self._no_workers_since is None:
             self._no_workers_since = now
