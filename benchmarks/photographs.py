@@ -165,19 +165,18 @@ def measure_case(folder: Path, case: Case, turns: int) -> dict[str, list[Run]]:
 
 
 def report(case: Case, runs: dict[str, list[Run]], note: str, megabytes: float) -> str:
-    """Return a table. Ratios are computed within each turn."""
+    """Return a table. Ratios are those of medians."""
     header = ("", "seconds", "processor seconds", "peak MiB", "seconds / script's", "memory / script's")
     rows: list[Sequence[str]] = []
     for name, own in runs.items():
-        pairs = list(zip(own, runs[SCRIPT], strict=True))
         rows.append(
             (
                 TITLES[name],
                 middle([run.wall_seconds for run in own], 2),
                 middle([run.cpu_seconds for run in own], 2),
                 middle([run.peak_mib for run in own], 0),
-                middle([run.wall_seconds / script.wall_seconds for run, script in pairs], 2),
-                middle([run.peak_mib / script.peak_mib for run, script in pairs], 2),
+                ratio([run.wall_seconds for run in own], [run.wall_seconds for run in runs[SCRIPT]]),
+                ratio([run.peak_mib for run in own], [run.peak_mib for run in runs[SCRIPT]]),
             )
         )
     turns = len(runs[SCRIPT])
@@ -190,6 +189,10 @@ def report(case: Case, runs: dict[str, list[Run]], note: str, megabytes: float) 
 def middle(values: Sequence[float], digits: int) -> str:
     low, high = min(values), max(values)
     return f"{statistics.median(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def ratio(values: Sequence[float], others: Sequence[float]) -> str:
+    return f"{statistics.median(values) / statistics.median(others):.2f}"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console.text import count_of
-from ..jobs.record import names_folder
+from ..data.locations import names_folder
 from . import common
 
 if TYPE_CHECKING:

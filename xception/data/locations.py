@@ -105,6 +105,12 @@ def is_folder(location: str | os.PathLike[str]) -> bool:
         return False
 
 
+def names_folder(output: str | os.PathLike[str]) -> bool:
+    """Return True if an output is a folder: its name ends in "/", or there is a local folder of that name."""
+    text = os.fspath(output)
+    return text.endswith(("/", os.sep)) or os.path.isdir(text)
+
+
 def list_names(folder: str | os.PathLike[str]) -> list[str]:
     """Return the names of the files and folders in a folder, sorted; none if there is no such folder."""
     try:

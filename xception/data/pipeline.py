@@ -19,6 +19,7 @@ from ..engine.cpus import get_num_threads
 from ..engine.lanes import enter_lane
 from ..limits import get_limits
 from .failures import FailureLog
+from .image_memory import reuse_image_memory
 from .photographs import Photograph
 
 if TYPE_CHECKING:
@@ -126,10 +127,11 @@ def stream_outcomes(
         return compute(loaded)
 
     threads = min(get_num_threads(), at_once or get_num_threads())
-    for photograph, outcome in map_in_order(work, photographs, threads):
-        with progress.paused():
-            yield photograph, outcome
-        progress.advance(1)
+    with nullcontext() if _is_single(photographs) else reuse_image_memory(threads):
+        for photograph, outcome in map_in_order(work, photographs, threads):
+            with progress.paused():
+                yield photograph, outcome
+            progress.advance(1)
 
 
 def map_in_order(
@@ -146,7 +148,7 @@ def map_in_order(
     Yields:
         The items in order, with what the function returned.
     """
-    if threads == 1 or (isinstance(items, Sequence) and len(items) == 1):
+    if threads == 1 or _is_single(items):
         for item in items:
             yield item, function(item)
         return
@@ -169,6 +171,10 @@ def map_in_order(
             yield pending[0].item, pending.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # what has begun ends by itself
+
+
+def _is_single(items: Iterable[Any]) -> bool:
+    return isinstance(items, Sequence) and len(items) == 1
 
 
 class _Task(Generic[Item, Result]):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import locations
+from ..data.image_memory import reuse_image_memory
 from ..data.photographs import Photograph
 from ..engine.lanes import enter_lane
 from ..errors import JobError, MissingPackageError, RemoteError
@@ -51,7 +52,7 @@ def compute(
         target_size=used.size, interpolation=used.interpolation, aspect=used.aspect, exif=used.exif,
         decode=used.decode, channels=used.channels,
     )  # fmt: skip
-    with decoder if careful else nullcontext():
+    with decoder if careful else nullcontext(), reuse_image_memory(1):
         load = decoder.load if careful else used.load
         for photograph in photographs:
             yield photograph, _compute_one(computer, load, photograph)

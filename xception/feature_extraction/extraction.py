@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
+from ..data.locations import names_folder
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, stream_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
-from ..jobs.record import names_folder
 from ..kernels import Array
 from ..layers import GlobalAveragePooling2D
 from ..models.factory import Xception

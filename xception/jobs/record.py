@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,12 +35,6 @@ MAX_LINE_BYTES = 64 << 10  #: of a photograph in the list: a path of 4,096 chara
 LIST_NAME = re.compile(r"photographs-[0-9a-f]{8}\.jsonl", re.ASCII)
 PART_NAME = re.compile(r"part-([0-9]{6,9})\.parquet", re.ASCII)
 ERRORS_NAME = re.compile(r"part-([0-9]{6,9})\.errors\.jsonl", re.ASCII)
-
-
-def names_folder(output: str | os.PathLike[str]) -> bool:
-    """Return whether an output is a folder: its name ends in "/", or there is a local folder of that name."""
-    text = os.fspath(output)
-    return text.endswith(("/", os.sep)) or os.path.isdir(text)
 
 
 def part_name(index: int) -> str:

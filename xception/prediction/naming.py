@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.imagenet import best_classes
+from ..data.locations import names_folder
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Unreadable
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
@@ -165,7 +166,6 @@ def predict(
 
 def _check_output(output: str | os.PathLike[str], verify: bool) -> None:
     """Raise an error, before any work, if an output cannot be written."""
-    from ..jobs.record import names_folder
     from .files import check_target
 
     if not names_folder(output):
@@ -184,8 +184,6 @@ def _write(
     verify: bool,
 ) -> WrittenPredictions:
     # Only here: a first prediction needs neither files nor jobs.
-    from ..jobs.record import names_folder
-
     if names_folder(output):
         from ..distributed.folder_predictions import compute_predictions
 
