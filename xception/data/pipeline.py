@@ -49,13 +49,6 @@ class Progress(Protocol):
         """Clear the screen for other output within a `with` block."""
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """What stands in the place of the result of a photograph that cannot be read."""
-
-    error: Exception
-
-
 def stream_photographs(
     photographs: Iterable[Photograph],
     load: Callable[[ImageLike], Loaded],
@@ -81,13 +74,13 @@ def stream_photographs(
 
 
 def log_unreadable(
-    outcomes: Generator[tuple[Photograph, Result | Unreadable]], log: FailureLog
+    outcomes: Generator[tuple[Photograph, Result | Exception]], log: FailureLog
 ) -> Iterator[tuple[Photograph, Result]]:
     """Yield photographs with their results; record those that cannot be read in a log."""
     with closing(outcomes):  # at once if the log raises: its traceback would keep them open
         for photograph, outcome in outcomes:
-            if isinstance(outcome, Unreadable):
-                errors = [outcome.error]
+            if isinstance(outcome, Exception):
+                errors = [outcome]
                 del outcome  # if the log raises, the traceback holds this frame: a cycle, which keeps arrays
                 log.add(photograph.index, photograph.path, errors.pop())
             else:
@@ -100,7 +93,7 @@ def stream_outcomes(
     compute: Callable[[Loaded], Result],
     progress: Progress,
     at_once: int | None = None,
-) -> Generator[tuple[Photograph, Result | Unreadable]]:
+) -> Generator[tuple[Photograph, Result | Exception]]:
     """Read photographs and apply a function to each, on all threads that the process may use.
 
     With several threads, each photograph is computed on one of them. A single photograph, and each one where
@@ -114,16 +107,16 @@ def stream_outcomes(
         at_once: How many photographs may be read and computed at once; None for no limit but the threads.
 
     Yields:
-        Each photograph, in order, and what `compute` returned, or why it cannot be read.
+        Each photograph, in order, and what `compute` returned, or the error of one that cannot be read.
     """
     get_limits()  # an invalid environment variable is no photograph's fault
 
-    def work(photograph: Photograph) -> Result | Unreadable:
+    def work(photograph: Photograph) -> Result | Exception:
         try:
             with _reading(photograph.source):
                 loaded = load(photograph.source)
         except Exception as error:  # whatever a photograph raises is its own fault
-            return Unreadable(error)
+            return error
         return compute(loaded)
 
     threads = min(get_num_threads(), at_once or get_num_threads())

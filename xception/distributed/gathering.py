@@ -12,18 +12,18 @@ from pathlib import Path
 from ..console.csv_text import as_utf8
 from ..console.progress import ProgressBar, Verbose
 from ..data import locations
-from ..data.imagenet import Prediction
 from ..data.photographs import Photograph
 from ..errors import ImageError, JobError
 from ..feature_extraction import tables
 from ..feature_extraction.tables import Table
 from ..jobs.listing import read_shard
-from ..jobs.parts import Batch, read_errors, read_part
+from ..jobs.parts import read_errors, read_part
 from ..jobs.record import JOB, JobRecord, errors_name, part_name, read_record
 from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files
 from ..prediction.files import PredictionOrError
+from ..storage.parts import Rows
 
 MAX_NAMED_SHARDS = 5  #: of those that are missing, in a message
 
@@ -188,7 +188,7 @@ class _Parts:
                     while failure is not None and failure.index < photograph.index:
                         yield _failed(failure)
                         failure = next(failures)
-                    yield photograph, [Prediction(*values) for values in classes]
+                    yield photograph, classes
             while failure is not None:
                 yield _failed(failure)
                 failure = next(failures)
@@ -198,7 +198,7 @@ class _Parts:
         unreadable = {failure.index for failure in part.failures}
         return [photograph for photograph in listed if photograph.index not in unreadable]
 
-    def _batches(self, part: _Part) -> Iterator[tuple[Sequence[Photograph], Batch]]:
+    def _batches(self, part: _Part) -> Iterator[tuple[Sequence[Photograph], Rows]]:
         """Yield some rows of a part, with their photographs."""
         photographs = self._readable(part)
         start = 0
