@@ -6,7 +6,7 @@ from job_tasks import is_first
 
 import xception
 from xception.distributed import Processes, prepare
-from xception.jobs.parts import read_part
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 

@@ -12,7 +12,7 @@ import pytest
 
 import xception
 from xception.distributed import preparation, prepare
-from xception.jobs.parts import read_part
+from xception.jobs.shard_files import read_part
 from xception.jobs.record import JOB
 
 pytest.importorskip("pyarrow")

@@ -23,7 +23,7 @@ from job_tasks import (
 from xception.distributed import Processes
 from xception.errors import JobError, RemoteError
 from xception.jobs.job import Job
-from xception.jobs.parts import read_part
+from xception.jobs.shard_files import read_part
 from xception.jobs.record import JOB
 
 pytest.importorskip("pyarrow")

@@ -4,7 +4,7 @@ import os
 
 from xception.data.photographs import Photograph
 from xception.jobs.listing import write_list
-from xception.jobs.parts import write_part
+from xception.jobs.shard_files import write_part
 from xception.jobs.record import JOB, JobRecord, Source
 
 

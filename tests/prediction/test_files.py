@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import xception
+from xception.prediction import files
 from xception.prediction.lines import SUFFIXES
 from xception.storage import parts
 

@@ -257,7 +257,7 @@ def complain(message: str, status: int = 1) -> int:
 
 
 def note(message: str) -> None:
-    """Print on stderr what is good to know, unless --quiet is given."""
+    """Print a note on stderr, unless --quiet is given."""
     if not is_silenced():
         complain(message)
 
@@ -267,12 +267,7 @@ def complain_of(failure: Failure) -> None:
     complain(str(failure))
 
 
-def finish(failures: Sequence[Failure]) -> int:
-    """Say how many photographs could not be read; return the exit status."""
-    return finish_count(len(failures))
-
-
-def finish_count(failures: int) -> int:
+def finish(failures: int) -> int:
     """Say that so many photographs could not be read; return the exit status."""
     if failures > 1:
         complain(f"{failures:,} could not be read")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,20 +27,23 @@ class FolderOutput:
     location: str
 
 
-def output_parser(parse_file: Callable[[str], Path]) -> Callable[[str], Path | FolderOutput]:
+def output_parser(suffixes: Collection[str]) -> Callable[[str], Path | FolderOutput]:
     """Return a parser of --output, which is a folder if it ends in "/" or exists as one.
 
     Args:
-        parse_file: Parses the path of a file.
+        suffixes: Those of files.
     """
 
     def parse(text: str) -> Path | FolderOutput:
         if names_folder(text):
             return FolderOutput(text)
-        try:
-            return parse_file(text)
-        except argparse.ArgumentTypeError as error:
-            raise argparse.ArgumentTypeError(f"{error}; a folder for shards ends in '/'") from None
+        path = Path(text)
+        if path.suffix not in suffixes:
+            raise argparse.ArgumentTypeError(
+                f"expected a name that ends in {', '.join(suffixes)}, got {text!r}; a folder for shards ends "
+                "in '/'"
+            )
+        return path
 
     return parse
 
@@ -86,7 +89,7 @@ def executor(text: str) -> Executor:
 
 
 def check_arguments(arguments: argparse.Namespace, of_files: tuple[str, ...]) -> str:
-    """Return what is wrong about the arguments that belong to --output; "" if nothing is.
+    """Return an error message about the arguments that belong to --output; "" if there is none.
 
     Args:
         arguments: The arguments.
@@ -106,12 +109,12 @@ def check_arguments(arguments: argparse.Namespace, of_files: tuple[str, ...]) ->
 
 
 def run(arguments: argparse.Namespace, task: Kind, model: ModelArgument, **options: Any) -> int:
-    """Run the job of a folder: say how it stands, and what could not be read.
+    """Run the job of a folder; print a summary, and the photographs that could not be read.
 
     Args:
         arguments: The arguments of the command.
-        task: What to compute.
-        model: With which model.
+        task: "features" or "predictions".
+        model: The model.
         **options: Of `prepare`.
 
     Returns:

@@ -62,7 +62,7 @@ def check_location(location: str | os.PathLike[str]) -> None:
 
 
 def join(folder: str | os.PathLike[str], *names: str) -> str:
-    """Return the location of what is in a folder.
+    """Return the location of a file or folder in a folder.
 
     Args:
         folder: The folder.

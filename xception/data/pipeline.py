@@ -57,7 +57,7 @@ def stream_photographs(
     progress: Progress,
     at_once: int | None = None,
 ) -> Iterator[tuple[Photograph, Result]]:
-    """Do what `stream_outcomes` does, and record the photographs that cannot be read in a log.
+    """Read photographs and apply a function to each, as `stream_outcomes` does; log those that cannot be read.
 
     Args:
         photographs: See `stream_outcomes`.

@@ -249,7 +249,7 @@ def upload(path: Path, url: str) -> None:
 def _quietly(function: Callable[[str], object], path: str) -> None:
     try:
         function(path)
-    except Exception:  # there may be none; what failed before is what is said
+    except Exception:  # there may be no such file; the caller raises the first error
         return
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..errors import ImageError, JobError
 from ..feature_extraction import tables
 from ..feature_extraction.tables import Table
 from ..jobs.listing import read_shard
-from ..jobs.parts import read_errors, read_part
+from ..jobs.shard_files import read_errors, read_part
 from ..jobs.record import JOB, JobRecord, errors_name, part_name, read_record
 from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
@@ -68,7 +68,7 @@ def gather(
             that could not be read, too), `.csv`, `.json` or `.parquet`.
         wide: Whether a `.parquet` file has a column for each feature, instead of one column of lists.
         partial: Whether to write what there is if shards are missing, instead of raising an error.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         How many photographs the file holds, and which could not be read.
@@ -244,10 +244,6 @@ def _local_file(output: str | os.PathLike[str]) -> Iterator[Path]:
     folder, name = locations.split(output)
     with tempfile.TemporaryDirectory(prefix="xception-") as scratch:
         yield Path(scratch, name)
-        for file in _files(scratch):  # a .npy file has another beside it
+        for file in sorted(Path(scratch).iterdir(), reverse=True):  # NAME.paths.csv before NAME.npy
             with locations.replace(locations.join(folder, file.name)) as temporary:
                 os.replace(file, temporary)
-
-
-def _files(folder: str) -> Iterable[Path]:
-    return sorted(Path(folder).iterdir(), reverse=True)

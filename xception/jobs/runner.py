@@ -12,13 +12,13 @@ from ..data.photographs import Photograph
 from ..errors import JobError
 from ..limits import Limits, get_limits, set_limits
 from .listing import read_shard
-from .parts import count_rows, read_errors, read_part, write_part
+from .shard_files import count_rows, read_errors, read_part, write_part
 from .record import JobRecord, part_name, read_record
 from .shards import Shard, ShardResult
 
-#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a
-#: process of their own, so that one that kills it is passed over. "retry": photographs of a finished shard
-#: that could not be read are computed again, carefully.
+#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a child
+#: process, and one that kills it is skipped. "retry": the unreadable photographs of a finished shard are
+#: computed again, carefully.
 Mode = Literal["plain", "careful", "retry"]
 
 
@@ -34,7 +34,7 @@ class Task(Protocol):
             folder: The job's folder.
             record: The job's record.
             photographs: The photographs.
-            careful: Whether to decode them in a process of their own.
+            careful: Whether to decode them in a child process.
 
         Yields:
             Each photograph with its result: features (d,), or the best classes as a list of (class id, class
@@ -52,10 +52,10 @@ class ShardRunner:
     Args:
         folder: The job's folder.
         identity: The digest of the job's record.
-        task: What is computed.
+        task: Computes photographs.
         mode: See `Mode`.
         limits: Those of the process that runs the job.
-        listener: What `progress` calls. It is left out when this object is pickled.
+        listener: Called by `progress`. It is left out when this object is pickled.
     """
 
     folder: str
@@ -73,7 +73,7 @@ class ShardRunner:
         return replace(self, listener=listener)
 
     def progress(self, shard: Shard, done: int) -> None:
-        """Say that so many photographs of a shard are done, in the process that runs the job."""
+        """Report how many photographs of a shard are done, in the process that runs the job."""
         if self.listener is not None:
             self.listener(shard, done)
 
@@ -87,7 +87,7 @@ class ShardRunner:
             How many photographs it has.
 
         Raises:
-            JobError: The job's folder holds another job by now, or what it holds is damaged.
+            JobError: The job's folder holds another job by now, or a file in it is damaged.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         if get_limits() != self.limits:

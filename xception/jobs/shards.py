@@ -1,10 +1,12 @@
-"""Shards of a job, their results, and the interface of what runs them."""
+"""Shards of a job, their results, and the interface of executors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from ..errors import XceptionError
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ class ShardResult:
 
 
 class Executor(Protocol):
-    """What runs a job's shards: `map`, or an object that runs them in other processes or on other machines.
+    """A function that runs shards: `map`, or an object that runs them in other processes or on other machines.
 
-    It may run a shard twice, return results in any order, and fail at some: only the files count that
-    running a shard writes.
+    It may run a shard twice, return results in any order, and fail at some: only the files that a shard
+    writes count.
     """
 
     def __call__(
@@ -78,3 +80,8 @@ class Executor(Protocol):
                 the process that runs the job, and need not be called.
             shards: The shards.
         """
+
+
+def is_final(error: object) -> bool:
+    """Return True for an error that every attempt would meet again: not one of files, networks or workers."""
+    return isinstance(error, XceptionError) and not isinstance(error, OSError)

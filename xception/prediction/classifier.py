@@ -128,11 +128,11 @@ class Classifier:
         """
         from ..storage.identity import fingerprint  # only here: a first prediction needs no digests
 
-        used, decoder = self.preprocessor, self.decoder
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
+        decoder = self.decoder
         return fingerprint(
-            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary, *settings
-        )
+            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary,
+            *self.preprocessor.settings,
+        )  # fmt: skip
 
     def probabilities(self, pixels: NDArray[Any]) -> Array:
         """Compute the scores of photographs that have been read.

@@ -1,4 +1,4 @@
-"""Names of what photographs show, in one call: all at once, as a stream, or in a file."""
+"""Prediction of many photographs in one call: as a list, as a stream, or in a file."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _write(
 ) -> WrittenPredictions:
     # Only here: a first prediction needs neither files nor jobs.
     if names_folder(output):
-        from ..distributed.folder_predictions import compute_predictions
+        from ..distributed.folder_results import compute_predictions
 
         return compute_predictions(classifier, images, output, top, log, verbose)
     from .files import predict_to_file

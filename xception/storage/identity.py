@@ -75,8 +75,8 @@ def identify_by_date(path: str) -> str | None:
 def identify_by_status(path: str) -> bytes | None:
     """Identify the content of a file by its path, size, dates and inode, without reading it.
 
-    No file keeps both dates when it is written to: the second is that of its status, which nobody can set.
-    On Windows, which has none, it is that of its creation.
+    A write changes at least one of the dates: the modification date can be set back, but not the date of the
+    status. Windows has the date of creation in its place.
 
     Returns:
         A digest (32 bytes). None if there is no such file, or if it changed a moment ago.
