@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from faults import write_unreadable
 from PIL import Image
 
 import xception
@@ -29,12 +30,7 @@ def photos(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 255, (9, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((90, 80)).save(path)
-    whole = (folder / "a" / "0.jpg").read_bytes()
-    (folder / "a" / "empty.jpg").touch()
-    (folder / "a" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "b" / "html.jpg").write_text("<html>not found</html>")
-    (folder / "b" / "random.jpg").write_bytes(rng.bytes(1000))
-    (folder / "b" / "link.jpg").symlink_to("nowhere.jpg")
+    write_unreadable(folder / "a", folder / "b", folder / "a" / "0.jpg")
     return folder
 
 

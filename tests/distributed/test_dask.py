@@ -1,6 +1,7 @@
 """Jobs on real workers of Dask: whatever fails, all figures are those of one process with one thread."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -255,7 +256,7 @@ def test_five_kinds_of_unreadable_photographs_are_named(
 ) -> None:
     folder = tmp_path / "photos"
     faults.write_photographs(folder, PHOTOGRAPHS)
-    bad = faults.write_unreadable(folder)
+    bad = faults.write_unreadable(folder / "cat", folder / "dog", folder / "cat" / "000.png")
     report = prepare(folder, tmp_path / "job", model, shard=SHARD).run(each=DaskExecutor(cluster), verbose=0)
     assert report.photographs == PHOTOGRAPHS
     assert sorted(Path(failure.path).name for failure in report.failures) == bad
@@ -264,19 +265,16 @@ def test_five_kinds_of_unreadable_photographs_are_named(
 
 
 def test_a_photograph_that_kills_its_process_is_reported_and_passed_over(
-    photos: Path, model: Path, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, model: Path, expected: Any, tmp_path: Path, killing: Path
 ) -> None:
-    folder, site = tmp_path / "photos", tmp_path / "site"
+    folder = tmp_path / "photos"
     faults.write_photographs(folder, PHOTOGRAPHS)
-    killer = faults.write_killer(folder)
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(faults.KILLING_DECODER)
-    monkeypatch.syspath_prepend(site)
+    shutil.move(killing, folder / "cat" / killing.name)
     report = prepare(folder, tmp_path / "job", model, shard=SHARD).run(
         each=DaskExecutor(workers=2), verbose=0
     )
     assert report.photographs == PHOTOGRAPHS
-    assert [Path(failure.path).name for failure in report.failures] == [killer]
+    assert [Path(failure.path).name for failure in report.failures] == [killing.name]
     assert "killed the process" in report.failures[0].error
     check(tmp_path / "job", expected)
 
@@ -356,7 +354,7 @@ def test_photographs_and_output_in_s3(
 def test_workers_may_join_and_leave(
     photos: Path, model: Path, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xception.distributed.dask.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("xception.distributed.dask.WARN_SECONDS", 0.1)
     monkeypatch.setattr("xception.distributed.dask.COUNT_SECONDS", 0.1)
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
     with warnings.catch_warnings():

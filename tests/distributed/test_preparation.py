@@ -12,8 +12,8 @@ import pytest
 
 import xception
 from xception.distributed import preparation, prepare
-from xception.jobs.shard_files import read_part
 from xception.jobs.record import JOB
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 

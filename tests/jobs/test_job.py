@@ -7,8 +7,8 @@ from job_tasks import compute, compute_all, die_at_four, fail_once, make_job, ro
 from xception.errors import ImageError, JobError, RemoteError
 from xception.jobs import job as jobs
 from xception.jobs.job import Job
-from xception.jobs.shard_files import read_errors, read_part
 from xception.jobs.record import JOB, part_name
+from xception.jobs.shard_files import read_errors, read_part
 
 pytest.importorskip("pyarrow")
 

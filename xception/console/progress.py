@@ -209,9 +209,8 @@ class _Bar:
         now = clock()
         describe = self._pace.summarize if is_finished else self._pace.describe
         self._set_text(describe(now, self._columns()))
-        self._bar.leave = (
-            is_kept and not self._bar.pos
-        )  # below a bar of the caller's own, each would leave a line
+        # Below a bar of the caller, each bar would leave a line.
+        self._bar.leave = is_kept and not self._bar.pos
         self._bar.close()
 
     def paused(self) -> AbstractContextManager[object]:
@@ -244,9 +243,8 @@ class _Bar:
 def _bar_class(kind: Any) -> Any:
     """Return a kind of tqdm without what the library does not use, and other bars of the process may."""
     bar: Any = type("Bar", (kind,), {"monitor_interval": 0})  # no thread that watches bars
-    bar.set_lock(
-        threading.RLock()
-    )  # tqdm's own is shared between processes, for which some systems start one
+    # tqdm's own lock is shared between processes, for which some systems start another process.
+    bar.set_lock(threading.RLock())
     return bar
 
 

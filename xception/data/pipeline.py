@@ -57,7 +57,7 @@ def stream_photographs(
     progress: Progress,
     at_once: int | None = None,
 ) -> Iterator[tuple[Photograph, Result]]:
-    """Read photographs and apply a function to each, as `stream_outcomes` does; log those that cannot be read.
+    """Read photographs and apply a function to each, as `stream_outcomes` does; log the unreadable ones.
 
     Args:
         photographs: See `stream_outcomes`.

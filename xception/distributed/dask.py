@@ -24,7 +24,7 @@ ATTEMPTS = 3  #: at a shard whose function raises an exception
 RETRY_SECONDS = 1.0  #: before a second attempt, and twice as long before a third: a store may recover
 CONNECT_SECONDS = 15.0  #: to wait for a scheduler
 COUNT_SECONDS = 2.0  #: between two looks at how many workers there are
-PATIENCE_SECONDS = 10.0  #: before a warning that a cluster has no workers
+WARN_SECONDS = 10.0  #: before a warning that a cluster has no workers
 #: Messages of progress that the scheduler is to pass on, of all workers together.
 MAX_REPORTS_PER_SECOND = 50
 
@@ -188,7 +188,7 @@ class _Run:
             self._no_workers_since = None
         elif self._no_workers_since is None:
             self._no_workers_since = now
-        elif now - self._no_workers_since > PATIENCE_SECONDS:
+        elif now - self._no_workers_since > WARN_SECONDS:
             warnings.warn("Dask's scheduler has no workers; waiting for some", RuntimeWarning, stacklevel=2)
             self._no_workers_since = float("inf")
 

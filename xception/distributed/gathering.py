@@ -17,8 +17,8 @@ from ..errors import ImageError, JobError
 from ..feature_extraction import tables
 from ..feature_extraction.tables import Table
 from ..jobs.listing import read_shard
-from ..jobs.shard_files import read_errors, read_part
 from ..jobs.record import JOB, JobRecord, errors_name, part_name, read_record
+from ..jobs.shard_files import read_errors, read_part
 from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files

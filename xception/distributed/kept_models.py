@@ -13,8 +13,8 @@ from ..data.regular_files import open_regular_file
 from ..feature_extraction.extraction import imagenet_base
 from ..models.factory import load_model
 from ..models.model import Model
-from .settings import Settings
 from .request import Request
+from .settings import Settings
 
 SUFFIXES = (".keras", ".h5", ".hdf5")  #: of a model's file that is copied as it is
 

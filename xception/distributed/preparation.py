@@ -19,7 +19,6 @@ from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArg
 from ..errors import JobError
 from ..jobs.job import Job
 from ..jobs.listing import write_list
-from ..jobs.shard_files import import_pyarrow
 from ..jobs.record import (
     JOB,
     KINDS,
@@ -30,14 +29,15 @@ from ..jobs.record import (
     Source,
     read_record,
 )
+from ..jobs.shard_files import import_pyarrow
 from ..layers.validation import as_int
 from ..models.feature_maps import Pooling
 from ..prediction.classifier import ClassNamesArgument, ModelArgument, check_no_model
 from .computing import compute
 from .kept_models import keep_model, model_file
 from .processes import Processes
-from .settings import Settings, differences
 from .request import Request, request_features, request_predictions
+from .settings import Settings, differences
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -94,8 +94,8 @@ def prepare(
         decode: See `Classifier`.
         from_logits: Of predictions: see `xception.predict`.
         output_name: Of predictions: see `xception.predict`.
-        verbose: "auto" for a progress bar of the listing if there are several photographs, 0 for none, 1 for one
-            in any case.
+        verbose: "auto" for a progress bar of the listing if there are several photographs, 0 for none, 1 for
+            one in any case.
 
     Returns:
         The job. Nothing has been computed yet: `job.run()` does that.
@@ -130,7 +130,7 @@ def prepare(
     if shard is not None and as_int("shard", shard) > MAX_SHARD_PHOTOGRAPHS:
         raise ValueError(f"shard must be at most {MAX_SHARD_PHOTOGRAPHS:,} photographs, got {shard:,}")
     import_pyarrow()
-    folder = as_folder(output)
+    folder = _as_folder(output)
     recorded = read_record(folder)
     if recorded is None:
         _check_empty(folder)
@@ -150,7 +150,7 @@ def prepare(
     return Job(folder, recorded, compute, Processes())
 
 
-def as_folder(output: str | os.PathLike[str]) -> str:
+def _as_folder(output: str | os.PathLike[str]) -> str:
     """Return the location of a job's folder, without a slash at the end.
 
     Raises:

@@ -15,9 +15,9 @@ from ..console.text import count_of
 from ..data import locations
 from ..data.pipeline import batched
 from ..errors import JobError
-from .shard_files import read_errors
 from .record import ERRORS_NAME, PART_NAME, JobRecord
 from .runner import Mode, ShardRunner, Task
+from .shard_files import read_errors
 from .shards import Executor, Shard, ShardResult, Unreadable, is_final
 
 #: Unreadable photographs that a report holds: of a billion photographs, all of them may not fit into memory.

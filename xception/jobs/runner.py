@@ -12,8 +12,8 @@ from ..data.photographs import Photograph
 from ..errors import JobError
 from ..limits import Limits, get_limits, set_limits
 from .listing import read_shard
-from .shard_files import count_rows, read_errors, read_part, write_part
 from .record import JobRecord, part_name, read_record
+from .shard_files import count_rows, read_errors, read_part, write_part
 from .shards import Shard, ShardResult
 
 #: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a child

@@ -64,7 +64,7 @@ class ShardResult:
 
 
 class Executor(Protocol):
-    """A function that runs shards: `map`, or an object that runs them in other processes or on other machines.
+    """A function that runs shards: `map`, or an object that runs them in other processes or machines.
 
     It may run a shard twice, return results in any order, and fail at some: only the files that a shard
     writes count.

@@ -160,7 +160,9 @@ class RowCache:
         self._opened.callback(table.close)
         return table
 
-    def _write(self, table: SegmentedTable | None, keys: Sequence[bytes], values: Sequence[bytes]) -> Sequence[int]:
+    def _write(
+        self, table: SegmentedTable | None, keys: Sequence[bytes], values: Sequence[bytes]
+    ) -> Sequence[int]:
         assert table is not None
         try:
             with self._lock.hold():
