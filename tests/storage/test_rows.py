@@ -98,7 +98,7 @@ def change_byte(path, offset):
 @pytest.mark.parametrize("byte", [24, 30, 35])
 def test_a_damaged_row_is_computed_again(tmp_path, photos, verify, byte):
     with DiskStore(tmp_path / "store", "a", verify) as store:
-        fill(store, photos)
+        fill(store, missing(store, photos))
     change_byte(tmp_path / "store" / "rows.f32", byte)  # of the third row, of 12 bytes
     with DiskStore(tmp_path / "store", "a", verify) as store:
         with pytest.warns(UserWarning, match=r"holds damaged rows, such as those of .*2\.jpg; they are"):

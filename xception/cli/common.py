@@ -250,10 +250,10 @@ def show(text: str) -> None:
     print(terminal_safe(text))
 
 
-def complain(message: str, status: int = 1) -> int:
-    """Print a message on stderr; return the exit status."""
+def complain(message: str) -> int:
+    """Print a message on stderr; return the exit status of a failure."""
     print(terminal_safe(f"xception: {message}"), file=sys.stderr)
-    return status
+    return 1
 
 
 def note(message: str) -> None:

@@ -31,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the features; say how many there are, and how many an interrupted run had computed."""
-    if wrong := folders.check_arguments(arguments, of_files=("wide", "verify")):
-        return common.complain(wrong, 2)
+    folders.check_arguments(arguments, of_files=("wide", "verify"))
     if isinstance(arguments.output, folders.FolderOutput):
         return folders.run(
             arguments, "features", feature_model(arguments), layers=arguments.layers,

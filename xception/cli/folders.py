@@ -88,24 +88,28 @@ def executor(text: str) -> Executor:
     )
 
 
-def check_arguments(arguments: argparse.Namespace, of_files: tuple[str, ...]) -> str:
-    """Return an error message about the arguments that belong to --output; "" if there is none.
+def check_arguments(arguments: argparse.Namespace, of_files: tuple[str, ...]) -> None:
+    """Check the arguments that belong to --output.
 
     Args:
         arguments: The arguments.
         of_files: The names of those that a folder does not take.
+
+    Raises:
+        SystemExit: They do not go together; the usage and a message have been printed.
     """
     is_folder = isinstance(arguments.output, FolderOutput)
     names = of_files if is_folder else ("shard", "manifest", "retry_bad", "executor")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
     if given:
         verb = "goes" if len(given) == 1 else "go"
-        return f"{' and '.join(given)} {verb} with --output {'FILE' if is_folder else 'FOLDER/'} only"
+        arguments.fail(
+            f"{' and '.join(given)} {verb} with --output {'FILE' if is_folder else 'FOLDER/'} only"
+        )
     if arguments.manifest and arguments.photos:
-        return "give either photographs or --manifest"
+        arguments.fail("give either photographs or --manifest")
     if not (arguments.manifest or arguments.photos):
-        return "the following arguments are required: PHOTO"
-    return ""
+        arguments.fail("the following arguments are required: PHOTO")
 
 
 def run(arguments: argparse.Namespace, task: Kind, model: ModelArgument, **options: Any) -> int:

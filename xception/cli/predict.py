@@ -41,14 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the best classes of each photograph, as they are computed, or write them to a file."""
-    if wrong := folders.check_arguments(arguments, of_files=("verify",)):
-        return common.complain(wrong, 2)
+    folders.check_arguments(arguments, of_files=("verify",))
     if isinstance(arguments.output, folders.FolderOutput):
         return folders.run(arguments, "predictions", common.build_classifier(arguments), top=arguments.top)
     if arguments.output is not None:
         return _write(arguments)
     if arguments.verify:
-        return common.complain("--verify compares what an interrupted --output has left: give --output", 2)
+        arguments.fail("--verify compares what an interrupted --output has left: give --output")
     return _print(arguments)
 
 

@@ -248,7 +248,7 @@ class SegmentedTable:
         return digest.digest()
 
     def _writable(self) -> Segment:
-        """Return a segment that is not full: the current one, one that no process appends to, or a new one."""
+        """Return a segment with free space: the current one, one that no process appends to, or a new one."""
         if self._writing is not None:
             if self._writing.length < self._capacity:
                 return self._writing
