@@ -20,31 +20,18 @@ import xception
 from xception.distributed import Job, prepare
 from xception.distributed.dask import DaskExecutor
 from xception.errors import JobError, MissingPackageError
-from xception.graph import Graph
-from xception.layers import GlobalAveragePooling2D
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 import faults  # noqa: E402
 import psutil  # noqa: E402
+from small_models import entry_flow  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="faults are made by signals")
 
 PHOTOGRAPHS, SHARD = 24, 4
 DEADLINE_SECONDS = 60
-
-
-def entry_flow(seed: int) -> xception.Model:
-    """The first four blocks of Xception at 71×71, with fresh weights: a hundredth of the whole to load."""
-    whole = xception.Xception(include_top=False, weights=None, input_shape=(71, 71, 3), seed=0).graph
-    graph = Graph("xception")
-    kept = whole.ancestors(["add_1"])
-    for node in whole.topological_order():
-        if node.name in kept:
-            graph.add(node.layer, *node.inputs, name=node.name)
-    graph.set_inputs_and_outputs(whole.inputs, [graph.add(GlobalAveragePooling2D(), "add_1")])
-    return xception.Model(graph, seed=seed)
 
 
 @pytest.fixture(scope="module")
