@@ -134,11 +134,12 @@ def test_a_worker_of_its_own_that_is_killed_is_replaced_and_all_end_with_the_job
     assert not own_workers()
 
 
-def test_a_worker_of_a_cluster_that_is_killed_by_its_pid_loses_nothing(
-    cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path
+@pytest.mark.parametrize("kill", [False, True], ids=["raises an error", "kills its worker"])
+def test_a_shard_that_fails_once_is_tried_again_by_the_executor(
+    cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path, kill: bool
 ) -> None:
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    each, rounds = faulty(cluster, tmp_path / "tried", shard=2, times=1, kill=True), []
+    each, rounds = faulty(cluster, tmp_path / "tried", shard=2, times=1, kill=kill), []
 
     def counting(function: Any, shards: Sequence[Any]) -> Any:
         rounds.append(len(shards))
@@ -147,22 +148,6 @@ def test_a_worker_of_a_cluster_that_is_killed_by_its_pid_loses_nothing(
     assert job.run(each=counting, verbose=0).photographs == PHOTOGRAPHS
     assert rounds == [PHOTOGRAPHS // SHARD]  # the executor tried again, not the job
     assert faults.attempts(tmp_path / "tried", 2) == 2
-    check(tmp_path / "job", expected)
-
-
-def test_a_shard_that_fails_once_is_tried_again(
-    cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path
-) -> None:
-    job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    each, rounds = faulty(cluster, tmp_path / "tried", shard=1, times=1), []
-
-    def counting(function: Any, shards: Sequence[Any]) -> Any:
-        rounds.append(len(shards))
-        return each(function, shards)
-
-    assert job.run(each=counting, verbose=0).photographs == PHOTOGRAPHS
-    assert rounds == [PHOTOGRAPHS // SHARD]  # the executor tried again, not the job
-    assert faults.attempts(tmp_path / "tried", 1) == 2
     check(tmp_path / "job", expected)
 
 
