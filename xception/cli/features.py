@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from ..console.text import count_of
 from ..feature_extraction.extraction import base_model, features
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(result):
         count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-        common.note(f"{os.fspath(arguments.output)}: {count}, {width} each{resumed}")
+        common.note(f"{arguments.output}: {count}, {width} each{resumed}")
     return common.finish(result.failures)
 
 
@@ -59,9 +58,8 @@ def feature_model(arguments: argparse.Namespace) -> Model | str | None:
     return common.own_model(arguments)
 
 
-def table_path(text: str) -> Path:
-    """Parse the path of a table."""
-    path = Path(text)
-    if path.suffix not in FORMATS:
+def table_path(text: str) -> str:
+    """Check the path or URL of a table, and return it."""
+    if os.path.splitext(text)[1] not in FORMATS:
         raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(FORMATS)}, got {text!r}")
-    return path
+    return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console.text import count_of
@@ -27,14 +26,14 @@ class FolderOutput:
     location: str
 
 
-def output_parser(parse_file: Callable[[str], Path]) -> Callable[[str], Path | FolderOutput]:
+def output_parser(parse_file: Callable[[str], str]) -> Callable[[str], str | FolderOutput]:
     """Return a parser of --output, which is a folder if it ends in "/" or exists as one.
 
     Args:
-        parse_file: Parses the path of a file.
+        parse_file: Checks the path or URL of a file, and returns it.
     """
 
-    def parse(text: str) -> Path | FolderOutput:
+    def parse(text: str) -> str | FolderOutput:
         if names_folder(text):
             return FolderOutput(text)
         try:

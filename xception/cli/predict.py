@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ..console.text import count_of, terminal_safe
 from ..data.imagenet import Prediction
@@ -108,13 +107,12 @@ def _write(arguments: argparse.Namespace) -> int:
         return common.finish(result.failures)
     failed = f", {len(result.failures):,} could not be read" if result.failures else ""
     resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-    common.note(f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}")
+    common.note(f"{arguments.output}: {count_of(len(result), 'photograph')}{failed}{resumed}")
     return 1 if result.failures else 0
 
 
-def predictions_path(text: str) -> Path:
-    """Parse the path of a file of predictions."""
-    path = Path(text)
-    if path.suffix not in SUFFIXES:
+def predictions_path(text: str) -> str:
+    """Check the path or URL of a file of predictions, and return it."""
+    if os.path.splitext(text)[1] not in SUFFIXES:
         raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(SUFFIXES)}, got {text!r}")
-    return path
+    return text

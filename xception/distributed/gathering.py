@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files
 from ..prediction.files import PredictionOrError
+from ..storage.outputs import open_output
 
 MAX_NAMED_SHARDS = 5  #: of those that are missing, in a message
 
@@ -87,7 +86,8 @@ def gather(
             f"{folder}: holds no job, as it has no {JOB}; expected the folder that 'xception features' or "
             "'xception predict' wrote with '--output FOLDER/'"
         )
-    with _local_file(output) as path:
+    with open_output(output) as file:
+        path = file.path
         if record.kind == "features":
             tables.check_target(path, wide)
         else:
@@ -106,6 +106,7 @@ def gather(
                 _write_features(path, job, wide)
             else:
                 prediction_files.write_predictions(path, job.predictions())
+        file.publish()
     failures = [failure for part in parts for failure in part.failures]
     return Gathered(os.fspath(output), count, len(record.names), failures, record.shard_count - len(parts))
 
@@ -232,22 +233,3 @@ def _write_features(path: Path, job: _Parts, wide: bool) -> None:
         paths.append(photograph.path or "")
         labels.append(known.setdefault(photograph.label, photograph.label))
     tables.write_table(path, Table(paths, labels, job.record.names, job.features), wide)
-
-
-@contextmanager
-def _local_file(output: str | os.PathLike[str]) -> Iterator[Path]:
-    """Provide a local path to write; if the output is a URL, it is copied there when the block succeeds."""
-    if not locations.is_remote(output):
-        yield Path(locations.local_path(output))
-        return
-    locations.check_location(output)
-    folder, name = locations.split(output)
-    with tempfile.TemporaryDirectory(prefix="xception-") as scratch:
-        yield Path(scratch, name)
-        for file in _files(scratch):  # a .npy file has another beside it
-            with locations.replace(locations.join(folder, file.name)) as temporary:
-                os.replace(file, temporary)
-
-
-def _files(folder: str) -> Iterable[Path]:
-    return sorted(Path(folder).iterdir(), reverse=True)

@@ -121,6 +121,7 @@ class Job:
         Raises:
             JobError: The folder holds another job by now, or what it holds is damaged; or a shard is still
                 missing.
+            ConnectionError: The executor cannot reach its workers, or has lost them.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         each = each or self._each
@@ -163,6 +164,8 @@ class Job:
                     if isinstance(result, ShardResult) and (shard := by_index.get(result.index)):
                         progress.show(shard, shard.count)
         except Exception as error:
+            if isinstance(error, ConnectionError):  # the executor's: photographs raise RemoteError
+                raise
             if isinstance(error, XceptionError) and not isinstance(error, OSError):
                 raise
             return error
