@@ -10,7 +10,7 @@ from contextlib import contextmanager
 BLOCKS_PER_THREAD = 4
 
 _lock = threading.Lock()
-_users = 0  #: of the blocks
+_threads = 0  #: that decode images
 _before = 0  #: blocks that Pillow kept without them
 
 
@@ -25,19 +25,18 @@ def reuse_image_memory(threads: int) -> Iterator[None]:
     Args:
         threads: How many threads decode images.
     """
-    global _users, _before
+    global _threads, _before
     from PIL import Image
 
     arena = Image.core  # type: ignore[attr-defined]
     with _lock:
-        if not _users:
+        if not _threads:
             _before = arena.get_blocks_max()
-        _users += 1
-        arena.set_blocks_max(max(arena.get_blocks_max(), BLOCKS_PER_THREAD * threads))
+        _threads += threads
+        arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * _threads))
     try:
         yield
     finally:
         with _lock:
-            _users -= 1
-            if not _users:
-                arena.set_blocks_max(_before)  # which gives the others back
+            _threads -= threads
+            arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * _threads))  # which gives the others back
