@@ -9,9 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..errors import XceptionError
 from ..jobs.children import READY, Child, ChildEndedError
-from ..jobs.shards import Shard, ShardResult
+from ..jobs.shards import Shard, ShardResult, is_final
 from ..layers.validation import as_int
 
 MAX_WORKERS = 256  #: bounds the cost of a typing error: every process is started
@@ -101,7 +100,7 @@ class _Run:
                 yield message
             elif isinstance(message, Exception):
                 failure = failure or message
-                if shard is None or _is_final(message):
+                if shard is None or is_final(message):
                     break
         if failure is not None:
             try:
@@ -175,7 +174,7 @@ class _Run:
     def _finish(self, shard: Shard, attempt: int, result: Any) -> None:
         """Hand over a result; a shard without one is tried again."""
         failed = result is None or isinstance(result, Exception)
-        if failed and attempt < ATTEMPTS and not _is_final(result):
+        if failed and attempt < ATTEMPTS and not is_final(result):
             with self._lock:
                 self._waiting.append((shard, attempt + 1))
         else:
@@ -186,8 +185,3 @@ class _Run:
             child.close()
             with self._lock:
                 self._children.discard(child)
-
-
-def _is_final(error: Exception | None) -> bool:
-    """Whether an error would come again: not those of files and networks."""
-    return isinstance(error, XceptionError) and not isinstance(error, OSError)

@@ -14,11 +14,11 @@ from ..console.progress import ProgressBar, Verbose
 from ..console.text import count_of
 from ..data import locations
 from ..data.pipeline import batched
-from ..errors import JobError, XceptionError
+from ..errors import JobError
 from .parts import read_errors
 from .record import ERRORS_NAME, PART_NAME, JobRecord
 from .runner import Mode, ShardRunner, Task
-from .shards import Executor, Shard, ShardResult, Unreadable
+from .shards import Executor, Shard, ShardResult, Unreadable, is_final
 
 #: Unreadable photographs that a report holds: of a billion photographs, all of them may not fit into memory.
 MAX_FAILURES = 1000
@@ -133,6 +133,8 @@ class Job:
             with _Progress(shards, verbose) as progress:
                 if error := self._run(each, shards, "retry", progress):
                     raise error
+        for names in (PART_NAME, ERRORS_NAME):
+            locations.remove_abandoned(self.folder, names.pattern)
         return self._report(self.record.shard_count - len(missing))
 
     def _complete(self, each: Executor, missing: Sequence[Shard], verbose: Verbose) -> None:
@@ -163,7 +165,7 @@ class Job:
                     if isinstance(result, ShardResult) and (shard := by_index.get(result.index)):
                         progress.show(shard, shard.count)
         except Exception as error:
-            if isinstance(error, XceptionError) and not isinstance(error, OSError):
+            if is_final(error):
                 raise
             return error
         return None
