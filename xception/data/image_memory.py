@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from ..locks import OwnedLock
 
 #: Pillow's blocks of 16 MiB that are kept for each thread: 16 million pixels of 4 bytes.
 BLOCKS_PER_THREAD = 4
 
-_lock = threading.Lock()
-_users = 0  #: of the blocks
+_lock = OwnedLock("the use of the memory of images")
+_users: set[object] = set()  #: of the blocks
 _before = 0  #: blocks that Pillow kept without them
 
 
@@ -25,19 +26,19 @@ def reuse_image_memory(threads: int) -> Iterator[None]:
     Args:
         threads: How many threads decode images.
     """
-    global _users, _before
+    global _before
     from PIL import Image
 
-    arena = Image.core  # type: ignore[attr-defined]
-    with _lock:
-        if not _users:
-            _before = arena.get_blocks_max()
-        _users += 1
-        arena.set_blocks_max(max(arena.get_blocks_max(), BLOCKS_PER_THREAD * threads))
-    try:
+    arena, user = Image.core, object()  # type: ignore[attr-defined]
+    try:  # before it is counted: an interrupt may come at once
+        with _lock.hold():
+            if not _users:
+                _before = arena.get_blocks_max()
+            _users.add(user)
+            arena.set_blocks_max(max(arena.get_blocks_max(), BLOCKS_PER_THREAD * threads))
         yield
     finally:
-        with _lock:
-            _users -= 1
+        with _lock.hold():
+            _users.discard(user)
             if not _users:
                 arena.set_blocks_max(_before)  # which gives the others back

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import XceptionError
+
+#: Errors of the system that each shard would meet: the disk is full, a quota is used up, it cannot be written.
+FINAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ class ShardResult:
     index: int
     photographs: int
     unreadable: int
+
+
+def is_final(error: object) -> bool:
+    """Whether an error of a shard ends a job, since another attempt, and other shards, would meet it again.
+
+    Others may be those of files and networks, which come and go.
+    """
+    if isinstance(error, OSError):
+        return error.errno in FINAL_ERRORS
+    return isinstance(error, XceptionError)
 
 
 class Executor(Protocol):
