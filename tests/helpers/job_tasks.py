@@ -1,5 +1,6 @@
 """Tasks of jobs that need no model, and that fail in every way; workers import them by name."""
 
+import errno
 import os
 import signal
 import time
@@ -73,6 +74,14 @@ def die_at_four(folder, record, photographs, careful):
 
 def unreachable(folder, record, photographs, careful):
     raise RemoteError("s3://bucket/4.jpg: cannot be reached")
+    yield
+
+
+def full_disk(folder, record, photographs, careful):
+    """Counts how often it is called."""
+    attempts = Path(folder, ".attempts")
+    attempts.write_text(str(int(attempts.read_text()) + 1 if attempts.exists() else 1))
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     yield
 
 

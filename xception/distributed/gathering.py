@@ -16,7 +16,7 @@ from ..feature_extraction import tables
 from ..feature_extraction.tables import Table
 from ..jobs.listing import read_shard
 from ..jobs.record import JOB, JobRecord, errors_name, part_name, read_record
-from ..jobs.shard_files import read_errors, read_part
+from ..jobs.shard_files import misfit, read_errors, read_part
 from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files
@@ -206,19 +206,12 @@ class _Parts:
         for batch in read_part(self._folder, self.record, part.shard.index):
             expected = photographs[start : start + len(batch.paths)]
             if batch.paths != [as_utf8(photograph.path or "") for photograph in expected]:
-                raise self._misfit(part)
+                raise misfit(self._folder, part.shard.index)
             yield expected, batch
             start += len(batch.paths)
             self._bar.advance(len(batch.paths))
         if start != len(photographs):
-            raise self._misfit(part)
-
-    def _misfit(self, part: _Part) -> JobError:
-        path = locations.join(self._folder, part_name(part.shard.index))
-        return JobError(
-            f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the "
-            "job again"
-        )
+            raise misfit(self._folder, part.shard.index)
 
 
 def _failed(failure: Unreadable) -> PredictionOrError:

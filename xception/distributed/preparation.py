@@ -18,7 +18,7 @@ from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..errors import JobError
 from ..jobs.job import Job
-from ..jobs.listing import write_list
+from ..jobs.listing import remove_other_lists, write_list
 from ..jobs.record import (
     JOB,
     KINDS,
@@ -271,8 +271,7 @@ def _begin(
         written = read_record(folder)
         if written is None:
             raise JobError(f"{folder}: {JOB} was removed while the job was prepared")
-        if written.identity != record.identity:
-            locations.remove_file(list_path)
+        remove_other_lists(folder, written)
     except BaseException:
         if list_path is not None:
             locations.remove_file(list_path)

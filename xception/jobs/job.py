@@ -134,6 +134,8 @@ class Job:
             with _Progress(shards, verbose) as progress:
                 if error := self._run(each, shards, "retry", progress):
                     raise error
+        for names in (PART_NAME, ERRORS_NAME):
+            locations.remove_abandoned(self.folder, names.pattern)
         return self._report(self.record.shard_count - len(missing))
 
     def _complete(self, each: Executor, missing: Sequence[Shard], verbose: Verbose) -> None:

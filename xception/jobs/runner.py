@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from ..console.csv_text import as_utf8
 from ..data import locations
 from ..data.photographs import Photograph
 from ..errors import JobError
 from ..limits import Limits, get_limits, set_limits
 from .listing import read_shard
 from .record import JobRecord, part_name, read_record
-from .shard_files import count_rows, read_errors, read_part, write_part
+from .shard_files import count_rows, misfit, read_errors, read_part, write_part
 from .shards import Shard, ShardResult
 
 #: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a child
@@ -121,12 +122,23 @@ class ShardRunner:
         computed = {photograph.index: result for photograph, result in self._compute(record, shard, again)}
         if all(isinstance(result, Exception) for result in computed.values()):
             return ShardResult(shard.index, shard.count - len(bad), len(bad))
-        rows = (row for batch in read_part(self.folder, record, shard.index) for row in batch.results)
-        merged = (
-            (photograph, computed[photograph.index] if photograph.index in computed else next(rows))
-            for photograph in photographs
-        )
+        merged = self._merge(record, shard, photographs, computed)
         return write_part(self.folder, record, shard, merged, is_done=True)
+
+    def _merge(
+        self, record: JobRecord, shard: Shard, photographs: Iterable[Photograph], computed: dict[int, Any]
+    ) -> Iterator[tuple[Photograph, Any]]:
+        """Yield each photograph with what was computed now, or else with its row in the part."""
+        batches = read_part(self.folder, record, shard.index)
+        rows = (row for batch in batches for row in zip(batch.paths, batch.results, strict=True))
+        for photograph in photographs:
+            if photograph.index in computed:
+                yield photograph, computed[photograph.index]
+                continue
+            path, row = next(rows, (None, None))
+            if path != as_utf8(photograph.path or ""):
+                raise misfit(self.folder, shard.index)
+            yield photograph, row
 
 
 @functools.lru_cache(maxsize=4)

@@ -116,6 +116,14 @@ def read_part(folder: str, record: JobRecord, index: int) -> Iterator[Rows]:
             yield from parts.read_predictions(stream, path, count)
 
 
+def misfit(folder: str, index: int) -> JobError:
+    """Return the error of a part whose paths are not those of its shard."""
+    path = locations.join(folder, part_name(index))
+    return JobError(
+        f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the job again"
+    )
+
+
 def count_rows(folder: str, index: int) -> int:
     """Return the number of rows of a shard that is done."""
     path = locations.join(folder, part_name(index))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import XceptionError
+
+#: Errors of the system that each shard would meet: a full disk, a used-up quota, a read-only file system.
+FINAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,16 @@ class ShardResult:
     unreadable: int
 
 
+def is_final(error: object) -> bool:
+    """Return True for an error that every attempt and every other shard would meet: it ends the job.
+
+    Most errors of files, networks and workers are not.
+    """
+    if isinstance(error, OSError):
+        return error.errno in FINAL_ERRORS
+    return isinstance(error, XceptionError)
+
+
 class Executor(Protocol):
     """A function that runs shards: `map`, or an object that runs them in other processes or machines.
 
@@ -80,8 +94,3 @@ class Executor(Protocol):
                 the process that runs the job, and need not be called.
             shards: The shards.
         """
-
-
-def is_final(error: object) -> bool:
-    """Return True for an error that every attempt would meet again: not one of files, networks or workers."""
-    return isinstance(error, XceptionError) and not isinstance(error, OSError)
