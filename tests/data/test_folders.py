@@ -1,5 +1,7 @@
 """What is found in folders, and what is left out."""
 
+import os
+import sys
 import warnings
 
 import pytest
@@ -40,6 +42,17 @@ def test_every_suffix_of_a_photograph_is_found_in_any_case(tmp_path):
     fill(tmp_path, *(f"a{suffix}" for suffix in suffixes), *(f"b{suffix.upper()}" for suffix in suffixes))
     assert len(search_folder(str(tmp_path)).paths) == 2 * len(suffixes)
     assert left_out(tmp_path) == []
+
+
+@pytest.mark.parametrize("others", [[], ["b.JPG"], ["b.jpg.txt"], ["zz"]])
+def test_paths_are_in_order_whatever_the_names(tmp_path, others):
+    odd = [] if sys.platform in ("win32", "darwin") else ["\udcff.jpg"]  # which take no such name
+    photographs = ["a.jpg", "\u00e9.jpg", "\u4e2d.jpg", "z.jpg", *odd, *(n for n in others if n == "b.JPG")]
+    fill(tmp_path, *photographs, *others, ".jpg", *(f"sub/{name}" for name in photographs), "dir.jpg/a.jpg")
+    expected = [*photographs, *(f"sub/{name}" for name in photographs), "dir.jpg/a.jpg"]
+    contents = search_folder(str(tmp_path))
+    assert contents.paths == sorted(os.path.join(tmp_path, *name.split("/")) for name in expected)
+    assert contents.labels.count("sub") == len(photographs)
 
 
 def test_other_files_are_counted_by_suffix(tmp_path):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -166,8 +166,8 @@ def map_in_order(
             in a lane already, the function is called without a lane.
 
     Yields:
-        The items in order, with what the function returned. Errors of the function or the generator are raised
-        in their turn.
+        The items in order, with what the function returned. Errors of the function or the generator are
+        raised in their turn.
     """
     if threads == 1 or _is_single(items) or is_in_lane():
         for item in items:
@@ -208,7 +208,7 @@ def _until_error(items: Iterable[Item], errors: list[Exception]) -> Iterator[Ite
         errors.append(error)
 
 
-def _is_single(items: Iterable[Any]) -> bool:
+def _is_single(items: Iterable[Item]) -> TypeGuard[Sequence[Item]]:
     return isinstance(items, Sequence) and len(items) == 1
 
 

@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -113,20 +113,32 @@ def _open_client(distributed: Any, cluster: Any) -> Any:
     """Return a client of a cluster.
 
     Raises:
-        ConnectionError: There is no scheduler. Where nobody listens at its address, this is found out at
-            once: Dask itself would try again until the time has passed.
+        ConnectionError: There is no scheduler.
     """
     try:
-        with suppress(ValueError):  # an address without host and port, such as inproc://
-            if isinstance(cluster, str):
-                address = distributed.comm.get_address_host_port(cluster)
-                socket.create_connection(address, CONNECT_SECONDS).close()
+        if isinstance(cluster, str):
+            _check_scheduler(distributed, cluster)
         return distributed.Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         raise ConnectionError(
             f"{cluster}: no scheduler of Dask can be reached ({reason}): start it, or correct the address"
         ) from None
+
+
+def _check_scheduler(distributed: Any, address: str) -> None:
+    """Raise OSError unless a scheduler listens at an address.
+
+    Dask itself would try again for some time where nobody listens, and wait for ever where something else
+    does, such as its dashboard. A scheduler speaks first; by TLS, the client does.
+    """
+    try:
+        host, port = distributed.comm.get_address_host_port(address)
+    except ValueError:  # it has none, such as inproc://
+        return
+    with socket.create_connection((host, port), CONNECT_SECONDS) as stream:
+        if not address.startswith("tls://") and not stream.recv(1):
+            raise ConnectionAbortedError("it ends the connection")
 
 
 @contextmanager

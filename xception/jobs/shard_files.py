@@ -120,7 +120,8 @@ def misfit(folder: str, index: int) -> JobError:
     """Return the error of a part whose paths are not those of its shard."""
     path = locations.join(folder, part_name(index))
     return JobError(
-        f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the job again"
+        f"{path}: does not hold the photographs of its shard in the job's list; delete it, and run the job "
+        "again"
     )
 
 

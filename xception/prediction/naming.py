@@ -239,6 +239,7 @@ def iter_predict(
             which none is named; the number of class names is wrong, or an option is unknown.
         OSError: The model file cannot be read, or the ImageNet weights are not available.
         ModelFileError: The model file is damaged or not supported.
+        RemoteError: While iterating: a store behind a URL cannot be reached.
 
     Examples:
         >>> import xception
