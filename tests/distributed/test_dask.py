@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -355,7 +356,7 @@ def test_workers_may_join_and_leave(
     check(tmp_path / "job", expected)
 
 
-def test_no_more_than_two_shards_per_worker_are_at_the_scheduler(
+def test_no_more_than_two_shards_per_thread_are_at_the_scheduler(
     cluster: Any, photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = prepare(photos, tmp_path / "job", model, shard=1)
@@ -420,10 +421,18 @@ def test_neither_scheduler_nor_worker_needs_the_package_to_say_that_it_is_not_in
 def test_an_address_without_a_scheduler_is_an_error(
     photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xception.distributed.dask.CONNECT_SECONDS", 0.5)
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    with pytest.raises(OSError, match=r"tcp://127\.0\.0\.1:9"):
+    start = time.monotonic()
+    with pytest.raises(
+        ConnectionError, match=r"tcp://127\.0\.0\.1:9: no scheduler of Dask can be reached \(.*\)"
+    ):
         job.run(each=DaskExecutor("tcp://127.0.0.1:9"), verbose=0)
+    assert time.monotonic() - start < 10  # it is refused at once
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
+        monkeypatch.setattr("xception.distributed.dask.CONNECT_SECONDS", 0.5)
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match="no scheduler of Dask can be reached"):
+            job.run(each=DaskExecutor(address), verbose=0)
 
 
 @pytest.mark.parametrize(

@@ -207,3 +207,12 @@ def leaving(built, x=None):
     """A model's answers as a list."""
     y = built.predict(entering(built) if x is None else x, verbose=0)
     return list(y.values()) if isinstance(y, dict) else y if isinstance(y, list) else [y]
+
+
+def heads(**classes):
+    """A model of one photograph with several outputs, in small."""
+    members = {name: (Dense(count, "softmax"), ["pool"]) for name, count in classes.items()}
+    return model(wired(
+        "heads", ["image"], list(classes),
+        image=(Input((8, 8, 3)),), pool=(GlobalAveragePooling2D(), ["image"]), **members,
+    ))  # fmt: skip

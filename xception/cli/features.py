@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from ..console.text import count_of
 from ..feature_extraction.extraction import base_model, features
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(result):
         count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-        common.note(f"{os.fspath(arguments.output)}: {count}, {width} each{resumed}")
+        common.note(f"{arguments.output}: {count}, {width} each{resumed}")
     return common.finish(len(result.failures))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console.text import count_of
@@ -27,23 +27,22 @@ class FolderOutput:
     location: str
 
 
-def output_parser(suffixes: Collection[str]) -> Callable[[str], Path | FolderOutput]:
+def output_parser(suffixes: Collection[str]) -> Callable[[str], str | FolderOutput]:
     """Return a parser of --output, which is a folder if it ends in "/" or exists as one.
 
     Args:
         suffixes: Those of files.
     """
 
-    def parse(text: str) -> Path | FolderOutput:
+    def parse(text: str) -> str | FolderOutput:
         if names_folder(text):
             return FolderOutput(text)
-        path = Path(text)
-        if path.suffix not in suffixes:
+        if os.path.splitext(text)[1] not in suffixes:
             raise argparse.ArgumentTypeError(
                 f"expected a name that ends in {', '.join(suffixes)}, got {text!r}; a folder for shards ends "
                 "in '/'"
             )
-        return path
+        return text
 
     return parse
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -106,5 +105,5 @@ def _write(arguments: argparse.Namespace) -> int:
         return common.finish(len(result.failures))
     failed = f", {len(result.failures):,} could not be read" if result.failures else ""
     resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
-    common.note(f"{os.fspath(arguments.output)}: {count_of(len(result), 'photograph')}{failed}{resumed}")
+    common.note(f"{arguments.output}: {count_of(len(result), 'photograph')}{failed}{resumed}")
     return 1 if result.failures else 0

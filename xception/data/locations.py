@@ -254,6 +254,16 @@ def replace(location: str | os.PathLike[str]) -> Iterator[Path]:
         remote_files.upload(temporary, url)
 
 
+def upload(path: Path, url: str) -> None:
+    """Write a local file to a URL. It appears there whole or not at all, in place of what is there.
+
+    Args:
+        path: The local file.
+        url: Where to write it. Its folder must exist, where there are folders.
+    """
+    remote_files.upload(path, url)
+
+
 def write_bytes(location: str | os.PathLike[str], data: bytes) -> None:
     """Write a file whole or not at all, in place of what is there.
 

@@ -105,8 +105,8 @@ def stream_outcomes(
     there is one thread, is computed as any other prediction.
 
     Args:
-        photographs: The photographs. A generator is read a few photographs ahead. What it yields is read before
-            it goes on, except paths: it may close a file, or draw the next frame into the same array.
+        photographs: The photographs. A generator is read a few photographs ahead. What it yields is read
+            before it goes on, except paths: it may close a file, or draw the next frame into the same array.
         load: Reads one. Whatever it raises is the fault of the photograph.
         compute: Takes what `load` returns. Whatever it raises is raised here.
         progress: Advanced by each photograph.
@@ -138,7 +138,7 @@ def stream_outcomes(
 
     threads = min(get_num_threads(), at_once or get_num_threads())
     is_listed = isinstance(photographs, Sequence)
-    items = [take(photographs[0])] if _is_single(photographs) else map(take, photographs)
+    items = list(map(take, photographs)) if _is_single(photographs) else map(take, photographs)
     with nullcontext() if _is_single(photographs) else reuse_image_memory(threads):
         for taken, outcome in map_in_order(work, items, threads):
             with progress.paused():
@@ -161,12 +161,12 @@ def map_in_order(
     Args:
         function: The function.
         items: The items. A generator is read on the caller's thread, a few items ahead.
-        threads: How many threads, the caller's among them. With one, for a single item, or where the caller is
-            in a lane already, the function is called without a lane.
+        threads: How many threads, the caller's among them. With one, for a single item, or where the caller
+            is in a lane already, the function is called without a lane.
 
     Yields:
-        The items in order, with what the function returned. What the function or the generator raises is raised
-        in its turn.
+        The items in order, with what the function returned. What the function or the generator raises is
+        raised in its turn.
     """
     if threads == 1 or _is_single(items) or is_in_lane():
         for item in items:

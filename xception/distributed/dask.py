@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 import uuid
 import warnings
@@ -18,8 +19,9 @@ from ..version import __version__
 from .dask_cluster import local_cluster
 from .processes import POLL_SECONDS, Function, check_workers
 
-#: At the scheduler at a time: one that runs, and one that is next. Dask slows down above some 50,000 tasks.
-SHARDS_PER_WORKER = 2
+#: At the scheduler for each thread of its workers: one that runs, and one that is next. Dask slows down
+#: above some 50,000 tasks.
+SHARDS_PER_THREAD = 2
 ATTEMPTS = 3  #: at a shard whose function raises an exception
 RETRY_SECONDS = 1.0  #: before a second attempt, and twice as long before a third: a store may recover
 CONNECT_SECONDS = 15.0  #: to wait for a scheduler
@@ -36,7 +38,8 @@ class DaskExecutor:
     on the loopback interface, where other users of this machine can reach them too.
 
     Workers of a cluster need this version of xception, and access to the job's folder and photographs. They
-    may join, leave and die. A shard computes on one thread, so start them with one thread each.
+    may join, leave and die. A shard computes on one thread. A worker with several threads computes as many
+    shards side by side, with one model in memory; workers with one thread each are a little quicker.
 
     Args:
         cluster: Where the workers are: the address of a scheduler, such as "tcp://scheduler:8786"; or a
@@ -77,7 +80,7 @@ class DaskExecutor:
         Raises:
             MissingPackageError: Dask is not installed, or a worker has no xception.
             JobError: A worker has another version of xception.
-            OSError: The scheduler cannot be reached.
+            ConnectionError: The scheduler cannot be reached, or has gone.
             Exception: What the function has raised three times for a shard; at the end, or at once if it is
                 an error that another shard would meet as well.
         """
@@ -96,7 +99,7 @@ class DaskExecutor:
         if isinstance(self._cluster, distributed.Client):
             yield self._cluster, None
         elif self._cluster is not None:
-            with distributed.Client(self._cluster, set_as_default=False, timeout=CONNECT_SECONDS) as client:
+            with _open_client(distributed, self._cluster) as client:
                 yield client, None
         else:
             with (
@@ -104,6 +107,38 @@ class DaskExecutor:
                 distributed.Client(cluster, set_as_default=False) as client,
             ):
                 yield client, check
+
+
+def _open_client(distributed: Any, cluster: Any) -> Any:
+    """Return a client of a cluster.
+
+    Raises:
+        ConnectionError: There is no scheduler.
+    """
+    try:
+        if isinstance(cluster, str):
+            _check_scheduler(distributed, cluster)
+        return distributed.Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise ConnectionError(
+            f"{cluster}: no scheduler of Dask can be reached ({reason}): start it, or correct the address"
+        ) from None
+
+
+def _check_scheduler(distributed: Any, address: str) -> None:
+    """Raise OSError unless a scheduler listens at an address.
+
+    Dask itself would try again for some time where nobody listens, and wait for ever where something else
+    does, such as its dashboard. A scheduler speaks first; by TLS, the client does.
+    """
+    try:
+        host, port = distributed.comm.get_address_host_port(address)
+    except ValueError:  # it has none, such as inproc://
+        return
+    with socket.create_connection((host, port), CONNECT_SECONDS) as stream:
+        if not address.startswith("tls://") and not stream.recv(1):
+            raise ConnectionAbortedError("it ends the connection")
 
 
 @contextmanager
@@ -139,7 +174,7 @@ class _Run:
         self._failures: list[BaseException] = []  # the first one
         self._topic = f"xception-{uuid.uuid4().hex}"
         self._shards = {shard.index: shard for shard in shards}
-        self._workers, self._next_count = 0, 0.0
+        self._threads, self._next_count = 0, 0.0  # of all workers
         self._no_workers_since: float | None = time.monotonic()
 
     def results(self) -> Generator[ShardResult, None, None]:
@@ -149,7 +184,7 @@ class _Run:
         while self._waiting or self._delayed or self._running:
             if self._check is not None:
                 self._check()
-            self._count_workers()
+            self._count_threads()
             self._submit()
             try:
                 message = self._messages.get(timeout=POLL_SECONDS)
@@ -178,13 +213,13 @@ class _Run:
     def _receive(self, event: tuple[float, Any]) -> None:
         self._messages.put(event[1])
 
-    def _count_workers(self) -> None:
+    def _count_threads(self) -> None:
         now = time.monotonic()
         if now < self._next_count:
             return
         self._next_count = now + COUNT_SECONDS
-        self._workers = len(self._client.nthreads())
-        if self._workers or self._check is not None:
+        self._threads = sum(self._client.nthreads().values())
+        if self._threads or self._check is not None:
             self._no_workers_since = None
         elif self._no_workers_since is None:
             self._no_workers_since = now
@@ -197,8 +232,8 @@ class _Run:
         now = time.monotonic()
         self._waiting.extend((shard, attempt) for when, shard, attempt in self._delayed if when <= now)
         self._delayed = [item for item in self._delayed if item[0] > now]
-        room = SHARDS_PER_WORKER * max(self._workers, 1) - len(self._running)
-        interval = max(1.0, self._workers / MAX_REPORTS_PER_SECOND)
+        room = SHARDS_PER_THREAD * max(self._threads, 1) - len(self._running)
+        interval = max(1.0, self._threads / MAX_REPORTS_PER_SECOND)
         for _ in range(min(room, len(self._waiting))):
             shard, attempt = self._waiting.popleft()
             future = self._client.submit(

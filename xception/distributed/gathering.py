@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files
 from ..prediction.files import PredictionOrError
+from ..storage.outputs import open_output
 from ..storage.parts import Rows
 
 MAX_NAMED_SHARDS = 5  #: of those that are missing, in a message
@@ -87,7 +86,8 @@ def gather(
             f"{folder}: holds no job, as it has no {JOB}; expected the folder that 'xception features' or "
             "'xception predict' wrote with '--output FOLDER/'"
         )
-    with _local_file(output) as path:
+    with open_output(output) as file:
+        path = file.path
         if record.kind == "features":
             tables.check_target(path, wide)
         else:
@@ -106,6 +106,7 @@ def gather(
                 _write_features(path, job, wide)
             else:
                 prediction_files.write_predictions(path, job.predictions())
+        file.publish()
     failures = [failure for part in parts for failure in part.failures]
     return Gathered(os.fspath(output), count, len(record.names), failures, record.shard_count - len(parts))
 
@@ -232,18 +233,3 @@ def _write_features(path: Path, job: _Parts, wide: bool) -> None:
         paths.append(photograph.path or "")
         labels.append(known.setdefault(photograph.label, photograph.label))
     tables.write_table(path, Table(paths, labels, job.record.names, job.features), wide)
-
-
-@contextmanager
-def _local_file(output: str | os.PathLike[str]) -> Iterator[Path]:
-    """Provide a local path to write; if the output is a URL, it is copied there when the block succeeds."""
-    if not locations.is_remote(output):
-        yield Path(locations.local_path(output))
-        return
-    locations.check_location(output)
-    folder, name = locations.split(output)
-    with tempfile.TemporaryDirectory(prefix="xception-") as scratch:
-        yield Path(scratch, name)
-        for file in sorted(Path(scratch).iterdir(), reverse=True):  # NAME.paths.csv before NAME.npy
-            with locations.replace(locations.join(folder, file.name)) as temporary:
-                os.replace(file, temporary)

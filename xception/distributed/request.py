@@ -77,11 +77,13 @@ def request_predictions(
         argument if isinstance(argument, Classifier) else model,
         class_names=class_names, from_logits=from_logits, output_name=output_name, **reading,
     )  # fmt: skip
+    if classifier.model is not model:  # it has several outputs, and only what computes one of them is kept
+        argument = classifier
     settings = _settings(
-        model, classifier.preprocessor, top=top, class_names=classifier.class_names,
-        from_logits=classifier.decoder.activation != "none", output_name=output_name,
+        classifier.model, classifier.preprocessor, top=top, class_names=classifier.class_names,
+        from_logits=classifier.decoder.activation != "none",
     )  # fmt: skip
-    return Request("predictions", argument, model, settings, [])
+    return Request("predictions", argument, classifier.model, settings, [])
 
 
 def _settings(model: Model, used: Preprocessor, **others: Any) -> Settings:

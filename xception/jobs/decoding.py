@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..data import locations
-from ..data.image_files import MAX_FILE_BYTES
+from ..data.image_files import read_remote
 from ..errors import ImageError
 from .children import Child, ChildEndedError, open_pipes, picklable, read_message, write_message
 
@@ -52,9 +52,7 @@ class DecodingProcess:
             ImageError: It has killed the process that read it.
             Exception: What `load_image` raises.
         """
-        content = None
-        if locations.is_remote(source):
-            content = locations.read_bytes(source, 0, MAX_FILE_BYTES)
+        content = read_remote(source) if locations.is_remote(source) else None
         child = self._child = self._child or Child(__name__)
         try:
             child.send((source, content, self._options))

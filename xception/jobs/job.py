@@ -121,6 +121,7 @@ class Job:
         Raises:
             JobError: The folder holds another job by now, or a file in it is damaged; or a shard is still
                 missing.
+            ConnectionError: The executor cannot reach its workers, or has lost them.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         each = each or self._each
@@ -165,7 +166,9 @@ class Job:
                     if isinstance(result, ShardResult) and (shard := by_index.get(result.index)):
                         progress.show(shard, shard.count)
         except Exception as error:
-            if is_final(error):
+            if is_final(error) or isinstance(
+                error, ConnectionError
+            ):  # of the executor; a store's are RemoteError
                 raise
             return error
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
@@ -153,10 +154,15 @@ def load_record(folder: str, identity: str) -> JobRecord:
         identity: The digest of the record.
 
     Raises:
-        JobError: The folder holds another job, or none.
+        JobError: The folder holds another job, or none that this machine can see.
     """
     record = read_record(folder)
-    if record is None or record.identity != identity:
-        other = "no job" if record is None else "another job"
-        raise JobError(f"{folder}: holds {other} by now; it was replaced while this one ran")
+    if record is None:
+        raise JobError(
+            f"{folder}: holds no job that {platform.node() or 'this machine'} can see. Either it was removed "
+            "while the job ran, or it is on another machine: every worker needs this folder, under the same "
+            "name, as on a shared file system or in an object store"
+        )
+    if record.identity != identity:
+        raise JobError(f"{folder}: holds another job by now; it was replaced while this one ran")
     return record

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import XceptionError
 
-#: Errors of the system that each shard would meet: the disk is full, a quota is used up, it cannot be written.
+#: Errors of the system that each shard would meet: full disks, used-up quotas, places that cannot be written.
 FINAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -94,8 +94,3 @@ class Executor(Protocol):
                 the process that runs the job, and need not be called.
             shards: The shards.
         """
-
-
-def is_final(error: object) -> bool:
-    """Return True for an error that every attempt would meet again: not one of files, networks or workers."""
-    return isinstance(error, XceptionError) and not isinstance(error, OSError)

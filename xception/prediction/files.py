@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, log_unreadable
 from ..kernels import Array
 from ..storage import parts
+from ..storage.outputs import open_output
 from ..storage.parquet import import_pyarrow
 from ..storage.resuming import StoredRows, collect, open_progress
 from ..storage.rows import DiskStore
@@ -34,7 +36,7 @@ PredictionOrError = tuple[Photograph, list[Prediction] | Exception]
 def predict_to_file(
     classifier: Classifier,
     images: ImagesLike,
-    path: Path,
+    output: str | os.PathLike[str],
     top: int,
     log: FailureLog,
     verbose: Verbose = "auto",
@@ -45,7 +47,7 @@ def predict_to_file(
     Args:
         classifier: Computes the scores.
         images: The photographs.
-        path: The file.
+        output: The file.
         top: Classes per photograph.
         log: Records the photographs that cannot be read.
         verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
@@ -54,7 +56,6 @@ def predict_to_file(
     Returns:
         How many photographs were predicted, and those that could not be read.
     """
-    check_target(path)
     classifier.preprocessor.check_only_input()
 
     def stream(
@@ -62,13 +63,16 @@ def predict_to_file(
     ) -> Iterator[tuple[Photograph, Array]]:
         return log_unreadable(classifier.stream_outcomes(photographs, progress), log)
 
-    photographs = find_photographs(images, log)
-    with open_progress(path, classifier.fingerprint, verify) as store:
-        stored = collect(stream, photographs, store, log, verbose)
-        if stored.photographs:
-            predictions = _decode(classifier, store, stored, top)
-            write_predictions(path, merge_failures(predictions, log.failures))
-    return WrittenPredictions(str(path), len(stored.photographs), log.failures, stored.reused)
+    with open_output(output) as file:
+        check_target(file.path)
+        photographs = find_photographs(images, log)
+        with open_progress(file.path, classifier.fingerprint, verify) as store:
+            stored = collect(stream, photographs, store, log, verbose)
+            if stored.photographs:
+                predictions = _decode(classifier, store, stored, top)
+                write_predictions(file.path, merge_failures(predictions, log.failures))
+                file.publish()  # before what could be resumed from is removed
+    return WrittenPredictions(file.location, len(stored.photographs), log.failures, stored.reused)
 
 
 def _decode(

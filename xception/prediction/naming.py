@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from ..console.progress import ProgressBar, Verbose
@@ -111,7 +110,8 @@ def predict(
             file is complete, the scores of all classes are in the hidden folder `.NAME.progress` beside
             it. After an interruption the same call resumes there, also with another `top` or other class
             names; photographs that could not be read are tried again, and images that did not come from
-            a file are computed again. A folder, whose name ends in "/" or which exists, gets a file for
+            a file are computed again. Of a URL, such as "s3://bucket/F.csv", both are in the cache folder
+            until the file is uploaded. A folder, whose name ends in "/" or which exists, gets a file for
             every few thousand photographs, computed by several processes; see
             `xception.distributed.prepare`.
         verify: Whether to read the photographs that were computed before an interruption, and compute
@@ -165,10 +165,12 @@ def predict(
 
 def _check_output(output: str | os.PathLike[str], verify: bool) -> None:
     """Raise an error, before any work, if an output cannot be written."""
+    from ..storage.outputs import open_output
     from .files import check_target
 
     if not names_folder(output):
-        check_target(Path(output))
+        with open_output(output) as file:
+            check_target(file.path)
     elif verify:
         raise ValueError(f"verify applies to a file, and {os.fspath(output)!r} is a folder")
 
@@ -189,7 +191,7 @@ def _write(
         return compute_predictions(classifier, images, output, top, log, verbose)
     from .files import predict_to_file
 
-    return predict_to_file(classifier, images, Path(output), top, log, verbose, verify)
+    return predict_to_file(classifier, images, output, top, log, verbose, verify)
 
 
 def iter_predict(
