@@ -139,7 +139,7 @@ def stream_outcomes(
 
     threads = min(get_num_threads(), at_once or get_num_threads())
     is_listed = isinstance(photographs, Sequence)
-    items = [take(photographs[0])] if _is_single(photographs) else map(take, photographs)
+    items = list(map(take, photographs)) if _is_single(photographs) else map(take, photographs)
     with nullcontext() if _is_single(photographs) else reuse_image_memory(threads):
         for taken, outcome in map_in_order(work, items, threads):
             with progress.paused():
