@@ -74,6 +74,7 @@ TO_FOLDER, TO_FILE = ("a.jpg", "--output", "out/"), ("a.jpg", "--output", "f.csv
         (("features", "a.jpg", "--output", "out"), "a folder for shards ends in '/'"),
         (("features", *TO_FOLDER, "--shard", "0"), "expected a positive integer"),
         (("features", *TO_FOLDER, "--executor", "ray"), "expected processes, processes=N, dask"),
+        (("features", *TO_FOLDER, "--executor", "dask=nowhere"), "expected a scheduler's address, such as"),
         (("features", *TO_FOLDER, "--executor", "processes="), "expected processes, processes=N"),
         (("features", *TO_FOLDER, "--executor", "processes=0"), "expected a positive integer"),
         (("features", *TO_FOLDER, "--executor", "processes=999"), "from 1 to 256"),

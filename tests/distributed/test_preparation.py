@@ -42,6 +42,21 @@ def test_a_job_is_written_down_before_anything_is_computed(given, output, small_
     assert len(job.missing()) == 4
 
 
+def test_a_warning_of_the_list_is_not_printed_beside_its_bar(given, photos, monkeypatch):
+    (photos / "notes.txt").touch()
+    states = []
+
+    class Bar(preparation.ProgressBar):
+        def paused(self):
+            states.append("paused")
+            return super().paused()
+
+    monkeypatch.setattr(preparation, "ProgressBar", Bar)
+    with pytest.warns(UserWarning, match="left out 1 other file"):
+        prepare(**given)
+    assert states == ["paused"]
+
+
 def test_the_same_arguments_take_it_up(given, output):
     first = prepare(**given)
     (output.parent / "photos" / "a" / "new.jpg").touch()
@@ -53,7 +68,7 @@ def test_the_same_arguments_take_it_up(given, output):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layers": "pool"}, "layers: None there, ['pool'] here"),
+        ({"layers": "pool"}, "layers: the default there, pool here"),
         ({"pooling": "max"}, "pooling: avg there, max here"),
         ({"scaling": "tf"}, "scaling: none there, tf here"),
         ({"interpolation": "nearest"}, "interpolation: bilinear there, nearest here"),

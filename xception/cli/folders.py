@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("many photographs", "with --output FOLDER/, which is resumed by shards")
     group.add_argument(
         "--shard", type=common.positive_int, metavar="N",
-        help="photographs in a shard, each of which becomes a file (5000, or fewer of few)",
+        help="photographs in a shard, each of which becomes a file (5000, or fewer if there are few)",
     )  # fmt: skip
     group.add_argument(
         "--manifest", metavar="FILE",
@@ -71,17 +71,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def executor(text: str) -> Executor:
     """Parse the name of an executor: "processes=4", "dask", "dask=tcp://scheduler:8786"."""
     name, has_value, value = text.partition("=")
-    if name == "processes" and (not has_value or value):
-        from ..distributed.processes import Processes
+    try:
+        if name == "processes" and (not has_value or value):
+            from ..distributed.processes import Processes
 
-        try:
             return Processes(common.positive_int(value) if has_value else None)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-    if name == "dask" and (not has_value or value):
-        from ..distributed.dask import DaskExecutor
+        if name == "dask" and (not has_value or value):
+            from ..distributed.dask import DaskExecutor
 
-        return DaskExecutor(value or None)
+            return DaskExecutor(value or None)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     raise argparse.ArgumentTypeError(
         f"expected processes, processes=N, dask, or dask=tcp://HOST:PORT, got {text!r}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +44,7 @@ class FailureLog:
 
     Args:
         on_error: "raise", "skip", or a function that is called with each failure that is skipped.
+        paused: Provides the time of a warning, such as `ProgressBar.paused`, which clears the bar.
 
     Attributes:
         failures: What was skipped.
@@ -52,12 +54,14 @@ class FailureLog:
         ValueError: `on_error` is none of these.
     """
 
-    def __init__(self, on_error: OnError) -> None:
+    def __init__(
+        self, on_error: OnError, paused: Callable[[], AbstractContextManager[object]] = nullcontext
+    ) -> None:
         if on_error not in ("raise", "skip") and not callable(on_error):
             raise ValueError(f'on_error must be "raise", "skip" or a function, got {on_error!r}')
         self.failures: list[Failure] = []
         self.notes: list[str] = []
-        self._on_error = on_error
+        self._on_error, self._paused = on_error, paused
 
     def add(self, index: int | None, path: str | None, error: Exception) -> None:
         """Raise `error`, or record it."""
@@ -77,7 +81,8 @@ class FailureLog:
         message = printable(message)
         if message not in self.notes:
             self.notes.append(message)
-            warnings.warn(message, stacklevel=_caller_level())
+            with self._paused():
+                warnings.warn(message, stacklevel=_caller_level())
 
 
 def _caller_level() -> int:

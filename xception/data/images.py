@@ -79,7 +79,7 @@ def load_image(
             `color_mode` "grayscale", "rgb" or "rgba". For any other number, `source` must be an array
             (h, w, channels), which may hold any numbers.
         decode: "exact" decodes every pixel. "fast" lets the decoder reduce large JPEG files 2, 4 or 8 times
-            each way before they are resized, which is three to four times quicker for a photograph of 12
+            each way before they are resized, which is two to three times quicker for a photograph of 12
             megapixels. Pixels then differ by about 0.3 gray levels on average, and by 8 at most (with "box"
             by 0.8 and 24). It has no effect on photographs that are less than four times as wide or high as
             `target_size` (with "box" eight times); on files in other formats; with "nearest" and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
 import uuid
@@ -31,6 +32,10 @@ WARN_SECONDS = 10.0  #: before a warning that a cluster has no workers
 MAX_REPORTS_PER_SECOND = 50
 
 
+#: Checked before Dask is asked, which looks for a scheduler at any text, for a minute.
+ADDRESS = re.compile(r"inproc://.+|(\w+://)?[^/]+:\d+(/.*)?")
+
+
 class DaskExecutor:
     """Runs shards on workers of Dask.
 
@@ -50,7 +55,7 @@ class DaskExecutor:
 
     Raises:
         TypeError: `workers` is no integer.
-        ValueError: It is not from 1 to 256, or is given with a cluster.
+        ValueError: It is not from 1 to 256, or is given with a cluster; or `cluster` is a text and no address.
 
     Examples:
         >>> DaskExecutor("tcp://scheduler:8786")
@@ -62,6 +67,8 @@ class DaskExecutor:
         self._workers = check_workers(workers)
         if cluster is not None and workers is not None:
             raise ValueError("a cluster has its own number of workers: give either `cluster` or `workers`")
+        if isinstance(cluster, str) and not ADDRESS.fullmatch(cluster):
+            raise ValueError(f"expected a scheduler's address, such as tcp://scheduler:8786, got {cluster!r}")
 
     def __repr__(self) -> str:
         arguments = self._cluster if self._cluster is not None else self._workers

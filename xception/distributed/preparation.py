@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..console.progress import ProgressBar, Verbose
+from ..console.progress import DELAY_SECONDS, ProgressBar, Verbose
 from ..data import locations
 from ..data.failures import FailureLog
 from ..data.image_formats import SUFFIXES
@@ -225,11 +225,15 @@ class _GivenPhotographs:
             self._add("", text)
             yield text
 
-    def photographs(self) -> Iterable[Photograph]:
-        """List the photographs, as they are found."""
-        if self._manifest is not None:
-            return read_manifest(self._manifest)
-        return find_photographs(self._places, FailureLog("raise"))
+    def photographs(self, bar: ProgressBar) -> Iterator[Photograph]:
+        """List the photographs, as they are found, and show on a bar how many there are."""
+        log = FailureLog("raise", bar.paused)
+        found = (
+            find_photographs(self._places, log) if self._manifest is None else read_manifest(self._manifest)
+        )
+        for photograph in found:
+            yield photograph
+            bar.advance(1)
 
     def source(self) -> Source:
         """Return the record of the places; those that have not been listed are only counted."""
@@ -262,8 +266,8 @@ def _begin(
     try:
         with model_file(request) as model_path:
             settings = request.settings_with(model_path)
-        with ProgressBar(None, "photo", verbose) as bar:
-            photographs = write_list(folder, _counted(given.photographs(), bar), shard)
+        with ProgressBar(None, "photo", verbose, DELAY_SECONDS, "listing") as bar:
+            photographs = write_list(folder, given.photographs(bar), shard)
         list_path = locations.join(folder, photographs.name)
         record = JobRecord(request.kind, settings.to_dict(), request.names, given.source(), photographs)
         with contextlib.suppress(FileExistsError):
@@ -280,12 +284,6 @@ def _begin(
                 os.rmdir(folder)
         raise
     return written
-
-
-def _counted(photographs: Iterable[Photograph], bar: ProgressBar) -> Iterator[Photograph]:
-    for photograph in photographs:
-        yield photograph
-        bar.advance(1)
 
 
 def _adopt(

@@ -155,5 +155,7 @@ def differences(settings: Settings, recorded: Settings) -> list[str]:
 
 
 def _show(value: Any) -> str:
-    text = str(list(value) if isinstance(value, tuple) else value)
+    if value is None:
+        return "the default"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"{text[:MAX_SHOWN_CHARACTERS]}…" if len(text) > MAX_SHOWN_CHARACTERS else text

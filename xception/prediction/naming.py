@@ -99,7 +99,7 @@ def predict(
             model's `preprocessing` records, else "bilinear" (see `Classifier`).
         aspect: "stretch", "crop" or "pad", as for `load_image`. None: as recorded, else "stretch".
         exif: "upright" or "ignore", as for `load_image`. None: as recorded, else "upright".
-        decode: "exact", or "fast" to let the decoder reduce large JPEG files, which is three to four times
+        decode: "exact", or "fast" to let the decoder reduce large JPEG files, which is two to three times
             quicker and changes pixels by about 0.3 gray levels; see `load_image`.
         from_logits: Whether the model's scores are logits, which are converted to probabilities; None
             infers it from the model.
