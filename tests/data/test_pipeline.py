@@ -376,6 +376,7 @@ def test_a_stream_within_a_lane_works_in_it():
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in Python's own finalizers
 def test_an_interrupt_at_any_moment_leaves_predictions_possible(threads):
     def work(_):
         with acquire_team() as team:
