@@ -55,7 +55,7 @@ class DaskExecutor:
 
     Raises:
         TypeError: `workers` is no integer.
-        ValueError: It is not from 1 to 256, or is given with a cluster; or `cluster` is a text and no address.
+        ValueError: It is not from 1 to 256, or is given with a cluster; or `cluster` is no valid address.
 
     Examples:
         >>> DaskExecutor("tcp://scheduler:8786")

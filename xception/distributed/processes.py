@@ -171,6 +171,8 @@ class _Run:
 
     def _finish(self, shard: Shard, attempt: int, result: Any) -> None:
         """Hand over a result; a shard without one is tried again."""
+        if is_final(result):
+            self._waiting.clear()  # no other shard begins, even before the caller hears of it
         failed = result is None or isinstance(result, Exception)
         if failed and attempt < ATTEMPTS and not is_final(result):
             self._waiting.append((shard, attempt + 1))
