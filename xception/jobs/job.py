@@ -166,9 +166,8 @@ class Job:
                     if isinstance(result, ShardResult) and (shard := by_index.get(result.index)):
                         progress.show(shard, shard.count)
         except Exception as error:
-            if is_final(error) or isinstance(
-                error, ConnectionError
-            ):  # of the executor; a store's are RemoteError
+            # Executors raise ConnectionError; a store that cannot be reached is a RemoteError.
+            if is_final(error) or isinstance(error, ConnectionError):
                 raise
             return error
         return None
