@@ -314,6 +314,13 @@ def test_photographs_and_folder_behind_urls(given, photos):
     assert prepare(**given).run(each=map, retry_bad=True).unreadable == 3
 
 
+def test_a_typing_error_in_a_url_makes_no_job(given, output):
+    pytest.importorskip("fsspec")
+    with pytest.raises(FileNotFoundError, match="there is no such file or folder"):
+        prepare(**{**given, "images": f"memory://{uuid.uuid4().hex}/fotos"})
+    assert not output.exists()
+
+
 def test_the_shipped_base_is_not_kept(output, examples):
     job = prepare(examples, output)
     assert names(output) == [JOB, "photographs"]

@@ -31,8 +31,7 @@ WARN_SECONDS = 10.0  #: before a warning that a cluster has no workers
 #: Messages of progress that the scheduler is to pass on, of all workers together.
 MAX_REPORTS_PER_SECOND = 50
 
-
-#: Checked before Dask is asked, which looks for a scheduler at any text, for a minute.
+#: Checked before Dask is asked, which looks for a scheduler at any text.
 ADDRESS = re.compile(r"inproc://.+|(\w+://)?[^/]+:\d+(/.*)?")
 
 
@@ -55,7 +54,7 @@ class DaskExecutor:
 
     Raises:
         TypeError: `workers` is no integer.
-        ValueError: It is not from 1 to 256, or is given with a cluster; or `cluster` is no valid address.
+        ValueError: It is not from 1 to 256, or is given with a cluster; or `cluster` is no address.
 
     Examples:
         >>> DaskExecutor("tcp://scheduler:8786")

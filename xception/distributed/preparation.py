@@ -16,6 +16,7 @@ from ..data.image_formats import SUFFIXES
 from ..data.manifests import read_manifest
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
+from ..data.url_schemes import WEB_SCHEMES, scheme_of
 from ..errors import JobError
 from ..jobs.job import Job
 from ..jobs.listing import remove_other_lists, write_list
@@ -246,7 +247,8 @@ class _GivenPhotographs:
 def _check_place(text: str) -> None:
     """Raise FileNotFoundError for a name that is neither a photograph's nor a folder: a typing error."""
     is_photograph = os.path.splitext(text.lower())[1] in SUFFIXES  # perhaps a missing one, which is reported
-    if not (is_photograph or locations.is_remote(text) or glob.has_magic(text) or os.path.exists(text)):
+    is_web = locations.is_remote(text) and scheme_of(text) in WEB_SCHEMES  # photographs need no suffix there
+    if not (is_photograph or is_web or glob.has_magic(text) or locations.exists(text)):
         raise FileNotFoundError(f"{text}: there is no such file or folder")
 
 
