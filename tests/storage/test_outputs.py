@@ -121,3 +121,27 @@ def test_urls_that_cannot_be_written_are_refused_before_the_work(photos):
 def test_a_url_of_a_local_file_is_its_path(photos, small_classifier, tmp_path):
     xception.features(photos, small_classifier, output=(tmp_path / "f.npy").as_uri())
     assert np.load(tmp_path / "f.npy").shape == (3, 8)
+
+
+def test_what_is_written_to_local_files_only_refuses_urls(
+    examples, small_classifier, tmp_path, monkeypatch, run
+):
+    """As a path, a URL is a file in a folder called "s3:", which was made here."""
+    monkeypatch.chdir(tmp_path)
+    model = xception.load_model(small_classifier)
+    (explanation,) = xception.explain(examples / "coffee.jpg", model)
+    for call in (
+        lambda: model.save("s3://bucket/m.keras"),
+        lambda: model.save_weights("s3://bucket/m.h5"),
+        lambda: explanation.save("s3://bucket/a.png"),
+    ):
+        with pytest.raises(ValueError, match=r"s3://bucket/\S+: is a URL, expected a local path"):
+            call()
+    for arguments in (
+        ("explain", examples / "coffee.jpg", "--model", small_classifier, "--output", "s3://bucket/maps/"),
+        ("fit", examples, "--output", "s3://bucket/m.keras"),
+    ):
+        status, _, errors = run(*arguments)
+        assert status == 1
+        assert "is a URL, expected a local path" in errors
+    assert not (tmp_path / "s3:").exists()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..console.text import count_of
 from ..data.atomic import check_writable
+from ..data.locations import expect_local
 from ..training.transfer import fit_with_report
 from . import common
 
@@ -14,7 +14,7 @@ from . import common
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("folder", metavar="FOLDER", help="with a sub-folder of photographs for each class")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the model, .keras")
+    parser.add_argument("--output", required=True, metavar="FILE", help="the model, .keras")
     parser.add_argument(
         "--balanced", action="store_true", help="let rare classes weigh as much as frequent ones"
     )
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what cross-validation found, and write the model."""
-    output: Path = arguments.output
+    output = expect_local(arguments.output)
     check_writable(output)
     if output.suffix != ".keras":
         raise ValueError(f"{output.name}: expected a name that ends in .keras, as a model is written")

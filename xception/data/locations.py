@@ -50,6 +50,20 @@ def local_path(location: str | os.PathLike[str]) -> str:
     return url2pathname(text.partition("://")[2])
 
 
+def expect_local(output: str | os.PathLike[str]) -> Path:
+    """Return the local path of an output that cannot be a URL.
+
+    Args:
+        output: The output. As a path, "s3://bucket/a.png" would be a file in a folder called "s3:".
+
+    Raises:
+        ValueError: It is a URL.
+    """
+    if is_remote(output):
+        raise ValueError(f"{output}: is a URL, expected a local path; write a local file, and copy it there")
+    return Path(local_path(output))
+
+
 def check_location(location: str | os.PathLike[str]) -> None:
     """Check that a location can be a file's: that its scheme is known, and its packages are installed.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.atomic import check_writable
+from ..data.locations import expect_local
 from ..data.photographs import Photograph
 from .pictures import picture_format
 from .result import Explanation
@@ -26,12 +27,12 @@ class PictureOutput:
         is_folder: Whether it is a folder.
 
     Raises:
-        ValueError: The file is one of the photographs, or not named as a picture.
+        ValueError: The file is one of the photographs, or not named as a picture; or it is a URL.
         OSError: The file or folder cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str], photographs: Sequence[Photograph] | None) -> None:
-        self.path = Path(path)
+        self.path = expect_local(path)
         self.is_folder = self.path.is_dir() or not self.path.suffix
         self._taken: set[str] = set()
         if photographs is not None:

@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..console.text import count_of
 from ..data.atomic import replace_file
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
+from ..data.locations import expect_local
 from ..errors import requires
 from ..kernels import Array
 from .grid import Grid
@@ -141,10 +141,10 @@ class Explanation:
             path: The file; its suffix is the format: .png, .jpg, .webp, …
 
         Raises:
-            ValueError: Pillow cannot write this format.
+            ValueError: Pillow cannot write this format, or the file is a URL.
             OSError: No file can be written there.
         """
-        path = Path(path)
+        path = expect_local(path)
         image_format = picture_format(path)
         with replace_file(path) as temporary:
             self.picture().save(temporary, image_format)

@@ -7,8 +7,8 @@ the former file unchanged.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from ..data.locations import expect_local
 from ..graph import Graph, GraphParameters, Network
 from .hdf5.exiting import using_file
 from .keras import writer
@@ -35,7 +35,7 @@ def write_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
         ValueError: The suffix is not `.keras`, or Keras 3 cannot express a layer.
         OSError: The file cannot be written.
     """
-    path = Path(path)
+    path = expect_local(path)
     for suffix, write in MODEL_WRITERS.items():
         if path.name.endswith(suffix):
             return write(path, stored)
@@ -59,7 +59,7 @@ def write_weights(
         ValueError: The suffix is none of these.
         OSError: The file cannot be written.
     """
-    path = Path(path)
+    path = expect_local(path)
     for suffix, write in WEIGHTS_WRITERS.items():
         if path.name.endswith(suffix):
             return write(path, network, graph, parameters)
