@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import xception
-from xception.engine.lanes import acquire_team
+from xception.engine.lanes import acquire_team, enter_lane
 from xception.engine.team import Barrier, Team
 
 
@@ -34,6 +34,23 @@ def test_blas_is_limited_to_one_thread_while_the_team_is_acquired():
     with acquire_team() as team:
         assert team.size == 2
         assert 1 in blas_threads()  # NumPy's; SciPy may have brought its own
+
+
+def test_blas_is_limited_in_a_lane_of_any_thread_after_another_thread_has_predicted():
+    before = blas_threads()
+    with enter_lane():
+        assert 1 in blas_threads()
+    inside = []
+
+    def work():
+        with enter_lane():
+            inside.extend(blas_threads())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert 1 in inside
+    assert blas_threads() == before
 
 
 def predict_into(pipe, model, x):

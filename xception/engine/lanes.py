@@ -35,7 +35,8 @@ class _Shared:
         lanes: The threads that are in lanes.
         reserved_by: The thread that has the team for a prediction, or waits for the lanes to be left.
         in_use: The schedules that run, by identity.
-        limiter: Restores the number of BLAS threads.
+        blas_threads: BLAS libraries, and how many threads they had before they were limited; None if they are
+            not limited.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,7 @@ class _Shared:
         self.lanes: set[int] = set()
         self.reserved_by: int | None = None
         self.in_use: dict[int, object] = {}
-        self.limiter: Any = None
+        self.blas_threads: list[tuple[Any, int]] | None = None
 
     @property
     def changed(self) -> threading.Condition:
@@ -60,14 +61,17 @@ class _Shared:
 
     def limit_blas(self) -> None:
         """Limit BLAS to one thread per caller, unless it is already."""
-        if self.limiter is None:
-            self.limiter = _blas().limit(limits=1, user_api="blas")
+        if self.blas_threads is None:
+            libraries = _blas().select(user_api="blas").lib_controllers
+            self.blas_threads = [(library, library.get_num_threads()) for library in libraries]
+            for library in libraries:
+                _set_blas_threads(library, 1)
 
     def restore_blas(self) -> None:
         """Restore the number of BLAS threads."""
-        limiter, self.limiter = self.limiter, None
-        if limiter is not None:
-            limiter.restore_original_limits()
+        before, self.blas_threads = self.blas_threads, None
+        for library, threads in before or ():
+            _set_blas_threads(library, threads)
 
 
 class _Lane(threading.local):
@@ -86,9 +90,8 @@ _lane = _Lane()
 def _reset_after_fork() -> None:
     """Replace the team and its lock: a fork copies no threads, but a lock that one of them may hold."""
     global _shared
-    limiter, _shared = _shared.limiter, _Shared()
-    if limiter is not None:  # another thread of the parent was predicting
-        limiter.restore_original_limits()
+    former, _shared = _shared, _Shared()
+    former.restore_blas()  # if another thread of the parent was predicting
 
 
 if hasattr(os, "register_at_fork"):
@@ -219,3 +222,13 @@ def _blas() -> ThreadpoolController:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def _set_blas_threads(library: Any, threads: int) -> None:
+    """Set the number of threads of a BLAS library, from any thread.
+
+    threadpoolctl 3.8 ignores all threads but the first that has set it, while that one lives. In other lanes,
+    BLAS would then start threads, and its results would differ in the last bits. Here a lock is held.
+    """
+    set_threads = getattr(library, "_real_set_num_threads", library.set_num_threads)
+    set_threads(threads)
