@@ -310,11 +310,10 @@ def test_what_a_generator_raises_comes_after_what_it_has_yielded(count):
             yield Photograph(index, index)
         raise OSError("the camera was unplugged")
 
-    delivered = []
+    stream = stream_photographs(images(), load, len, FailureLog("raise"), Counter())
+    assert [next(stream)[0].index for _ in range(count)] == list(range(count))
     with pytest.raises(OSError, match="unplugged"):
-        for photograph, _ in stream_photographs(images(), load, len, FailureLog("raise"), Counter()):
-            delivered.append(photograph.index)
-    assert delivered == list(range(count))
+        next(stream)
 
 
 def in_time(function):

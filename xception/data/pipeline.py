@@ -112,8 +112,8 @@ def stream_outcomes(
     there is one thread, is computed as any other prediction.
 
     Args:
-        photographs: The photographs. A generator is read a few photographs ahead. What it yields is read before
-            it goes on, except paths: it may close a file, or draw the next frame into the same array.
+        photographs: The photographs. A generator is read a few photographs ahead. What it yields is read
+            before it goes on, except paths: it may close a file, or draw the next frame into the same array.
         load: Reads one. Whatever it raises is the fault of the photograph.
         compute: Takes what `load` returns. Whatever it raises is raised here.
         progress: Advanced by each photograph.
@@ -131,7 +131,7 @@ def stream_outcomes(
         except Exception as error:  # whatever a photograph raises is its own fault
             return Unreadable(error)
 
-    def take(photograph: Photograph) -> _Taken[Loaded]:
+    def take(photograph: Photograph) -> _Taken:
         source = photograph.source
         if is_listed or _is_path(source):
             return _Taken(photograph, [])
@@ -139,25 +139,32 @@ def stream_outcomes(
             # An array that has the right size already would be returned as it is.
             return _Taken(photograph, [read(source.copy() if isinstance(source, np.ndarray) else source)])
 
-    def work(taken: _Taken[Loaded]) -> Result | Unreadable:
-        loaded = taken.loaded.pop() if taken.loaded else read(taken.photograph.source)
-        return loaded if isinstance(loaded, Unreadable) else compute(loaded)
+    def work(taken: _Taken) -> Result | Unreadable:
+        loaded = taken.loaded
+        if not loaded:
+            loaded.append(read(taken.photograph.source))
+        if isinstance(loaded[0], Unreadable):
+            # The error's traceback leads to this frame: a cycle, if it were still here.
+            return Unreadable(loaded.pop().error)
+        return compute(loaded.pop())
 
     threads = min(get_num_threads(), at_once or get_num_threads())
     is_listed = isinstance(photographs, Sequence)
-    items = [take(photographs[0])] if _is_single(photographs) else map(take, photographs)
-    with nullcontext() if _is_single(photographs) else reuse_image_memory(threads):
+    is_single = _is_single(photographs)
+    items: Iterable[_Taken] = map(take, photographs)
+    items = list(items) if is_single else items
+    with nullcontext() if is_single else reuse_image_memory(threads):
         for taken, outcome in map_in_order(work, items, threads):
             with progress.paused():
                 yield taken.photograph, outcome
             progress.advance(1)
 
 
-class _Taken(NamedTuple, Generic[Loaded]):
-    """A photograph that was taken from a generator; and, if it had to be read at once, what was read."""
+class _Taken(NamedTuple):
+    """A photograph that was taken from a generator; and what was read of it, until that is computed."""
 
     photograph: Photograph
-    loaded: list[Loaded | Unreadable]
+    loaded: list[Any]  #: what `load` returned, or an `Unreadable`
 
 
 def map_in_order(
@@ -168,12 +175,12 @@ def map_in_order(
     Args:
         function: The function.
         items: The items. A generator is read on the caller's thread, a few items ahead.
-        threads: How many threads, the caller's among them. With one, for a single item, or where the caller is
-            in a lane already, the function is called without a lane.
+        threads: How many threads, the caller's among them. With one, for a single item, or where the caller
+            is in a lane already, the function is called without another lane.
 
     Yields:
-        The items in order, with what the function returned. What the function or the generator raises is raised
-        in its turn.
+        The items in order, with what the function returned. What the function or the generator raises is
+        raised in its turn.
     """
     if threads == 1 or _is_single(items) or is_in_lane():
         for item in items:

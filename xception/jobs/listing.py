@@ -59,8 +59,8 @@ def write_list(folder: str, photographs: Iterable[Photograph], shard: int | None
         kept = kept if kept[-1] == position else [*kept, position]
         if max(end - begin for begin, end in pairwise(kept)) > MAX_SHARD_BYTES:
             raise ValueError(
-                f"shard: the paths of {size:,} photographs take more than {MAX_SHARD_BYTES >> 20} MiB; expected "
-                "fewer photographs in a shard"
+                f"shard: the paths of {size:,} photographs take more than {MAX_SHARD_BYTES >> 20} MiB; "
+                "expected fewer photographs in a shard"
             )
     return PhotographList(name, count, size, kept)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import XceptionError
 
-#: Errors of the system that each shard would meet: the disk is full, a quota is used up, it cannot be written.
+#: Errors of the system that each shard would meet: no space, a quota that is used up, a read-only disk.
 FINAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
