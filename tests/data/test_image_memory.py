@@ -24,7 +24,8 @@ def kept_blocks():
 def test_memory_is_kept_meanwhile_and_given_back(blocks):
     with reuse_image_memory(2):
         assert Image.core.get_blocks_max() == 2 * BLOCKS_PER_THREAD
-        with reuse_image_memory(1):
+        with reuse_image_memory(1):  # by another thread
+            assert Image.core.get_blocks_max() == 3 * BLOCKS_PER_THREAD
             Image.new("RGB", (3000, 3000)).resize((10, 10))
             gc.collect()
         assert kept_blocks() > 0

@@ -150,6 +150,47 @@ def test_a_store_that_cannot_be_reached_is_no_bad_photograph():
             xception.load_image(photograph.source)
 
 
+@pytest.mark.parametrize("error", [xception.RemoteError, xception.MissingPackageError])
+def test_errors_that_say_nothing_about_a_photograph_are_not_skipped(small_classifier, monkeypatch, error):
+    """A store that is down for a minute would otherwise make thousands of photographs unreadable."""
+    folder = f"memory://{uuid.uuid4().hex}"
+    names = [f"{folder}/a.jpg", f"{folder}/b.jpg"]
+    read = image_files.read_bytes
+
+    def unreachable(location, *range_):
+        if location == names[1]:
+            raise error(f"{location}: cannot be reached")
+        return read(location, *range_)
+
+    monkeypatch.setattr(image_files, "read_bytes", unreachable)
+    for images in (names, iter(names)):  # the first does not exist, which is a fault of its own
+        failures = []
+        with pytest.raises(error, match="cannot be reached"):
+            xception.predict(images, small_classifier, on_error=failures.append)
+        assert [failure.path for failure in failures] == names[:1]
+    with pytest.raises(error):
+        xception.features(names, small_classifier, on_error="skip")
+    with pytest.raises(error):
+        xception.evaluate(names, ["cat", "cup"], small_classifier, on_error="skip")
+    with pytest.raises(error):
+        xception.similar(names[0], names, small_classifier, on_error="skip")
+    stream = xception.iter_predict(names, small_classifier)
+    assert isinstance(next(stream)[1], FileNotFoundError)
+    with pytest.raises(error):
+        next(stream)
+
+
+def test_a_folder_that_cannot_be_reached_is_not_skipped(small_classifier, monkeypatch, run):
+    def unreachable(url):
+        raise xception.RemoteError(f"{url}: cannot be listed")
+
+    monkeypatch.setattr(locations.remote_files, "list_entries", unreachable)
+    with pytest.raises(xception.RemoteError):
+        xception.predict("memory://bucket/", small_classifier, on_error="skip")
+    status, _, errors = run("predict", "memory://bucket/", "--model", small_classifier)
+    assert (status, errors) == (1, "xception: memory://bucket/: cannot be listed\n")
+
+
 def test_file_urls_are_local_paths(examples, tmp_path):
     url = examples.as_uri()
     assert [photograph.path for photograph in listed(url)] == [p.path for p in listed(str(examples))]

@@ -1,12 +1,15 @@
 """Every figure of a job equals that of one process with one thread."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from job_tasks import is_first
 
 import xception
-from xception.distributed import Processes, prepare
-from xception.jobs.parts import read_part
+from xception.distributed import Processes, computing, prepare
+from xception.engine import lanes
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 
@@ -94,6 +97,29 @@ def test_a_photograph_that_kills_its_process(photos, small_classifier, tmp_path,
     assert [f.error.rpartition(": ")[2] for f in report.failures if "killing" in f.path] == [
         "killed the process that read it (signal 9)"
     ]
+
+
+def test_several_threads_of_a_worker_compute_side_by_side_what_one_thread_computes(
+    photos, small_model, tmp_path, one_thread, monkeypatch
+):
+    expected = xception.features(photos, small_model, on_error="skip")
+    xception.set_num_threads(3)
+    loads, most, shared = [], 0, lanes._shared
+    load, run = computing.load_kept, xception.Model.features
+
+    def counting(model, *arguments, **options):
+        nonlocal most
+        most = max(most, len(shared.lanes))
+        return run(model, *arguments, **options)
+
+    monkeypatch.setattr(computing, "load_kept", lambda *given: loads.append(given) or load(*given))
+    monkeypatch.setattr(xception.Model, "features", counting)
+    job = prepare(photos, tmp_path / "out", small_model, shard=2)
+    with ThreadPoolExecutor(5) as pool:
+        job.run(each=pool.map)
+    check_features(job, expected)
+    assert 2 <= most <= 3
+    assert len(loads) == 1
 
 
 def test_a_network_error_is_raised(good_photos, small_classifier, tmp_path, monkeypatch):

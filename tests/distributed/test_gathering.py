@@ -109,7 +109,8 @@ def test_predictions(tmp_path, suffix, shard):
     assert g == (f.replace(r"\udce9", r"\\xe9") if suffix in (".jsonl", ".json") else f)
 
 
-def test_places_may_be_remote(tmp_path, job):
+def test_places_may_be_remote(tmp_path, job, monkeypatch):
+    monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "cache"))
     fsspec = pytest.importorskip("fsspec")
     place = f"memory://{uuid.uuid4().hex}"
     files = fsspec.filesystem("memory")

@@ -9,11 +9,12 @@ import uuid
 import numpy as np
 import PIL
 import pytest
+from small_models import heads
 
 import xception
 from xception.distributed import preparation, prepare
-from xception.jobs.parts import read_part
 from xception.jobs.record import JOB
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 
@@ -78,6 +79,23 @@ def test_a_job_with_other_weights_is_refused(given):
     model.set_weights([array + 1 for array in model.get_weights()])
     with pytest.raises(xception.JobError, match="the model: it has other layers or weights"):
         prepare(**{**given, "model": model})
+
+
+def test_one_of_several_outputs_alone_is_kept_however_it_is_given(photos, output, tmp_path):
+    built = heads(species=3, young=2)
+    built.save(tmp_path / "heads.keras")
+    expected = xception.predict(photos, built, output_name="species", on_error="skip")
+    given = {"images": str(photos), "output": output, "task": "predictions"}
+    job = prepare(model=tmp_path / "heads.keras", output_name="species", **given)
+    classifier = xception.Classifier(tmp_path / "heads.keras", output_name="species")  # as the command does
+    assert prepare(model=classifier, **given).record.identity == job.record.identity
+    assert prepare(model=built, output_name="species", **given).record.identity == job.record.identity
+    with pytest.raises(xception.JobError, match="the model: it has other layers or weights"):
+        prepare(model=built, output_name="young", **given)
+    job.run(each=map)
+    rows = [result for batch in read_part(job.folder, job.record, 0) for result in batch.results]
+    assert [[tuple(p) for p in result] for result in rows] == [[tuple(p) for p in e] for e in expected]
+    assert xception.load_model(output / "model.keras").output_names == ("species",)
 
 
 def test_a_job_of_other_photographs_is_refused(given, photos):

@@ -7,24 +7,20 @@ import time
 from pathlib import Path
 
 import numpy as np
+from job_folders import write_record
 
 from xception.data.locations import join
 from xception.data.photographs import Photograph
 from xception.errors import ImageError, RemoteError
-from xception.jobs.listing import write_list
-from xception.jobs.record import JOB, JobRecord, Source
+from xception.jobs.record import JobRecord
 
 NAMES = ["feature_0", "feature_1", "feature_2"]
 
 
 def make_job(folder: Path, count: int = 10, shard: int = 3, kind: str = "features") -> JobRecord:
     """Write a job of photographs that do not exist."""
-    folder.mkdir(exist_ok=True)
     photographs = (Photograph(i, f"{i}.jpg", f"{i}.jpg", "odd" if i % 2 else "even") for i in range(count))
-    listed = write_list(str(folder), photographs, shard)
-    record = JobRecord(kind, {}, NAMES if kind == "features" else [], Source("photos", "0", ""), listed)
-    (folder / JOB).write_bytes(record.to_bytes())
-    return record
+    return write_record(folder, kind, NAMES if kind == "features" else [], photographs, shard)
 
 
 def row(index):

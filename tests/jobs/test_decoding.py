@@ -1,11 +1,13 @@
 """Photographs that are decoded in a process of their own."""
 
 import os
+import uuid
 
 import numpy as np
 import pytest
 
 import xception
+from xception.data import image_files, locations
 from xception.jobs.decoding import DecodingProcess
 
 OPTIONS = {
@@ -29,6 +31,28 @@ def test_errors_are_the_same(examples, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"b\.jpg: there is no such file"):
             process.load(str(tmp_path / "b.jpg"))
         assert process.load(str(examples / "coffee.jpg")).shape == (30, 20, 1)
+
+
+def test_errors_of_photographs_behind_urls_are_the_same(monkeypatch):
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    url = f"memory://{uuid.uuid4().hex}/a.jpg"
+    locations.write_bytes(url, bytes(1001))
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", 1000)
+
+    def forbidden(*_):
+        raise PermissionError(f"{url}: no permission")
+
+    with DecodingProcess(**OPTIONS) as process:
+        for reason, change in (
+            ("holds more than 0 MiB", lambda: None),
+            ("no permission to read it", lambda: monkeypatch.setattr(image_files, "read_bytes", forbidden)),
+        ):
+            change()
+            with pytest.raises(xception.ImageError, match=reason) as plain:
+                xception.load_image(url)
+            with pytest.raises(xception.ImageError) as careful:
+                process.load(url)
+            assert str(careful.value) == str(plain.value)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

@@ -1,5 +1,7 @@
 """Jobs: what is missing is computed, whatever happened before."""
 
+import platform
+
 import numpy as np
 import pytest
 from job_tasks import compute, compute_all, die_at_four, fail_once, full_disk, make_job, row, unreachable
@@ -8,8 +10,8 @@ from xception.distributed.processes import Processes
 from xception.errors import ImageError, JobError, RemoteError
 from xception.jobs import job as jobs
 from xception.jobs.job import Job
-from xception.jobs.parts import read_errors, read_part
 from xception.jobs.record import JOB, part_name
+from xception.jobs.shard_files import read_errors, read_part
 
 pytest.importorskip("pyarrow")
 
@@ -110,6 +112,19 @@ def test_an_executor_that_leaves_shards_out_is_asked_again(folder):
     assert calls == [("plain", [0, 1, 2, 3]), ("careful", [0])]
 
 
+def test_an_executor_without_workers_is_asked_once(folder):
+    job = Job(str(folder), make_job(folder), compute)
+    calls = []
+
+    def each(function, shards):
+        calls.append(function.mode)
+        raise ConnectionRefusedError("no scheduler")
+
+    with pytest.raises(ConnectionRefusedError):
+        job.run(each)
+    assert calls == ["plain"]
+
+
 def test_an_executor_that_never_runs_a_shard_is_an_error(folder):
     job = Job(str(folder), make_job(folder), compute)
     with pytest.raises(JobError, match="1 shard of 4 could not be computed; run the job again"):
@@ -153,7 +168,9 @@ def test_a_job_that_was_replaced_is_not_run(folder):
     with pytest.raises(JobError, match="holds another job by now"):
         job.run(each=map)
     (folder / JOB).unlink()
-    with pytest.raises(JobError, match="holds no job by now"):
+    with pytest.raises(
+        JobError, match=rf"out: holds no job that {platform.node()} can see.*every worker needs this folder"
+    ):
         Job(str(folder), job.record, compute).run(each=map)
 
 

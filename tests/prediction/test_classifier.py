@@ -10,7 +10,7 @@ from PIL import Image
 
 import xception
 from xception import Classifier
-from xception.layers import Dense, GlobalAveragePooling2D, Input, Rescaling
+from xception.layers import Dense, Rescaling
 from xception.prediction import classifier as classifiers
 
 NAMES = ["red", "green", "blue"]
@@ -158,17 +158,8 @@ def test_the_imagenet_classifier_is_loaded_once(monkeypatch):
     classifiers.imagenet_model.cache_clear()
 
 
-def heads(**classes):
-    """A model of one photograph with several outputs, in small."""
-    members = {name: (Dense(count, "softmax"), ["pool"]) for name, count in classes.items()}
-    return small_models.model(small_models.wired(
-        "heads", ["image"], list(classes),
-        image=(Input((8, 8, 3)),), pool=(GlobalAveragePooling2D(), ["image"]), **members,
-    ))  # fmt: skip
-
-
 def test_one_of_several_outputs_is_chosen_by_its_name(tmp_path):
-    built = heads(species=3, young=2)
+    built = small_models.heads(species=3, young=2)
     pixels = np.stack([RED, GREEN, BLUE])
     expected = dict(zip(built.output_names, built.predict(pixels / 127.5 - 1), strict=True))
     for name, names in (("species", ["deer", "boar", "fox"]), ("young", ["no", "yes"])):
@@ -194,7 +185,7 @@ def test_one_of_several_outputs_is_chosen_by_its_name(tmp_path):
 
 
 def test_the_class_names_of_a_model_are_those_of_the_output_that_has_as_many():
-    built = heads(species=3, young=2, old=2)
+    built = small_models.heads(species=3, young=2, old=2)
     built.class_names = NAMES
     assert [name for _, name in Classifier(built, output_name="species").class_names] == NAMES
     assert [name for _, name in Classifier(built, output_name="old").class_names] == ["class_0", "class_1"]

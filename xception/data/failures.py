@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import printable
+from ..errors import MissingPackageError, RemoteError, printable
+
+#: Errors that say nothing about a photograph: skipping them would leave out all that are behind one store.
+NO_FAULTS = (RemoteError, MissingPackageError)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ OnError = Literal["raise", "skip"] | Callable[[Failure], object]
 class FailureLog:
     """Raises the error of the first input that cannot be read, or skips and collects all of them.
 
+    A store that cannot be reached, and a package that is missing, are no faults of an input. Their errors are
+    raised in any case.
+
     Args:
         on_error: "raise", "skip", or a function that is called with each failure that is skipped.
 
@@ -55,7 +61,7 @@ class FailureLog:
 
     def add(self, index: int | None, path: str | None, error: Exception) -> None:
         """Raise `error`, or record it."""
-        if self._on_error == "raise":
+        if self._on_error == "raise" or isinstance(error, NO_FAULTS):
             try:
                 raise error
             finally:

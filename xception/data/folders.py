@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import RemoteError, printable
@@ -17,7 +18,7 @@ ARCHIVE_FOLDER = "__MACOSX"  #: added to zip files by macOS; holds no photograph
 UNCOUNTED = frozenset({"thumbs", "desktop", "readme", "license", "licence", "attribution"})
 MAX_SUFFIX_CHARACTERS = 16  #: anything longer is part of a name that contains a dot
 MAX_SUFFIXES_SHOWN = 10
-#: Suffixes by which nearly all photographs are told at once, the most frequent first.
+#: Suffixes of nearly all photographs, the most frequent first.
 USUAL_SUFFIXES = tuple(
     spelling
     for suffix, image_format in SUFFIXES.items()
@@ -58,8 +59,8 @@ class FolderContents:
 def search_folder(folder: str) -> FolderContents:
     """Find the photographs in a folder at any depth, by their suffixes.
 
-    Hidden files and folders are passed over, and links to folders are followed once. It takes 1.5 times as
-    long as `os.walk`, so files are not asked for anything, and treated a folder at a time.
+    Hidden files and folders are passed over, and links to folders are followed once. Most of the time is that
+    of the system, so files are not asked for anything, and treated a folder at a time.
 
     Args:
         folder: The folder: a local path or a URL.
@@ -127,38 +128,41 @@ class _Search:
     def _search_one(self, parent: str, label: str, is_root: bool) -> list[str]:
         """Record the files in one folder; return the names of its sub-folders."""
         prefix = self._prefix(parent)
-        paths, folders = _list_remote(parent, prefix) if self._is_remote else _list_local(parent)
+        names, folders = _list_remote(parent) if self._is_remote else _list_local(parent)
         skipped = [name for name in folders if name.startswith(".") or name == ARCHIVE_FOLDER]
         if skipped:
             folders = [name for name in folders if name not in skipped]
         if is_root:
             self._contents.sub_folders.extend(sorted(folders))
             self._contents.skipped.extend(sorted(skipped))
-        paths.sort()
-        del paths[bisect_left(paths, f"{prefix}.") : bisect_left(paths, f"{prefix}/")]  # the hidden ones
-        photographs = [path for path in paths if path.endswith(USUAL_SUFFIXES)]
-        if len(photographs) != len(paths):
-            unusual = [path for path in paths if not path.endswith(USUAL_SUFFIXES)]
-            if further := self._examine(unusual, len(prefix), label):
+        names.sort()  # quicker than that of paths
+        del names[bisect_left(names, ".") : bisect_left(names, "/")]  # the hidden ones
+        if _are_alike(names):
+            photographs = _join_all(prefix, names)
+        else:
+            photographs = [prefix + name for name in names if name.endswith(USUAL_SUFFIXES)]
+        if len(photographs) != len(names):
+            unusual = [name for name in names if not name.endswith(USUAL_SUFFIXES)]
+            if further := self._examine(unusual, prefix, label):
                 photographs = sorted(photographs + further)
         self._contents.paths.extend(photographs)
         self._label_counts[label] += len(photographs)
         self._is_sorted = self._is_sorted and not (photographs and folders)
         return folders
 
-    def _examine(self, paths: list[str], start: int, label: str) -> list[str]:
-        """Return those of some files that are photographs, and count the others.
+    def _examine(self, names: list[str], prefix: str, label: str) -> list[str]:
+        """Return the paths of those of some files that are photographs, and count the others.
 
         Args:
-            paths: The files.
-            start: Where in each path the name begins.
+            names: The names of the files.
+            prefix: The folder that they lie in, with a separator.
             label: The sub-folder that they lie in.
         """
         photographs = []
-        for path in paths:
-            stem, suffix = os.path.splitext(path[start:].lower())
-            if self._is_photograph(path, suffix):
-                photographs.append(path)
+        for name in names:
+            stem, suffix = os.path.splitext(name.lower())
+            if self._is_photograph(prefix + name, suffix):
+                photographs.append(prefix + name)
             elif stem not in UNCOUNTED:
                 shown = suffix if len(suffix) <= MAX_SUFFIX_CHARACTERS else ""
                 self._contents.left_out[label, shown] += 1
@@ -195,23 +199,50 @@ class _Search:
         self._contents.labels.extend(labels)
 
 
+def _are_alike(names: list[str]) -> bool:
+    """Whether names end in the same usual suffix: found out in a fifth of the time of asking each of them."""
+    suffix = os.path.splitext(names[0])[1] if names else ""
+    is_usual = suffix in USUAL_SUFFIXES and names[-1].endswith(suffix)
+    return is_usual and "\0".join(names).count(f"{suffix}\0") == len(names) - 1
+
+
+def _join_all(prefix: str, names: list[str]) -> list[str]:
+    """Return the names with a prefix, in half the time of one after the other; no name contains a zero."""
+    return (prefix + f"\0{prefix}".join(names)).split("\0")
+
+
 def _list_local(folder: str) -> tuple[list[str], list[str]]:
-    """Return the paths of the files, and the names of the folders, in a folder; none if it cannot be read."""
+    """Return the names of the files and of the folders in a folder; none if it cannot be read."""
     folders: list[str] = []
     try:
-        with os.scandir(folder) as entries:
+        with _scan(folder) as entries:
             # In one expression, since it is most of the time of a search; `append` returns None.
-            files = [entry.path for entry in entries if not entry.is_dir() or folders.append(entry.name)]  # type: ignore[func-returns-value]
+            files = [entry.name for entry in entries if not entry.is_dir() or folders.append(entry.name)]  # type: ignore[func-returns-value]
     except OSError:
         return _list_carefully(folder)
     return files, folders
+
+
+@contextmanager
+def _scan(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """Provide what `os.scandir` does of an open folder: so it makes no paths, a third of its work."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(folder) as entries:
+            yield entries
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
 
 
 def _list_carefully(folder: str) -> tuple[list[str], list[str]]:
     """Do what `_list_local` does, though links in a folder may lead in circles."""
     files, folders = [], []
     try:
-        with os.scandir(folder) as entries:
+        with _scan(folder) as entries:
             for entry in entries:
                 try:
                     is_folder = entry.is_dir()
@@ -220,20 +251,18 @@ def _list_carefully(folder: str) -> tuple[list[str], list[str]]:
                 if is_folder:
                     folders.append(entry.name)
                 else:
-                    files.append(entry.path)
+                    files.append(entry.name)
     except OSError:
         return [], []
     return files, folders
 
 
-def _list_remote(url: str, prefix: str) -> tuple[list[str], list[str]]:
-    files, folders = [], []
+def _list_remote(url: str) -> tuple[list[str], list[str]]:
+    files: list[str] = []
+    folders: list[str] = []
     try:
         for name, is_folder in list_entries(url):
-            if is_folder:
-                folders.append(name)
-            else:
-                files.append(prefix + name)
+            (folders if is_folder else files).append(name)
     except FileNotFoundError:
         return [], []
     return files, folders

@@ -137,8 +137,38 @@ def check_opened(image: Image.Image, name: str) -> None:
 
 
 def _open_path(path: str | os.PathLike[str], name: str) -> IO[bytes]:
+    if is_remote(path):
+        return io.BytesIO(read_remote(os.fspath(path)))
+    with _named(name):
+        return open_file(path)
+
+
+def read_remote(url: str) -> bytes:
+    """Read the file of a photograph whole: nearly all of it is needed, and every request takes its time.
+
+    Args:
+        url: The photograph.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: It may not be read, or is too large.
+        RemoteError: It cannot be reached.
+    """
+    with _named(url):
+        data = read_bytes(url, 0, MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(
+            f"{url}: holds more than {MAX_FILE_BYTES >> 20} MiB, too much for a photograph behind a URL; "
+            "download it first"
+        )
+    return data
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn what opening a file raises into an error that begins with the photograph's name."""
     try:
-        return io.BytesIO(_read_remote(os.fspath(path))) if is_remote(path) else open_file(path)
+        yield
     except (FileNotFoundError, ImageError, RemoteError):
         raise
     except ValueError as error:  # a URL that is refused
@@ -149,17 +179,6 @@ def _open_path(path: str | os.PathLike[str], name: str) -> IO[bytes]:
         raise ImageError(f"{name}: no permission to read it") from None
     except OSError as error:
         raise ImageError(str(error) if error.errno is None else f"{name}: {error.strerror}") from None
-
-
-def _read_remote(url: str) -> bytes:
-    """Read a photograph whole: nearly all of it is needed, and every request takes its time."""
-    data = read_bytes(url, 0, MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise ImageError(
-            f"{url}: holds more than {MAX_FILE_BYTES >> 20} MiB, too much for a photograph behind a URL; "
-            "download it first"
-        )
-    return data
 
 
 def _seekable(stream: IO[bytes], name: str) -> IO[bytes]:

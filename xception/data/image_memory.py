@@ -11,7 +11,7 @@ from ..locks import OwnedLock
 BLOCKS_PER_THREAD = 4
 
 _lock = OwnedLock("the use of the memory of images")
-_users: set[object] = set()  #: of the blocks
+_users: dict[object, int] = {}  #: of the blocks, with their numbers of threads
 _before = 0  #: blocks that Pillow kept without them
 
 
@@ -30,15 +30,18 @@ def reuse_image_memory(threads: int) -> Iterator[None]:
     from PIL import Image
 
     arena, user = Image.core, object()  # type: ignore[attr-defined]
+
+    def update() -> None:
+        arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * sum(_users.values())))
+
     try:  # before it is counted: an interrupt may come at once
         with _lock.hold():
             if not _users:
                 _before = arena.get_blocks_max()
-            _users.add(user)
-            arena.set_blocks_max(max(arena.get_blocks_max(), BLOCKS_PER_THREAD * threads))
+            _users[user] = threads
+            update()
         yield
     finally:
         with _lock.hold():
-            _users.discard(user)
-            if not _users:
-                arena.set_blocks_max(_before)  # which gives the others back
+            _users.pop(user, None)
+            update()  # which gives the others back

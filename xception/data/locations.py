@@ -62,7 +62,7 @@ def check_location(location: str | os.PathLike[str]) -> None:
 
 
 def join(folder: str | os.PathLike[str], *names: str) -> str:
-    """Return the location of what is in a folder.
+    """Return the location of a file or folder in a folder.
 
     Args:
         folder: The folder.
@@ -252,6 +252,16 @@ def replace(location: str | os.PathLike[str]) -> Iterator[Path]:
         temporary = Path(folder, "file" + os.path.splitext(url)[1])
         yield temporary
         remote_files.upload(temporary, url)
+
+
+def upload(path: Path, url: str) -> None:
+    """Write a local file to a URL. It appears there whole or not at all, in place of what is there.
+
+    Args:
+        path: The local file.
+        url: Where to write it. Its folder must exist, where there are folders.
+    """
+    remote_files.upload(path, url)
 
 
 def write_bytes(location: str | os.PathLike[str], data: bytes) -> None:

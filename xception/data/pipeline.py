@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -54,13 +54,6 @@ class Progress(Protocol):
         """Clear the screen for other output within a `with` block."""
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """What stands in the place of the result of a photograph that cannot be read."""
-
-    error: Exception
-
-
 def stream_photographs(
     photographs: Iterable[Photograph],
     load: Callable[[ImageLike], Loaded],
@@ -69,7 +62,7 @@ def stream_photographs(
     progress: Progress,
     at_once: int | None = None,
 ) -> Iterator[tuple[Photograph, Result]]:
-    """Do what `stream_outcomes` does, and record the photographs that cannot be read in a log.
+    """Read photographs and apply a function to each, as `stream_outcomes` does; log the unreadable ones.
 
     Args:
         photographs: See `stream_outcomes`.
@@ -86,13 +79,13 @@ def stream_photographs(
 
 
 def log_unreadable(
-    outcomes: Generator[tuple[Photograph, Result | Unreadable]], log: FailureLog
+    outcomes: Generator[tuple[Photograph, Result | Exception]], log: FailureLog
 ) -> Iterator[tuple[Photograph, Result]]:
     """Yield photographs with their results; record those that cannot be read in a log."""
     with closing(outcomes):  # at once if the log raises: its traceback would keep them open
         for photograph, outcome in outcomes:
-            if isinstance(outcome, Unreadable):
-                errors = [outcome.error]
+            if isinstance(outcome, Exception):
+                errors = [outcome]
                 del outcome  # if the log raises, the traceback holds this frame: a cycle, which keeps arrays
                 log.add(photograph.index, photograph.path, errors.pop())
             else:
@@ -105,7 +98,7 @@ def stream_outcomes(
     compute: Callable[[Loaded], Result],
     progress: Progress,
     at_once: int | None = None,
-) -> Generator[tuple[Photograph, Result | Unreadable]]:
+) -> Generator[tuple[Photograph, Result | Exception]]:
     """Read photographs and apply a function to each, on all threads that the process may use.
 
     With several threads, each photograph is computed on one of them. A single photograph, and each one where
@@ -120,16 +113,16 @@ def stream_outcomes(
         at_once: How many photographs may be read and computed at once; None for no limit but the threads.
 
     Yields:
-        Each photograph, in order, and what `compute` returned, or why it cannot be read.
+        Each photograph, in order, and what `compute` returned, or the error of one that cannot be read.
     """
     get_limits()  # an invalid environment variable is no photograph's fault
 
-    def read(source: Any) -> Loaded | Unreadable:
+    def read(source: Any) -> Loaded | Exception:
         try:
             with nullcontext() if _is_path(source) else _object_lock.hold():
                 return load(source)
         except Exception as error:  # whatever a photograph raises is its own fault
-            return Unreadable(error)
+            return error
 
     def take(photograph: Photograph) -> _Taken:
         source = photograph.source
@@ -139,21 +132,18 @@ def stream_outcomes(
             # An array that has the right size already would be returned as it is.
             return _Taken(photograph, [read(source.copy() if isinstance(source, np.ndarray) else source)])
 
-    def work(taken: _Taken) -> Result | Unreadable:
+    def work(taken: _Taken) -> Result | Exception:
         loaded = taken.loaded
         if not loaded:
             loaded.append(read(taken.photograph.source))
-        if isinstance(loaded[0], Unreadable):
-            # The error's traceback leads to this frame: a cycle, if it were still here.
-            return Unreadable(loaded.pop().error)
+        if isinstance(loaded[0], Exception):
+            return cast(Exception, loaded.pop())  # whose traceback leads to this frame: it must not stay here
         return compute(loaded.pop())
 
     threads = min(get_num_threads(), at_once or get_num_threads())
     is_listed = isinstance(photographs, Sequence)
-    is_single = _is_single(photographs)
-    items: Iterable[_Taken] = map(take, photographs)
-    items = list(items) if is_single else items
-    with nullcontext() if is_single else reuse_image_memory(threads):
+    items = list(map(take, photographs)) if _is_single(photographs) else map(take, photographs)
+    with nullcontext() if _is_single(photographs) else reuse_image_memory(threads):
         for taken, outcome in map_in_order(work, items, threads):
             with progress.paused():
                 yield taken.photograph, outcome
@@ -164,7 +154,7 @@ class _Taken(NamedTuple):
     """A photograph that was taken from a generator; and what was read of it, until that is computed."""
 
     photograph: Photograph
-    loaded: list[Any]  #: what `load` returned, or an `Unreadable`
+    loaded: list[Any]  #: what `load` returned, or what it raised
 
 
 def map_in_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import locations
+from ..data.failures import NO_FAULTS
 from ..data.image_memory import reuse_image_memory
 from ..data.photographs import Photograph
 from ..engine.lanes import enter_lane
-from ..errors import JobError, MissingPackageError, RemoteError
+from ..errors import JobError
 from ..feature_extraction.extraction import Extractor
 from ..jobs.decoding import DecodingProcess
 from ..jobs.record import JobRecord, Kind
@@ -28,6 +30,8 @@ from .settings import Settings, check_versions
 
 #: The settings that say how photographs are read.
 READING = ("scaling", "interpolation", "aspect", "exif", "decode")
+
+_loading = threading.Lock()  #: a worker with several threads loads a model once
 
 
 class Computer(NamedTuple):
@@ -46,7 +50,8 @@ def compute(
     folder: str, record: JobRecord, photographs: Iterable[Photograph], careful: bool
 ) -> Iterator[tuple[Photograph, Any]]:
     """Compute photographs as a job says; see `Task`."""
-    computer = _load_computer(folder, record.identity)
+    with _loading:
+        computer = _load_computer(folder, record.identity)
     used = computer.preprocessor
     decoder = DecodingProcess(
         target_size=used.size, interpolation=used.interpolation, aspect=used.aspect, exif=used.exif,
@@ -62,7 +67,7 @@ def _compute_one(computer: Computer, load: Callable[[Any], NDArray[Any]], photog
     """Return the result of a photograph, or the exception that says why it cannot be read."""
     try:
         pixels = load(photograph.source)
-    except (RemoteError, MissingPackageError):  # which say nothing about the photograph
+    except NO_FAULTS:
         raise
     except Exception as error:  # whatever a photograph raises is its own fault
         return error
@@ -99,9 +104,8 @@ def build_computer(kind: Kind, model: Model, settings: Settings) -> Computer:
         extractor = Extractor(model, settings.layers, settings.pooling, **reading)
         return Computer(extractor.preprocessor, lambda pixels: extractor.compute(pixels)[0])
     classifier = Classifier(
-        model, class_names=settings.class_names, from_logits=settings.from_logits,
-        output_name=settings.output_name, **reading,
-    )  # fmt: skip
+        model, class_names=settings.class_names, from_logits=settings.from_logits, **reading
+    )
     return Computer(
         classifier.preprocessor,
         lambda pixels: classifier.decode(classifier.probabilities(pixels), settings.top)[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 import uuid
 import warnings
@@ -12,25 +13,22 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..errors import JobError, MissingPackageError, XceptionError, requires
-from ..jobs.shards import Shard, ShardResult
-from ..layers.validation import as_int
+from ..errors import JobError, MissingPackageError, raise_first, requires
+from ..jobs.shards import Shard, ShardResult, is_final
 from ..version import __version__
 from .dask_cluster import local_cluster
-from .processes import MAX_WORKERS
+from .processes import POLL_SECONDS, Function, check_workers
 
-#: At the scheduler at a time: one that runs, and one that is next. Dask slows down above some 50,000 tasks.
-SHARDS_PER_WORKER = 2
+#: At the scheduler for each thread of its workers: one that runs, and one that is next. Dask slows down
+#: above some 50,000 tasks.
+SHARDS_PER_THREAD = 2
 ATTEMPTS = 3  #: at a shard whose function raises an exception
 RETRY_SECONDS = 1.0  #: before a second attempt, and twice as long before a third: a store may recover
 CONNECT_SECONDS = 15.0  #: to wait for a scheduler
 COUNT_SECONDS = 2.0  #: between two looks at how many workers there are
-POLL_SECONDS = 0.5  #: between two looks for an interrupt, which Windows does not report while waiting
-PATIENCE_SECONDS = 10.0  #: before a warning that a cluster has no workers
+WARN_SECONDS = 10.0  #: before a warning that a cluster has no workers
 #: Messages of progress that the scheduler is to pass on, of all workers together.
 MAX_REPORTS_PER_SECOND = 50
-
-Function = Callable[[Shard], ShardResult]
 
 
 class DaskExecutor:
@@ -40,13 +38,14 @@ class DaskExecutor:
     on the loopback interface, where other users of this machine can reach them too.
 
     Workers of a cluster need this version of xception, and access to the job's folder and photographs. They
-    may join, leave and die. A shard computes on one thread, so start them with one thread each.
+    may join, leave and die. A shard computes on one thread. A worker with several threads computes as many
+    shards side by side, with one model in memory; workers with one thread each are a little quicker.
 
     Args:
         cluster: Where the workers are: the address of a scheduler, such as "tcp://scheduler:8786"; or a
             `distributed.Client`, or a cluster object such as `dask_jobqueue.SLURMCluster`, which stay open.
-            None for workers of its own.
-        workers: How many of its own; None for as many as predictions may use threads, see
+            None for own workers.
+        workers: The number of own workers. None: as many as predictions may use threads, see
             `get_num_threads`.
 
     Raises:
@@ -60,9 +59,7 @@ class DaskExecutor:
 
     def __init__(self, cluster: Any = None, workers: int | None = None) -> None:
         self._cluster = cluster
-        self._workers = None if workers is None else as_int("workers", workers)
-        if self._workers is not None and self._workers > MAX_WORKERS:
-            raise ValueError(f"workers must be an integer from 1 to {MAX_WORKERS}, got {workers}")
+        self._workers = check_workers(workers)
         if cluster is not None and workers is not None:
             raise ValueError("a cluster has its own number of workers: give either `cluster` or `workers`")
 
@@ -83,7 +80,7 @@ class DaskExecutor:
         Raises:
             MissingPackageError: Dask is not installed, or a worker has no xception.
             JobError: A worker has another version of xception.
-            OSError: The scheduler cannot be reached.
+            ConnectionError: The scheduler cannot be reached, or has gone.
             Exception: What the function has raised three times for a shard; at the end, or at once if it is
                 an error that another shard would meet as well.
         """
@@ -102,7 +99,7 @@ class DaskExecutor:
         if isinstance(self._cluster, distributed.Client):
             yield self._cluster, None
         elif self._cluster is not None:
-            with distributed.Client(self._cluster, set_as_default=False, timeout=CONNECT_SECONDS) as client:
+            with _open_client(distributed, self._cluster) as client:
                 yield client, None
         else:
             with (
@@ -112,9 +109,41 @@ class DaskExecutor:
                 yield client, check
 
 
+def _open_client(distributed: Any, cluster: Any) -> Any:
+    """Return a client of a cluster.
+
+    Raises:
+        ConnectionError: There is no scheduler.
+    """
+    try:
+        if isinstance(cluster, str):
+            _check_scheduler(distributed, cluster)
+        return distributed.Client(cluster, set_as_default=False, timeout=CONNECT_SECONDS)
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise ConnectionError(
+            f"{cluster}: no scheduler of Dask can be reached ({reason}): start it, or correct the address"
+        ) from None
+
+
+def _check_scheduler(distributed: Any, address: str) -> None:
+    """Raise OSError unless a scheduler listens at an address.
+
+    Dask itself would try again for some time where nobody listens, and wait for ever where something else
+    does, such as its dashboard. A scheduler speaks first; by TLS, the client does.
+    """
+    try:
+        host, port = distributed.comm.get_address_host_port(address)
+    except ValueError:  # it has none, such as inproc://
+        return
+    with socket.create_connection((host, port), CONNECT_SECONDS) as stream:
+        if not address.startswith("tls://") and not stream.recv(1):
+            raise ConnectionAbortedError("it ends the connection")
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log from the terminal within a `with` block: errors are raised, and the rest is no use."""
+    """Keep Dask's log from the terminal within a `with` block: errors are raised anyway."""
     names = [
         "distributed",
         *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
@@ -142,10 +171,10 @@ class _Run:
         self._delayed: list[tuple[float, Shard, int]] = []  # (when, shard, attempt)
         self._running: dict[Any, tuple[Shard, int]] = {}  # by future
         self._messages: SimpleQueue[Any] = SimpleQueue()
-        self._failure: Exception | None = None
+        self._failures: list[BaseException] = []  # the first one
         self._topic = f"xception-{uuid.uuid4().hex}"
         self._shards = {shard.index: shard for shard in shards}
-        self._workers, self._next_count = 0, 0.0
+        self._threads, self._next_count = 0, 0.0  # of all workers
         self._no_workers_since: float | None = time.monotonic()
 
     def results(self) -> Generator[ShardResult, None, None]:
@@ -155,7 +184,7 @@ class _Run:
         while self._waiting or self._delayed or self._running:
             if self._check is not None:
                 self._check()
-            self._count_workers()
+            self._count_threads()
             self._submit()
             try:
                 message = self._messages.get(timeout=POLL_SECONDS)
@@ -168,14 +197,11 @@ class _Run:
                 result = self._finish(message)
                 if result is not None:
                     yield result
-        if self._failure is not None:
-            try:
-                raise self._failure
-            finally:
-                self._failure = None  # its traceback holds this frame
+        if self._failures:
+            raise_first(self._failures)
 
     def stop(self) -> None:
-        """Cancel what is queued. What runs on other machines comes to its end."""
+        """Cancel queued shards. Those that run on other machines end by themselves."""
         try:
             if self._running:
                 self._client.cancel(list(self._running), force=True)
@@ -187,17 +213,17 @@ class _Run:
     def _receive(self, event: tuple[float, Any]) -> None:
         self._messages.put(event[1])
 
-    def _count_workers(self) -> None:
+    def _count_threads(self) -> None:
         now = time.monotonic()
         if now < self._next_count:
             return
         self._next_count = now + COUNT_SECONDS
-        self._workers = len(self._client.nthreads())
-        if self._workers or self._check is not None:
+        self._threads = sum(self._client.nthreads().values())
+        if self._threads or self._check is not None:
             self._no_workers_since = None
         elif self._no_workers_since is None:
             self._no_workers_since = now
-        elif now - self._no_workers_since > PATIENCE_SECONDS:
+        elif now - self._no_workers_since > WARN_SECONDS:
             warnings.warn("Dask's scheduler has no workers; waiting for some", RuntimeWarning, stacklevel=2)
             self._no_workers_since = float("inf")
 
@@ -206,8 +232,8 @@ class _Run:
         now = time.monotonic()
         self._waiting.extend((shard, attempt) for when, shard, attempt in self._delayed if when <= now)
         self._delayed = [item for item in self._delayed if item[0] > now]
-        room = SHARDS_PER_WORKER * max(self._workers, 1) - len(self._running)
-        interval = max(1.0, self._workers / MAX_REPORTS_PER_SECOND)
+        room = SHARDS_PER_THREAD * max(self._threads, 1) - len(self._running)
+        interval = max(1.0, self._threads / MAX_REPORTS_PER_SECOND)
         for _ in range(min(room, len(self._waiting))):
             shard, attempt = self._waiting.popleft()
             future = self._client.submit(
@@ -231,13 +257,13 @@ class _Run:
                 "Dask's scheduler has gone, or has cancelled the job; run the job again to continue it"
             ) from None
         except Exception as error:
-            if isinstance(error, XceptionError) and not isinstance(error, OSError):
+            if is_final(error):
                 raise
             if attempt < ATTEMPTS:
                 when = time.monotonic() + RETRY_SECONDS * 2 ** (attempt - 1)
                 self._delayed.append((when, shard, attempt + 1))
             else:
-                self._failure = self._failure or error.with_traceback(None)
+                self._failures = self._failures or [error.with_traceback(None)]
             return None
         _check_refusal(refusal)
         return result

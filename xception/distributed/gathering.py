@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..console.csv_text import as_utf8
 from ..console.progress import ProgressBar, Verbose
 from ..data import locations
-from ..data.imagenet import Prediction
 from ..data.photographs import Photograph
 from ..errors import ImageError, JobError
 from ..feature_extraction import tables
 from ..feature_extraction.tables import Table
 from ..jobs.listing import read_shard
-from ..jobs.parts import Batch, read_errors, read_part
 from ..jobs.record import JOB, JobRecord, errors_name, part_name, read_record
+from ..jobs.shard_files import read_errors, read_part
 from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files
 from ..prediction.files import PredictionOrError
+from ..storage.outputs import open_output
+from ..storage.parts import Rows
 
 MAX_NAMED_SHARDS = 5  #: of those that are missing, in a message
 
@@ -68,7 +67,7 @@ def gather(
             that could not be read, too), `.csv`, `.json` or `.parquet`.
         wide: Whether a `.parquet` file has a column for each feature, instead of one column of lists.
         partial: Whether to write what there is if shards are missing, instead of raising an error.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         How many photographs the file holds, and which could not be read.
@@ -87,7 +86,8 @@ def gather(
             f"{folder}: holds no job, as it has no {JOB}; expected the folder that 'xception features' or "
             "'xception predict' wrote with '--output FOLDER/'"
         )
-    with _local_file(output) as path:
+    with open_output(output) as file:
+        path = file.path
         if record.kind == "features":
             tables.check_target(path, wide)
         else:
@@ -106,6 +106,7 @@ def gather(
                 _write_features(path, job, wide)
             else:
                 prediction_files.write_predictions(path, job.predictions())
+        file.publish()
     failures = [failure for part in parts for failure in part.failures]
     return Gathered(os.fspath(output), count, len(record.names), failures, record.shard_count - len(parts))
 
@@ -188,7 +189,7 @@ class _Parts:
                     while failure is not None and failure.index < photograph.index:
                         yield _failed(failure)
                         failure = next(failures)
-                    yield photograph, [Prediction(*values) for values in classes]
+                    yield photograph, classes
             while failure is not None:
                 yield _failed(failure)
                 failure = next(failures)
@@ -198,7 +199,7 @@ class _Parts:
         unreadable = {failure.index for failure in part.failures}
         return [photograph for photograph in listed if photograph.index not in unreadable]
 
-    def _batches(self, part: _Part) -> Iterator[tuple[Sequence[Photograph], Batch]]:
+    def _batches(self, part: _Part) -> Iterator[tuple[Sequence[Photograph], Rows]]:
         """Yield some rows of a part, with their photographs."""
         photographs = self._readable(part)
         start = 0
@@ -232,22 +233,3 @@ def _write_features(path: Path, job: _Parts, wide: bool) -> None:
         paths.append(photograph.path or "")
         labels.append(known.setdefault(photograph.label, photograph.label))
     tables.write_table(path, Table(paths, labels, job.record.names, job.features), wide)
-
-
-@contextmanager
-def _local_file(output: str | os.PathLike[str]) -> Iterator[Path]:
-    """Provide a local path to write; if the output is a URL, it is copied there when the block succeeds."""
-    if not locations.is_remote(output):
-        yield Path(locations.local_path(output))
-        return
-    locations.check_location(output)
-    folder, name = locations.split(output)
-    with tempfile.TemporaryDirectory(prefix="xception-") as scratch:
-        yield Path(scratch, name)
-        for file in _files(scratch):  # a .npy file has another beside it
-            with locations.replace(locations.join(folder, file.name)) as temporary:
-                os.replace(file, temporary)
-
-
-def _files(folder: str) -> Iterable[Path]:
-    return sorted(Path(folder).iterdir(), reverse=True)

@@ -35,7 +35,7 @@ DESCRIPTIONS = {"model": "the model", "pillow": "Pillow", "class_names": "class 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the results of a job.
+    """Everything that decides the results of a job.
 
     Attributes:
         xception: The version of this library, which computes them.
@@ -53,7 +53,6 @@ class Settings:
         top: Of predictions: classes per photograph.
         class_names: Of predictions: the (class id, class name) of each class.
         from_logits: Of predictions: whether the model's scores become probabilities.
-        output_name: Of predictions: the output that holds the scores.
     """
 
     xception: str
@@ -71,7 +70,6 @@ class Settings:
     top: int = 0
     class_names: ClassNames = ()
     from_logits: bool = False
-    output_name: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
@@ -98,10 +96,10 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """Raise TypeError or ValueError for settings that nobody can have chosen."""
+        """Raise TypeError or ValueError for settings that are not valid."""
         texts = [self.xception, self.pillow, self.model, self.kept_model, *(self.layers or ())]
         texts += [text for pair in self.class_names for text in pair]
-        texts += [text for text in (self.kept, self.output_name) if text is not None]
+        texts += [] if self.kept is None else [self.kept]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("expected texts")
         if self.kept is not None and not MODEL_NAME.fullmatch(self.kept):
@@ -119,7 +117,7 @@ class Settings:
 
 
 def versions() -> tuple[str, str]:
-    """Return the versions of what computes and decodes: of this library and of Pillow."""
+    """Return the versions of this library, which computes, and of Pillow, which decodes."""
     import PIL
 
     return __version__, PIL.__version__

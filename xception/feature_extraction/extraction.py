@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..console.progress import Verbose
 from ..data.failures import FailureLog, OnError
-from ..data.locations import names_folder
+from ..data.locations import local_copy, names_folder
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, stream_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
@@ -27,6 +28,7 @@ from ..prediction.classifier import Classifier, ModelArgument, as_model, check_n
 from ..prediction.preprocessing import Preprocessor
 from ..storage.cache import CachedDiskStore, CacheStore, RowCache
 from ..storage.identity import fingerprint
+from ..storage.outputs import OutputFile, open_output
 from ..storage.resuming import collect, open_progress
 from ..storage.rows import MemoryStore
 from . import tables
@@ -116,10 +118,8 @@ class Extractor:
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
-        used = self.preprocessor
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         nodes = self.model.feature_nodes(self._layers)
-        return fingerprint(self.model, nodes, self._pooling, *settings)
+        return fingerprint(self.model, nodes, self._pooling, *self.preprocessor.settings)
 
 
 @functools.cache
@@ -207,7 +207,8 @@ def features(
             Rows are then kept on disk, so that memory use does not grow with their number. Until the
             file is complete, they are in the hidden folder `.NAME.progress` beside it. After an
             interruption the same call resumes there, whether or not there is a cache; only images that
-            did not come from a file are computed again. A folder, whose name ends in "/" or which exists,
+            did not come from a file are computed again. Of a URL, such as "s3://bucket/F.npz", both are in
+            the cache folder until the file is uploaded. A folder, whose name ends in "/" or which exists,
             gets a file for every few thousand photographs, computed by several processes; see
             `xception.distributed.prepare`.
         wide: Whether a `.parquet` output has a column for each feature, instead of one column of lists.
@@ -241,20 +242,20 @@ def features(
     if output is not None and names_folder(output):
         if wide or verify:
             raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
-        from ..distributed.folder_features import compute_features
+        from ..distributed.folder_results import compute_features
 
         return compute_features(
             images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,
             scaling=scaling, interpolation=interpolation, aspect=aspect, exif=exif, decode=decode,
         )  # fmt: skip
-    path = None if output is None else Path(output)
-    if path is not None:
-        tables.check_target(path, wide)
-    log = FailureLog(on_error)
-    photographs = find_photographs(images, log)
-    extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
-    if path is not None:
-        return _extract_to_file(extractor, photographs, path, log, verbose, verify, wide)
+    with nullcontext() if output is None else open_output(output) as file:
+        if file is not None:
+            tables.check_target(file.path, wide)
+        log = FailureLog(on_error)
+        photographs = find_photographs(images, log)
+        extractor = Extractor(model, layers, pooling, scaling, interpolation, aspect, exif, decode)
+        if file is not None:
+            return _extract_to_file(extractor, photographs, file, log, verbose, verify, wide)
     with CacheStore(lambda: extractor.fingerprint, len(extractor.names), verify) as store:
         return extract_cached(extractor, photographs, store, log, verbose)
 
@@ -262,13 +263,13 @@ def features(
 def _extract_to_file(
     extractor: Extractor,
     listed: Iterable[Photograph],
-    path: Path,
+    output: OutputFile,
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
     wide: bool,
 ) -> Features:
-    names = extractor.names
+    path, names = output.path, extractor.names
     made_by = extractor.fingerprint
     with (
         RowCache(made_by, len(names), verify) as cache,
@@ -282,17 +283,38 @@ def _extract_to_file(
             paths = [photograph.path or "" for photograph in photographs]
             table = Table.of_array(paths, labels, names, store.rows(), stored.numbers)
             tables.write_table(path, table, wide)
+            output.publish()  # before what could be resumed from is removed
     if not photographs:
         return Features(MemoryStore(len(names)).take([]), names, [], log.failures)
-    path = path.absolute()
+    read_values = _reader(output, (len(photographs), len(names)), any(labels))
+    return Features(read_values, names, photographs, log.failures, stored.reused + both.copied)
+
+
+def _reader(output: OutputFile, shape: tuple[int, int], is_labeled: bool) -> Callable[[], Array]:
+    """Return a function that reads the values (n, d) of the file that was written."""
+    if output.is_remote:
+
+        def read_remote() -> Array:
+            with local_copy(output.location) as copy:
+                values = np.array(tables.read_values(copy, shape[1], is_labeled))
+            if values.shape != shape:
+                raise _changed(output.location)
+            return values
+
+        return read_remote
+    path = output.path.absolute()
     written = _identity(path)
 
-    def read_values() -> Array:
+    def read_local() -> Array:
         if _identity(path) != written:
-            raise OSError(f"{path}: has changed since these features were written; compute them again")
-        return tables.read_values(path, len(names), any(labels))
+            raise _changed(str(path))
+        return tables.read_values(path, shape[1], is_labeled)
 
-    return Features(read_values, names, photographs, log.failures, stored.reused + both.copied)
+    return read_local
+
+
+def _changed(name: str) -> OSError:
+    return OSError(f"{name}: has changed since these features were written; compute them again")
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

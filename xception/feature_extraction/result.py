@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,6 +12,7 @@ from ..console.text import count_of
 from ..data.failures import Failure
 from ..data.photographs import Photograph
 from ..kernels import Array
+from ..storage.outputs import open_output
 from . import tables
 from .tables import Table
 
@@ -80,7 +80,8 @@ class Features:
 
     def __repr__(self) -> str:
         failures = f", {count_of(len(self.failures), 'failure')}" if self.failures else ""
-        return f"<Features: {count_of(len(self), 'photograph')}, {len(self.names):,} features each{failures}>"
+        width = count_of(len(self.names), "feature")
+        return f"<Features: {count_of(len(self), 'photograph')}, {width} each{failures}>"
 
     def save(self, path: str | os.PathLike[str], wide: bool = False) -> None:
         """Write a table, whole or not at all.
@@ -93,9 +94,9 @@ class Features:
         spreadsheet: before `= + - @` stands `./` in a path, an apostrophe in other text.
 
         Args:
-            path: The file. Its suffix chooses the format: `.npz` (arrays `values`, `names`, `paths`,
-                `labels`), `.npy` (the values, with a `.paths.csv` beside it), `.csv`, `.parquet`, or
-                `.arff` for Weka (the label is the last attribute, `class`).
+            path: The file, also as a URL. Its suffix chooses the format: `.npz` (arrays `values`, `names`,
+                `paths`, `labels`), `.npy` (the values, with a `.paths.csv` beside it), `.csv`, `.parquet`,
+                or `.arff` for Weka (the label is the last attribute, `class`).
             wide: Whether a `.parquet` file has a column for each feature.
 
         Raises:
@@ -104,6 +105,8 @@ class Features:
             OSError: The file cannot be written.
         """
         paths = [path or "" for path in self.paths]
-        tables.check_format(Path(path), wide)  # before values are read
-        table = Table.of_array(paths, self.labels, self.names, self.values, range(len(self)))
-        tables.write_table(Path(path), table, wide)
+        with open_output(path) as output:
+            tables.check_format(output.path, wide)  # before values are read
+            table = Table.of_array(paths, self.labels, self.names, self.values, range(len(self)))
+            tables.write_table(output.path, table, wide)
+            output.publish()

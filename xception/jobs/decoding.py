@@ -1,20 +1,19 @@
-"""Decoding of photographs in a process of its own, so that one that kills it does no more harm.
+"""Decoding in a child process, so that a photograph that kills its process does not end the job.
 
-`python -m xception.jobs.decoding` is that process. It serves many photographs, one after the other.
+`python -m xception.jobs.decoding` is that process. It decodes many photographs, one after the other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import signal
 from types import TracebackType
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..data import locations
-from ..data.image_files import MAX_FILE_BYTES
+from ..data.image_files import read_remote
 from ..errors import ImageError
 from .children import Child, ChildEndedError, open_pipes, picklable, read_message, write_message
 
@@ -53,9 +52,7 @@ class DecodingProcess:
             ImageError: It has killed the process that read it.
             Exception: What `load_image` raises.
         """
-        content = None
-        if locations.is_remote(source):
-            content = locations.read_bytes(source, 0, MAX_FILE_BYTES)
+        content = read_remote(source) if locations.is_remote(source) else None
         child = self._child = self._child or Child(__name__)
         try:
             child.send((source, content, self._options))
@@ -81,7 +78,6 @@ def serve() -> None:
     """Read photographs until the parent closes the pipe."""
     from ..data.images import load_image
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     source, target = open_pipes()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The record of a job, `job.json`: what is computed, of which photographs, in which shards.
+"""The record of a job, `job.json`: its settings, its list of photographs, and its shards.
 
 The file may come from a stranger. Nothing in it is trusted: types, sizes and names are checked, and a name in
 it never leads out of the folder.
@@ -87,9 +87,9 @@ class JobRecord:
 
     Attributes:
         kind: "features" or "predictions".
-        settings: What computes them: a dict that JSON can hold. Only the task knows what is in it.
+        settings: How they are computed: a dict that JSON can hold, which only the task interprets.
         names: (d,) the names of the features; none of predictions.
-        source: What the photographs were listed from.
+        source: The paths and folders that the photographs were listed from.
         photographs: The list of the photographs.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
@@ -13,13 +14,13 @@ from ..data.photographs import Photograph
 from ..errors import JobError
 from ..limits import Limits, get_limits, set_limits
 from .listing import read_shard
-from .parts import count_rows, read_errors, read_part, write_part
 from .record import JobRecord, part_name, read_record
+from .shard_files import count_rows, read_errors, read_part, write_part
 from .shards import Shard, ShardResult
 
-#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a
-#: process of their own, so that one that kills it is passed over. "retry": photographs of a finished shard
-#: that could not be read are computed again, carefully.
+#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a child
+#: process, and one that kills it is skipped. "retry": the unreadable photographs of a finished shard are
+#: computed again, carefully.
 Mode = Literal["plain", "careful", "retry"]
 
 
@@ -35,7 +36,7 @@ class Task(Protocol):
             folder: The job's folder.
             record: The job's record.
             photographs: The photographs.
-            careful: Whether to decode them in a process of their own.
+            careful: Whether to decode them in a child process.
 
         Yields:
             Each photograph with its result: features (d,), or the best classes as a list of (class id, class
@@ -53,10 +54,10 @@ class ShardRunner:
     Args:
         folder: The job's folder.
         identity: The digest of the job's record.
-        task: What is computed.
+        task: Computes photographs.
         mode: See `Mode`.
         limits: Those of the process that runs the job.
-        listener: What `progress` calls. It is left out when this object is pickled.
+        listener: Called by `progress`. It is left out when this object is pickled.
     """
 
     folder: str
@@ -74,7 +75,7 @@ class ShardRunner:
         return replace(self, listener=listener)
 
     def progress(self, shard: Shard, done: int) -> None:
-        """Say that so many photographs of a shard are done, in the process that runs the job."""
+        """Report how many photographs of a shard are done, in the process that runs the job."""
         if self.listener is not None:
             self.listener(shard, done)
 
@@ -88,7 +89,7 @@ class ShardRunner:
             How many photographs it has.
 
         Raises:
-            JobError: The job's folder holds another job by now, or what it holds is damaged.
+            JobError: The job's folder holds another job by now, or a file in it is damaged.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         if get_limits() != self.limits:
@@ -153,10 +154,15 @@ def load_record(folder: str, identity: str) -> JobRecord:
         identity: The digest of the record.
 
     Raises:
-        JobError: The folder holds another job, or none.
+        JobError: The folder holds another job, or none that this machine can see.
     """
     record = read_record(folder)
-    if record is None or record.identity != identity:
-        other = "no job" if record is None else "another job"
-        raise JobError(f"{folder}: holds {other} by now; it was replaced while this one ran")
+    if record is None:
+        raise JobError(
+            f"{folder}: holds no job that {platform.node() or 'this machine'} can see. Either it was removed "
+            "while the job ran, or it is on another machine: every worker needs this folder, under the same "
+            "name, as on a shared file system or in an object store"
+        )
+    if record.identity != identity:
+        raise JobError(f"{folder}: holds another job by now; it was replaced while this one ran")
     return record

@@ -1,4 +1,4 @@
-"""Shards of a job, their results, and the interface of what runs them."""
+"""Shards of a job, their results, and the interface of executors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import XceptionError
 
-#: Errors of the system that each shard would meet: no space, a quota that is used up, a read-only disk.
+#: Errors of the system that each shard would meet: full disks, used-up quotas, places that cannot be written.
 FINAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -78,10 +78,10 @@ def is_final(error: object) -> bool:
 
 
 class Executor(Protocol):
-    """What runs a job's shards: `map`, or an object that runs them in other processes or on other machines.
+    """A function that runs shards: `map`, or an object that runs them in other processes or machines.
 
-    It may run a shard twice, return results in any order, and fail at some: only the files count that
-    running a shard writes.
+    It may run a shard twice, return results in any order, and fail at some: only the files that a shard
+    writes count.
     """
 
     def __call__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, log_unreadable
 from ..kernels import Array
 from ..storage import parts
+from ..storage.outputs import open_output
 from ..storage.parquet import import_pyarrow
-from ..storage.parts import PredictionRows
 from ..storage.resuming import StoredRows, collect, open_progress
 from ..storage.rows import DiskStore
 from .classifier import Classifier
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
 
 CHUNK_ROWS = 256  #: photographs in memory at a time: 1 MB of 1000 scores
-#: Classes of all photographs in a row group of a Parquet file: some 5 MB in memory. Each group takes 0.5 kB
-#: of the footer.
-MAX_GROUP_CLASSES = 50_000
 
 #: A photograph, and its predictions or why it could not be read.
 PredictionOrError = tuple[Photograph, list[Prediction] | Exception]
@@ -38,7 +36,7 @@ PredictionOrError = tuple[Photograph, list[Prediction] | Exception]
 def predict_to_file(
     classifier: Classifier,
     images: ImagesLike,
-    path: Path,
+    output: str | os.PathLike[str],
     top: int,
     log: FailureLog,
     verbose: Verbose = "auto",
@@ -49,7 +47,7 @@ def predict_to_file(
     Args:
         classifier: Computes the scores.
         images: The photographs.
-        path: The file.
+        output: The file.
         top: Classes per photograph.
         log: Records the photographs that cannot be read.
         verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
@@ -58,7 +56,6 @@ def predict_to_file(
     Returns:
         How many photographs were predicted, and those that could not be read.
     """
-    check_target(path)
     classifier.preprocessor.check_only_input()
 
     def stream(
@@ -66,13 +63,16 @@ def predict_to_file(
     ) -> Iterator[tuple[Photograph, Array]]:
         return log_unreadable(classifier.stream_outcomes(photographs, progress), log)
 
-    photographs = find_photographs(images, log)
-    with open_progress(path, classifier.fingerprint, verify) as store:
-        stored = collect(stream, photographs, store, log, verbose)
-        if stored.photographs:
-            predictions = _decode(classifier, store, stored, top)
-            write_predictions(path, merge_failures(predictions, log.failures))
-    return WrittenPredictions(str(path), len(stored.photographs), log.failures, stored.reused)
+    with open_output(output) as file:
+        check_target(file.path)
+        photographs = find_photographs(images, log)
+        with open_progress(file.path, classifier.fingerprint, verify) as store:
+            stored = collect(stream, photographs, store, log, verbose)
+            if stored.photographs:
+                predictions = _decode(classifier, store, stored, top)
+                write_predictions(file.path, merge_failures(predictions, log.failures))
+                file.publish()  # before what could be resumed from is removed
+    return WrittenPredictions(file.location, len(stored.photographs), log.failures, stored.reused)
 
 
 def _decode(
@@ -143,30 +143,8 @@ def _write_json(path: Path, items: Iterable[PredictionOrError]) -> None:
 
 
 def _write_parquet(path: Path, items: Iterable[PredictionOrError]) -> None:
-    blocks = (
-        PredictionRows(
-            [photograph.path or "" for photograph, _ in group],
-            [photograph.label for photograph, _ in group],
-            [entry for _, entry in group],
-        )
-        for group in _groups(_readable(items))
-    )
     with path.open("wb") as stream:
-        parts.write_predictions(stream, blocks)
-
-
-def _groups(
-    items: Iterator[tuple[Photograph, list[Prediction]]],
-) -> Iterator[list[tuple[Photograph, list[Prediction]]]]:
-    group, classes = [], 0
-    for item in items:
-        group.append(item)
-        classes += len(item[1])
-        if classes >= MAX_GROUP_CLASSES:
-            yield group
-            group, classes = [], 0
-    if group:
-        yield group
+        parts.write_predictions(stream, _readable(items))
 
 
 def _readable(items: Iterable[PredictionOrError]) -> Iterator[tuple[Photograph, list[Prediction]]]:

@@ -1,10 +1,9 @@
-"""Names of what photographs show, in one call: all at once, as a stream, or in a file."""
+"""Prediction of many photographs in one call: as a list, as a stream, or in a file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from ..console.progress import ProgressBar, Verbose
@@ -12,7 +11,6 @@ from ..data.failures import FailureLog, OnError
 from ..data.imagenet import best_classes
 from ..data.locations import names_folder
 from ..data.photographs import Photograph, find_photographs
-from ..data.pipeline import Unreadable
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..layers.validation import as_int
 from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
@@ -112,7 +110,8 @@ def predict(
             file is complete, the scores of all classes are in the hidden folder `.NAME.progress` beside
             it. After an interruption the same call resumes there, also with another `top` or other class
             names; photographs that could not be read are tried again, and images that did not come from
-            a file are computed again. A folder, whose name ends in "/" or which exists, gets a file for
+            a file are computed again. Of a URL, such as "s3://bucket/F.csv", both are in the cache folder
+            until the file is uploaded. A folder, whose name ends in "/" or which exists, gets a file for
             every few thousand photographs, computed by several processes; see
             `xception.distributed.prepare`.
         verify: Whether to read the photographs that were computed before an interruption, and compute
@@ -166,10 +165,12 @@ def predict(
 
 def _check_output(output: str | os.PathLike[str], verify: bool) -> None:
     """Raise an error, before any work, if an output cannot be written."""
+    from ..storage.outputs import open_output
     from .files import check_target
 
     if not names_folder(output):
-        check_target(Path(output))
+        with open_output(output) as file:
+            check_target(file.path)
     elif verify:
         raise ValueError(f"verify applies to a file, and {os.fspath(output)!r} is a folder")
 
@@ -185,12 +186,12 @@ def _write(
 ) -> WrittenPredictions:
     # Only here: a first prediction needs neither files nor jobs.
     if names_folder(output):
-        from ..distributed.folder_predictions import compute_predictions
+        from ..distributed.folder_results import compute_predictions
 
         return compute_predictions(classifier, images, output, top, log, verbose)
     from .files import predict_to_file
 
-    return predict_to_file(classifier, images, Path(output), top, log, verbose, verify)
+    return predict_to_file(classifier, images, output, top, log, verbose, verify)
 
 
 def iter_predict(
@@ -265,10 +266,10 @@ def _iterate(
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for photograph, outcome in classifier.stream_outcomes(photographs, bar):
-            if isinstance(outcome, Unreadable):
-                log.add(photograph.index, photograph.path, outcome.error)
+            if isinstance(outcome, Exception):
+                log.add(photograph.index, photograph.path, outcome)
             yield from _take_failures(log)
-            if not isinstance(outcome, Unreadable):
+            if not isinstance(outcome, Exception):
                 # Pixels are not kept, as a caller may keep the predictions.
                 source = photograph.source if photograph.source is photograph.path else None
                 entry = best_classes(outcome, classifier.class_names, top)
