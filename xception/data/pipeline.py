@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, cast
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def stream_outcomes(
         except Exception as error:  # whatever a photograph raises is its own fault
             return error
 
-    def take(photograph: Photograph) -> _Taken[Loaded]:
+    def take(photograph: Photograph) -> _Taken:
         source = photograph.source
         if is_listed or _is_path(source):
             return _Taken(photograph, [])
@@ -133,9 +133,13 @@ def stream_outcomes(
             # An array that has the right size already would be returned as it is.
             return _Taken(photograph, [read(source.copy() if isinstance(source, np.ndarray) else source)])
 
-    def work(taken: _Taken[Loaded]) -> Result | Exception:
-        loaded = taken.loaded.pop() if taken.loaded else read(taken.photograph.source)
-        return loaded if isinstance(loaded, Exception) else compute(loaded)
+    def work(taken: _Taken) -> Result | Exception:
+        loaded = taken.loaded
+        if not loaded:
+            loaded.append(read(taken.photograph.source))
+        if isinstance(loaded[0], Exception):
+            return cast(Exception, loaded.pop())  # whose traceback leads to this frame: it must not stay here
+        return compute(loaded.pop())
 
     threads = min(get_num_threads(), at_once or get_num_threads())
     is_listed = isinstance(photographs, Sequence)
@@ -147,11 +151,11 @@ def stream_outcomes(
             progress.advance(1)
 
 
-class _Taken(NamedTuple, Generic[Loaded]):
-    """A photograph that was taken from a generator; and, if it had to be read at once, what was read."""
+class _Taken(NamedTuple):
+    """A photograph that was taken from a generator; and what was read of it, until that is computed."""
 
     photograph: Photograph
-    loaded: list[Loaded | Exception]
+    loaded: list[Any]  #: what `load` returned, or what it raised
 
 
 def map_in_order(
@@ -163,7 +167,7 @@ def map_in_order(
         function: The function.
         items: The items. A generator is read on the caller's thread, a few items ahead.
         threads: How many threads, the caller's among them. With one, for a single item, or if the caller is
-            in a lane already, the function is called without a lane.
+            in a lane already, the function is called without another lane.
 
     Yields:
         The items in order, with what the function returned. Errors of the function or the generator are

@@ -161,7 +161,7 @@ def enter_lane() -> Iterator[None]:
 
 
 def is_in_lane() -> bool:
-    """Return whether this thread is in a lane already: a signal handler has interrupted what it does there.
+    """Return whether this thread is in a lane: a signal handler has interrupted what it does.
 
     Raises:
         RuntimeError: This thread predicts, or is about to: a signal handler or a finalizer has interrupted
