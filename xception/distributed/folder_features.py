@@ -38,7 +38,7 @@ def compute_features(
         output: The folder.
         model: See `xception.features`.
         log: Records the photographs that cannot be read, when all others have been computed.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
         **options: Of `prepare`.
 
     Returns:

@@ -68,7 +68,7 @@ def gather(
             that could not be read, too), `.csv`, `.json` or `.parquet`.
         wide: Whether a `.parquet` file has a column for each feature, instead of one column of lists.
         partial: Whether to write what there is if shards are missing, instead of raising an error.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         How many photographs the file holds, and which could not be read.

@@ -98,7 +98,7 @@ def prepare(
         verbose: "auto" for a progress bar of the listing if it takes long, 0 for none, 1 for one at once.
 
     Returns:
-        The job. Nothing has been computed yet: `job.run()` does that.
+        The job, of which nothing has been computed yet; `job.run()` does that.
 
     Raises:
         JobError: The folder holds something else, or a job that differs from this one; the message names

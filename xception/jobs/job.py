@@ -113,7 +113,7 @@ class Job:
                 results in any order, as `map` does, which computes in this process. It may run a shard twice,
                 and fail at some. By default `Processes()`.
             retry_bad: Whether to try again what could not be read, in shards that were done before.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Returns:
             How the job stands.
