@@ -68,7 +68,8 @@ def test_a_count_of_another_form_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(1, "1B"), (1500, "1.5kB"), (2_240_000_001, "2.3GB"), (10**9, "1GB")]
+    ("size", "text"),
+    [(1, "1B"), (1500, "1.5kB"), (2_240_000_001, "2.3GB"), (10**9, "1GB"), (10 << 30, "10GiB")],
 )
 def test_a_formatted_size_is_large_enough(size: int, text: str) -> None:
     assert format_bytes(size) == text

@@ -170,11 +170,13 @@ def parse_count(text: str, name: str = "a count") -> int:
 
 
 def format_bytes(size: int) -> str:
-    """Return a number of bytes that `parse_bytes` reads as at least `size`, such as "2.3GB".
+    """Return a number of bytes that `parse_bytes` reads as at least `size`: "2.3GB", or "10GiB" if it is whole.
 
     Args:
         size: The number of bytes.
     """
+    if size and size % 2**30 == 0:  # as a budget is given
+        return f"{size >> 30}GiB"
     for unit, bytes_per_unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_per_unit:
             tenths = -(-size * 10 // bytes_per_unit)

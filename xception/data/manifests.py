@@ -122,11 +122,12 @@ def _read_parquet(stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
         import pyarrow
         from pyarrow import parquet
     try:
-        file = parquet.ParquetFile(stream)
+        # No pre_buffer: its threads read the Python stream, and may abort the process while Python ends.
+        file = parquet.ParquetFile(stream, pre_buffer=False)
         _check_columns(file.schema_arrow.names)
         columns = [column for column in (PATH, LABEL) if column in file.schema_arrow.names]
         number = 0
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
             paths = batch.column(PATH).to_pylist()
             labels = batch.column(LABEL).to_pylist() if LABEL in columns else [None] * len(paths)
             for path, label in zip(paths, labels, strict=True):

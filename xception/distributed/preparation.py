@@ -99,7 +99,7 @@ def prepare(
             one in any case.
 
     Returns:
-        The job. Nothing has been computed yet: `job.run()` does that.
+        The job, of which nothing has been computed yet; `job.run()` does that.
 
     Raises:
         JobError: The folder holds something else, or a job that differs from this one; the message names

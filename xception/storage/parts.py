@@ -179,7 +179,7 @@ def count_rows(stream: IO[bytes], name: str) -> int:
     """
     _, parquet = import_pyarrow("reading .parquet")
     with _damage_reported(name):
-        return int(parquet.ParquetFile(stream).metadata.num_rows)
+        return int(parquet.ParquetFile(stream, pre_buffer=False).metadata.num_rows)
 
 
 def _features_schema(columns: int) -> Any:
@@ -201,7 +201,8 @@ def _read(stream: IO[bytes], name: str, schema: Any, max_rows: int, batch_rows: 
     """Yield the record batches of a part, checked against a schema."""
     _, parquet = import_pyarrow("reading .parquet")
     with _damage_reported(name):
-        file = parquet.ParquetFile(stream)
+        # No pre_buffer: its threads read the Python stream, and may abort the process while Python ends.
+        file = parquet.ParquetFile(stream, pre_buffer=False)
         stored = file.schema_arrow
     _check(stored, file.metadata.num_rows, name, schema, max_rows)
     with _damage_reported(name):

@@ -57,11 +57,12 @@ def read_parquet(path: Path, columns: int, is_labeled: bool) -> Array:
     _, parquet = import_pyarrow("reading .parquet")
     first = 1 + is_labeled
     with path.open("rb") as stream:
-        file = parquet.ParquetFile(stream)
+        # No pre_buffer: its threads read the Python stream, and may abort the process while Python ends.
+        file = parquet.ParquetFile(stream, pre_buffer=False)
         is_wide = file.schema_arrow.field(first).name != FEATURES
         values = np.empty((file.metadata.num_rows, columns), np.float32)
         start = 0
-        for batch in file.iter_batches(chunk_rows(columns)):
+        for batch in file.iter_batches(chunk_rows(columns), use_threads=False):
             part = values[start : start + len(batch)]
             if is_wide:
                 for column in range(columns):
