@@ -67,7 +67,7 @@ def fill_job(output: Path, count: int) -> None:
 
     from xception.distributed import prepare
     from xception.jobs.listing import read_shard
-    from xception.jobs.parts import write_part
+    from xception.jobs.shard_files import write_part
 
     paths = [f"class{i % 10}/{i:09}.jpg" for i in range(count)]
     job = prepare(paths, str(output), small_model(71), verbose=0)

@@ -32,6 +32,27 @@ def test_importing_the_package_imports_no_room():
     assert result.stdout.strip() == "['xception.version']"
 
 
+#: What a first prediction of one photograph does without.
+NOT_NEEDED = (
+    "xception.jobs", "xception.distributed", "xception.storage", "xception.feature_extraction", "tqdm",
+    "pyarrow", "fsspec", "concurrent", "multiprocessing", "asyncio", "requests", "scipy",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "import xception; xception.predict(sys.argv[1], sys.argv[2])",
+        "from xception.cli.main import main; main(['predict', sys.argv[1], '--model', sys.argv[2]])",
+    ],
+)
+def test_the_first_prediction_imports_only_what_it_needs(call, examples, small_classifier):
+    program = f"import sys; {call}; print([name for name in sys.modules if name.startswith({NOT_NEEDED})])"
+    arguments = [sys.executable, "-c", program, examples / "coffee.jpg", small_classifier]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_public_name_is_the_same_before_and_after_every_module_is_imported():
     """Importing a module would replace a function of its name."""
     before = {name: getattr(xception, name) for name in xception.__all__}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from weakref import WeakSet
 
 
@@ -18,38 +18,46 @@ class OwnedLock:
 
     Args:
         activity: What its holders do, for the message: "a prediction".
+
+    Attributes:
+        condition: To be waited for by those that hold the lock, and notified.
     """
 
     def __init__(self, activity: str) -> None:
         self._activity = activity
-        self._lock = threading.Lock()
-        self._thread = threading.local()
+        self.reset()
         _locks.add(self)
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> AbstractContextManager[object]:
         """Hold the lock within a `with` block.
 
         Raises:
-            RuntimeError: This thread holds it or waits for it already.
+            RuntimeError: This thread holds it already.
         """
-        if getattr(self._thread, "inside", False):
-            raise RuntimeError(
-                f"{self._activity} is already running in this thread, interrupted by a signal handler or a "
-                "finalizer (__del__) that asks for another one; it can only go on when they return. Let "
-                "them set a flag, and act on it afterwards"
-            )
+        self.check()
+        return self._lock
+
+    def reenter(self) -> AbstractContextManager[object]:
+        """Hold the lock within a `with` block, also where this thread holds it already."""
+        return self._lock
+
+    def check(self) -> None:
+        """Raise the error of `hold` if this thread holds the lock."""
         try:
-            self._thread.inside = True  # before the lock is taken: a signal may come between the two
-            with self._lock:
-                yield
-        finally:
-            self._thread.inside = False
+            self.condition.notify(0)
+        except RuntimeError:  # it does not
+            return
+        raise RuntimeError(
+            f"{self._activity} is already running in this thread, interrupted by a signal handler or a "
+            "finalizer (__del__) that asks for another one; it can only go on when they return. Let "
+            "them set a flag, and act on it afterwards"
+        )
 
     def reset(self) -> None:
         """Release the lock, whoever holds it. For a child process, in which no other thread exists."""
-        self._lock = threading.Lock()
-        self._thread = threading.local()
+        # An interrupt cannot come between taking such a lock, which is written in C, and its `with` block.
+        self._lock = threading.RLock()
+        self.condition = threading.Condition(self._lock)
 
 
 class SharedBudget:
@@ -73,24 +81,24 @@ class SharedBudget:
         if getattr(self._thread, "inside", False):
             yield
             return
-        changed = self._changed
-        with changed:
-            changed.wait_for(lambda: not self._taken or self._taken + amount <= total)
-            self._taken += amount
-        try:
+        changed, taken, share = self._changed, self._taken, object()
+        try:  # before anything is taken: an interrupt may come at once
+            with changed:
+                changed.wait_for(lambda: not taken or sum(taken.values()) + amount <= total)
+                taken[share] = amount
             self._thread.inside = True
             yield
         finally:
             self._thread.inside = False
             with changed:
-                self._taken -= amount
+                taken.pop(share, None)
                 changed.notify_all()
 
     def reset(self) -> None:
         """Take everything back. For a child process, in which no other thread exists."""
         self._changed = threading.Condition()
         self._thread = threading.local()
-        self._taken = 0
+        self._taken: dict[object, int] = {}  # by who has taken it
 
 
 _locks: WeakSet[OwnedLock | SharedBudget] = WeakSet()

@@ -1,13 +1,14 @@
 """Collections of photographs."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from xception.data.failures import FailureLog
-from xception.data.photographs import find_photographs, list_files
+from xception.data.photographs import find_photographs
 
 PIXELS = np.zeros((4, 4, 3), np.uint8)
 
@@ -30,7 +31,9 @@ def test_photographs_of_a_folder_or_pattern(tmp_path):
         (tmp_path / name).touch()
 
     def names(place):
-        return [path[len(str(tmp_path)) + 1 :].replace("\\", "/") for path in list_files(str(place))]
+        with warnings.catch_warnings(action="ignore"):  # of what is left out
+            paths = [photograph.path for photograph in listed(str(place))]
+        return [path[len(str(tmp_path)) + 1 :].replace("\\", "/") for path in paths]
 
     assert names(tmp_path) == ["a.png", "b.JPG", "deep/c.webp", "odd[1].jpg"]
     assert names(tmp_path / "*.???") == ["a.png", "b.JPG", "notes.txt", "odd[1].jpg"]
@@ -38,10 +41,10 @@ def test_photographs_of_a_folder_or_pattern(tmp_path):
     assert names(tmp_path / "odd[1].jpg") == ["odd[1].jpg"]  # a name, though it looks like a pattern
     assert names(tmp_path / "missing.jpg") == ["missing.jpg"]  # its reader will say so
     with pytest.raises(FileNotFoundError, match="no file matches this pattern"):
-        list_files(str(tmp_path / "*.gif"))
+        listed(str(tmp_path / "*.gif"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="no photographs in this folder"):
-        list_files(str(tmp_path / "empty"))
+        listed(str(tmp_path / "empty"))
 
 
 def test_the_sub_folder_of_a_photograph_is_its_label(folder):

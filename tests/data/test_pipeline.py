@@ -1,6 +1,8 @@
 """Photographs read and computed side by side, delivered in order, with an error per photograph."""
 
+import contextlib
 import io
+import signal
 import threading
 import time
 from contextlib import nullcontext
@@ -245,3 +247,158 @@ def test_a_fault_of_the_computation_is_no_photographs_fault_and_comes_in_its_tur
     assert [next(stream)[0].index for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ZeroDivisionError):
         next(stream)
+
+
+def values(images):
+    photographs = (Photograph(index, image) for index, image in enumerate(images))
+    stream = stream_photographs(
+        photographs, lambda source: load_image(source, None), lambda x: int(x.max()), FailureLog("raise"),
+        Counter(),
+    )  # fmt: skip
+    return [value for _, value in stream]
+
+
+def test_a_generator_may_draw_each_frame_into_the_same_array():
+    def frames():
+        frame = np.zeros((4, 4, 3), np.uint8)
+        for value in range(30):
+            frame[:] = value
+            yield frame
+
+    assert values(frames()) == list(range(30))
+
+
+def test_a_generator_may_show_frames_by_the_same_image():
+    """As `PIL.ImageSequence.Iterator` does."""
+
+    def frames():
+        image = Image.new("RGB", (4, 4))
+        for value in range(30):
+            image.paste((value, value, value), (0, 0, 4, 4))
+            yield image
+
+    assert values(frames()) == list(range(30))
+
+
+def test_a_generator_may_close_each_file_when_it_goes_on():
+    def files():
+        for value in range(30):
+            with io.BytesIO() as file:
+                Image.new("RGB", (4, 4), (value,) * 3).save(file, "PNG")
+                yield file
+
+    assert values(files()) == list(range(30))
+
+
+def test_an_array_of_the_right_size_is_copied(threads):
+    def frames():
+        frame = np.zeros((2, 2, 3), np.float32)
+        for value in range(30):
+            frame[:] = value
+            yield Photograph(value, frame)
+
+    stream = stream_photographs(
+        frames(), lambda frame: frame, lambda x: float(x.max()), FailureLog("raise"), Counter()
+    )
+    assert [value for _, value in stream] == list(range(30))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 30])
+def test_what_a_generator_raises_comes_after_what_it_has_yielded(count):
+    def images():
+        for index in range(count):
+            yield Photograph(index, index)
+        raise OSError("the camera was unplugged")
+
+    stream = stream_photographs(images(), load, len, FailureLog("raise"), Counter())
+    assert [next(stream)[0].index for _ in range(count)] == list(range(count))
+    with pytest.raises(OSError, match="unplugged"):
+        next(stream)
+
+
+def in_time(function):
+    """Call a function in a thread of its own, since it may hang; return what it returns."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert results, "it hangs, or has failed"
+    return results[0]
+
+
+def test_a_stream_within_a_prediction_is_an_error_and_not_a_deadlock():
+    """A signal handler has interrupted the prediction."""
+
+    def nested():
+        with acquire_team(), pytest.raises(RuntimeError, match="already running in this thread"):
+            list(stream_photographs([Photograph(0, 0), Photograph(1, 1)], load, work, log, Counter()))
+        return True
+
+    def work(_):
+        with acquire_team() as team:
+            return team.size
+
+    log = FailureLog("raise")
+    assert in_time(nested)
+
+
+def test_a_stream_within_a_lane_works_in_it():
+    """A signal handler has interrupted the decoding of a photograph, and another thread waits to predict."""
+    waiting = threading.Event()
+
+    def predict():
+        waiting.set()
+        with acquire_team():
+            pass
+
+    def interrupted(source):
+        if source == "3":
+            other.start()
+            waiting.wait(10)
+            time.sleep(0.05)
+            nested = [Photograph(index, index) for index in range(4)]
+            list(stream_photographs(nested, load, work, FailureLog("raise"), Counter()))
+        return load(int(source))
+
+    def work(_):
+        with acquire_team() as team:
+            return team.size
+
+    def run_all():
+        photographs = [Photograph(index, str(index)) for index in range(9)]
+        stream = stream_photographs(photographs, interrupted, work, FailureLog("raise"), Counter())
+        return [size for _, size in stream]
+
+    other = threading.Thread(target=predict, daemon=True)
+    assert len(in_time(run_all)) == 9
+    other.join(20)
+    assert not other.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
+def test_an_interrupt_at_any_moment_leaves_predictions_possible(threads):
+    def work(_):
+        with acquire_team() as team:
+            return team.size
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    generator = np.random.default_rng(0)
+    photographs = [Photograph(index, index) for index in range(40)]
+    former = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(150):
+            with contextlib.suppress(KeyboardInterrupt):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, float(generator.uniform(1e-5, 3e-3)))
+                    list(stream_photographs(photographs, load, work, FailureLog("raise"), Counter()))
+                    with acquire_team():
+                        pass
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    stream = stream_photographs(photographs, load, work, FailureLog("raise"), Counter())
+    assert in_time(lambda: len(list(stream))) == 40
+    assert in_time(lambda: work(None)) == threads

@@ -4,18 +4,18 @@ import shutil
 
 import numpy as np
 import pytest
+from faults import write_unreadable
 from PIL import Image
-
-import xception
+from small_models import entry_flow
 
 BAD = ("cut.jpg", "empty.jpg", "html.jpg", "link.jpg", "random.jpg")
 
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory):
-    """The file of the whole network, for the smallest images that it takes."""
+    """The file of the first blocks of Xception with a classifier, for images of 71×71."""
     path = tmp_path_factory.mktemp("model") / "small.keras"
-    xception.Xception(weights=None, input_shape=(71, 71, 3), classes=3, seed=0).save(path)
+    entry_flow(classes=3).save(path)
     return path
 
 
@@ -29,12 +29,7 @@ def photos(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 255, (9, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((90, 80)).save(path)
-    whole = (folder / "a" / "0.jpg").read_bytes()
-    (folder / "a" / "empty.jpg").touch()
-    (folder / "a" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "b" / "html.jpg").write_text("<html>not found</html>")
-    (folder / "b" / "random.jpg").write_bytes(rng.bytes(1000))
-    (folder / "b" / "link.jpg").symlink_to("nowhere.jpg")
+    write_unreadable(folder / "a", folder / "b", folder / "a" / "0.jpg")
     return folder
 
 

@@ -9,7 +9,7 @@ from job_tasks import is_first
 import xception
 from xception.distributed import Processes, computing, prepare
 from xception.engine import lanes
-from xception.jobs.parts import read_part
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 
@@ -109,7 +109,7 @@ def test_several_threads_of_a_worker_compute_side_by_side_what_one_thread_comput
 
     def counting(model, *arguments, **options):
         nonlocal most
-        most = max(most, shared.lanes)
+        most = max(most, len(shared.lanes))
         return run(model, *arguments, **options)
 
     monkeypatch.setattr(computing, "load_kept", lambda *given: loads.append(given) or load(*given))

@@ -1,6 +1,7 @@
 """Jobs on real workers of Dask: whatever fails, all figures are those of one process with one thread."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,31 +21,18 @@ import xception
 from xception.distributed import Job, prepare
 from xception.distributed.dask import DaskExecutor
 from xception.errors import JobError, MissingPackageError
-from xception.graph import Graph
-from xception.layers import GlobalAveragePooling2D
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 import faults  # noqa: E402
 import psutil  # noqa: E402
+from small_models import entry_flow  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="faults are made by signals")
 
 PHOTOGRAPHS, SHARD = 24, 4
 DEADLINE_SECONDS = 60
-
-
-def entry_flow(seed: int) -> xception.Model:
-    """The first four blocks of Xception at 71×71, with fresh weights: a hundredth of the whole to load."""
-    whole = xception.Xception(include_top=False, weights=None, input_shape=(71, 71, 3), seed=0).graph
-    graph = Graph("xception")
-    kept = whole.ancestors(["add_1"])
-    for node in whole.topological_order():
-        if node.name in kept:
-            graph.add(node.layer, *node.inputs, name=node.name)
-    graph.set_inputs_and_outputs(whole.inputs, [graph.add(GlobalAveragePooling2D(), "add_1")])
-    return xception.Model(graph, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -147,11 +135,12 @@ def test_a_worker_of_its_own_that_is_killed_is_replaced_and_all_end_with_the_job
     assert not own_workers()
 
 
-def test_a_worker_of_a_cluster_that_is_killed_by_its_pid_loses_nothing(
-    cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path
+@pytest.mark.parametrize("kill", [False, True], ids=["raises an error", "kills its worker"])
+def test_a_shard_that_fails_once_is_tried_again_by_the_executor(
+    cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path, kill: bool
 ) -> None:
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    each, rounds = faulty(cluster, tmp_path / "tried", shard=2, times=1, kill=True), []
+    each, rounds = faulty(cluster, tmp_path / "tried", shard=2, times=1, kill=kill), []
 
     def counting(function: Any, shards: Sequence[Any]) -> Any:
         rounds.append(len(shards))
@@ -160,22 +149,6 @@ def test_a_worker_of_a_cluster_that_is_killed_by_its_pid_loses_nothing(
     assert job.run(each=counting, verbose=0).photographs == PHOTOGRAPHS
     assert rounds == [PHOTOGRAPHS // SHARD]  # the executor tried again, not the job
     assert faults.attempts(tmp_path / "tried", 2) == 2
-    check(tmp_path / "job", expected)
-
-
-def test_a_shard_that_fails_once_is_tried_again(
-    cluster: Any, photos: Path, model: Path, expected: Any, tmp_path: Path
-) -> None:
-    job = prepare(photos, tmp_path / "job", model, shard=SHARD)
-    each, rounds = faulty(cluster, tmp_path / "tried", shard=1, times=1), []
-
-    def counting(function: Any, shards: Sequence[Any]) -> Any:
-        rounds.append(len(shards))
-        return each(function, shards)
-
-    assert job.run(each=counting, verbose=0).photographs == PHOTOGRAPHS
-    assert rounds == [PHOTOGRAPHS // SHARD]  # the executor tried again, not the job
-    assert faults.attempts(tmp_path / "tried", 1) == 2
     check(tmp_path / "job", expected)
 
 
@@ -256,7 +229,7 @@ def test_five_kinds_of_unreadable_photographs_are_named(
 ) -> None:
     folder = tmp_path / "photos"
     faults.write_photographs(folder, PHOTOGRAPHS)
-    bad = faults.write_unreadable(folder)
+    bad = faults.write_unreadable(folder / "cat", folder / "dog", folder / "cat" / "000.png")
     report = prepare(folder, tmp_path / "job", model, shard=SHARD).run(each=DaskExecutor(cluster), verbose=0)
     assert report.photographs == PHOTOGRAPHS
     assert sorted(Path(failure.path).name for failure in report.failures) == bad
@@ -265,19 +238,16 @@ def test_five_kinds_of_unreadable_photographs_are_named(
 
 
 def test_a_photograph_that_kills_its_process_is_reported_and_passed_over(
-    photos: Path, model: Path, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, model: Path, expected: Any, tmp_path: Path, killing: Path
 ) -> None:
-    folder, site = tmp_path / "photos", tmp_path / "site"
+    folder = tmp_path / "photos"
     faults.write_photographs(folder, PHOTOGRAPHS)
-    killer = faults.write_killer(folder)
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(faults.KILLING_DECODER)
-    monkeypatch.syspath_prepend(site)
+    shutil.move(killing, folder / "cat" / killing.name)
     report = prepare(folder, tmp_path / "job", model, shard=SHARD).run(
         each=DaskExecutor(workers=2), verbose=0
     )
     assert report.photographs == PHOTOGRAPHS
-    assert [Path(failure.path).name for failure in report.failures] == [killer]
+    assert [Path(failure.path).name for failure in report.failures] == [killing.name]
     assert "killed the process" in report.failures[0].error
     check(tmp_path / "job", expected)
 
@@ -357,7 +327,7 @@ def test_photographs_and_output_in_s3(
 def test_workers_may_join_and_leave(
     photos: Path, model: Path, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xception.distributed.dask.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("xception.distributed.dask.WARN_SECONDS", 0.1)
     monkeypatch.setattr("xception.distributed.dask.COUNT_SECONDS", 0.1)
     job = prepare(photos, tmp_path / "job", model, shard=SHARD)
     with warnings.catch_warnings():

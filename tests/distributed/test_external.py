@@ -57,7 +57,7 @@ def test_a_job_whose_worker_is_killed_computes_what_one_thread_computes(
     photos, output, tried = tmp_path / "photos", tmp_path / "job", tmp_path / "tried"
     faults.write_photographs(photos, PHOTOGRAPHS)
     good = sorted(str(path) for path in photos.rglob("*.png"))
-    bad = faults.write_unreadable(photos)
+    bad = faults.write_unreadable(photos / "cat", photos / "dog", Path(good[0]))
     tried.mkdir()
     arguments = [snippet(name), name, photos, output, tried]
     path = os.pathsep.join([*sys.path, str(Path(xception.__file__).parent.parent)])

@@ -13,8 +13,8 @@ from small_models import heads
 
 import xception
 from xception.distributed import preparation, prepare
-from xception.jobs.parts import read_part
 from xception.jobs.record import JOB
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 
@@ -320,3 +320,14 @@ def values(job):
 
 def batches(job):
     return [b for i in range(job.record.shard_count) for b in read_part(job.folder, job.record, i)]
+
+
+def test_lists_of_calls_that_were_killed_are_removed(given, output):
+    """They may have gigabytes."""
+    unfinished = output / ".photographs-01234567.jsonl.89abcdef.part"
+    unfinished.mkdir(0o700, parents=True)
+    (unfinished / "lock").touch()
+    (unfinished / "photographs-01234567.jsonl").write_text("half a list")
+    (output / "photographs-89abcdef.jsonl").write_text("{}")
+    job = prepare(**given)
+    assert sorted(os.listdir(output)) == [JOB, "model.keras", job.record.photographs.name]

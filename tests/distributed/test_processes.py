@@ -23,8 +23,8 @@ from job_tasks import (
 from xception.distributed import Processes
 from xception.errors import JobError, RemoteError
 from xception.jobs.job import Job
-from xception.jobs.parts import read_part
 from xception.jobs.record import JOB
+from xception.jobs.shard_files import read_part
 
 pytest.importorskip("pyarrow")
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

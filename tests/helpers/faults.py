@@ -1,4 +1,4 @@
-"""Faults of jobs: functions that fail, photographs that cannot be read, one that kills whoever reads it."""
+"""Faults of jobs: functions that fail, and photographs that cannot be read."""
 
 import os
 from dataclasses import dataclass
@@ -8,26 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
-
-KILLER_SIZE = (31, 37)  #: of a photograph that kills the process that decodes it
-
-#: Python runs it at its start, if its folder is first in the import path.
-KILLING_DECODER = f"""
-import os, PIL.Image
-load = PIL.Image.Image.load
-def kill(self):
-    if self.size == {KILLER_SIZE}:
-        os.kill(os.getpid(), 9)
-    return load(self)
-PIL.Image.Image.load = kill
-import PIL.ImageFile
-load_file = PIL.ImageFile.ImageFile.load
-def kill_file(self):
-    if self.size == {KILLER_SIZE}:
-        os.kill(os.getpid(), 9)
-    return load_file(self)
-PIL.ImageFile.ImageFile.load = kill_file
-"""
 
 
 def write_photographs(folder: Path, count: int) -> None:
@@ -40,24 +20,21 @@ def write_photographs(folder: Path, count: int) -> None:
         Image.fromarray(pixels).save(folder / ("cat", "dog")[index % 2] / f"{index:03}.png")
 
 
-def write_unreadable(folder: Path) -> list[str]:
-    """Write five kinds of unreadable photographs; return their names."""
-    good = sorted((folder / "cat").glob("*.png"))[0].read_bytes()
-    contents = {
-        "empty.png": b"", "cut.png": good[: len(good) // 2], "page.jpg": b"<!DOCTYPE html><html></html>",
-        "random.jpg": np.random.default_rng(1).bytes(4000),
-    }  # fmt: skip
-    for name, content in contents.items():
-        (folder / "cat" / name).write_bytes(content)
-    (folder / "dog" / "link.png").symlink_to(folder / "nowhere.png")
-    return sorted([*contents, "link.png"])
+def write_unreadable(folder: Path, other: Path, good: Path) -> list[str]:
+    """Write five kinds of unreadable photographs into two folders; return their names.
 
-
-def write_killer(folder: Path) -> str:
-    """Write a photograph that kills the process that decodes it, where `KILLING_DECODER` runs."""
-    path = folder / "cat" / "004-killer.png"
-    Image.new("RGB", KILLER_SIZE).save(path)
-    return path.name
+    Args:
+        folder: Where two of them are written.
+        other: Where the others are written.
+        good: A photograph that can be read.
+    """
+    content = good.read_bytes()
+    (folder / "empty.jpg").touch()
+    (folder / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (other / "html.jpg").write_text("<!DOCTYPE html><html>not found</html>")
+    (other / "random.jpg").write_bytes(np.random.default_rng(1).bytes(4000))
+    (other / "link.jpg").symlink_to("nowhere.jpg")
+    return ["cut.jpg", "empty.jpg", "html.jpg", "link.jpg", "random.jpg"]
 
 
 def read_rows(folder: Path) -> tuple[list[str], np.ndarray]:

@@ -1,15 +1,26 @@
-"""Folders of jobs, as if they had been run."""
+"""Folders of jobs, with and without results."""
 
 import os
 
 from xception.data.photographs import Photograph
 from xception.jobs.listing import write_list
-from xception.jobs.parts import write_part
 from xception.jobs.record import JOB, JobRecord, Source
+from xception.jobs.shard_files import write_part
+
+
+def write_record(folder, kind, names, photographs, shard):
+    """Write the list and the record of a job into a folder, which is made; return the record."""
+    folder = os.fspath(folder)
+    os.makedirs(folder, exist_ok=True)
+    listed = write_list(folder, photographs, shard)
+    record = JobRecord(kind, {}, list(names), Source("photos", "0", ""), listed)
+    with open(os.path.join(folder, JOB), "wb") as stream:
+        stream.write(record.to_bytes())
+    return record
 
 
 def write_job(folder, kind, names, results, shard, without=()):
-    """Write the folder of a job.
+    """Write the folder of a job that has been run.
 
     Args:
         folder: The folder, which is made.
@@ -22,17 +33,12 @@ def write_job(folder, kind, names, results, shard, without=()):
     Returns:
         The record of the job.
     """
-    folder = os.fspath(folder)
-    os.makedirs(folder, exist_ok=True)
     photographs = [Photograph(i, path, path, label) for i, (path, label, _) in enumerate(results)]
-    listed = write_list(folder, photographs, shard)
-    record = JobRecord(kind, {}, list(names), Source("photos", "", ""), listed)
-    with open(os.path.join(folder, JOB), "wb") as stream:
-        stream.write(record.to_bytes())
+    record = write_record(folder, kind, names, photographs, shard)
     for index in range(record.shard_count):
         if index not in without:
             one = record.shard(index)
             part = slice(one.start, one.start + one.count)
             pairs = zip(photographs[part], (result for _, _, result in results[part]), strict=True)
-            write_part(folder, record, one, pairs)
+            write_part(os.fspath(folder), record, one, pairs)
     return record

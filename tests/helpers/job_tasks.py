@@ -1,29 +1,26 @@
 """Tasks of jobs that need no model, and that fail in every way; workers import them by name."""
 
+import errno
 import os
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
+from job_folders import write_record
 
 from xception.data.locations import join
 from xception.data.photographs import Photograph
 from xception.errors import ImageError, RemoteError
-from xception.jobs.listing import write_list
-from xception.jobs.record import JOB, JobRecord, Source
+from xception.jobs.record import JobRecord
 
 NAMES = ["feature_0", "feature_1", "feature_2"]
 
 
 def make_job(folder: Path, count: int = 10, shard: int = 3, kind: str = "features") -> JobRecord:
     """Write a job of photographs that do not exist."""
-    folder.mkdir(exist_ok=True)
     photographs = (Photograph(i, f"{i}.jpg", f"{i}.jpg", "odd" if i % 2 else "even") for i in range(count))
-    listed = write_list(str(folder), photographs, shard)
-    record = JobRecord(kind, {}, NAMES if kind == "features" else [], Source("photos", "0", ""), listed)
-    (folder / JOB).write_bytes(record.to_bytes())
-    return record
+    return write_record(folder, kind, NAMES if kind == "features" else [], photographs, shard)
 
 
 def row(index):
@@ -77,6 +74,14 @@ def die_at_four(folder, record, photographs, careful):
 
 def unreachable(folder, record, photographs, careful):
     raise RemoteError("s3://bucket/4.jpg: cannot be reached")
+    yield
+
+
+def full_disk(folder, record, photographs, careful):
+    """Counts how often it is called."""
+    attempts = Path(folder, ".attempts")
+    attempts.write_text(str(int(attempts.read_text()) + 1 if attempts.exists() else 1))
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     yield
 
 

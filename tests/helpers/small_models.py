@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from xception import Model
+from xception import Model, architecture
 from xception.graph import Graph, Member, Network, flatten
 from xception.layers import (
     Activation,
@@ -25,6 +25,16 @@ from xception.layers import (
     TimeDistributed,
     TrainingOnly,
 )
+
+
+def entry_flow(seed=0, classes=None):
+    """The first four blocks of Xception at 71×71, with fresh weights: a twentieth of the whole to load."""
+    graph = Graph("entry_flow")
+    maps = architecture.entry_flow(graph, graph.add(Input((71, 71, 3))))
+    pooled = graph.add(GlobalAveragePooling2D(), maps, name="avg_pool")
+    if classes is not None:
+        graph.add(Dense(classes, "softmax"), pooled, name="predictions")
+    return Model(graph, seed=seed)
 
 
 def base(name="base", shape=(12, 12, 3), frozen=()):

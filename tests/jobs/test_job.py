@@ -4,13 +4,14 @@ import platform
 
 import numpy as np
 import pytest
-from job_tasks import compute, compute_all, die_at_four, fail_once, make_job, row, unreachable
+from job_tasks import compute, compute_all, die_at_four, fail_once, full_disk, make_job, row, unreachable
 
+from xception.distributed.processes import Processes
 from xception.errors import ImageError, JobError, RemoteError
 from xception.jobs import job as jobs
 from xception.jobs.job import Job
-from xception.jobs.parts import read_errors, read_part
 from xception.jobs.record import JOB, part_name
+from xception.jobs.shard_files import read_errors, read_part
 
 pytest.importorskip("pyarrow")
 
@@ -325,3 +326,34 @@ def test_a_photograph_that_kills_its_process_is_passed_over_with_care(folder):
     assert [str(failure) for failure in report.failures] == [
         "4.jpg: killed the process that read it (signal 9)"
     ]
+
+
+@pytest.mark.parametrize("each", [map, Processes(1)], ids=["map", "processes"])
+def test_a_full_disk_ends_the_job_at_once(folder, each):
+    """Each shard would meet it again, after minutes of work."""
+    job = Job(str(folder), make_job(folder), full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        job.run(each)
+    assert (folder / ".attempts").read_text() == "1"
+    assert len(job.missing()) == 4
+
+
+def test_what_killed_processes_left_is_removed(folder):
+    job = Job(str(folder), make_job(folder), compute)
+    for name in (".part-000002.parquet.0123abcd.part", ".part-000001.errors.jsonl.0123abcd.part"):
+        (folder / name).mkdir(0o700)
+        (folder / name / "lock").touch()
+        (folder / name / name).write_bytes(b"half a part")
+    (folder / ".part-000002.parquet.of.mine").touch()
+    job.run(lambda function, shards: map(function, shards))
+    (folder / ".part-000002.parquet.89abcdef.part").mkdir(0o700)  # of a second run, which was killed
+    job.run(each=map)
+    assert [path.name for path in folder.glob(".*")] == [".part-000002.parquet.of.mine"]
+
+
+def test_a_retry_does_not_take_rows_of_other_photographs(folder):
+    record = make_job(folder)
+    Job(str(folder), record, compute).run(each=map)
+    (folder / part_name(1)).write_bytes((folder / part_name(2)).read_bytes())
+    with pytest.raises(JobError, match="does not hold the photographs of its shard"):
+        Job(str(folder), record, compute_all).run(each=map, retry_bad=True)

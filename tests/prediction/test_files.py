@@ -12,6 +12,7 @@ from PIL import Image
 import xception
 from xception.prediction import files
 from xception.prediction.lines import SUFFIXES
+from xception.storage import parts
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_a_file_holds_what_predict_returns(model, photos, tmp_path, suffix):
 
 def test_parquet_has_labels_and_small_row_groups(model, photos, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(files, "MAX_GROUP_CLASSES", 4)
+    monkeypatch.setattr(parts, "MAX_GROUP_CLASSES", 4)
     xception.predict(tmp_path / "photos", model, top=3, output=tmp_path / "p.parquet")
     file = parquet.ParquetFile(tmp_path / "p.parquet")
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 1]

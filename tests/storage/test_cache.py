@@ -17,7 +17,7 @@ from xception.storage import identity
 from xception.storage.cache import CachedDiskStore, CacheStore, RowCache
 from xception.storage.identity import identify_by_content
 from xception.storage.rows import DiskStore
-from xception.storage.segments import Table
+from xception.storage.segments import SegmentedTable
 
 
 @pytest.fixture
@@ -178,15 +178,15 @@ def test_a_disk_that_becomes_full(cache, examples, monkeypatch):
     with CacheStore("made by", 3) as store:
         assert [store.find(photograph) for photograph in photographs] == [None] * len(photographs)
         numbers = [*store.add(photographs[:2], rows[:2])]
-        write = Table.add
+        write = SegmentedTable.add
 
         def fail(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(Table, "add", fail)
+        monkeypatch.setattr(SegmentedTable, "add", fail)
         with pytest.warns(UserWarning, match="no longer cached: .*No space left"):
             numbers += store.add(photographs[2:3], rows[2:3])
-        monkeypatch.setattr(Table, "add", write)
+        monkeypatch.setattr(SegmentedTable, "add", write)
         numbers += store.add(photographs[3:], rows[3:])
         np.testing.assert_array_equal(store.take(numbers), rows)
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from xception.data.imagenet import Prediction
+from xception.data.photographs import Photograph
 from xception.errors import JobError
+from xception.storage import parquet as parquet_columns
 from xception.storage import parts
-from xception.storage.parts import FeatureRows, PredictionRows
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -21,19 +22,22 @@ PREDICTIONS = [
 ]
 
 
+def photograph(path, label=""):
+    return Photograph(0, path, path, label)
+
+
 def features_part(rows=5, columns=3):
     stream = io.BytesIO()
     values = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
-    paths = [f"{i}.jpg" for i in range(rows)]
-    groups = [slice(start, start + 1000) for start in range(0, rows, 1000)]
-    blocks = [FeatureRows(paths[group], ["a"] * len(paths[group]), values[group]) for group in groups]
-    parts.write_features(stream, blocks, columns)
+    results = [(photograph(f"{i}.jpg", "a"), row) for i, row in enumerate(values)]
+    parts.write_features(stream, results, columns)
     return stream.getvalue(), values
 
 
 def predictions_part():
     stream = io.BytesIO()
-    parts.write_predictions(stream, [PredictionRows(["a.jpg", "b.jpg"], ["", "x"], PREDICTIONS)])
+    photographs = [photograph("a.jpg"), photograph("b.jpg", "x")]
+    parts.write_predictions(stream, zip(photographs, PREDICTIONS, strict=True))
     return stream.getvalue()
 
 
@@ -46,10 +50,10 @@ def test_features_are_read_again_to_the_last_bit(rows):
     content, values = features_part(rows)
     assert content == features_part(rows)[0]
     blocks = read(content, max_rows=rows)
-    assert max((len(block.paths) for block in blocks), default=0) <= parts.MAX_BATCH_ROWS
+    assert max((len(block.paths) for block in blocks), default=0) <= parquet_columns.MAX_CHUNK_ROWS
     assert [path for block in blocks for path in block.paths] == [f"{i}.jpg" for i in range(rows)]
     assert {label for block in blocks for label in block.labels} <= {"a"}
-    np.testing.assert_array_equal(np.concatenate([np.empty((0, 3)), *(b.values for b in blocks)]), values)
+    np.testing.assert_array_equal(np.concatenate([np.empty((0, 3)), *(b.results for b in blocks)]), values)
 
 
 def test_the_columns_are_what_the_documentation_says():
@@ -64,8 +68,7 @@ def test_the_columns_are_what_the_documentation_says():
 
 def test_names_that_are_no_utf_8_are_escaped():
     stream = io.BytesIO()
-    odd = FeatureRows(["\udcff.jpg"], ["\udcfe"], np.zeros((1, 3), np.float32))
-    parts.write_features(stream, [odd], 3)
+    parts.write_features(stream, [(photograph("\udcff.jpg", "\udcfe"), np.zeros(3, np.float32))], 3)
     (block,) = read(stream.getvalue())
     assert (block.paths, block.labels) == ([r"\xff.jpg"], [r"\xfe"])
 
@@ -74,7 +77,7 @@ def test_predictions_are_read_again():
     assert predictions_part() == predictions_part()
     (block,) = parts.read_predictions(io.BytesIO(predictions_part()), NAME, 2)
     assert (block.paths, block.labels) == (["a.jpg", "b.jpg"], ["", "x"])
-    assert block.predictions == [
+    assert block.results == [
         [Prediction("n01", "cat", 0.75), Prediction("n02", r"caf\xe9", 0.25)],
         [Prediction("n02", r"caf\xe9", 1.0)],
     ]
@@ -135,14 +138,14 @@ def test_any_changed_byte_is_read_or_refused():
         changed = bytearray(content)
         changed[position] ^= 0x55
         with contextlib.suppress(JobError):
-            assert all(block.values.shape == (len(block.paths), 3) for block in read(bytes(changed)))
+            assert all(block.results.shape == (len(block.paths), 3) for block in read(bytes(changed)))
 
 
 def test_a_long_text_that_every_row_repeats_is_read_in_small_batches(monkeypatch):
     monkeypatch.setattr(parts, "MAX_TEXT_BYTES", 100_000)
     stream = io.BytesIO()
-    long = FeatureRows(["a"] * 64, ["b" * 20_000] * 64, np.zeros((64, 3), np.float32))
-    parts.write_features(stream, [long], 3)
+    long = photograph("a", "b" * 20_000)
+    parts.write_features(stream, [(long, np.zeros(3, np.float32))] * 64, 3)
     blocks = read(stream.getvalue(), max_rows=64)
     assert max(len(block.paths) for block in blocks) <= 5
     assert sum(len(block.paths) for block in blocks) == 64

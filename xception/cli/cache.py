@@ -1,4 +1,4 @@
-"""`xception cache`: show what is in the cache folder, or clear it."""
+"""`xception cache`: show the size of the cache folder, or clear it."""
 
 from __future__ import annotations
 

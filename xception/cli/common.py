@@ -250,14 +250,14 @@ def show(text: str) -> None:
     print(terminal_safe(text))
 
 
-def complain(message: str, status: int = 1) -> int:
-    """Print a message on stderr; return the exit status."""
+def complain(message: str) -> int:
+    """Print a message on stderr; return the exit status of a failure."""
     print(terminal_safe(f"xception: {message}"), file=sys.stderr)
-    return status
+    return 1
 
 
 def note(message: str) -> None:
-    """Print on stderr what is good to know, unless --quiet is given."""
+    """Print a note on stderr, unless --quiet is given."""
     if not is_silenced():
         complain(message)
 
@@ -267,12 +267,7 @@ def complain_of(failure: Failure) -> None:
     complain(str(failure))
 
 
-def finish(failures: Sequence[Failure]) -> int:
-    """Say how many photographs could not be read; return the exit status."""
-    return finish_count(len(failures))
-
-
-def finish_count(failures: int) -> int:
+def finish(failures: int) -> int:
     """Say that so many photographs could not be read; return the exit status."""
     if failures > 1:
         complain(f"{failures:,} could not be read")

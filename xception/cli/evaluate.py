@@ -26,4 +26,4 @@ def run(arguments: argparse.Namespace) -> int:
         common.show_json(evaluation.to_dict())
     else:
         common.show(str(evaluation))
-    return common.finish(evaluation.failures)
+    return common.finish(len(evaluation.failures))

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         for path, part in zip(output.write(explanation), explanation, strict=True):
             common.show(f"{path}: {_describe(part)}")
         sys.stdout.flush()
-    return common.finish(log.failures)
+    return common.finish(len(log.failures))
 
 
 def _describe(explanation: Explanation) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from ..console.text import count_of
 from ..feature_extraction.extraction import base_model, features
@@ -16,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser, required=False)
     parser.add_argument(
-        "--output", type=folders.output_parser(table_path), required=True, metavar="FILE",
+        "--output", type=folders.output_parser(FORMATS), required=True, metavar="FILE",
         help=f"{', '.join(FORMATS)}; or FOLDER/ for a file per shard",
     )  # fmt: skip
     common.add_wide(parser)
@@ -31,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the features; say how many there are, and how many an interrupted run had computed."""
-    if wrong := folders.check_arguments(arguments, of_files=("wide", "verify")):
-        return common.complain(wrong, 2)
+    folders.check_arguments(arguments, of_files=("wide", "verify"))
     if isinstance(arguments.output, folders.FolderOutput):
         return folders.run(
             arguments, "features", feature_model(arguments), layers=arguments.layers,
@@ -48,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
         resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
         common.note(f"{arguments.output}: {count}, {width} each{resumed}")
-    return common.finish(result.failures)
+    return common.finish(len(result.failures))
 
 
 def feature_model(arguments: argparse.Namespace) -> Model | str | None:
@@ -56,10 +54,3 @@ def feature_model(arguments: argparse.Namespace) -> Model | str | None:
     if arguments.weights and not arguments.model:
         return base_model(arguments.weights)
     return common.own_model(arguments)
-
-
-def table_path(text: str) -> str:
-    """Check the path or URL of a table, and return it."""
-    if os.path.splitext(text)[1] not in FORMATS:
-        raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(FORMATS)}, got {text!r}")
-    return text

@@ -36,4 +36,4 @@ def run(arguments: argparse.Namespace) -> int:
     report.model.save(output)
     classes, count = len(report.regression.class_names), count_of(len(report.paths), "photograph")
     common.note(f"{output}: {classes} classes, from {count}")
-    return common.finish(report.failures)
+    return common.finish(len(report.failures))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,20 +27,22 @@ class FolderOutput:
     location: str
 
 
-def output_parser(parse_file: Callable[[str], str]) -> Callable[[str], str | FolderOutput]:
+def output_parser(suffixes: Collection[str]) -> Callable[[str], str | FolderOutput]:
     """Return a parser of --output, which is a folder if it ends in "/" or exists as one.
 
     Args:
-        parse_file: Checks the path or URL of a file, and returns it.
+        suffixes: Those of files.
     """
 
     def parse(text: str) -> str | FolderOutput:
         if names_folder(text):
             return FolderOutput(text)
-        try:
-            return parse_file(text)
-        except argparse.ArgumentTypeError as error:
-            raise argparse.ArgumentTypeError(f"{error}; a folder for shards ends in '/'") from None
+        if os.path.splitext(text)[1] not in suffixes:
+            raise argparse.ArgumentTypeError(
+                f"expected a name that ends in {', '.join(suffixes)}, got {text!r}; a folder for shards ends "
+                "in '/'"
+            )
+        return text
 
     return parse
 
@@ -84,33 +87,37 @@ def executor(text: str) -> Executor:
     )
 
 
-def check_arguments(arguments: argparse.Namespace, of_files: tuple[str, ...]) -> str:
-    """Return what is wrong about the arguments that belong to --output; "" if nothing is.
+def check_arguments(arguments: argparse.Namespace, of_files: tuple[str, ...]) -> None:
+    """Check the arguments that belong to --output.
 
     Args:
         arguments: The arguments.
         of_files: The names of those that a folder does not take.
+
+    Raises:
+        SystemExit: They do not go together; the usage and a message have been printed.
     """
     is_folder = isinstance(arguments.output, FolderOutput)
     names = of_files if is_folder else ("shard", "manifest", "retry_bad", "executor")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
     if given:
         verb = "goes" if len(given) == 1 else "go"
-        return f"{' and '.join(given)} {verb} with --output {'FILE' if is_folder else 'FOLDER/'} only"
+        arguments.fail(
+            f"{' and '.join(given)} {verb} with --output {'FILE' if is_folder else 'FOLDER/'} only"
+        )
     if arguments.manifest and arguments.photos:
-        return "give either photographs or --manifest"
+        arguments.fail("give either photographs or --manifest")
     if not (arguments.manifest or arguments.photos):
-        return "the following arguments are required: PHOTO"
-    return ""
+        arguments.fail("the following arguments are required: PHOTO")
 
 
 def run(arguments: argparse.Namespace, task: Kind, model: ModelArgument, **options: Any) -> int:
-    """Run the job of a folder: say how it stands, and what could not be read.
+    """Run the job of a folder; print a summary, and the photographs that could not be read.
 
     Args:
         arguments: The arguments of the command.
-        task: What to compute.
-        model: With which model.
+        task: "features" or "predictions".
+        model: The model.
         **options: Of `prepare`.
 
     Returns:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the file; say how many photographs it holds, and how many could not be read."""
+    """Write the file; print how many photographs it holds, and how many could not be read."""
     result = gather(
         arguments.folder, arguments.output, wide=arguments.wide, partial=arguments.partial,
     )  # fmt: skip

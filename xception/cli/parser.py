@@ -10,7 +10,8 @@ from importlib import import_module
 from ..version import __version__
 from .common import add_limits, add_quiet
 
-#: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`.
+#: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`, which
+#: calls `arguments.fail(message)` for arguments that do not go together.
 COMMANDS = {
     "predict": "predict what photographs show",
     "features": "write the features of each photograph to a file",
@@ -52,5 +53,5 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
                 add_quiet(command)
             if name not in WITHOUT_LIMITS:
                 add_limits(command)
-            command.set_defaults(run=module.run)
+            command.set_defaults(run=module.run, fail=command.error)
     return parser

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the lines on stdout, as they are computed; json is one list, at the end (table)",
     )  # fmt: skip
     targets.add_argument(
-        "--output", type=folders.output_parser(predictions_path), metavar="FILE",
+        "--output", type=folders.output_parser(SUFFIXES), metavar="FILE",
         help="write a file instead, and resume after an interruption: "
         f"{', '.join(SUFFIXES)}; or FOLDER/ for a file per shard",
     )  # fmt: skip
@@ -41,14 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the best classes of each photograph, as they are computed, or write them to a file."""
-    if wrong := folders.check_arguments(arguments, of_files=("verify",)):
-        return common.complain(wrong, 2)
+    folders.check_arguments(arguments, of_files=("verify",))
     if isinstance(arguments.output, folders.FolderOutput):
         return folders.run(arguments, "predictions", common.build_classifier(arguments), top=arguments.top)
     if arguments.output is not None:
         return _write(arguments)
     if arguments.verify:
-        return common.complain("--verify compares what an interrupted --output has left: give --output", 2)
+        arguments.fail("--verify compares what an interrupted --output has left: give --output")
     return _print(arguments)
 
 
@@ -68,7 +66,7 @@ def _print(arguments: argparse.Namespace) -> int:
             _print_at_once(text)
     if arguments.format == "json":
         common.show_json(collected)
-    return common.finish_count(failures)
+    return common.finish(failures)
 
 
 def _print_at_once(text: str) -> None:
@@ -104,15 +102,8 @@ def _write(arguments: argparse.Namespace) -> int:
         output=arguments.output, verify=arguments.verify, on_error=common.complain_of,
     )  # fmt: skip
     if not len(result):
-        return common.finish(result.failures)
+        return common.finish(len(result.failures))
     failed = f", {len(result.failures):,} could not be read" if result.failures else ""
     resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
     common.note(f"{arguments.output}: {count_of(len(result), 'photograph')}{failed}{resumed}")
     return 1 if result.failures else 0
-
-
-def predictions_path(text: str) -> str:
-    """Check the path or URL of a file of predictions, and return it."""
-    if os.path.splitext(text)[1] not in SUFFIXES:
-        raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(SUFFIXES)}, got {text!r}")
-    return text

@@ -49,4 +49,4 @@ def run(arguments: argparse.Namespace) -> int:
             common.show(str(path))
             for neighbor in neighbors:
                 common.show(f"  {neighbor.cosine:8.4f}  {neighbor.path}")
-    return common.finish(result.failures)
+    return common.finish(len(result.failures))

@@ -84,7 +84,7 @@ class ProgressBar:
     ) -> None:
         if self._display is None:
             return
-        # A generator that nobody reads on may be closed at any time, after other output: it leaves nothing.
+        # An abandoned generator may be closed at any time, after other output, so its bar is erased.
         is_abandoned = kind is GeneratorExit
         took_long = clock() - self._pace.start >= DELAY_SECONDS
         self._display.close(
@@ -188,12 +188,12 @@ class _Lines:
 
     def _print(self, text: str) -> None:
         self._lines += 1
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more: the work goes on
+        with contextlib.suppress(OSError, ValueError):  # its reader has gone: the work goes on
             print(f"xception: {text}", file=sys.stderr, flush=True)
 
 
 class _Bar:
-    """A bar of tqdm, which is told when to draw, and what to say."""
+    """A bar of tqdm that draws only when asked, with the text of `Pace`."""
 
     def __init__(self, pace: Pace, kind: Any, is_widget: bool) -> None:
         self._pace, self._is_widget = pace, is_widget
@@ -209,13 +209,12 @@ class _Bar:
         now = clock()
         describe = self._pace.summarize if is_finished else self._pace.describe
         self._set_text(describe(now, self._columns()))
-        self._bar.leave = (
-            is_kept and not self._bar.pos
-        )  # below a bar of the caller's own, each would leave a line
+        # Below a bar of the caller, each bar would leave a line.
+        self._bar.leave = is_kept and not self._bar.pos
         self._bar.close()
 
     def paused(self) -> AbstractContextManager[object]:
-        if self._is_widget or self._bar.disable:  # a widget has a place of its own
+        if self._is_widget or self._bar.disable:  # a widget has its own place
             return nullcontext()
         # Without tqdm's lock, for which other threads would wait as long as the block takes.
         context: AbstractContextManager[object] = self._bar.external_write_mode(self._bar.fp, nolock=True)
@@ -244,9 +243,8 @@ class _Bar:
 def _bar_class(kind: Any) -> Any:
     """Return a kind of tqdm without what the library does not use, and other bars of the process may."""
     bar: Any = type("Bar", (kind,), {"monitor_interval": 0})  # no thread that watches bars
-    bar.set_lock(
-        threading.RLock()
-    )  # tqdm's own is shared between processes, for which some systems start one
+    # tqdm's own lock is shared between processes, for which some systems start another process.
+    bar.set_lock(threading.RLock())
     return bar
 
 

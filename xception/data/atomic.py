@@ -87,7 +87,7 @@ def create_file(path: Path, data: bytes) -> bool:
 def _temporary_file(path: Path) -> Iterator[Path]:
     """Provide a path in a temporary folder beside `path`; the folder is removed afterwards."""
     check_writable(path)
-    _remove_stale(path)
+    remove_abandoned(path.parent, re.escape(path.name))
     folder, stream = _create_temporary(path)
     try:
         yield folder.inside / path.name
@@ -152,15 +152,20 @@ def _remove(folder: PrivateFolder, stream: IO[bytes]) -> None:
     stream.close()
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove what processes that were killed have left of the same file."""
+def remove_abandoned(folder: Path, names: str) -> None:
+    """Remove what processes that were killed have left of files that they were writing.
+
+    Args:
+        folder: The folder of the files.
+        names: A regular expression, which the names of the files match.
+    """
     # Earlier versions wrote files of these names, and did not lock them.
-    temporary = re.compile(rf"{re.escape(f'.{path.name}')}\.[0-9a-f]{{8}}\.part(\.h5)?")
+    temporary = re.compile(rf"\.(?:{names})\.[0-9a-f]{{8}}\.part(\.h5)?")
     with contextlib.suppress(OSError):
-        for name in os.listdir(path.parent):
+        for name in os.listdir(folder):
             if temporary.fullmatch(name):
                 with contextlib.suppress(OSError):
-                    _remove_unless_locked(path.with_name(name))
+                    _remove_unless_locked(folder / name)
 
 
 def _remove_unless_locked(temporary: Path) -> None:

@@ -18,7 +18,7 @@ ARCHIVE_FOLDER = "__MACOSX"  #: added to zip files by macOS; holds no photograph
 UNCOUNTED = frozenset({"thumbs", "desktop", "readme", "license", "licence", "attribution"})
 MAX_SUFFIX_CHARACTERS = 16  #: anything longer is part of a name that contains a dot
 MAX_SUFFIXES_SHOWN = 10
-#: Suffixes by which nearly all photographs are told at once, the most frequent first.
+#: Suffixes of nearly all photographs, the most frequent first.
 USUAL_SUFFIXES = tuple(
     spelling
     for suffix, image_format in SUFFIXES.items()

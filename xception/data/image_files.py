@@ -6,7 +6,6 @@ import importlib
 import io
 import os
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..engine.cpus import get_num_threads
 from ..errors import ImageError, RemoteError, printable
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
-from ..locks import SharedBudget
+from ..locks import OwnedLock, SharedBudget
 from .heif import check_heif
 from .image_formats import (
     BYTES_PER_PIXEL,
@@ -49,7 +48,7 @@ FREE_BYTES = 1 << 20
 PIXELS_PER_THREAD = 1 << 24
 _decoding = SharedBudget()
 
-_pillow_limit_lock = threading.Lock()
+_pillow_limit_lock = OwnedLock("reading a large image")
 
 #: What Pillow's `Image.open` takes for "not this format".
 NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
@@ -108,7 +107,7 @@ def _raised_pillow_limit(pixels: int) -> Iterator[None]:
     if limit is None or pixels <= limit:
         yield
         return
-    with _pillow_limit_lock:
+    with _pillow_limit_lock.hold():
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = pixels
         try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from ..locks import OwnedLock
 
 #: Pillow's blocks of 16 MiB that are kept for each thread: 16 million pixels of 4 bytes.
 BLOCKS_PER_THREAD = 4
 
-_lock = threading.Lock()
-_threads = 0  #: that decode images
+_lock = OwnedLock("the use of the memory of images")
+_users: dict[object, int] = {}  #: of the blocks, with their numbers of threads
 _before = 0  #: blocks that Pillow kept without them
 
 
@@ -25,18 +26,22 @@ def reuse_image_memory(threads: int) -> Iterator[None]:
     Args:
         threads: How many threads decode images.
     """
-    global _threads, _before
+    global _before
     from PIL import Image
 
-    arena = Image.core  # type: ignore[attr-defined]
-    with _lock:
-        if not _threads:
-            _before = arena.get_blocks_max()
-        _threads += threads
-        arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * _threads))
-    try:
+    arena, user = Image.core, object()  # type: ignore[attr-defined]
+
+    def update() -> None:
+        arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * sum(_users.values())))
+
+    try:  # before it is counted: an interrupt may come at once
+        with _lock.hold():
+            if not _users:
+                _before = arena.get_blocks_max()
+            _users[user] = threads
+            update()
         yield
     finally:
-        with _lock:
-            _threads -= threads
-            arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * _threads))  # which gives the others back
+        with _lock.hold():
+            _users.pop(user, None)
+            update()  # which gives the others back

@@ -76,7 +76,7 @@ def check_location(location: str | os.PathLike[str]) -> None:
 
 
 def join(folder: str | os.PathLike[str], *names: str) -> str:
-    """Return the location of what is in a folder.
+    """Return the location of a file or folder in a folder.
 
     Args:
         folder: The folder.
@@ -307,6 +307,17 @@ def create_file(location: str | os.PathLike[str], data: bytes) -> bool:
     if is_remote(location):
         return remote_files.create(os.fspath(location), data)
     return atomic.create_file(Path(local_path(location)), data)
+
+
+def remove_abandoned(folder: str | os.PathLike[str], names: str) -> None:
+    """Remove what processes that were killed have left of files that they were writing to a local folder.
+
+    Args:
+        folder: The folder. A URL holds none of these: what is written there appears whole.
+        names: A regular expression, which the names of the files match.
+    """
+    if not is_remote(folder):
+        atomic.remove_abandoned(Path(local_path(folder)), names)
 
 
 def remove_file(location: str | os.PathLike[str]) -> None:

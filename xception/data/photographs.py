@@ -194,23 +194,6 @@ def _is_pattern(location: str) -> bool:
     return glob.has_magic(location) and not (is_remote(location) and scheme_of(location) in WEB_SCHEMES)
 
 
-def list_files(location: str) -> list[str]:
-    """Return the files that a path, a folder, or a pattern stands for, sorted.
-
-    Args:
-        location: A file (it need not exist), a folder (see `search_folder`), or a pattern of `glob`'s,
-            which may contain "**".
-
-    Returns:
-        Their paths.
-
-    Raises:
-        FileNotFoundError: A folder holds no photographs, or no file matches the pattern.
-        PermissionError: A folder cannot be read.
-    """
-    return search_folder(location).paths if _is_folder(location) else _match_files(location)
-
-
 def _match_files(location: str) -> list[str]:
     if not _is_pattern(location):
         return [location]  # opening it will tell whether it can be read

@@ -7,17 +7,19 @@ for the next result, it works on a later photograph.
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from ..engine.cpus import get_num_threads
-from ..engine.lanes import enter_lane
+from ..engine.lanes import enter_lane, is_in_lane
 from ..limits import get_limits
+from ..locks import OwnedLock
 from .failures import FailureLog
 from .image_memory import reuse_image_memory
 from .photographs import Photograph
@@ -36,7 +38,10 @@ Loaded = TypeVar("Loaded")
 Result = TypeVar("Result")
 
 #: Open files and PIL images may be given several times, but not be read by several threads.
-_object_lock = threading.Lock()
+_object_lock = OwnedLock("reading an open file or an image")
+
+#: Python's thread pools start threads under a lock of all pools.
+_starting = OwnedLock("a prediction of several photographs")
 
 
 class Progress(Protocol):
@@ -49,13 +54,6 @@ class Progress(Protocol):
         """Clear the screen for other output within a `with` block."""
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """What stands in the place of the result of a photograph that cannot be read."""
-
-    error: Exception
-
-
 def stream_photographs(
     photographs: Iterable[Photograph],
     load: Callable[[ImageLike], Loaded],
@@ -64,7 +62,7 @@ def stream_photographs(
     progress: Progress,
     at_once: int | None = None,
 ) -> Iterator[tuple[Photograph, Result]]:
-    """Do what `stream_outcomes` does, and record the photographs that cannot be read in a log.
+    """Read photographs and apply a function to each, as `stream_outcomes` does; log the unreadable ones.
 
     Args:
         photographs: See `stream_outcomes`.
@@ -81,13 +79,13 @@ def stream_photographs(
 
 
 def log_unreadable(
-    outcomes: Generator[tuple[Photograph, Result | Unreadable]], log: FailureLog
+    outcomes: Generator[tuple[Photograph, Result | Exception]], log: FailureLog
 ) -> Iterator[tuple[Photograph, Result]]:
     """Yield photographs with their results; record those that cannot be read in a log."""
     with closing(outcomes):  # at once if the log raises: its traceback would keep them open
         for photograph, outcome in outcomes:
-            if isinstance(outcome, Unreadable):
-                errors = [outcome.error]
+            if isinstance(outcome, Exception):
+                errors = [outcome]
                 del outcome  # if the log raises, the traceback holds this frame: a cycle, which keeps arrays
                 log.add(photograph.index, photograph.path, errors.pop())
             else:
@@ -100,38 +98,59 @@ def stream_outcomes(
     compute: Callable[[Loaded], Result],
     progress: Progress,
     at_once: int | None = None,
-) -> Generator[tuple[Photograph, Result | Unreadable]]:
+) -> Generator[tuple[Photograph, Result | Exception]]:
     """Read photographs and apply a function to each, on all threads that the process may use.
 
     With several threads, each photograph is computed on one of them. A single photograph, and each one where
     there is one thread, is computed as any other prediction.
 
     Args:
-        photographs: The photographs. A generator is read a few photographs ahead.
+        photographs: The photographs. A generator is read a few photographs ahead. What it yields is read
+            before it goes on, except paths: it may close a file, or draw the next frame into the same array.
         load: Reads one. Whatever it raises is the fault of the photograph.
         compute: Takes what `load` returns. Whatever it raises is raised here.
         progress: Advanced by each photograph.
         at_once: How many photographs may be read and computed at once; None for no limit but the threads.
 
     Yields:
-        Each photograph, in order, and what `compute` returned, or why it cannot be read.
+        Each photograph, in order, and what `compute` returned, or the error of one that cannot be read.
     """
     get_limits()  # an invalid environment variable is no photograph's fault
 
-    def work(photograph: Photograph) -> Result | Unreadable:
+    def read(source: Any) -> Loaded | Exception:
         try:
-            with _reading(photograph.source):
-                loaded = load(photograph.source)
+            with nullcontext() if _is_path(source) else _object_lock.hold():
+                return load(source)
         except Exception as error:  # whatever a photograph raises is its own fault
-            return Unreadable(error)
-        return compute(loaded)
+            return error
+
+    def take(photograph: Photograph) -> _Taken[Loaded]:
+        source = photograph.source
+        if is_listed or _is_path(source):
+            return _Taken(photograph, [])
+        with enter_lane() if threads > 1 else nullcontext():
+            # An array that has the right size already would be returned as it is.
+            return _Taken(photograph, [read(source.copy() if isinstance(source, np.ndarray) else source)])
+
+    def work(taken: _Taken[Loaded]) -> Result | Exception:
+        loaded = taken.loaded.pop() if taken.loaded else read(taken.photograph.source)
+        return loaded if isinstance(loaded, Exception) else compute(loaded)
 
     threads = min(get_num_threads(), at_once or get_num_threads())
+    is_listed = isinstance(photographs, Sequence)
+    items = list(map(take, photographs)) if _is_single(photographs) else map(take, photographs)
     with nullcontext() if _is_single(photographs) else reuse_image_memory(threads):
-        for photograph, outcome in map_in_order(work, photographs, threads):
+        for taken, outcome in map_in_order(work, items, threads):
             with progress.paused():
-                yield photograph, outcome
+                yield taken.photograph, outcome
             progress.advance(1)
+
+
+class _Taken(NamedTuple, Generic[Loaded]):
+    """A photograph that was taken from a generator; and, if it had to be read at once, what was read."""
+
+    photograph: Photograph
+    loaded: list[Loaded | Exception]
 
 
 def map_in_order(
@@ -142,16 +161,18 @@ def map_in_order(
     Args:
         function: The function.
         items: The items. A generator is read on the caller's thread, a few items ahead.
-        threads: How many threads, the caller's among them. With one, or for a single item, the function is
-            called without a lane.
+        threads: How many threads, the caller's among them. With one, for a single item, or where the caller
+            is in a lane already, the function is called without a lane.
 
     Yields:
-        The items in order, with what the function returned.
+        The items in order, with what the function returned. What the function or the generator raises is
+        raised in its turn.
     """
-    if threads == 1 or _is_single(items):
+    if threads == 1 or _is_single(items) or is_in_lane():
         for item in items:
             yield item, function(item)
         return
+    _starting.check()
     from concurrent.futures import ThreadPoolExecutor
 
     def run(item: Item) -> Result:
@@ -160,17 +181,30 @@ def map_in_order(
 
     pending: deque[_Task[Item, Result]] = deque()
     pool = ThreadPoolExecutor(threads - 1, "xception-lane")
+    ended: list[Exception] = []  # by the generator; a list, since a traceback would hold this frame
     try:
-        for item in items:
-            pending.append(_Task(item, run, pool.submit(run, item)))
+        for item in _until_error(items, ended):
+            with _starting.hold():
+                future = pool.submit(run, item)
+            pending.append(_Task(item, run, future))
             while pending and (pending[0].is_done or len(pending) > AHEAD_PER_THREAD * threads):
                 _finish_first(pending)
                 yield pending[0].item, pending.popleft().result()
         while pending:
             _finish_first(pending)
             yield pending[0].item, pending.popleft().result()
+        if ended:
+            raise ended.pop()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # what has begun ends by itself
+
+
+def _until_error(items: Iterable[Item], errors: list[Exception]) -> Iterator[Item]:
+    """Yield items; append the exception that ends them to a list."""
+    try:
+        yield from items
+    except Exception as error:
+        errors.append(error)
 
 
 def _is_single(items: Iterable[Any]) -> bool:
@@ -258,8 +292,9 @@ class _Silent:
         return self.progress.paused()
 
 
-def _reading(source: Any) -> AbstractContextManager[object]:
-    return nullcontext() if isinstance(source, str | bytes | os.PathLike) else _object_lock
+def _is_path(source: Any) -> bool:
+    """Whether it is read as it is, whatever happens meanwhile: a path, or the bytes of a file."""
+    return isinstance(source, str | bytes | os.PathLike)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

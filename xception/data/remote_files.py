@@ -24,7 +24,6 @@ MAX_UPLOAD_BYTES = 32 << 20
 #: A web server that does not send parts of files sends no larger one: it is held in memory.
 MAX_WHOLE_BYTES = 256 << 20
 
-
 #: Answers of S3 about one object. Others that fsspec takes for "permission" are about the credentials, which
 #: may have expired: then every further photograph would count as unreadable.
 OBJECT_CODES = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidObjectState", "403"})
@@ -249,7 +248,7 @@ def upload(path: Path, url: str) -> None:
 def _quietly(function: Callable[[str], object], path: str) -> None:
     try:
         function(path)
-    except Exception:  # there may be none; what failed before is what is said
+    except Exception:  # there may be no such file; the caller raises the first error
         return
 
 
@@ -304,9 +303,8 @@ def _translated(url: str, verb: str) -> Iterator[None]:
 
 def _translate(error: Exception, url: str, verb: str) -> Exception:
     if isinstance(error, FileNotFoundError) and scheme_of(url) in WEB_SCHEMES:
-        error = (
-            error.__cause__ if isinstance(error.__cause__, Exception) else error
-        )  # for it, all is "not found"
+        # fsspec calls every error of a web server "not found".
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     reason = (str(error) or type(error).__name__).strip()
     response = getattr(error.__cause__ or error, "response", None)  # botocore's
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None

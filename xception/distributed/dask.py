@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..errors import JobError, MissingPackageError, XceptionError, requires
-from ..jobs.shards import Shard, ShardResult
-from ..layers.validation import as_int
+from ..errors import JobError, MissingPackageError, raise_first, requires
+from ..jobs.shards import Shard, ShardResult, is_final
 from ..version import __version__
 from .dask_cluster import local_cluster
-from .processes import MAX_WORKERS
+from .processes import POLL_SECONDS, Function, check_workers
 
 #: At the scheduler for each thread of its workers: one that runs, and one that is next. Dask slows down
 #: above some 50,000 tasks.
@@ -27,12 +26,9 @@ ATTEMPTS = 3  #: at a shard whose function raises an exception
 RETRY_SECONDS = 1.0  #: before a second attempt, and twice as long before a third: a store may recover
 CONNECT_SECONDS = 15.0  #: to wait for a scheduler
 COUNT_SECONDS = 2.0  #: between two looks at how many workers there are
-POLL_SECONDS = 0.5  #: between two looks for an interrupt, which Windows does not report while waiting
-PATIENCE_SECONDS = 10.0  #: before a warning that a cluster has no workers
+WARN_SECONDS = 10.0  #: before a warning that a cluster has no workers
 #: Messages of progress that the scheduler is to pass on, of all workers together.
 MAX_REPORTS_PER_SECOND = 50
-
-Function = Callable[[Shard], ShardResult]
 
 
 class DaskExecutor:
@@ -48,8 +44,8 @@ class DaskExecutor:
     Args:
         cluster: Where the workers are: the address of a scheduler, such as "tcp://scheduler:8786"; or a
             `distributed.Client`, or a cluster object such as `dask_jobqueue.SLURMCluster`, which stay open.
-            None for workers of its own.
-        workers: How many of its own; None for as many as predictions may use threads, see
+            None for own workers.
+        workers: The number of own workers. None: as many as predictions may use threads, see
             `get_num_threads`.
 
     Raises:
@@ -63,9 +59,7 @@ class DaskExecutor:
 
     def __init__(self, cluster: Any = None, workers: int | None = None) -> None:
         self._cluster = cluster
-        self._workers = None if workers is None else as_int("workers", workers)
-        if self._workers is not None and self._workers > MAX_WORKERS:
-            raise ValueError(f"workers must be an integer from 1 to {MAX_WORKERS}, got {workers}")
+        self._workers = check_workers(workers)
         if cluster is not None and workers is not None:
             raise ValueError("a cluster has its own number of workers: give either `cluster` or `workers`")
 
@@ -149,7 +143,7 @@ def _check_scheduler(distributed: Any, address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log from the terminal within a `with` block: errors are raised, and the rest is no use."""
+    """Keep Dask's log from the terminal within a `with` block: errors are raised anyway."""
     names = [
         "distributed",
         *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
@@ -177,7 +171,7 @@ class _Run:
         self._delayed: list[tuple[float, Shard, int]] = []  # (when, shard, attempt)
         self._running: dict[Any, tuple[Shard, int]] = {}  # by future
         self._messages: SimpleQueue[Any] = SimpleQueue()
-        self._failure: Exception | None = None
+        self._failures: list[BaseException] = []  # the first one
         self._topic = f"xception-{uuid.uuid4().hex}"
         self._shards = {shard.index: shard for shard in shards}
         self._threads, self._next_count = 0, 0.0  # of all workers
@@ -203,14 +197,11 @@ class _Run:
                 result = self._finish(message)
                 if result is not None:
                     yield result
-        if self._failure is not None:
-            try:
-                raise self._failure
-            finally:
-                self._failure = None  # its traceback holds this frame
+        if self._failures:
+            raise_first(self._failures)
 
     def stop(self) -> None:
-        """Cancel what is queued. What runs on other machines comes to its end."""
+        """Cancel queued shards. Those that run on other machines end by themselves."""
         try:
             if self._running:
                 self._client.cancel(list(self._running), force=True)
@@ -232,7 +223,7 @@ class _Run:
             self._no_workers_since = None
         elif self._no_workers_since is None:
             self._no_workers_since = now
-        elif now - self._no_workers_since > PATIENCE_SECONDS:
+        elif now - self._no_workers_since > WARN_SECONDS:
             warnings.warn("Dask's scheduler has no workers; waiting for some", RuntimeWarning, stacklevel=2)
             self._no_workers_since = float("inf")
 
@@ -266,13 +257,13 @@ class _Run:
                 "Dask's scheduler has gone, or has cancelled the job; run the job again to continue it"
             ) from None
         except Exception as error:
-            if isinstance(error, XceptionError) and not isinstance(error, OSError):
+            if is_final(error):
                 raise
             if attempt < ATTEMPTS:
                 when = time.monotonic() + RETRY_SECONDS * 2 ** (attempt - 1)
                 self._delayed.append((when, shard, attempt + 1))
             else:
-                self._failure = self._failure or error.with_traceback(None)
+                self._failures = self._failures or [error.with_traceback(None)]
             return None
         _check_refusal(refusal)
         return result

@@ -2,19 +2,18 @@
 
 `distributed.LocalCluster` starts its workers by `multiprocessing`, which runs the user's script once more in
 each, and sets variables of the environment for whatever this process starts later. One of them,
-MALLOC_TRIM_THRESHOLD_, makes each photograph's memory be taken from the system anew.
+MALLOC_TRIM_THRESHOLD_, makes each photograph allocate its memory from the system again.
 """
 
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..jobs.children import READY, Child, ChildEndedError
+from ..jobs.children import READY, Child, ChildEndedError, ChildGroup, start_error
 
 LOOPBACK = "127.0.0.1"
 #: A shard whose worker dies is tried once more by another. A second death is the shard's own doing.
@@ -44,43 +43,25 @@ def local_cluster(workers: int | None, shards: int) -> Iterator[tuple[Any, Calla
                 scheduler_kwargs={"dashboard": False, "allowed_failures": ALLOWED_FAILURES},
             )
         )  # fmt: skip
-        group = _Workers(cluster.scheduler_address, folder, min(workers or get_num_threads(), max(shards, 1)))
-        stack.callback(group.stop)
-        group.start()
-        yield cluster, group.check
+        count = min(workers or get_num_threads(), max(shards, 1))
+        own = _Workers(cluster.scheduler_address, folder, count)
+        stack.callback(own.group.stop)
+        own.group.start()
+        yield cluster, own.check
 
 
 class _Workers:
     """Worker processes, each with a thread that starts another one when it dies."""
 
     def __init__(self, address: str, folder: str, count: int) -> None:
+        self.group = ChildGroup("xception.distributed.dask_worker", self._keep_alive, count)
         self._settings = address, folder
-        self._lock = threading.Lock()  # of what follows
-        self._is_stopped = False
-        self._children: set[Child] = set()
         self._failure: str | None = None
-        self._threads = [threading.Thread(target=self._keep_alive, daemon=True) for _ in range(count)]
-
-    def start(self) -> None:
-        """Start the workers, without waiting for them."""
-        for thread in self._threads:
-            thread.start()
 
     def check(self) -> None:
         """Raise RuntimeError if a worker could not be started."""
         if self._failure is not None:
-            raise RuntimeError(f"a worker process could not be started ({self._failure}); see above")
-
-    def stop(self) -> None:
-        """End the workers: they remove what they have not finished."""
-        with self._lock:
-            self._is_stopped = True
-            children = list(self._children)
-        for child in children:
-            child.end()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            raise start_error(self._failure)
 
     def _keep_alive(self) -> None:
         while (child := self._start()) is not None:
@@ -92,21 +73,14 @@ class _Workers:
             except ChildEndedError:
                 pass
             how = child.describe_end()
-            child.close()
-            with self._lock:
-                self._children.discard(child)
-            if not has_started and not self._is_stopped:
+            self.group.close_child(child)
+            if not has_started and not self.group.is_stopped:
                 self._failure = how
                 return
 
     def _start(self) -> Child | None:
-        with self._lock:
-            if self._is_stopped:
-                return None
-            try:
-                child = Child("xception.distributed.dask_worker")
-            except OSError as error:
-                self._failure = str(error)
-                return None
-            self._children.add(child)
-            return child
+        try:
+            return self.group.start_child()
+        except OSError as error:
+            self._failure = str(error)
+            return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import threading
 from typing import IO, Any
 
@@ -17,7 +16,7 @@ from ..jobs.children import PATIENCE_SECONDS, READY, open_pipes, read_message, w
 from .dask_cluster import LOOPBACK
 from .dask_task import stop
 
-#: Dask looks at a worker many times a second: its stack, for a profile that nobody reads, and its memory,
+#: Dask samples a worker many times a second: its stack, for a profile that is not used here, and its memory,
 #: which a job bounds. That took 5 % of the CPU time of photographs at 150×150, and 10 % on a busy machine.
 QUIET = {
     "distributed.worker.profile.enabled": False,
@@ -36,7 +35,6 @@ def work() -> None:
 
     import dask
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     source, target = open_pipes()
     address, folder = read_message(source)
     threading.Thread(target=_await_end, args=(source, folder), daemon=True).start()

@@ -10,19 +10,19 @@ from pathlib import Path
 from ..console.csv_text import as_utf8
 from ..console.progress import ProgressBar, Verbose
 from ..data import locations
-from ..data.imagenet import Prediction
 from ..data.photographs import Photograph
 from ..errors import ImageError, JobError
 from ..feature_extraction import tables
 from ..feature_extraction.tables import Table
 from ..jobs.listing import read_shard
-from ..jobs.parts import Batch, read_errors, read_part
 from ..jobs.record import JOB, JobRecord, errors_name, part_name, read_record
+from ..jobs.shard_files import read_errors, read_part
 from ..jobs.shards import Shard, Unreadable
 from ..kernels import Array
 from ..prediction import files as prediction_files
 from ..prediction.files import PredictionOrError
 from ..storage.outputs import open_output
+from ..storage.parts import Rows
 
 MAX_NAMED_SHARDS = 5  #: of those that are missing, in a message
 
@@ -67,7 +67,7 @@ def gather(
             that could not be read, too), `.csv`, `.json` or `.parquet`.
         wide: Whether a `.parquet` file has a column for each feature, instead of one column of lists.
         partial: Whether to write what there is if shards are missing, instead of raising an error.
-        verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
         How many photographs the file holds, and which could not be read.
@@ -189,7 +189,7 @@ class _Parts:
                     while failure is not None and failure.index < photograph.index:
                         yield _failed(failure)
                         failure = next(failures)
-                    yield photograph, [Prediction(*values) for values in classes]
+                    yield photograph, classes
             while failure is not None:
                 yield _failed(failure)
                 failure = next(failures)
@@ -199,7 +199,7 @@ class _Parts:
         unreadable = {failure.index for failure in part.failures}
         return [photograph for photograph in listed if photograph.index not in unreadable]
 
-    def _batches(self, part: _Part) -> Iterator[tuple[Sequence[Photograph], Batch]]:
+    def _batches(self, part: _Part) -> Iterator[tuple[Sequence[Photograph], Rows]]:
         """Yield some rows of a part, with their photographs."""
         photographs = self._readable(part)
         start = 0

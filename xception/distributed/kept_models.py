@@ -13,18 +13,18 @@ from ..data.regular_files import open_regular_file
 from ..feature_extraction.extraction import imagenet_base
 from ..models.factory import load_model
 from ..models.model import Model
+from .request import Request
 from .settings import Settings
-from .subject import Subject
 
 SUFFIXES = (".keras", ".h5", ".hdf5")  #: of a model's file that is copied as it is
 
 
 @contextmanager
-def model_file(subject: Subject) -> Iterator[Path | None]:
+def model_file(request: Request) -> Iterator[Path | None]:
     """Provide the file of a job's model within a `with` block.
 
     Args:
-        subject: The model, and what it was given as.
+        request: The request, with the model and how it was given.
 
     Yields:
         The file that was given, or one that is saved; None for the shipped ImageNet base.
@@ -32,8 +32,8 @@ def model_file(subject: Subject) -> Iterator[Path | None]:
     Raises:
         ValueError: The model cannot be saved.
     """
-    argument = subject.argument
-    if subject.is_shipped:
+    argument = request.argument
+    if request.is_shipped:
         yield None
         return
     if isinstance(argument, str | os.PathLike):
@@ -43,21 +43,21 @@ def model_file(subject: Subject) -> Iterator[Path | None]:
             return
     with tempfile.TemporaryDirectory(prefix="xception-") as folder:
         path = Path(folder, "model.keras")
-        subject.model.save(path)
+        request.model.save(path)
         yield path
 
 
-def keep_model(folder: str, settings: Settings, subject: Subject) -> None:
+def keep_model(folder: str, settings: Settings, request: Request) -> None:
     """Write the model's file into the folder of a job, unless it is there.
 
     Args:
         folder: The job's folder.
         settings: The job's settings, which name the file.
-        subject: The model.
+        request: The request, with the model.
     """
     if settings.kept is None or locations.exists(locations.join(folder, settings.kept)):
         return
-    with model_file(subject) as path:
+    with model_file(request) as path:
         assert path is not None  # the settings were compared
         with open_regular_file(path) as stream:
             locations.write_bytes(locations.join(folder, settings.kept), stream.read())

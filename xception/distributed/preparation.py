@@ -18,8 +18,7 @@ from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..errors import JobError
 from ..jobs.job import Job
-from ..jobs.listing import write_list
-from ..jobs.parts import import_pyarrow
+from ..jobs.listing import remove_other_lists, write_list
 from ..jobs.record import (
     JOB,
     KINDS,
@@ -30,14 +29,15 @@ from ..jobs.record import (
     Source,
     read_record,
 )
+from ..jobs.shard_files import import_pyarrow
 from ..layers.validation import as_int
 from ..models.feature_maps import Pooling
 from ..prediction.classifier import ClassNamesArgument, ModelArgument, check_no_model
 from .computing import compute
 from .kept_models import keep_model, model_file
 from .processes import Processes
+from .request import Request, request_features, request_predictions
 from .settings import Settings, differences
-from .subject import Subject, choose_features, choose_predictions
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -66,10 +66,10 @@ def prepare(
     output_name: str | None = None,
     verbose: Verbose = "auto",
 ) -> Job:
-    """Prepare the features or predictions of many photographs, or take up where an earlier call stopped.
+    """Prepare a job that computes features or predictions of many photographs, or continue an earlier one.
 
-    The photographs are listed once, and the list is written into the folder, with what decides the results.
-    Called again with the same arguments, it takes up the job that is there.
+    The photographs are listed once, and the list is written into the folder, with the settings. If the folder
+    holds the job of an earlier call with the same arguments, that job is returned.
 
     Args:
         images: A path, a folder, a pattern or a URL; or a list or generator of these. Photographs must be
@@ -94,7 +94,8 @@ def prepare(
         decode: See `Classifier`.
         from_logits: Of predictions: see `xception.predict`.
         output_name: Of predictions: see `xception.predict`.
-        verbose: "auto" for a progress bar of the listing if it takes long, 0 for none, 1 for one at once.
+        verbose: "auto" for a progress bar of the listing if there are several photographs, 0 for none, 1 for
+            one in any case.
 
     Returns:
         The job. Nothing has been computed yet: `job.run()` does that.
@@ -129,7 +130,7 @@ def prepare(
     if shard is not None and as_int("shard", shard) > MAX_SHARD_PHOTOGRAPHS:
         raise ValueError(f"shard must be at most {MAX_SHARD_PHOTOGRAPHS:,} photographs, got {shard:,}")
     import_pyarrow()
-    folder = as_folder(output)
+    folder = _as_folder(output)
     recorded = read_record(folder)
     if recorded is None:
         _check_empty(folder)
@@ -137,19 +138,19 @@ def prepare(
         "scaling": scaling, "interpolation": interpolation, "aspect": aspect, "exif": exif, "decode": decode,
     }  # fmt: skip
     if task == "features":
-        subject = choose_features(model, layers, pooling, reading)
+        request = request_features(model, layers, pooling, reading)
     else:
-        subject = choose_predictions(
+        request = request_predictions(
             model, 5 if top is None else as_int("top", top), class_names, from_logits, output_name, reading
         )
     given = _GivenPhotographs(images, manifest)
     if recorded is None:
-        recorded = _begin(folder, subject, given, shard, verbose)
-    _adopt(folder, recorded, subject, given, shard)
+        recorded = _begin(folder, request, given, shard, verbose)
+    _adopt(folder, recorded, request, given, shard)
     return Job(folder, recorded, compute, Processes())
 
 
-def as_folder(output: str | os.PathLike[str]) -> str:
+def _as_folder(output: str | os.PathLike[str]) -> str:
     """Return the location of a job's folder, without a slash at the end.
 
     Raises:
@@ -193,7 +194,7 @@ def _check_empty(folder: str) -> None:
 
 
 class _GivenPhotographs:
-    """Places that hold photographs, as they were given. They are gone through once."""
+    """The paths, folders, patterns and URLs of photographs, as they were given. They are iterated once."""
 
     def __init__(self, images: ImagesLike | None, manifest: str | os.PathLike[str] | None) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
@@ -231,7 +232,7 @@ class _GivenPhotographs:
         return find_photographs(self._places, FailureLog("raise"))
 
     def source(self) -> Source:
-        """Return what is recorded of the places; those that have not been listed are only counted."""
+        """Return the record of the places; those that have not been listed are only counted."""
         for _ in self._places:
             pass
         more = f" and {self._count - 1:,} more" if self._count > 1 else ""
@@ -249,7 +250,7 @@ _EXPECTED = "a job takes photographs as paths, folders, patterns or URLs, or a l
 
 
 def _begin(
-    folder: str, subject: Subject, given: _GivenPhotographs, shard: int | None, verbose: Verbose
+    folder: str, request: Request, given: _GivenPhotographs, shard: int | None, verbose: Verbose
 ) -> JobRecord:
     """Write the list of photographs and the record of a job; return the record that counts.
 
@@ -259,24 +260,23 @@ def _begin(
     locations.make_folder(folder)
     list_path = None
     try:
-        with model_file(subject) as model_path:
-            settings = subject.settings_with(model_path)
+        with model_file(request) as model_path:
+            settings = request.settings_with(model_path)
         with ProgressBar(None, "photo", verbose) as bar:
             photographs = write_list(folder, _counted(given.photographs(), bar), shard)
         list_path = locations.join(folder, photographs.name)
-        record = JobRecord(subject.kind, settings.to_dict(), subject.names, given.source(), photographs)
+        record = JobRecord(request.kind, settings.to_dict(), request.names, given.source(), photographs)
         with contextlib.suppress(FileExistsError):
             locations.create_file(locations.join(folder, JOB), record.to_bytes())
         written = read_record(folder)
         if written is None:
             raise JobError(f"{folder}: {JOB} was removed while the job was prepared")
-        if written.identity != record.identity:
-            locations.remove_file(list_path)
+        remove_other_lists(folder, written)
     except BaseException:
         if list_path is not None:
             locations.remove_file(list_path)
         if is_new:
-            with contextlib.suppress(OSError):  # somebody else writes to it
+            with contextlib.suppress(OSError):  # another process writes to it
                 os.rmdir(folder)
         raise
     return written
@@ -289,7 +289,7 @@ def _counted(photographs: Iterable[Photograph], bar: ProgressBar) -> Iterator[Ph
 
 
 def _adopt(
-    folder: str, recorded: JobRecord, subject: Subject, given: _GivenPhotographs, shard: int | None
+    folder: str, recorded: JobRecord, request: Request, given: _GivenPhotographs, shard: int | None
 ) -> None:
     """Check that the job in a folder is the one that was asked for, and that its model is there.
 
@@ -299,10 +299,10 @@ def _adopt(
     settings = Settings.from_dict(recorded.settings)
     source = given.source()
     differing = []
-    if recorded.kind != subject.kind:
-        differing.append(f"task: {recorded.kind} there, {subject.kind} here")
+    if recorded.kind != request.kind:
+        differing.append(f"task: {recorded.kind} there, {request.kind} here")
     else:
-        differing += differences(subject.settings, settings)
+        differing += differences(request.settings, settings)
     if shard not in (None, recorded.photographs.shard):
         differing.append(f"shard: {recorded.photographs.shard:,} there, {shard:,} here")
     if source.digest != recorded.source.digest:
@@ -312,4 +312,4 @@ def _adopt(
             f"{folder}: holds another job. {'; '.join(differing)}. Give the same arguments to take it up, or "
             "another folder"
         )
-    keep_model(folder, settings, subject)
+    keep_model(folder, settings, request)

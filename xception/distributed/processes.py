@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..engine.cpus import get_num_threads
-from ..errors import XceptionError
-from ..jobs.children import READY, Child, ChildEndedError
-from ..jobs.shards import Shard, ShardResult
+from ..errors import raise_first
+from ..jobs.children import READY, Child, ChildEndedError, ChildGroup, start_error
+from ..jobs.shards import Shard, ShardResult, is_final
 from ..layers.validation import as_int
 
 MAX_WORKERS = 256  #: bounds the cost of a typing error: every process is started
@@ -23,7 +22,7 @@ Function = Callable[[Shard], ShardResult]
 
 
 class Processes:
-    """Runs shards in worker processes of this machine, each with one thread and a model of its own.
+    """Runs shards in worker processes of this machine, each with one thread and its own model.
 
     A worker that dies is replaced, and its shard tried once more.
 
@@ -40,9 +39,7 @@ class Processes:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = None if workers is None else as_int("workers", workers)
-        if self._workers is not None and self._workers > MAX_WORKERS:
-            raise ValueError(f"workers must be an integer from 1 to {MAX_WORKERS}, got {workers}")
+        self._workers = check_workers(workers)
 
     def __repr__(self) -> str:
         return f"Processes({self._workers or ''})"
@@ -69,25 +66,33 @@ class Processes:
             run.stop()
 
 
+def check_workers(workers: int | None) -> int | None:
+    """Return a number of workers, or None, if it is valid.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is not from 1 to MAX_WORKERS.
+    """
+    if workers is not None and as_int("workers", workers) > MAX_WORKERS:
+        raise ValueError(f"workers must be an integer from 1 to {MAX_WORKERS}, got {workers}")
+    return workers
+
+
 class _Run:
-    """Workers with a thread each, which talks to the worker and puts what comes into one queue."""
+    """The shards of one call. Each worker has a thread here, which puts its messages into one queue."""
 
     def __init__(self, function: Function, shards: Sequence[Shard], workers: int) -> None:
         self._function = function
         self._waiting = deque((shard, 1) for shard in shards)
         self._remaining = len(shards)
         self._messages: SimpleQueue[Any] = SimpleQueue()
-        self._lock = threading.Lock()  # of what follows
-        self._is_stopped = False
-        self._children: set[Child] = set()
-        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
+        self._workers = ChildGroup("xception.distributed.worker", self._serve, workers)
 
     def results(self) -> Generator[ShardResult, None, None]:
         """Yield results until there is nothing left to do."""
         progress = getattr(self._function, "progress", lambda *_: None)
-        failure: Exception | None = None
-        for thread in self._threads:
-            thread.start()
+        failures: list[BaseException] = []
+        self._workers.start()
         while self._remaining:
             try:
                 shard, message = self._messages.get(timeout=POLL_SECONDS)
@@ -100,25 +105,15 @@ class _Run:
             if isinstance(message, ShardResult):
                 yield message
             elif isinstance(message, Exception):
-                failure = failure or message
-                if shard is None or _is_final(message):
+                failures = failures or [message]
+                if shard is None or is_final(message):
                     break
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # its traceback holds this frame
+        if failures:
+            raise_first(failures)
 
     def stop(self) -> None:
-        """End the workers: they remove what they have not finished."""
-        with self._lock:
-            self._is_stopped = True
-            children = list(self._children)
-        for child in children:
-            child.end()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        """End the workers."""
+        self._workers.stop()
 
     # --- in a thread for each worker ----------------------------------------------------------
 
@@ -132,37 +127,39 @@ class _Run:
                     child = child or self._start()
                     result = self._run(child, shard)
                 except ChildEndedError:
-                    self._close(child)
+                    if child is not None:
+                        self._workers.close_child(child)
                     child, result = None, None
                 self._finish(shard, attempt, result)
         except Exception as error:  # no worker can be started
             self._messages.put((None, error))
         finally:
-            self._close(child)
+            if child is not None:
+                self._workers.close_child(child)
 
     def _take(self) -> tuple[Shard, int] | None:
-        with self._lock:
-            return self._waiting.popleft() if self._waiting and not self._is_stopped else None
+        try:
+            return None if self._workers.is_stopped else self._waiting.popleft()
+        except IndexError:
+            return None
 
     def _start(self) -> Child:
-        with self._lock:
-            if self._is_stopped:
-                raise ChildEndedError
-            child = Child("xception.distributed.worker")
-            self._children.add(child)
+        child = self._workers.start_child()
+        if child is None:
+            raise ChildEndedError
         try:
             if child.receive() != READY:
                 raise ChildEndedError
         except ChildEndedError:
             how = child.describe_end()
-            self._close(child)
-            if self._is_stopped:
+            self._workers.close_child(child)
+            if self._workers.is_stopped:
                 raise
-            raise RuntimeError(f"a worker process could not be started ({how}); see above") from None
+            raise start_error(how) from None
         try:
             child.send(self._function)
         except BaseException:
-            self._close(child)
+            self._workers.close_child(child)
             raise
         return child
 
@@ -175,19 +172,7 @@ class _Run:
     def _finish(self, shard: Shard, attempt: int, result: Any) -> None:
         """Hand over a result; a shard without one is tried again."""
         failed = result is None or isinstance(result, Exception)
-        if failed and attempt < ATTEMPTS and not _is_final(result):
-            with self._lock:
-                self._waiting.append((shard, attempt + 1))
+        if failed and attempt < ATTEMPTS and not is_final(result):
+            self._waiting.append((shard, attempt + 1))
         else:
             self._messages.put((shard, result))
-
-    def _close(self, child: Child | None) -> None:
-        if child is not None:
-            child.close()
-            with self._lock:
-                self._children.discard(child)
-
-
-def _is_final(error: Exception | None) -> bool:
-    """Whether an error would come again: not those of files and networks."""
-    return isinstance(error, XceptionError) and not isinstance(error, OSError)

@@ -35,7 +35,7 @@ DESCRIPTIONS = {"model": "the model", "pillow": "Pillow", "class_names": "class 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the results of a job.
+    """Everything that decides the results of a job.
 
     Attributes:
         xception: The version of this library, which computes them.
@@ -96,7 +96,7 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """Raise TypeError or ValueError for settings that nobody can have chosen."""
+        """Raise TypeError or ValueError for settings that are not valid."""
         texts = [self.xception, self.pillow, self.model, self.kept_model, *(self.layers or ())]
         texts += [text for pair in self.class_names for text in pair]
         texts += [] if self.kept is None else [self.kept]
@@ -117,7 +117,7 @@ class Settings:
 
 
 def versions() -> tuple[str, str]:
-    """Return the versions of what computes and decodes: of this library and of Pillow."""
+    """Return the versions of this library, which computes, and of Pillow, which decodes."""
     import PIL
 
     return __version__, PIL.__version__

@@ -20,7 +20,6 @@ from ..jobs.shards import Shard
 
 def work() -> None:
     """Run shards until the parent closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     signal.signal(signal.SIGTERM, _stop)
     source, target = open_pipes()
     messages: SimpleQueue[Any] = SimpleQueue()
@@ -46,7 +45,7 @@ def work() -> None:
 def _listen(
     source: IO[bytes], messages: SimpleQueue[Any], is_busy: threading.Event, is_over: threading.Event
 ) -> None:
-    """Pass messages on. When the parent has closed the pipe, interrupt what is running."""
+    """Pass messages on. When the parent has closed the pipe, interrupt the running shard."""
     while True:
         try:
             message = read_message(source)

@@ -113,7 +113,7 @@ class FramePlan(Plan):
         try:
             return part.run(alive, outputs, held_bytes + sum(plan.reserved_bytes for plan in others))
         except LimitError:
-            with acquire_team():  # no other thread runs them
+            with acquire_team():  # other lanes may run them, and keep what they use
                 for plan in others:
                     plan.release()
         return part.run(alive, outputs, held_bytes)

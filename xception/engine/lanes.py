@@ -31,9 +31,9 @@ class _Shared:
     Attributes:
         lock: Reserves the team for one prediction at a time.
         team: The team.
-        changed: Guards the attributes below, and the schedules of all plans. Notified when a thread is free.
-        lanes: How many callers are in lanes.
-        is_reserved: Whether a prediction has the team, or waits for the lanes to be left.
+        guard: Guards the attributes below, and the schedules of all plans.
+        lanes: The threads that are in lanes.
+        reserved_by: The thread that has the team for a prediction, or waits for the lanes to be left.
         in_use: The schedules that run, by identity.
         limiter: Restores the number of BLAS threads.
     """
@@ -41,11 +41,22 @@ class _Shared:
     def __init__(self) -> None:
         self.lock = OwnedLock("a prediction")
         self.team = Team(1)
-        self.changed = threading.Condition()
-        self.lanes = 0
-        self.is_reserved = False
+        self.guard = OwnedLock("a prediction")
+        self.lanes: set[int] = set()
+        self.reserved_by: int | None = None
         self.in_use: dict[int, object] = {}
         self.limiter: Any = None
+
+    @property
+    def changed(self) -> threading.Condition:
+        """The condition of the guard, which is notified when a thread is free."""
+        return self.guard.condition
+
+    def forget_interrupted(self, thread: int) -> None:
+        """Forget what an interrupt in the middle of leaving has left of a thread that is about to enter."""
+        self.lanes.discard(thread)
+        if self.reserved_by == thread:
+            self.reserved_by = None
 
     def limit_blas(self) -> None:
         """Limit BLAS to one thread per caller, unless it is already."""
@@ -119,36 +130,59 @@ def enter_lane() -> Iterator[None]:
     As many callers as `get_num_threads()` may be in lanes at once, each in a thread of its own; others wait.
     What they compute runs on their own thread. A prediction outside a lane waits until all lanes are left;
     meanwhile no further one is entered.
+
+    Raises:
+        RuntimeError: See `is_in_lane`.
     """
-    shared = _shared
-    with shared.changed:
-        shared.changed.wait_for(lambda: not shared.is_reserved and shared.lanes < get_num_threads())
-        shared.limit_blas()
-        shared.lanes += 1
-    try:
+    if is_in_lane():
+        yield
+        return
+    shared, thread = _shared, threading.get_ident()
+    try:  # before it is entered: an interrupt may come at once
+        with shared.guard.reenter():
+            shared.forget_interrupted(thread)
+            shared.changed.wait_for(
+                lambda: shared.reserved_by is None and len(shared.lanes) < get_num_threads()
+            )
+            shared.limit_blas()
+            shared.lanes.add(thread)
         _lane.is_entered = True
         yield
     finally:
         _lane.is_entered = False
-        with shared.changed:
-            shared.lanes -= 1
+        with shared.guard.reenter():
+            shared.lanes.discard(thread)
             if not shared.lanes:
                 shared.restore_blas()
             shared.changed.notify_all()
 
 
+def is_in_lane() -> bool:
+    """Return whether this thread is in a lane already: a signal handler has interrupted what it does there.
+
+    Raises:
+        RuntimeError: This thread predicts, or is about to: a signal handler or a finalizer has interrupted
+            it. Other threads, which would have to help, may wait for it.
+    """
+    for lock in (_shared.lock, _shared.guard, _lane.lock):
+        lock.check()
+    return _lane.is_entered
+
+
 @contextmanager
 def _reserve_threads(shared: _Shared) -> Iterator[None]:
     """Wait until all lanes are left, and keep them closed meanwhile."""
+    thread = threading.get_ident()
     try:
-        with shared.changed:
-            shared.is_reserved = True
+        with shared.guard.reenter():
+            shared.forget_interrupted(thread)
+            shared.reserved_by = thread
             shared.changed.wait_for(lambda: not shared.lanes)
             shared.limit_blas()
         yield
     finally:
-        with shared.changed:
-            shared.is_reserved = False
+        with shared.guard.reenter():
+            shared.reserved_by = None
             if not shared.lanes:
                 shared.restore_blas()
             shared.changed.notify_all()
@@ -162,7 +196,7 @@ def bookkeeping() -> Iterator[dict[int, object]]:
         The schedules that are in use, by identity.
     """
     shared = _shared
-    with shared.changed:
+    with shared.guard.reenter():
         yield shared.in_use
 
 
@@ -174,7 +208,7 @@ def wait_for_schedules() -> None:
 def release_schedules(schedules: Iterable[object]) -> None:
     """Declare that schedules are no longer in use."""
     shared = _shared
-    with shared.changed:
+    with shared.guard.reenter():
         for schedule in schedules:
             shared.in_use.pop(id(schedule), None)
         shared.changed.notify_all()

@@ -137,16 +137,19 @@ class Plan:
     @property
     def cached_keys(self) -> int:
         """Number of cached combinations of outputs, input shapes and threads."""
-        return len(self._schedules)
+        with bookkeeping():
+            return len(self._schedules)
 
     @property
     def reserved_bytes(self) -> int:
         """Bytes that the cached schedules have reserved for activations."""
-        return self._schedules.reserved_bytes
+        with bookkeeping():
+            return self._schedules.reserved_bytes
 
     def release(self) -> None:
         """Drop the cached schedules, and with them the memory that they have reserved."""
-        self._schedules.clear()
+        with bookkeeping():
+            self._schedules.clear()
 
     def examples_at_once(self, outputs: Iterable[str], input_shapes: InputShapes, requested: int) -> int:
         """Return how many examples a batch may have, so that inputs and results take little of the memory.
@@ -191,19 +194,20 @@ class Plan:
 
         Where the memory suffices for none beside those that other lanes use, wait for one of these.
         """
-        with bookkeeping() as in_use:
-            while True:
-                prepared = self._prepare(outputs, input_shapes, count, threads, held_bytes, in_use)
-                if prepared is not None:
-                    break
-                wait_for_schedules()
-            schedules, _ = prepared
-            in_use.update((id(schedule), schedule) for schedule in schedules)
-        try:
+        schedules: list[Schedule] = []
+        try:  # before they are in use: an interrupt may come at once
+            with bookkeeping() as in_use:
+                while True:
+                    prepared = self._prepare(outputs, input_shapes, count, threads, held_bytes, in_use)
+                    if prepared is not None:
+                        break
+                    wait_for_schedules()
+                schedules, _ = prepared
+                in_use.update((id(schedule), schedule) for schedule in schedules)
             yield prepared
         except BaseException:
-            with bookkeeping():
-                self._schedules.clear()  # an interrupted run may have left anything in them
+            if schedules:
+                self.release()  # an interrupted run may have left anything in them
             raise
         finally:
             release_schedules(schedules)

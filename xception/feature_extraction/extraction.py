@@ -118,10 +118,8 @@ class Extractor:
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that is the same for extractors that compute the same features."""
-        used = self.preprocessor
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
         nodes = self.model.feature_nodes(self._layers)
-        return fingerprint(self.model, nodes, self._pooling, *settings)
+        return fingerprint(self.model, nodes, self._pooling, *self.preprocessor.settings)
 
 
 @functools.cache
@@ -244,7 +242,7 @@ def features(
     if output is not None and names_folder(output):
         if wide or verify:
             raise ValueError(f"{'wide' if wide else 'verify'} applies to a file, and {output!r} is a folder")
-        from ..distributed.folder_features import compute_features
+        from ..distributed.folder_results import compute_features
 
         return compute_features(
             images, output, model, FailureLog(on_error), verbose, layers=layers, pooling=pooling,

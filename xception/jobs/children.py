@@ -1,6 +1,6 @@
-"""Child processes that are spoken to by pipes: pickled messages, each behind its length.
+"""Child processes that exchange pickled messages with their parent over pipes.
 
-They are started as modules, and not by `multiprocessing`, which would run the user's script once more.
+They are started as modules, not by `multiprocessing`, which would run the user's script once more.
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -29,7 +32,7 @@ ONE_THREAD = dict.fromkeys(
 
 
 class ChildEndedError(Exception):
-    """A child process has ended, and not because it was told to."""
+    """A child process ended unexpectedly."""
 
 
 class Child:
@@ -114,6 +117,59 @@ class Child:
         self._output.close()
 
 
+class ChildGroup:
+    """Child processes that run one module, and threads of this process that serve them.
+
+    Args:
+        module: The name of the module.
+        serve: The function that each thread calls.
+        threads: How many threads.
+    """
+
+    def __init__(self, module: str, serve: Callable[[], None], threads: int) -> None:
+        self._module = module
+        self._threads = [threading.Thread(target=serve, daemon=True) for _ in range(threads)]
+        self._lock = threading.Lock()  # of the attributes below
+        self._children: set[Child] = set()
+        self.is_stopped = False
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the processes, which remove their half-written files, and wait for the threads."""
+        with self._lock:
+            self.is_stopped = True
+            children = list(self._children)
+        for child in children:
+            child.end()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def start_child(self) -> Child | None:
+        """Start a process; return None after `stop`."""
+        with self._lock:
+            if self.is_stopped:
+                return None
+            child = Child(self._module)
+            self._children.add(child)
+            return child
+
+    def close_child(self, child: Child) -> None:
+        """End a process, and wait for that."""
+        child.close()
+        with self._lock:
+            self._children.discard(child)
+
+
+def start_error(reason: str) -> RuntimeError:
+    """Return the error of a process that cannot be started, and has said why on standard error."""
+    return RuntimeError(f"a worker process could not be started ({reason}); see above")
+
+
 def _import_path() -> list[str]:
     """Return where this process imports from, so that a child imports the same."""
     package = str(Path(__file__).resolve().parents[2])
@@ -144,8 +200,10 @@ def read_message(stream: IO[bytes]) -> Any:
 def open_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Return the pipes from and to the parent, in a child process.
 
-    Whatever else is printed on standard output goes to standard error from now on.
+    Interrupts are ignored, as the parent says when to end. Whatever else is printed on standard output goes
+    to standard error from now on.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

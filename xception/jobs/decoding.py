@@ -1,13 +1,12 @@
-"""Decoding of photographs in a process of its own, so that one that kills it does no more harm.
+"""Decoding in a child process, so that a photograph that kills its process does not end the job.
 
-`python -m xception.jobs.decoding` is that process. It serves many photographs, one after the other.
+`python -m xception.jobs.decoding` is that process. It decodes many photographs, one after the other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import signal
 from types import TracebackType
 from typing import Any
 
@@ -79,7 +78,6 @@ def serve() -> None:
     """Read photographs until the parent closes the pipe."""
     from ..data.images import load_image
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     source, target = open_pipes()
     while True:
         try:

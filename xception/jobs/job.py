@@ -1,4 +1,4 @@
-"""A job: what is missing is computed, by any executor, and what could not be read is reported."""
+"""Job: computes missing shards by any executor, and reports photographs that could not be read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..console.progress import ProgressBar, Verbose
 from ..console.text import count_of
 from ..data import locations
 from ..data.pipeline import batched
-from ..errors import JobError, XceptionError
-from .parts import read_errors
+from ..errors import JobError
 from .record import ERRORS_NAME, PART_NAME, JobRecord
 from .runner import Mode, ShardRunner, Task
-from .shards import Executor, Shard, ShardResult, Unreadable
+from .shard_files import read_errors
+from .shards import Executor, Shard, ShardResult, Unreadable, is_final
 
 #: Unreadable photographs that a report holds: of a billion photographs, all of them may not fit into memory.
 MAX_FAILURES = 1000
@@ -54,12 +54,12 @@ class JobReport:
 
 
 class Job:
-    """A list of photographs in shards, and what is computed of them; `prepare` makes one.
+    """A list of photographs in shards, and a task that is computed for them; `prepare` makes one.
 
     Args:
         folder: The job's folder.
         record: What `job.json` in it holds.
-        task: What is computed.
+        task: Computes photographs.
         each: The executor that `run` uses if it is given none.
 
     Attributes:
@@ -103,23 +103,23 @@ class Job:
     def run(
         self, each: Executor | None = None, *, retry_bad: bool = False, verbose: Verbose = "auto"
     ) -> JobReport:
-        """Compute what is missing.
+        """Compute the missing shards.
 
-        Shards that still lack their files afterwards are run once more, with photographs decoded in a
-        process of their own: one that kills its process is then reported as unreadable, and passed over.
+        Shards that are still missing afterwards are run once more, with photographs decoded in a child
+        process. A photograph that kills this process is then reported as unreadable, and skipped.
 
         Args:
             each: The executor: `each(function, shards)` calls a function with each shard and yields the
                 results in any order, as `map` does, which computes in this process. It may run a shard twice,
                 and fail at some. By default `Processes()`.
             retry_bad: Whether to try again what could not be read, in shards that were done before.
-            verbose: "auto" for a progress bar if it takes long, 0 for none, 1 for one at once.
+            verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
         Returns:
             How the job stands.
 
         Raises:
-            JobError: The folder holds another job by now, or what it holds is damaged; or a shard is still
+            JobError: The folder holds another job by now, or a file in it is damaged; or a shard is still
                 missing.
             ConnectionError: The executor cannot reach its workers, or has lost them.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
@@ -134,10 +134,12 @@ class Job:
             with _Progress(shards, verbose) as progress:
                 if error := self._run(each, shards, "retry", progress):
                     raise error
+        for names in (PART_NAME, ERRORS_NAME):
+            locations.remove_abandoned(self.folder, names.pattern)
         return self._report(self.record.shard_count - len(missing))
 
     def _complete(self, each: Executor, missing: Sequence[Shard], verbose: Verbose) -> None:
-        """Run the shards that are missing, and with more care those that are still missing then."""
+        """Run the missing shards, then carefully those that are still missing."""
         with _Progress(missing, verbose) as progress:
             error = self._run(each, missing, "plain", progress)
             if remaining := self.missing():
@@ -164,9 +166,8 @@ class Job:
                     if isinstance(result, ShardResult) and (shard := by_index.get(result.index)):
                         progress.show(shard, shard.count)
         except Exception as error:
-            if isinstance(error, ConnectionError):  # the executor's: photographs raise RemoteError
-                raise
-            if isinstance(error, XceptionError) and not isinstance(error, OSError):
+            # Executors raise ConnectionError; a store that cannot be reached is a RemoteError.
+            if is_final(error) or isinstance(error, ConnectionError):
                 raise
             return error
         return None
@@ -182,7 +183,7 @@ class Job:
 
 
 def _absolute(folder: str) -> str:
-    """Return a folder as workers find it, which may have another working folder."""
+    """Return a folder as an absolute path: workers may have another working folder."""
     return folder if locations.is_remote(folder) else os.path.abspath(folder)
 
 

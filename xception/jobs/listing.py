@@ -7,12 +7,13 @@ import os
 import uuid
 from array import array
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from ..data import locations
 from ..data.photographs import Photograph
 from ..errors import JobError
-from .record import MAX_LINE_BYTES, JobRecord, PhotographList
+from .record import LIST_NAME, MAX_LINE_BYTES, MAX_SHARD_BYTES, JobRecord, PhotographList
 from .shards import Shard
 
 DEFAULT_SHARD = 5000  #: photographs: some minutes of work, and 41 MB of 2048 features
@@ -53,9 +54,28 @@ def write_list(folder: str, photographs: Iterable[Photograph], shard: int | None
                     fine, offsets = DEFAULT_SHARD, offsets[::DEFAULT_SHARD]
         if not count:
             raise ValueError("there are no photographs to compute")
-    size = shard or min(DEFAULT_SHARD, max(MIN_SHARD, -(-count // MIN_SHARDS)))
-    kept = offsets[:: size // fine].tolist()
-    return PhotographList(name, count, size, kept if kept[-1] == position else [*kept, position])
+        size = shard or min(DEFAULT_SHARD, max(MIN_SHARD, -(-count // MIN_SHARDS)))
+        kept = offsets[:: size // fine].tolist()
+        kept = kept if kept[-1] == position else [*kept, position]
+        if max(end - begin for begin, end in pairwise(kept)) > MAX_SHARD_BYTES:
+            raise ValueError(
+                f"shard: the paths of {size:,} photographs take more than {MAX_SHARD_BYTES >> 20} MiB; "
+                "expected fewer photographs in a shard"
+            )
+    return PhotographList(name, count, size, kept)
+
+
+def remove_other_lists(folder: str, record: JobRecord) -> None:
+    """Remove the lists of calls that were killed, or came second, from the folder of a job.
+
+    Args:
+        folder: The job's folder.
+        record: The job's record, which names the list that counts.
+    """
+    for name in locations.list_names(folder):
+        if LIST_NAME.fullmatch(name) and name != record.photographs.name:
+            locations.remove_file(locations.join(folder, name))
+    locations.remove_abandoned(folder, LIST_NAME.pattern)
 
 
 def to_line(**values: Any) -> bytes:

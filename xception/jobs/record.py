@@ -1,4 +1,4 @@
-"""The record of a job, `job.json`: what is computed, of which photographs, in which shards.
+"""The record of a job, `job.json`: its settings, its list of photographs, and its shards.
 
 The file may come from a stranger. Nothing in it is trusted: types, sizes and names are checked, and a name in
 it never leads out of the folder.
@@ -31,6 +31,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_JOB_BYTES = 64 << 20
 MAX_SHARD_PHOTOGRAPHS = 1_000_000  #: a shard's list of paths is held in memory
 MAX_LINE_BYTES = 64 << 10  #: of a photograph in the list: a path of 4,096 characters takes 25 kB at most
+
+MAX_SHARD_BYTES = 1 << 30  #: of a shard's lines, which are read at once
 
 LIST_NAME = re.compile(r"photographs-[0-9a-f]{8}\.jsonl", re.ASCII)
 PART_NAME = re.compile(r"part-([0-9]{6,9})\.parquet", re.ASCII)
@@ -85,9 +87,9 @@ class JobRecord:
 
     Attributes:
         kind: "features" or "predictions".
-        settings: What computes them: a dict that JSON can hold. Only the task knows what is in it.
+        settings: How they are computed: a dict that JSON can hold, which only the task interprets.
         names: (d,) the names of the features; none of predictions.
-        source: What the photographs were listed from.
+        source: The paths and folders that the photographs were listed from.
         photographs: The list of the photographs.
     """
 
@@ -179,7 +181,8 @@ def _parse_list(values: Any) -> PhotographList:
     _check(len(offsets) == math.ceil(count / shard) + 1 and offsets[0] == 0, "the offsets do not fit")
     largest = max((end - begin for begin, end in pairwise(offsets)), default=0)
     is_ascending = all(begin < end for begin, end in pairwise(offsets))
-    _check(is_ascending and largest <= shard * MAX_LINE_BYTES, "the offsets are out of range")
+    most = min(shard * MAX_LINE_BYTES, MAX_SHARD_BYTES)
+    _check(is_ascending and largest <= most, "the offsets are out of range")
     return PhotographList(name, count, shard, offsets)
 
 

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from ..console.csv_text import as_utf8
 from ..data import locations
 from ..data.photographs import Photograph
 from ..errors import JobError
 from ..limits import Limits, get_limits, set_limits
 from .listing import read_shard
-from .parts import count_rows, read_errors, read_part, write_part
 from .record import JobRecord, part_name, read_record
+from .shard_files import count_rows, read_errors, read_part, write_part
 from .shards import Shard, ShardResult
 
-#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a
-#: process of their own, so that one that kills it is passed over. "retry": photographs of a finished shard
-#: that could not be read are computed again, carefully.
+#: How a shard is run. "plain": unless it is done. "careful": the same, but photographs are decoded in a child
+#: process, and one that kills it is skipped. "retry": the unreadable photographs of a finished shard are
+#: computed again, carefully.
 Mode = Literal["plain", "careful", "retry"]
 
 
@@ -35,7 +36,7 @@ class Task(Protocol):
             folder: The job's folder.
             record: The job's record.
             photographs: The photographs.
-            careful: Whether to decode them in a process of their own.
+            careful: Whether to decode them in a child process.
 
         Yields:
             Each photograph with its result: features (d,), or the best classes as a list of (class id, class
@@ -53,10 +54,10 @@ class ShardRunner:
     Args:
         folder: The job's folder.
         identity: The digest of the job's record.
-        task: What is computed.
+        task: Computes photographs.
         mode: See `Mode`.
         limits: Those of the process that runs the job.
-        listener: What `progress` calls. It is left out when this object is pickled.
+        listener: Called by `progress`. It is left out when this object is pickled.
     """
 
     folder: str
@@ -74,7 +75,7 @@ class ShardRunner:
         return replace(self, listener=listener)
 
     def progress(self, shard: Shard, done: int) -> None:
-        """Say that so many photographs of a shard are done, in the process that runs the job."""
+        """Report how many photographs of a shard are done, in the process that runs the job."""
         if self.listener is not None:
             self.listener(shard, done)
 
@@ -88,7 +89,7 @@ class ShardRunner:
             How many photographs it has.
 
         Raises:
-            JobError: The job's folder holds another job by now, or what it holds is damaged.
+            JobError: The job's folder holds another job by now, or a file in it is damaged.
             OSError: A file cannot be read or written, or a photograph's place cannot be reached.
         """
         if get_limits() != self.limits:
@@ -121,12 +122,27 @@ class ShardRunner:
         computed = {photograph.index: result for photograph, result in self._compute(record, shard, again)}
         if all(isinstance(result, Exception) for result in computed.values()):
             return ShardResult(shard.index, shard.count - len(bad), len(bad))
-        rows = (row for batch in read_part(self.folder, record, shard.index) for row in batch.results)
-        merged = (
-            (photograph, computed[photograph.index] if photograph.index in computed else next(rows))
-            for photograph in photographs
-        )
+        merged = self._merge(record, shard, photographs, computed)
         return write_part(self.folder, record, shard, merged, is_done=True)
+
+    def _merge(
+        self, record: JobRecord, shard: Shard, photographs: Iterable[Photograph], computed: dict[int, Any]
+    ) -> Iterator[tuple[Photograph, Any]]:
+        """Yield each photograph with what was computed now, or else with its row in the part."""
+        batches = read_part(self.folder, record, shard.index)
+        rows = (row for batch in batches for row in zip(batch.paths, batch.results, strict=True))
+        for photograph in photographs:
+            if photograph.index in computed:
+                yield photograph, computed[photograph.index]
+                continue
+            path, row = next(rows, (None, None))
+            if path != as_utf8(photograph.path or ""):
+                name = locations.join(self.folder, part_name(shard.index))
+                raise JobError(
+                    f"{name}: does not hold the photographs of its shard in the job's list; delete it, and "
+                    "run the job again"
+                )
+            yield photograph, row
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,10 +1,16 @@
-"""Shards of a job, their results, and the interface of what runs them."""
+"""Shards of a job, their results, and the interface of executors."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from ..errors import XceptionError
+
+#: Errors of the system that each shard would meet: full disks, used-up quotas, places that cannot be written.
+FINAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,21 @@ class ShardResult:
     unreadable: int
 
 
-class Executor(Protocol):
-    """What runs a job's shards: `map`, or an object that runs them in other processes or on other machines.
+def is_final(error: object) -> bool:
+    """Whether an error of a shard ends a job, since another attempt, and other shards, would meet it again.
 
-    It may run a shard twice, return results in any order, and fail at some: only the files count that
-    running a shard writes.
+    Others may be those of files and networks, which come and go.
+    """
+    if isinstance(error, OSError):
+        return error.errno in FINAL_ERRORS
+    return isinstance(error, XceptionError)
+
+
+class Executor(Protocol):
+    """A function that runs shards: `map`, or an object that runs them in other processes or machines.
+
+    It may run a shard twice, return results in any order, and fail at some: only the files that a shard
+    writes count.
     """
 
     def __call__(

@@ -15,7 +15,7 @@ from ..data.class_names import ClassNames, ClassNamesLike
 from ..data.failures import FailureLog
 from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
-from ..data.pipeline import Progress, Unreadable, log_unreadable, stream_outcomes
+from ..data.pipeline import Progress, log_unreadable, stream_outcomes
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
 from ..kernels import Array
 from ..models.factory import Xception, load_model
@@ -128,11 +128,11 @@ class Classifier:
         """
         from ..storage.identity import fingerprint  # only here: a first prediction needs no digests
 
-        used, decoder = self.preprocessor, self.decoder
-        settings = (used.scaling, used.size, used.interpolation, used.aspect, used.exif, used.decode)
+        decoder = self.decoder
         return fingerprint(
-            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary, *settings
-        )
+            self.model, "scores", self.model.graph.outputs, decoder.activation, decoder.is_binary,
+            *self.preprocessor.settings,
+        )  # fmt: skip
 
     def probabilities(self, pixels: NDArray[Any]) -> Array:
         """Compute the scores of photographs that have been read.
@@ -179,7 +179,7 @@ class Classifier:
 
     def stream_outcomes(
         self, photographs: Iterable[Photograph], progress: Progress
-    ) -> Generator[tuple[Photograph, Array | Unreadable]]:
+    ) -> Generator[tuple[Photograph, Array | Exception]]:
         """Compute the scores of photographs that have been listed, and advance the progress by each.
 
         Yields:

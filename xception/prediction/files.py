@@ -18,7 +18,6 @@ from ..kernels import Array
 from ..storage import parts
 from ..storage.outputs import open_output
 from ..storage.parquet import import_pyarrow
-from ..storage.parts import PredictionRows
 from ..storage.resuming import StoredRows, collect, open_progress
 from ..storage.rows import DiskStore
 from .classifier import Classifier
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
 
 CHUNK_ROWS = 256  #: photographs in memory at a time: 1 MB of 1000 scores
-#: Classes of all photographs in a row group of a Parquet file: some 5 MB in memory. Each group takes 0.5 kB
-#: of the footer.
-MAX_GROUP_CLASSES = 50_000
 
 #: A photograph, and its predictions or why it could not be read.
 PredictionOrError = tuple[Photograph, list[Prediction] | Exception]
@@ -147,30 +143,8 @@ def _write_json(path: Path, items: Iterable[PredictionOrError]) -> None:
 
 
 def _write_parquet(path: Path, items: Iterable[PredictionOrError]) -> None:
-    blocks = (
-        PredictionRows(
-            [photograph.path or "" for photograph, _ in group],
-            [photograph.label for photograph, _ in group],
-            [entry for _, entry in group],
-        )
-        for group in _groups(_readable(items))
-    )
     with path.open("wb") as stream:
-        parts.write_predictions(stream, blocks)
-
-
-def _groups(
-    items: Iterator[tuple[Photograph, list[Prediction]]],
-) -> Iterator[list[tuple[Photograph, list[Prediction]]]]:
-    group, classes = [], 0
-    for item in items:
-        group.append(item)
-        classes += len(item[1])
-        if classes >= MAX_GROUP_CLASSES:
-            yield group
-            group, classes = [], 0
-    if group:
-        yield group
+        parts.write_predictions(stream, _readable(items))
 
 
 def _readable(items: Iterable[PredictionOrError]) -> Iterator[tuple[Photograph, list[Prediction]]]:

@@ -9,7 +9,7 @@ from ..console.json_text import to_json
 from ..data.imagenet import Prediction
 from .results import to_dict
 
-#: Names of files of predictions end so; `files.FORMATS` writes them.
+#: Suffixes of files of predictions; `files.FORMATS` has their writers.
 SUFFIXES = (".jsonl", ".csv", ".json", ".parquet")
 
 CSV_HEADER = format_row(("path", "rank", *Prediction._fields))

@@ -1,4 +1,4 @@
-"""Names of what photographs show, in one call: all at once, as a stream, or in a file."""
+"""Prediction of many photographs in one call: as a list, as a stream, or in a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ..data.failures import FailureLog, OnError
 from ..data.imagenet import best_classes
 from ..data.locations import names_folder
 from ..data.photographs import Photograph, find_photographs
-from ..data.pipeline import Unreadable
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..layers.validation import as_int
 from .classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, check_no_model
@@ -187,7 +186,7 @@ def _write(
 ) -> WrittenPredictions:
     # Only here: a first prediction needs neither files nor jobs.
     if names_folder(output):
-        from ..distributed.folder_predictions import compute_predictions
+        from ..distributed.folder_results import compute_predictions
 
         return compute_predictions(classifier, images, output, top, log, verbose)
     from .files import predict_to_file
@@ -268,10 +267,10 @@ def _iterate(
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
         for photograph, outcome in classifier.stream_outcomes(photographs, bar):
-            if isinstance(outcome, Unreadable):
-                log.add(photograph.index, photograph.path, outcome.error)
+            if isinstance(outcome, Exception):
+                log.add(photograph.index, photograph.path, outcome)
             yield from _take_failures(log)
-            if not isinstance(outcome, Unreadable):
+            if not isinstance(outcome, Exception):
                 # Pixels are not kept, as a caller may keep the predictions.
                 source = photograph.source if photograph.source is photograph.path else None
                 entry = best_classes(outcome, classifier.class_names, top)

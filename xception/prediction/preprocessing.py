@@ -133,6 +133,11 @@ class Preprocessor:
         """What `Model.preprocessing` records of it."""
         return Preprocessing(self.scaling, self.interpolation, None, self.aspect, self.exif)
 
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """Everything that decides the values of a photograph, for fingerprints."""
+        return self.scaling, self.size, self.interpolation, self.aspect, self.exif, self.decode
+
     def load(self, source: ImageLike) -> NDArray[Any]:
         """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
         with self._open(source) as picture:

@@ -1,7 +1,7 @@
-"""Budget of the cache: what it holds, what is deleted when it is full, and clearing it.
+"""Budget of the cache: its size, deletion of the least recently used, and clearing.
 
-What is counted and deleted is a unit: the files of one name in a folder of the cache, such as both files of a
-segment. It was last used at the date of its files.
+The unit that is counted and deleted is the files of one name in a folder of the cache, such as both files of
+a segment. The date of its files is when it was last used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .segments import ENTRY_BYTES, INDEX_SUFFIX, ROWS_SUFFIX
 FEATURES, ACTIVATIONS = KINDS = ("features", "activations")
 CONTENTS = "contents"  #: the table in `features` that knows the content of files, for all models
 
-#: Room is made for this share of the budget at a time. As much may each further process be above it.
+#: Space is reserved in steps of this share of the budget. Each process may exceed the budget by one step.
 STEPS_PER_CACHE = 1024
 
-#: Nothing is cached if this would leave less on the disk: other programs need it, and the output does.
+#: Nothing is cached if less than this would remain on the disk, which other programs and the output need.
 MIN_FREE_BYTES = 1 << 30
 
 
@@ -55,7 +55,7 @@ class Unit:
 
 
 class Budget:
-    """Makes room in the cache for one process.
+    """Reserves space in the cache for one process.
 
     Args:
         root: The cache folder.
@@ -70,10 +70,10 @@ class Budget:
         self._reserved = 0
 
     def reserve(self, size: int) -> None:
-        """Make room for a number of bytes: delete what was not used for longest.
+        """Reserve a number of bytes, after deleting the least recently used units if needed.
 
         Raises:
-            OSError: There is no room: all that is left is in use, or the disk is almost full.
+            OSError: There is no space: all remaining units are in use, or the disk is almost full.
         """
         if size > self._reserved:
             step = max(size, self.max_bytes // STEPS_PER_CACHE)
@@ -99,7 +99,7 @@ class Budget:
 
 
 def list_units(root: Path) -> list[Unit]:
-    """List what is in the cache; what is not the user's own is left out."""
+    """List the units in the cache, without files that belong to other users."""
     units = []
     for kind in KINDS:
         for folder in _tables(root, kind):
@@ -136,7 +136,7 @@ def _tables(root: Path, kind: str, table: str | None = None) -> Iterator[Private
                     if not stat.S_ISDIR(outer.status(name).st_mode):
                         continue
                     folder = opened.enter_context(PrivateFolder(outer.path / name, outer))
-                except OSError:  # a link, or somebody else's
+                except OSError:  # a link, or another user's
                     continue
                 yield folder
 
@@ -202,8 +202,8 @@ class ClearedCache:
 
     Attributes:
         folder: The cache folder.
-        freed_bytes: Size of what was deleted.
-        kept_bytes: Size of what is in use, and was not deleted.
+        freed_bytes: Size of the deleted files.
+        kept_bytes: Size of the files that are in use, and were not deleted.
     """
 
     folder: Path
@@ -216,10 +216,10 @@ class ClearedCache:
 
 
 def cache_info() -> CacheInfo:
-    """Return what is in the cache folder, and how much may be.
+    """Return the size and the budget of the cache folder.
 
     Computed features are kept there for later calls of `features`, `similar` and `fit`. Where they would
-    exceed the budget, those that were not used for longest are deleted.
+    exceed the budget, the least recently used are deleted.
 
     Raises:
         ValueError: The environment variable XCEPTION_MAX_CACHE is not a number of bytes.

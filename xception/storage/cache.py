@@ -17,7 +17,7 @@ from ..models.pretrained import cache_dir
 from .budget import CONTENTS, FEATURES, Budget
 from .identity import identify_by_content, identify_by_status
 from .rows import DiskStore, MemoryStore
-from .segments import KEY_BYTES, Table
+from .segments import KEY_BYTES, SegmentedTable
 
 
 class RowCache:
@@ -33,7 +33,7 @@ class RowCache:
         made_by: The `fingerprint` of what computes the rows, or a function that returns it.
         columns: Features per row.
         verify: Whether to read files even if their path, size, dates and inode are known.
-        kind: What the rows are: "features" or "activations". Each has a folder of its own.
+        kind: "features" or "activations". Each kind has its own folder.
 
     Raises:
         ValueError: The environment variable XCEPTION_MAX_CACHE is not a number of bytes.
@@ -45,8 +45,8 @@ class RowCache:
         self._made_by, self._columns, self._kind, self._verify = made_by, columns, kind, verify
         self._max_bytes = max_cache_bytes()
         self._opened = ExitStack()
-        self._rows: Table | None = None
-        self._known: Table | None = None  # {digest of a file's status: content}
+        self._rows: SegmentedTable | None = None
+        self._known: SegmentedTable | None = None  # {digest of a file's status: content}
         self._lock = OwnedLock("a search in the cache of features")  # photographs are looked up on threads
         self._is_opened = self._max_bytes == 0
         self._is_writable = self._has_warned = False
@@ -151,16 +151,18 @@ class RowCache:
             advice = "XCEPTION_CACHE_DIR chooses another folder; XCEPTION_MAX_CACHE=0 caches nothing"
             warnings.warn(f"features are not cached: {error}. {advice}", stacklevel=4)
 
-    def _open_table(self, budget: Budget, kind: str, name: str, value_bytes: int) -> Table:
+    def _open_table(self, budget: Budget, kind: str, name: str, value_bytes: int) -> SegmentedTable:
         root = cache_dir()
         with PrivateFolder(root / kind) as outer:
             folder = PrivateFolder(outer.path / name, outer)
         self._opened.callback(folder.close)
-        table = Table(folder, name, value_bytes, budget)
+        table = SegmentedTable(folder, name, value_bytes, budget)
         self._opened.callback(table.close)
         return table
 
-    def _write(self, table: Table | None, keys: Sequence[bytes], values: Sequence[bytes]) -> Sequence[int]:
+    def _write(
+        self, table: SegmentedTable | None, keys: Sequence[bytes], values: Sequence[bytes]
+    ) -> Sequence[int]:
         assert table is not None
         try:
             with self._lock.hold():
@@ -172,7 +174,7 @@ class RowCache:
 
 
 class CacheStore:
-    """Rows of files in the cache; rows of all other images, and what is not cached, in memory.
+    """Rows of files in the cache; other rows, such as those of images in memory, are kept in memory.
 
     Use it as a context manager.
 

@@ -1,4 +1,4 @@
-"""What tells features, photographs and stored rows apart: digests of models, files and rows."""
+"""Digests that identify models, photographs and stored rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..data.regular_files import open_regular_file
 from ..kernels import Array
 from ..models.model import Model
 from ..version import __version__
@@ -74,8 +75,8 @@ def identify_by_date(path: str) -> str | None:
 def identify_by_status(path: str) -> bytes | None:
     """Identify the content of a file by its path, size, dates and inode, without reading it.
 
-    No file keeps both dates when it is written to: the second is that of its status, which nobody can set.
-    On Windows, which has none, it is that of its creation.
+    A write changes at least one of the dates: the modification date can be set back, but not the date of the
+    status. Windows has the date of creation in its place.
 
     Returns:
         A digest (32 bytes). None if there is no such file, or if it changed a moment ago.
@@ -94,15 +95,10 @@ def identify_by_status(path: str) -> bytes | None:
 def identify_by_content(path: str) -> str | None:
     """Identify a photograph by its bytes, wherever the file is."""
     try:
-        # Opening a named pipe would wait for its other end.
-        with open(path, "rb", opener=_open_at_once) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() if os.path.isfile(path) else None
+        with open_regular_file(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 # --- rows -----------------------------------------------------------------------------------

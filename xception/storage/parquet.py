@@ -24,6 +24,10 @@ ROW_GROUP_BYTES = 8 << 20
 WIDE_ROW_GROUP_BYTES = 64 << 20
 MAX_ROW_GROUP_ROWS = 1 << 16  #: if there are few features: texts take memory, too
 
+#: Of features that are read, or written as text, at a time: 256 rows of 2048 features.
+CHUNK_BYTES = 2 << 20
+MAX_CHUNK_ROWS = 4096  #: if there are few features
+
 
 def import_pyarrow(activity: str) -> tuple[Any, Any]:
     """Return the modules `pyarrow` and `pyarrow.parquet`.
@@ -49,6 +53,11 @@ def row_group_rows(columns: int, wide: bool = False) -> int:
     """
     limit = WIDE_ROW_GROUP_BYTES if wide else ROW_GROUP_BYTES
     return max(1, min(limit // (4 * max(1, columns)), MAX_ROW_GROUP_ROWS))
+
+
+def chunk_rows(columns: int) -> int:
+    """Return how many rows of `columns` features are in memory at a time."""
+    return max(1, min(CHUNK_BYTES // (4 * max(1, columns)), MAX_CHUNK_ROWS))
 
 
 def text_field(name: str) -> Any:

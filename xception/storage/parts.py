@@ -14,26 +14,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
+import numpy as np
+
 from ..console.csv_text import as_utf8
 from ..data.imagenet import Prediction
+from ..data.photographs import Photograph
+from ..data.pipeline import batched
 from ..errors import JobError
 from ..kernels import Array
 from .parquet import (
     FEATURES,
+    chunk_rows,
     features_array,
     features_column,
     features_field,
     import_pyarrow,
     open_writer,
+    row_group_rows,
     text_field,
 )
 
-#: Of features that are read at a time.
-BATCH_BYTES = 2 << 20
-MAX_BATCH_ROWS = 4096  #: if there are few features: texts take memory, too
+#: The classes of a photograph, the best first: (class id, class name, score).
+Classes = Sequence[tuple[str, str, float]]
 
-#: Photographs with their predictions that are written or read at a time.
+#: Photographs with their predictions that are read at a time.
 PREDICTION_ROWS = 1024
+#: Classes of all photographs in a row group of predictions: some 5 MB in memory. Each group takes 0.5 kB of
+#: the footer.
+MAX_GROUP_CLASSES = 50_000
 
 #: Of texts that are read at a time. A column can have a dictionary of one long text that every row repeats.
 MAX_TEXT_BYTES = 256 << 20
@@ -42,71 +50,79 @@ _ADVICE = "delete it, and run the job again"
 
 
 @dataclass(frozen=True)
-class FeatureRows:
-    """Features of some photographs.
+class Rows:
+    """Results of some photographs.
 
     Attributes:
         paths: (n,) the path of each, as text that UTF-8 can hold.
         labels: (n,) the label of each; "" for none.
-        values: (n, d) float32.
+        results: (n, d) float32 features; or for each photograph its classes, the best first.
     """
 
     paths: Sequence[str]
     labels: Sequence[str]
-    values: Array
+    results: Any
 
 
-@dataclass(frozen=True)
-class PredictionRows:
-    """Predictions of some photographs.
-
-    Attributes:
-        paths: (n,) the path of each, as text that UTF-8 can hold.
-        labels: (n,) the label of each; "" for none.
-        predictions: (n,) the classes of each, the best first: `Prediction`, or (class id, name, score).
-    """
-
-    paths: Sequence[str]
-    labels: Sequence[str]
-    predictions: Sequence[Sequence[tuple[str, str, float]]]
-
-
-def write_features(stream: IO[bytes], blocks: Iterable[FeatureRows], columns: int) -> None:
+def write_features(stream: IO[bytes], results: Iterable[tuple[Photograph, Array]], columns: int) -> None:
     """Write the part of a shard of features.
 
     Args:
         stream: An open binary file.
-        blocks: The photographs that could be read, in order. Each block is a row group: `row_group_rows` of
-            them are a good size. There may be none.
+        results: The photographs that could be read, in order, with their features (columns,). There may be
+            none.
         columns: Features per row.
     """
     arrow, _ = import_pyarrow("writing .parquet")
     schema = _features_schema(columns)
     with open_writer(stream, schema) as writer:
-        for block in blocks:
-            arrays = [_texts(block.paths), _texts(block.labels), features_column(block.values)]
-            writer.write_table(arrow.table(arrays, schema=schema), max(1, len(block.paths)))
+        for group in batched(results, row_group_rows(columns)):
+            arrays = [*_texts(group), features_column(np.stack([row for _, row in group]))]
+            writer.write_table(arrow.table(arrays, schema=schema), len(group))
 
 
-def write_predictions(stream: IO[bytes], blocks: Iterable[PredictionRows]) -> None:
+def write_predictions(stream: IO[bytes], results: Iterable[tuple[Photograph, Classes]]) -> None:
     """Write the part of a shard of predictions.
 
     Args:
         stream: An open binary file.
-        blocks: The photographs that could be read, in order; each block is a row group. There may be none.
+        results: The photographs that could be read, in order, with their classes, the best first. There may
+            be none.
     """
     arrow, _ = import_pyarrow("writing .parquet")
     schema = _predictions_schema()
     with open_writer(stream, schema) as writer:
-        for block in blocks:
-            ids = [_texts([class_id for class_id, _, _ in row]) for row in block.predictions]
-            names = [_texts([name for _, name, _ in row]) for row in block.predictions]
-            scores = [[score for _, _, score in row] for row in block.predictions]
-            arrays = [_texts(block.paths), _texts(block.labels), ids, names, scores]
-            writer.write_table(arrow.table(arrays, schema=schema), max(1, len(block.paths)))
+        for group in _prediction_groups(results):
+            ids = [[as_utf8(class_id) for class_id, _, _ in classes] for _, classes in group]
+            names = [[as_utf8(name) for _, name, _ in classes] for _, classes in group]
+            scores = [[score for _, _, score in classes] for _, classes in group]
+            writer.write_table(arrow.table([*_texts(group), ids, names, scores], schema=schema), len(group))
 
 
-def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> Iterator[FeatureRows]:
+def _prediction_groups(
+    results: Iterable[tuple[Photograph, Classes]],
+) -> Iterator[list[tuple[Photograph, Classes]]]:
+    """Yield lists of photographs that together have about MAX_GROUP_CLASSES classes."""
+    group, classes = [], 0
+    for result in results:
+        group.append(result)
+        classes += len(result[1])
+        if classes >= MAX_GROUP_CLASSES:
+            yield group
+            group, classes = [], 0
+    if group:
+        yield group
+
+
+def _texts(group: Sequence[tuple[Photograph, Any]]) -> list[list[str]]:
+    """Return the columns `path` and `label`."""
+    return [
+        [as_utf8(photograph.path or "") for photograph, _ in group],
+        [as_utf8(photograph.label) for photograph, _ in group],
+    ]
+
+
+def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> Iterator[Rows]:
     """Read the part of a shard of features, some rows at a time.
 
     Args:
@@ -121,15 +137,14 @@ def read_features(stream: IO[bytes], name: str, columns: int, max_rows: int) -> 
     Raises:
         JobError: The file is damaged, or no part of such a job.
     """
-    batch_rows = min(BATCH_BYTES // (4 * max(1, columns)), MAX_BATCH_ROWS)
-    for batch in _read(stream, name, _features_schema(columns), max_rows, max(1, batch_rows)):
+    for batch in _read(stream, name, _features_schema(columns), max_rows, chunk_rows(columns)):
         with _damage_reported(name):
             texts = batch.column("path").to_pylist(), batch.column("label").to_pylist()
-            rows = FeatureRows(*texts, features_array(batch.column(FEATURES), columns))
+            rows = Rows(*texts, features_array(batch.column(FEATURES), columns))
         yield rows
 
 
-def read_predictions(stream: IO[bytes], name: str, max_rows: int) -> Iterator[PredictionRows]:
+def read_predictions(stream: IO[bytes], name: str, max_rows: int) -> Iterator[Rows]:
     """Read the part of a shard of predictions, some rows at a time.
 
     Args:
@@ -149,7 +164,7 @@ def read_predictions(stream: IO[bytes], name: str, max_rows: int) -> Iterator[Pr
             predictions = [
                 [Prediction(*values) for values in zip(*row, strict=True)] for row in zip(*lists, strict=True)
             ]
-        yield PredictionRows(paths, labels, predictions)
+        yield Rows(paths, labels, predictions)
 
 
 def count_rows(stream: IO[bytes], name: str) -> int:
@@ -180,10 +195,6 @@ def _predictions_schema() -> Any:
         for name, kind in lists.items()
     ]
     return arrow.schema([text_field("path"), text_field("label"), *fields])
-
-
-def _texts(values: Sequence[str]) -> list[str]:
-    return [as_utf8(value) for value in values]
 
 
 def _read(stream: IO[bytes], name: str, schema: Any, max_rows: int, batch_rows: int) -> Iterator[Any]:

@@ -89,8 +89,7 @@ class DiskStore:
     Args:
         folder: The folder, which is made if needed. One process at a time can use it.
         made_by: The `fingerprint` of what computes the rows. Rows with another one are deleted.
-        identify: Returns what identifies the photograph at a path.
-        verify: Whether `find` compares the content of a photograph that is identified otherwise.
+        verify: Whether `find` compares the content of a photograph, and not only its path, size and date.
         read_content: Returns a digest of the content of a photograph whose row is not there.
 
     Attributes:
@@ -102,16 +101,14 @@ class DiskStore:
 
     def __init__(
         self,
-        folder: Path | PrivateFolder,
+        folder: Path,
         made_by: str,
-        identify: Identify = identify_by_date,
         verify: bool = False,
         read_content: Identify = identify_by_content,
     ) -> None:
-        self._given, self.made_by = folder, made_by
-        self.folder = folder.path if isinstance(folder, PrivateFolder) else folder
-        self._identify = functools.cache(identify)  # a file is identified before it is read, and only once
-        self._keeps_contents = identify is not identify_by_content
+        self.folder, self.made_by = folder, made_by
+        # A file is identified before it is read, and only once.
+        self._identify = functools.cache(identify_by_date)
         self._verify, self._read_content = verify, read_content
         self._records: list[Record] = []  # by row number
         self._numbers: dict[str, int] = {}  # {identity: row number}
@@ -121,8 +118,7 @@ class DiskStore:
 
     def __enter__(self) -> DiskStore:
         with ExitStack() as streams:
-            private = self._given if isinstance(self._given, PrivateFolder) else PrivateFolder(self._given)
-            self._private = streams.enter_context(private)
+            private = self._private = streams.enter_context(PrivateFolder(self.folder))
             self._lock = streams.enter_context(private.open_file(LOCK, "ab"))
             try:
                 lock(self._lock)
@@ -160,10 +156,10 @@ class DiskStore:
         if number is not None and not self._is_intact(number):
             self._warn_of_damage(f"such as those of {photograph.path}")
             number = None
-        if number is not None and self._keeps_contents and self._verify:
+        if number is not None and self._verify:
             content = identify_by_content(photograph.source)
             number = number if content == self._records[number].content else None
-        if number is None and self._keeps_contents:  # before the photograph is read
+        if number is None:  # before the photograph is read
             self._contents[photograph.source] = self._read_content(photograph.source)
         return number
 

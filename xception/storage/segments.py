@@ -1,13 +1,13 @@
-"""Tables of values by key, in segments of files that several processes share.
+"""Tables of values by key, in segments of files that processes share.
 
 A table is a folder. Each of its segments is two files: `NAME.rows`, values of one size, and `NAME.index`, the
-key and a digest of each value. One process at a time appends to a segment, until it is full; others append
-to segments of their own. So nobody waits, and the segment is what is deleted when the cache is full: its
-size bounds what is lost at once, and a table larger than the cache need not be lost as a whole.
+key and a digest of each value. A process appends to one segment until it is full. Other processes append to
+other segments, so none of them waits. When the cache is full, whole segments are deleted: their size bounds
+what is lost at once, and a table may be larger than the cache.
 
-Two locks say who uses a segment. `NAME.rows` is locked, shared, by each that has used a value of it, and
-exclusively by who deletes it; `NAME.index` by who appends to it. Values are written first, then the
-index: what is not complete in both is not there. A digest is compared whenever a value is used.
+Locks tell which segments are in use. A process that has used a value holds a shared lock on `NAME.rows`; one
+that deletes the segment needs an exclusive lock. A process that appends locks `NAME.index`. A value is
+written before its index entry, and counts if both are complete. Its digest is compared at each use.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ ROWS_SUFFIX, INDEX_SUFFIX = ".rows", ".index"
 SEGMENTS_PER_CACHE = 64
 
 
-class Room(Protocol):
-    """Where segments get their room from."""
+class Space(Protocol):
+    """Disk space that segments reserve before they grow; see `budget.Budget`."""
 
     max_bytes: int
 
     def reserve(self, size: int) -> None:
-        """Make room for a number of bytes, or raise OSError."""
+        """Reserve a number of bytes, or raise OSError."""
 
 
 class Segment:
@@ -149,31 +149,31 @@ class Segment:
             self._reader = None
 
 
-class Table:
+class SegmentedTable:
     """Values by key. What other processes add after it was opened is not seen.
 
     Args:
         folder: Its folder, which is closed with it.
         salt: What made the values; it is part of their digests.
         value_bytes: The size of a value.
-        room: Where it gets its room from.
+        space: Reserved before a value is written.
 
     Attributes:
         recovered: How many values there were before; they have the first numbers.
         is_damaged: Whether a damaged value was met.
     """
 
-    def __init__(self, folder: PrivateFolder, salt: str, value_bytes: int, room: Room) -> None:
-        self._folder, self._value_bytes, self._room = folder, value_bytes, room
+    def __init__(self, folder: PrivateFolder, salt: str, value_bytes: int, space: Space) -> None:
+        self._folder, self._value_bytes, self._space = folder, value_bytes, space
         self._salted = hashlib.blake2b(salt.encode(), digest_size=ROW_DIGEST_BYTES)
-        self._capacity = max(1, room.max_bytes // SEGMENTS_PER_CACHE // (value_bytes + ENTRY_BYTES))
+        self._capacity = max(1, space.max_bytes // SEGMENTS_PER_CACHE // (value_bytes + ENTRY_BYTES))
         self.is_damaged = False
-        folder.lock(is_shared=True)  # so that it stays, though it be empty
+        folder.lock(is_shared=True)  # so that it is not removed while it is empty
         self._segments: list[Segment] = []
         self._writing: Segment | None = None
         self._load()
         self._added: list[tuple[Segment, int]] = []
-        self._numbers: dict[bytes, int] = {}  # of what was added
+        self._numbers: dict[bytes, int] = {}  # of the values that were added
 
     def _load(self) -> None:
         starts, entries = [0], []
@@ -220,7 +220,7 @@ class Table:
         """Write values, each after its key; return their numbers."""
         numbers = []
         for key, value in zip(keys, values, strict=True):
-            self._room.reserve(len(value) + ENTRY_BYTES)
+            self._space.reserve(len(value) + ENTRY_BYTES)
             segment = self._writable()
             row = segment.append(key + self._digest(key, value), value)
             self._numbers[key] = self.recovered + len(self._added)
@@ -248,7 +248,7 @@ class Table:
         return digest.digest()
 
     def _writable(self) -> Segment:
-        """Return a segment that is not full: the last one, one that nobody appends to, or a new one."""
+        """Return a segment with free space: the current one, one that no process appends to, or a new one."""
         if self._writing is not None:
             if self._writing.length < self._capacity:
                 return self._writing

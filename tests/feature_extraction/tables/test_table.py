@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xception.feature_extraction.tables import Table
-from xception.feature_extraction.tables.table import CHUNK_BYTES, chunk_rows
+from xception.storage.parquet import CHUNK_BYTES, chunk_rows
 
 
 def table_of_blocks(*sizes, photographs):

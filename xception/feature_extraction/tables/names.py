@@ -35,7 +35,7 @@ def checked_texts(path: Path, photographs: Iterable[Photograph]) -> Iterable[Pho
     return _checked(path, photographs)
 
 
-class TextSizes:
+class _TextSizes:
     """The size of an array of texts, of which each takes as much as the longest.
 
     Args:
@@ -66,7 +66,7 @@ class TextSizes:
 
 
 def _checked(path: Path, photographs: Iterable[Photograph]) -> Iterator[Photograph]:
-    paths, labels = TextSizes(path.name), TextSizes(path.name)
+    paths, labels = _TextSizes(path.name), _TextSizes(path.name)
     for photograph in photographs:
         paths.add(photograph.path or "")
         labels.add(photograph.label)

@@ -11,6 +11,7 @@ from ...console.csv_text import as_utf8
 from ...kernels import Array
 from ...storage.parquet import (
     FEATURES,
+    chunk_rows,
     features_array,
     features_column,
     features_field,
@@ -19,7 +20,7 @@ from ...storage.parquet import (
     row_group_rows,
     text_field,
 )
-from .table import Table, chunk_rows
+from .table import Table
 
 #: Key of the names of the features in the schema's metadata, as a JSON list.
 NAMES_KEY = b"feature_names"

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...kernels import Array
-
-#: Of rows in memory at a time: 256 rows of 2048 features.
-CHUNK_BYTES = 2 << 20
-MAX_CHUNK_ROWS = 4096  #: if there are few features: each row is also a line of text
+from ...storage.parquet import chunk_rows
 
 Chunk = tuple[Sequence[str], Sequence[str], Array]
 
@@ -100,8 +97,3 @@ class Table:
                     part = slice(done, done + filled)
                     yield self.paths[part], self.labels[part], group[:filled]
                     done, filled = done + filled, 0
-
-
-def chunk_rows(columns: int) -> int:
-    """Return how many rows of `columns` features a chunk has."""
-    return max(1, min(CHUNK_BYTES // (4 * max(1, columns)), MAX_CHUNK_ROWS))

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from ..data import locations
 from ..data.photographs import Photograph
-from ..data.pipeline import batched
 from ..errors import JobError, printable
 from ..storage import parquet, parts
+from ..storage.parts import Rows
 from .listing import to_line
 from .record import JobRecord, errors_name, part_name
 from .shards import Shard, ShardResult, Unreadable
 
 MAX_ERRORS_BYTES = 1 << 30  #: of a file of errors, which is read at once
-
-
-class Batch(NamedTuple):
-    """Rows of a shard: the paths and labels of n photographs, and what was computed of each.
-
-    Attributes:
-        paths: (n,) texts.
-        labels: (n,) texts.
-        results: (n, d) float32 features; or for each photograph its best classes, as a list of
-            (class id, class name, score).
-    """
-
-    paths: Sequence[str]
-    labels: Sequence[str]
-    results: Any
 
 
 def import_pyarrow() -> tuple[Any, Any]:
@@ -79,7 +62,10 @@ def write_part(
 
     with locations.replace(locations.join(folder, part_name(shard.index))) as temporary:
         with temporary.open("wb") as stream:
-            _write_rows(stream, record, readable())
+            if record.kind == "features":
+                parts.write_features(stream, readable(), len(record.names))
+            else:
+                parts.write_predictions(stream, readable())
         if count != shard.count:
             raise RuntimeError(f"shard {shard.index}: got {count} results of {shard.count} photographs")
         if not is_done:
@@ -102,30 +88,10 @@ def _error_line(photograph: Photograph, error: Exception) -> bytes:
     return to_line(index=photograph.index, path=photograph.path, label=photograph.label, error=reason)
 
 
-def _write_rows(stream: IO[bytes], record: JobRecord, rows: Iterator[tuple[Photograph, Any]]) -> None:
-    if record.kind == "predictions":
-        groups = batched(rows, parts.PREDICTION_ROWS)
-        parts.write_predictions(stream, (parts.PredictionRows(*_texts(g), _results(g)) for g in groups))
-        return
-    columns = len(record.names)
-    groups = batched(rows, parquet.row_group_rows(columns))
-    blocks = (parts.FeatureRows(*_texts(group), np.stack(_results(group))) for group in groups)
-    parts.write_features(stream, blocks, columns)
-
-
-def _texts(group: Sequence[tuple[Photograph, Any]]) -> tuple[list[str], list[str]]:
-    paths = [photograph.path or "" for photograph, _ in group]
-    return paths, [photograph.label for photograph, _ in group]
-
-
-def _results(group: Sequence[tuple[Photograph, Any]]) -> list[Any]:
-    return [result for _, result in group]
-
-
 # --- reading --------------------------------------------------------------------------------
 
 
-def read_part(folder: str, record: JobRecord, index: int) -> Iterator[Batch]:
+def read_part(folder: str, record: JobRecord, index: int) -> Iterator[Rows]:
     """Read the rows of a shard that is done, some at a time.
 
     Args:
@@ -145,11 +111,9 @@ def read_part(folder: str, record: JobRecord, index: int) -> Iterator[Batch]:
     count, columns = record.shard(index).count, len(record.names)
     with locations.open_file(path) as stream:
         if record.kind == "features":
-            for block in parts.read_features(stream, path, columns, count):
-                yield Batch(block.paths, block.labels, block.values)
+            yield from parts.read_features(stream, path, columns, count)
         else:
-            for rows in parts.read_predictions(stream, path, count):
-                yield Batch(rows.paths, rows.labels, rows.predictions)
+            yield from parts.read_predictions(stream, path, count)
 
 
 def count_rows(folder: str, index: int) -> int:

@@ -1,4 +1,4 @@
-"""The subject of a job: a model, and what is to be computed with it, decided once."""
+"""Request for a job: a model, and what it is to compute, decided once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .settings import Settings, versions
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What a job is to compute.
+class Request:
+    """What the caller of `prepare` asks for, without the photographs.
 
     Attributes:
         kind: "features" or "predictions".
@@ -51,27 +51,27 @@ class Subject:
         return replace(self.settings, kept=f"model{path.suffix}", kept_model=kept_model)
 
 
-def choose_features(
+def request_features(
     argument: ModelArgument, layers: str | Sequence[str] | None, pooling: Pooling, reading: dict[str, Any]
-) -> Subject:
-    """Return the subject of a job that computes features; see `Extractor` for the arguments."""
+) -> Request:
+    """Return the request for a job that computes features; see `Extractor` for the arguments."""
     extractor = Extractor(argument, layers, pooling, **reading)
     settings = _settings(
         extractor.model, extractor.preprocessor,
         layers=None if layers is None else tuple(as_layer_names(layers)), pooling=pooling,
     )  # fmt: skip
-    return Subject("features", argument, extractor.model, settings, extractor.names)
+    return Request("features", argument, extractor.model, settings, extractor.names)
 
 
-def choose_predictions(
+def request_predictions(
     argument: ModelArgument,
     top: int,
     class_names: ClassNamesArgument,
     from_logits: bool | None,
     output_name: str | None,
     reading: dict[str, Any],
-) -> Subject:
-    """Return the subject of a job that computes predictions; see `predict` for the arguments."""
+) -> Request:
+    """Return the request for a job that computes predictions; see `predict` for the arguments."""
     model = as_model(argument)
     classifier = as_classifier(
         argument if isinstance(argument, Classifier) else model,
@@ -83,7 +83,7 @@ def choose_predictions(
         classifier.model, classifier.preprocessor, top=top, class_names=classifier.class_names,
         from_logits=classifier.decoder.activation != "none",
     )  # fmt: skip
-    return Subject("predictions", argument, classifier.model, settings, [])
+    return Request("predictions", argument, classifier.model, settings, [])
 
 
 def _settings(model: Model, used: Preprocessor, **others: Any) -> Settings:
