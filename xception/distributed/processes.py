@@ -172,6 +172,8 @@ class _Run:
     def _finish(self, shard: Shard, attempt: int, result: Any) -> None:
         """Hand over a result; a shard without one is tried again."""
         failed = result is None or isinstance(result, Exception)
+        if failed and is_final(result):
+            self._waiting.clear()  # before this thread takes the next one
         if failed and attempt < ATTEMPTS and not is_final(result):
             self._waiting.append((shard, attempt + 1))
         else:
