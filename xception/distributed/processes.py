@@ -174,6 +174,8 @@ class _Run:
         if is_final(result):
             self._waiting.clear()  # no other shard begins, even before the caller hears of it
         failed = result is None or isinstance(result, Exception)
+        if failed and is_final(result):
+            self._waiting.clear()  # before this thread takes the next one
         if failed and attempt < ATTEMPTS and not is_final(result):
             self._waiting.append((shard, attempt + 1))
         else:
