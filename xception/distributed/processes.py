@@ -172,10 +172,8 @@ class _Run:
     def _finish(self, shard: Shard, attempt: int, result: Any) -> None:
         """Hand over a result; a shard without one is tried again."""
         if is_final(result):
-            self._waiting.clear()  # no other shard begins, even before the caller hears of it
+            self._waiting.clear()  # before this thread takes the next shard
         failed = result is None or isinstance(result, Exception)
-        if failed and is_final(result):
-            self._waiting.clear()  # before this thread takes the next one
         if failed and attempt < ATTEMPTS and not is_final(result):
             self._waiting.append((shard, attempt + 1))
         else:
