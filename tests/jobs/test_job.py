@@ -1,5 +1,6 @@
 """Jobs: what is missing is computed, whatever happened before."""
 
+import os
 import platform
 
 import numpy as np
@@ -336,6 +337,17 @@ def test_a_full_disk_ends_the_job_at_once(folder, each):
         job.run(each)
     assert (folder / ".attempts").read_text() == "1"
     assert len(job.missing()) == 4
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_is_named(folder):
+    def full(folder, record, photographs, careful):
+        with open("/dev/full", "wb", buffering=0) as stream:
+            stream.write(b"rows")
+        yield
+
+    with pytest.raises(OSError, match=r"No space left on device: .*part-000000\.parquet"):
+        Job(str(folder), make_job(folder), full).run(each=map)
 
 
 def test_what_killed_processes_left_is_removed(folder):

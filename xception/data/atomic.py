@@ -8,6 +8,7 @@ killed leaves its folder behind; the next one that writes the same file removes 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -20,6 +21,7 @@ from typing import IO
 from .private_folders import PrivateFolder, is_own, lock, open_regular
 
 LOCK = "lock"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  #: or the user's share of the disk
 
 #: What a temporary name adds to a file's own: ".NAME.xxxxxxxx.part".
 TEMPORARY_NAME_BYTES = 15
@@ -91,6 +93,10 @@ def _temporary_file(path: Path) -> Iterator[Path]:
     folder, stream = _create_temporary(path)
     try:
         yield folder.inside / path.name
+    except OSError as error:
+        if error.errno in DISK_FULL and error.filename is None:  # writing to an open file does not name it
+            error.filename = str(path)
+        raise
     finally:
         _remove(folder, stream)
 
