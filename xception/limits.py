@@ -170,7 +170,7 @@ def parse_count(text: str, name: str = "a count") -> int:
 
 
 def format_bytes(size: int) -> str:
-    """Return a number of bytes that `parse_bytes` reads as at least `size`: "2.3GB", or "10GiB" if it is whole.
+    """Return a number of bytes that `parse_bytes` reads as at least `size`: "2.3GB", or "10GiB" if whole.
 
     Args:
         size: The number of bytes.
