@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image
 
 
@@ -39,6 +38,8 @@ def write_unreadable(folder: Path, other: Path, good: Path) -> list[str]:
 
 def read_rows(folder: Path) -> tuple[list[str], np.ndarray]:
     """Return the names and features of all rows of a job's files, in order."""
+    import pyarrow.parquet as pq  # only here: others can do without
+
     tables = [pq.read_table(path) for path in sorted(folder.glob("part-*.parquet"))]
     names = [Path(path).name for table in tables for path in table["path"].to_pylist()]
     features = [np.array(table["features"].to_pylist(), np.float32) for table in tables if table.num_rows]
