@@ -72,6 +72,7 @@ def test_fit(run, two_folders, tmp_path):
 
 @pytest.mark.parametrize("command", ["predict", "features"])
 def test_a_folder_as_the_output_and_gather(run, folder, small_classifier, tmp_path, command):
+    pytest.importorskip("pyarrow")
     suffix = {"predict": "jsonl", "features": "npy"}[command]
     for option, is_quiet in (((), False), (("-q",), True)):
         job = tmp_path / f"job{is_quiet}"
