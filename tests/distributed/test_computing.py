@@ -109,7 +109,7 @@ def test_several_threads_of_a_worker_compute_side_by_side_what_one_thread_comput
 
     def counting(model, *arguments, **options):
         nonlocal most
-        most = max(most, len(shared.lanes))
+        most = max(most, shared.count_lanes())
         return run(model, *arguments, **options)
 
     monkeypatch.setattr(computing, "load_kept", lambda *given: loads.append(given) or load(*given))

@@ -7,17 +7,20 @@ for the next result, it works on a later photograph.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, cast
 
 import numpy as np
 
 from ..engine.cpus import get_num_threads
 from ..engine.lanes import enter_lane, is_in_lane
+from ..errors import raise_first
 from ..limits import get_limits
 from ..locks import OwnedLock
 from .failures import FailureLog
@@ -25,8 +28,6 @@ from .image_memory import reuse_image_memory
 from .photographs import Photograph
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from .images import ImageLike
 
 #: Photographs per thread that are taken before the first of them is delivered. Enough that no thread waits
@@ -40,7 +41,7 @@ Result = TypeVar("Result")
 #: Open files and PIL images may be given several times, but not be read by several threads.
 _object_lock = OwnedLock("reading an open file or an image")
 
-#: Python's thread pools start threads under a lock of all pools.
+#: Python starts threads under a lock of its own.
 _starting = OwnedLock("a prediction of several photographs")
 
 
@@ -178,20 +179,25 @@ def map_in_order(
             yield item, function(item)
         return
     _starting.check()
-    from concurrent.futures import ThreadPoolExecutor
 
     def run(item: Item) -> Result:
         with enter_lane():
             return function(item)
 
+    def serve() -> None:
+        while (task := tasks.get()) is not None:
+            task.begin()
+
+    tasks: SimpleQueue[_Task[Item, Result] | None] = SimpleQueue()
     pending: deque[_Task[Item, Result]] = deque()
-    pool = ThreadPoolExecutor(threads - 1, "xception-lane")
     ended: list[Exception] = []  # by the generator; a list, since a traceback would hold this frame
     try:
+        with _starting.hold():
+            for _ in range(threads - 1):
+                threading.Thread(target=serve, name="xception-lane", daemon=True).start()
         for item in _until_error(items, ended):
-            with _starting.hold():
-                future = pool.submit(run, item)
-            pending.append(_Task(item, run, future))
+            pending.append(_Task(item, run))
+            tasks.put(pending[-1])
             while pending and (pending[0].is_done or len(pending) > AHEAD_PER_THREAD * threads):
                 _finish_first(pending)
                 yield pending[0].item, pending.popleft().result()
@@ -200,8 +206,11 @@ def map_in_order(
             yield pending[0].item, pending.popleft().result()
         if ended:
             raise ended.pop()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # what has begun ends by itself
+    finally:  # what has begun ends by itself
+        for task in pending:
+            task.cancel()
+        for _ in range(threads - 1):
+            tasks.put(None)
 
 
 def _until_error(items: Iterable[Item], errors: list[Exception]) -> Iterator[Item]:
@@ -217,44 +226,56 @@ def _is_single(items: Iterable[Item]) -> TypeGuard[Sequence[Item]]:
 
 
 class _Task(Generic[Item, Result]):
-    """A call that is made once: by a thread of the pool, or by the caller before one of them begins."""
+    """A call that is made once, by any thread.
 
-    def __init__(self, item: Item, run: Callable[[Item], Result], future: Future[Result]) -> None:
+    Unlike `concurrent.futures`, it has no state that an interrupt could spoil: its lock and queue are written
+    in C, and nobody waits for its thread when the process ends.
+    """
+
+    def __init__(self, item: Item, run: Callable[[Item], Result]) -> None:
         self.item = item
-        self._run, self._future = run, future
+        self._run = run
+        self._is_taken = threading.Lock()
+        self._outcome: SimpleQueue[tuple[Result | None, list[BaseException]]] = SimpleQueue()
 
     @property
     def is_done(self) -> bool:
-        return self._future.done()
+        return not self._outcome.empty()
 
-    def help(self) -> bool:
-        """Make the call here, unless a thread has begun it; return whether it was made."""
-        if not self._future.cancel():
+    def begin(self) -> bool:
+        """Make the call here, unless it has begun or was cancelled; return whether it was made."""
+        if not self.cancel():
             return False
-        from concurrent.futures import Future
-
-        self._future = Future()
         try:
-            self._future.set_result(self._run(self.item))
-        except Exception as error:  # to be raised in its turn
-            self._future.set_exception(error)
+            self._outcome.put((self._run(self.item), []))
+        except BaseException as error:  # to be raised in its turn
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+                raise  # an interrupt, which ends all: nobody asks for the result
+            self._outcome.put((None, [error]))
         return True
+
+    def cancel(self) -> bool:
+        """Keep others from making the call; return whether none has begun."""
+        return self._is_taken.acquire(blocking=False)
 
     def result(self) -> Result:
         """Wait for the call; return its result, or raise its error."""
-        return self._future.result()
+        result, errors = self._outcome.get()
+        if errors:
+            raise_first(errors)
+        return cast(Result, result)
 
 
 def _finish_first(pending: Iterable[_Task[Any, Any]]) -> None:
     """Help with later items until the first is done, or nothing is left to help with."""
     tasks = iter(pending)
     first = next(tasks)
-    if first.help():
+    if first.begin():
         return
     for task in tasks:
         if first.is_done:
             return
-        task.help()
+        task.begin()
 
 
 def load_batches(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,9 @@ from .team import Team
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+#: Between two looks at whether a thread is free, where nobody says so.
+POLL_SECONDS = 0.1
+
 
 class _Shared:
     """The team of this process, and who uses its threads.
@@ -32,8 +35,8 @@ class _Shared:
         lock: Reserves the team for one prediction at a time.
         team: The team.
         guard: Guards the attributes below, and the schedules of all plans.
-        lanes: The threads that are in lanes.
-        reserved_by: The thread that has the team for a prediction, or waits for the lanes to be left.
+        lanes: A lock for each lane, which is held as long as it is in use.
+        reservation: A lock that is held as long as a prediction has the team, or waits for it.
         in_use: The schedules that run, by identity.
         blas_threads: BLAS libraries, and how many threads they had before they were limited; None if they are
             not limited.
@@ -43,8 +46,8 @@ class _Shared:
         self.lock = OwnedLock("a prediction")
         self.team = Team(1)
         self.guard = OwnedLock("a prediction")
-        self.lanes: set[int] = set()
-        self.reserved_by: int | None = None
+        self.lanes: list[threading.Lock] = []
+        self.reservation = threading.Lock()
         self.in_use: dict[int, object] = {}
         self.blas_threads: list[tuple[Any, int]] | None = None
 
@@ -53,11 +56,22 @@ class _Shared:
         """The condition of the guard, which is notified when a thread is free."""
         return self.guard.condition
 
-    def forget_interrupted(self, thread: int) -> None:
-        """Forget what an interrupt in the middle of leaving has left of a thread that is about to enter."""
-        self.lanes.discard(thread)
-        if self.reserved_by == thread:
-            self.reserved_by = None
+    def count_lanes(self) -> int:
+        """Return how many lanes are in use. What an interrupt has left of others is forgotten."""
+        self.lanes = [lane for lane in self.lanes if lane.locked()]
+        return len(self.lanes)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds. An interrupt may have kept another thread from saying so."""
+        while not self.changed.wait_for(condition, POLL_SECONDS):
+            pass
+
+    def leave(self) -> None:
+        """Tell others that a lane or the team has become free."""
+        with self.guard.reenter():
+            if not self.count_lanes():
+                self.restore_blas()
+            self.changed.notify_all()
 
     def limit_blas(self) -> None:
         """Limit BLAS to one thread per caller, unless it is already."""
@@ -75,12 +89,17 @@ class _Shared:
 
 
 class _Lane(threading.local):
-    """Whether a thread is in a lane, and the team of this thread alone."""
+    """The lane that a thread is in, or was in last, and the team of this thread alone."""
 
     def __init__(self) -> None:
-        self.is_entered = False
+        self.current = threading.Lock()
         self.lock = OwnedLock("a prediction")
         self.team = Team(1)
+
+    @property
+    def is_entered(self) -> bool:
+        """Whether the thread is in a lane."""
+        return self.current.locked()
 
 
 _shared = _Shared()
@@ -140,24 +159,21 @@ def enter_lane() -> Iterator[None]:
     if is_in_lane():
         yield
         return
-    shared, thread = _shared, threading.get_ident()
-    try:  # before it is entered: an interrupt may come at once
-        with shared.guard.reenter():
-            shared.forget_interrupted(thread)
-            shared.changed.wait_for(
-                lambda: shared.reserved_by is None and len(shared.lanes) < get_num_threads()
-            )
-            shared.limit_blas()
-            shared.lanes.add(thread)
-        _lane.is_entered = True
-        yield
+    # The lane is in use as long as its lock is held: an interrupt cannot come between taking such a lock, or
+    # releasing it, and the block. It may come anywhere else.
+    shared, lane = _shared, threading.Lock()
+    try:
+        with lane:
+            with shared.guard.reenter():
+                shared.wait_for(
+                    lambda: not shared.reservation.locked() and shared.count_lanes() < get_num_threads()
+                )
+                shared.limit_blas()
+                shared.lanes.append(lane)
+                _lane.current = lane
+            yield
     finally:
-        _lane.is_entered = False
-        with shared.guard.reenter():
-            shared.lanes.discard(thread)
-            if not shared.lanes:
-                shared.restore_blas()
-            shared.changed.notify_all()
+        shared.leave()
 
 
 def is_in_lane() -> bool:
@@ -175,20 +191,16 @@ def is_in_lane() -> bool:
 @contextmanager
 def _reserve_threads(shared: _Shared) -> Iterator[None]:
     """Wait until all lanes are left, and keep them closed meanwhile."""
-    thread = threading.get_ident()
+    reservation = threading.Lock()
     try:
-        with shared.guard.reenter():
-            shared.forget_interrupted(thread)
-            shared.reserved_by = thread
-            shared.changed.wait_for(lambda: not shared.lanes)
-            shared.limit_blas()
-        yield
+        with reservation:
+            with shared.guard.reenter():
+                shared.reservation = reservation
+                shared.wait_for(lambda: not shared.count_lanes())
+                shared.limit_blas()
+            yield
     finally:
-        with shared.guard.reenter():
-            shared.reserved_by = None
-            if not shared.lanes:
-                shared.restore_blas()
-            shared.changed.notify_all()
+        shared.leave()
 
 
 @contextmanager
