@@ -13,12 +13,14 @@ import os, sys
 import numpy as np, pyarrow, pyarrow.parquet
 from xception.data.manifests import read_manifest
 from xception.feature_extraction.tables.parquet import read_parquet
-from xception.storage.parts import FeatureRows, count_rows, read_features, write_features
+from xception.data.photographs import Photograph
+from xception.storage.parts import count_rows, read_features, write_features
 from pathlib import Path
 
 part = Path(sys.argv[1], "part.parquet")
 with part.open("wb") as stream:
-    write_features(stream, iter([FeatureRows(["a", "b"], ["", ""], np.zeros((2, 3), np.float32))]), 3)
+    row = np.zeros(3, np.float32)
+    write_features(stream, [(Photograph(0, "a", "a"), row), (Photograph(1, "b", "b"), row)], 3)
 before = len(os.listdir("/proc/self/task"))
 assert len(list(read_manifest(part))) == 2
 assert read_parquet(part, 3, True).shape == (2, 3)

@@ -10,10 +10,10 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, cast
 
 import numpy as np
@@ -185,8 +185,8 @@ def map_in_order(
             return function(item)
 
     def serve() -> None:
-        while (task := tasks.get()) is not None:
-            task.begin()
+        while _begin_next(tasks):
+            pass
 
     tasks: SimpleQueue[_Task[Item, Result] | None] = SimpleQueue()
     pending: deque[_Task[Item, Result]] = deque()
@@ -207,8 +207,9 @@ def map_in_order(
         if ended:
             raise ended.pop()
     finally:  # what has begun ends by itself
-        for task in pending:
-            task.cancel()
+        with suppress(Empty):
+            while True:
+                tasks.get_nowait()
         for _ in range(threads - 1):
             tasks.put(None)
 
@@ -243,8 +244,8 @@ class _Task(Generic[Item, Result]):
         return not self._outcome.empty()
 
     def begin(self) -> bool:
-        """Make the call here, unless it has begun or was cancelled; return whether it was made."""
-        if not self.cancel():
+        """Make the call here, unless it has begun; return whether it was made."""
+        if not self._is_taken.acquire(blocking=False):
             return False
         try:
             self._outcome.put((self._run(self.item), []))
@@ -254,16 +255,21 @@ class _Task(Generic[Item, Result]):
             self._outcome.put((None, [error]))
         return True
 
-    def cancel(self) -> bool:
-        """Keep others from making the call; return whether none has begun."""
-        return self._is_taken.acquire(blocking=False)
-
     def result(self) -> Result:
         """Wait for the call; return its result, or raise its error."""
         result, errors = self._outcome.get()
         if errors:
             raise_first(errors)
         return cast(Result, result)
+
+
+def _begin_next(tasks: SimpleQueue[_Task[Any, Any] | None]) -> bool:
+    """Wait for a task, and begin it; return False at the end. Nothing of it is kept meanwhile."""
+    task = tasks.get()
+    if task is None:
+        return False
+    task.begin()
+    return True
 
 
 def _finish_first(pending: Iterable[_Task[Any, Any]]) -> None:
