@@ -12,6 +12,8 @@ from xception.data.image_memory import BLOCKS_PER_THREAD, reuse_image_memory
 
 @pytest.fixture(autouse=True)
 def blocks():
+    with reuse_image_memory(1):  # which forgets what interrupts have left
+        pass
     before = Image.core.get_blocks_max()
     yield before
     Image.core.set_blocks_max(before)

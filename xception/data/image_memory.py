@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,8 @@ from ..locks import OwnedLock
 BLOCKS_PER_THREAD = 4
 
 _lock = OwnedLock("the use of the memory of images")
-_users: dict[object, int] = {}  #: of the blocks, with their numbers of threads
+#: Numbers of threads, by a lock that is held while they use the blocks. No interrupt can keep it held.
+_uses: dict[threading.Lock, int] = {}
 _before = 0  #: blocks that Pillow kept without them
 
 
@@ -29,19 +31,22 @@ def reuse_image_memory(threads: int) -> Iterator[None]:
     global _before
     from PIL import Image
 
-    arena, user = Image.core, object()  # type: ignore[attr-defined]
+    arena, use = Image.core, threading.Lock()  # type: ignore[attr-defined]
 
     def update() -> None:
-        arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * sum(_users.values())))
+        used = sum(count for other, count in _uses.items() if other.locked())
+        arena.set_blocks_max(max(_before, BLOCKS_PER_THREAD * used))
+        for other in [other for other in _uses if not other.locked()]:  # last: an interrupt may come before
+            del _uses[other]
 
-    try:  # before it is counted: an interrupt may come at once
-        with _lock.hold():
-            if not _users:
-                _before = arena.get_blocks_max()
-            _users[user] = threads
-            update()
-        yield
+    try:
+        with use:
+            with _lock.hold():
+                if not _uses:
+                    _before = arena.get_blocks_max()
+                _uses[use] = threads
+                update()
+            yield
     finally:
         with _lock.hold():
-            _users.pop(user, None)
             update()  # which gives the others back
