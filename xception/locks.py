@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from weakref import WeakSet
 
+#: Between two looks at whether enough is free, where an interrupt has kept a thread from saying so.
+POLL_SECONDS = 0.1
+
 
 class OwnedLock:
     """A lock that raises an error where a plain one would wait for ever.
@@ -78,27 +81,35 @@ class SharedBudget:
             amount: How much.
             total: How much all threads may take together.
         """
-        if getattr(self._thread, "inside", False):
+        former = getattr(self._thread, "share", None)
+        if former is not None and former.locked():
             yield
             return
-        changed, taken, share = self._changed, self._taken, object()
-        try:  # before anything is taken: an interrupt may come at once
-            with changed:
-                changed.wait_for(lambda: not taken or sum(taken.values()) + amount <= total)
-                taken[share] = amount
-            self._thread.inside = True
-            yield
+        changed, taken, share = self._changed, self._taken, threading.Lock()
+
+        def fits() -> bool:
+            used = sum(part for other, part in taken.items() if other.locked())
+            return not used or used + amount <= total
+
+        try:
+            with share:  # held as long as the amount is taken: no interrupt can keep it held
+                with changed:
+                    while not changed.wait_for(fits, POLL_SECONDS):
+                        pass
+                    taken[share] = amount
+                self._thread.share = share
+                yield
         finally:
-            self._thread.inside = False
             with changed:
-                taken.pop(share, None)
+                for other in [other for other in taken if not other.locked()]:
+                    del taken[other]
                 changed.notify_all()
 
     def reset(self) -> None:
         """Take everything back. For a child process, in which no other thread exists."""
         self._changed = threading.Condition()
         self._thread = threading.local()
-        self._taken: dict[object, int] = {}  # by who has taken it
+        self._taken: dict[threading.Lock, int] = {}  # by a lock that is held meanwhile
 
 
 _locks: WeakSet[OwnedLock | SharedBudget] = WeakSet()
