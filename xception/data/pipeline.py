@@ -200,10 +200,10 @@ def map_in_order(
             tasks.put(pending[-1])
             while pending and (pending[0].is_done or len(pending) > AHEAD_PER_THREAD * threads):
                 _finish_first(pending)
-                yield pending[0].item, pending.popleft().result()
+                yield pending.popleft().deliver()
         while pending:
             _finish_first(pending)
-            yield pending[0].item, pending.popleft().result()
+            yield pending.popleft().deliver()
         if ended:
             raise ended.pop()
     finally:  # what has begun ends by itself
@@ -255,12 +255,14 @@ class _Task(Generic[Item, Result]):
             self._outcome.put((None, [error]))
         return True
 
-    def result(self) -> Result:
-        """Wait for the call; return its result, or raise its error."""
+    def deliver(self) -> tuple[Item, Result]:
+        """Wait for the call; return the item, of which nothing is kept, and its result, or raise its error."""
         result, errors = self._outcome.get()
+        item = self.item
+        del self.item  # a thread may not have found yet that the call has been made
         if errors:
             raise_first(errors)
-        return cast(Result, result)
+        return item, cast(Result, result)
 
 
 def _begin_next(tasks: SimpleQueue[_Task[Any, Any] | None]) -> bool:
