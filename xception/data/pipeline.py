@@ -256,7 +256,7 @@ class _Task(Generic[Item, Result]):
         return True
 
     def deliver(self) -> tuple[Item, Result]:
-        """Wait for the call; return the item, of which nothing is kept, and its result, or raise its error."""
+        """Wait for the call; return the item, which is kept no longer, and its result, or raise its error."""
         result, errors = self._outcome.get()
         item = self.item
         del self.item  # a thread may not have found yet that the call has been made
