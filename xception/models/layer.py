@@ -11,6 +11,7 @@ from ..graph import Graph, Member, Network, Node
 from ..graph.network import member_nodes, output_nodes, output_shapes
 from ..kernels import Array
 from .parameters import ParameterStore
+from .trainable import TrainableFlags
 
 
 class ModelLayer:
@@ -21,12 +22,15 @@ class ModelLayer:
     Args:
         graph: The model's graph.
         store: The model's parameters.
+        flags: Which of the model's layers are trainable.
         member: The layer as the model's network has it.
         path: The layer's name in the graph.
     """
 
-    def __init__(self, graph: Graph, store: ParameterStore, member: Member, path: str) -> None:
-        self._graph, self._store = graph, store
+    def __init__(
+        self, graph: Graph, store: ParameterStore, flags: TrainableFlags, member: Member, path: str
+    ) -> None:
+        self._graph, self._store, self._flags = graph, store, flags
         self._member, self._path = member, path
 
     def __repr__(self) -> str:
@@ -49,8 +53,16 @@ class ModelLayer:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the layer's parameters. False for a frozen layer."""
-        return self._member.trainable
+        """Whether training changes the layer's parameters. False for a frozen layer.
+
+        It may be set, and is read when training starts. For a network, it sets all its layers, as in Keras.
+        A layer within a frozen network can be made trainable alone. `Model.save` stores it.
+        """
+        return self._flags.get(self._path)
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._flags.set(self._path, trainable)
 
     @property
     def layers(self) -> list[ModelLayer]:
@@ -59,7 +71,7 @@ class ModelLayer:
         if not isinstance(inner, Network):
             return []
         return [
-            ModelLayer(self._graph, self._store, member, f"{self._path}/{member.name}")
+            ModelLayer(self._graph, self._store, self._flags, member, f"{self._path}/{member.name}")
             for member in inner.visible_members()
         ]
 

@@ -12,6 +12,7 @@ from .feature_maps import last_maps
 from .layer import ModelLayer, as_layer_names, find_member
 from .parameters import ParameterStore
 from .summary import Style, table
+from .trainable import TrainableFlags
 
 
 class ModelStructure:
@@ -34,7 +35,7 @@ class ModelStructure:
                 f"{graph.name}: graph and network differ in {', '.join(sorted(layers ^ owners)[:5])}; make "
                 "the graph with flatten(network)"
             )
-        self._graph, self._network, self._store = graph, network, store
+        self._graph, self._store, self._flags = graph, store, TrainableFlags(network)
 
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} -> {self.output_shape}"
@@ -55,8 +56,8 @@ class ModelStructure:
 
     @property
     def network(self) -> Network:
-        """The same network as Keras nests it."""
-        return self._network
+        """The same network as Keras nests it, with the present flags of what is trainable."""
+        return self._flags.network
 
     @property
     def parameters(self) -> GraphParameters:
@@ -111,7 +112,7 @@ class ModelStructure:
     def layers(self) -> list[ModelLayer]:
         """The layers in Keras's order. A network within the model is one layer, with its own `layers`."""
         return [
-            ModelLayer(self.graph, self._store, member, member.name)
+            ModelLayer(self.graph, self._store, self._flags, member, member.name)
             for member in self.network.visible_members()
         ]
 
@@ -136,7 +137,7 @@ class ModelStructure:
             raise ValueError("give either a layer's name or its index")
         if name is not None:
             path, member = find_member(self.network, name)
-            return ModelLayer(self.graph, self._store, member, path)
+            return ModelLayer(self.graph, self._store, self._flags, member, path)
         assert index is not None  # as one of the two is given
         layers = self.layers
         if not -len(layers) <= index < len(layers):
@@ -172,6 +173,12 @@ class ModelStructure:
         if not nodes:
             raise ValueError("name at least one layer to take features from")
         return nodes
+
+    @property
+    def trainable_nodes(self) -> frozenset[str]:
+        """Names of the nodes in the graph whose parameters training changes."""
+        flags = self._flags.leaves()
+        return frozenset(path for path, flag in flags.items() if flag and self.graph.nodes[path].parameters)
 
     def count_params(self) -> int:
         """Return the number of elements of all parameters."""
