@@ -37,6 +37,26 @@ def backward(layer: Layer, parameters: Parameters, dy: Array, *inputs: Array) ->
     raise NoGradientError("this kind of layer has no gradient rule")
 
 
+@singledispatch
+def parameter_gradients(layer: Layer, parameters: Parameters, dy: Array, *inputs: Array) -> dict[str, Array]:
+    """Compute the gradients of a layer's trainable parameters: dL/dy -> dL/dw.
+
+    Args:
+        layer: The layer; its class selects the rule.
+        parameters: The arrays of the layer.
+        dy: dL/dy, with the shape of the output y = layer.forward(parameters, *inputs).
+        *inputs: The inputs from which y was computed.
+
+    Returns:
+        dL/dw of each trainable parameter, by name, with the parameter's shape. The gradient is summed over
+        the batch.
+
+    Raises:
+        NoGradientError: There is no rule for this layer.
+    """
+    raise NoGradientError("the parameters of this kind of layer have no gradient rule")
+
+
 def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
     """Sum `dy` along the axes on which an input of this shape was broadcast; the ranks are equal.
 
