@@ -1,8 +1,9 @@
 """Which layers are trainable: set on layers and networks, kept in files."""
 
 import pytest
-import xception
 from small_models import nested
+
+import xception
 from xception import Model
 from xception.graph import flatten
 

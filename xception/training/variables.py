@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -32,7 +33,7 @@ class Variables:
         self.variables = tuple(variables)
         ends = np.cumsum([0, *(prod(variable.shape) for variable in self.variables)]).tolist()
         self.flat: Array = np.zeros(ends[-1], dtype)
-        self.slices = [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
+        self.slices = [slice(start, stop) for start, stop in pairwise(ends)]
         self.by_node: dict[str, dict[str, Array]] = {}
         for variable, part in zip(self.variables, self.slices, strict=True):
             view = self.flat[part].reshape(variable.shape)
