@@ -1,0 +1,188 @@
+"""Starting model of fine-tuning: a backbone, and a new last layer for the classes, labels or number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import architecture
+from ...data.preprocessing import Preprocessing
+from ...feature_extraction.extraction import imagenet_base
+from ...graph import Graph, Member, Network, TensorRef, flatten
+from ...kernels import Array
+from ...layers import Activation, Dense, GlobalAveragePooling2D, Input, Layer, Rescaling, Softmax
+from ...models.model import Model
+
+#: The activation of the last layer: of classes, of labels, of a number.
+HeadActivation = Literal["softmax", "sigmoid", "linear"]
+
+HEAD_NAME = "predictions"  #: of a head that is added to a model without one
+#: Layers behind the last `Dense` that only make scores of logits.
+SCORE_LAYERS = (Activation, Softmax)
+
+
+@dataclass(frozen=True)
+class StartingModel:
+    """A model whose last layer has not learned yet.
+
+    Attributes:
+        model: The model. The parameters of its head are zeros.
+        head: The node of the last layer, a `Dense`.
+        features: The node that the head reads, (n, d).
+        base: The model that it was made of, which says what the backbone is.
+    """
+
+    model: Model
+    head: str
+    features: str
+    base: Model
+
+    def with_head(self, kernel: NDArray[Any], bias: NDArray[Any]) -> Model:
+        """Return the model with parameters of the head.
+
+        Args:
+            kernel: (d, units).
+            bias: (units,).
+        """
+        solved = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+        parameters = {**self.model.parameters, self.head: solved}
+        model = self.model
+        return Model(model.graph, parameters, model.network, model.class_names, model.preprocessing)
+
+
+def pixel_base(size: tuple[int, int]) -> Model:
+    """Return the ImageNet base with its scaling: pixels 0…255 (n, height, width, 3) to features (n, 2048).
+
+    Args:
+        size: (height, width) of the photographs.
+
+    Raises:
+        ValueError: They are smaller than `architecture.MIN_IMAGE_SIZE`.
+    """
+    backbone = Network.from_graph(architecture.xception((*size, 3), include_top=False))
+    rows: tuple[tuple[str, Layer | Network, str | None], ...] = (
+        ("pixels", Input((*size, 3)), None),
+        ("rescaling", Rescaling(1 / 127.5, -1.0), "pixels"),
+        ("xception", backbone, "rescaling"),
+        ("avg_pool", GlobalAveragePooling2D(), "xception"),
+    )
+    members = {
+        name: Member(name, layer, (((source, 0, 0),) if source else (),)) for name, layer, source in rows
+    }
+    network = Network("xception_classifier", members, ("pixels",), (("avg_pool", 0, 0),))
+    parameters = {f"xception/{name}": arrays for name, arrays in imagenet_base().parameters.items()}
+    return Model(
+        flatten(network), parameters, network, preprocessing=Preprocessing("none", interpolation="bilinear")
+    )
+
+
+def make_starting_model(
+    base: Model, units: int, activation: HeadActivation, class_names: Sequence[str] | None
+) -> StartingModel:
+    """Replace the last layer of a model, or add one where the model has none.
+
+    The last `Dense` is replaced, with what makes scores of its logits. A model that ends in maps gets global
+    average pooling first.
+
+    Args:
+        base: The model, with one output.
+        units: The number of outputs.
+        activation: What the new layer applies.
+        class_names: The names of the outputs; None for a number.
+
+    Raises:
+        ValueError: The model has several outputs, or its output is neither maps nor a vector.
+    """
+    if len(base.graph.outputs) != 1:
+        raise ValueError(
+            f"{base.name} has several outputs, {', '.join(base.output_names)}; fine-tuning takes a model with one"
+        )
+    dense = Dense(units, activation)
+    replaced = _replace_head(base.network, dense)
+    network, head = replaced if replaced else _add_head(base, dense)
+    graph = flatten(network)
+    parameters: dict[str, dict[str, Array]] = {
+        node: dict(base.parameters[node]) for node in graph.nodes if node in base.parameters and node != head
+    }
+    arrays = graph.nodes[head].parameters
+    parameters[head] = {name: np.zeros(array.shape, np.float32) for name, array in arrays.items()}
+    record = replace(base.preprocessing, from_logits=False)
+    names = list(class_names) if class_names else None
+    model = Model(graph, parameters, network, names, record)
+    return StartingModel(model, head, graph.nodes[head].inputs[0], base)
+
+
+def _replace_head(network: Network, dense: Dense) -> tuple[Network, str] | None:
+    """Return a network with another last layer, and the layer's path; None if there is no such layer."""
+    output = network.outputs[0]
+    member = network.members[output[0]]
+    while isinstance(member.layer, SCORE_LAYERS) and len(member.uses) == 1:
+        output = member.uses[0][0]
+        member = network.members[output[0]]
+    if len(member.uses) != 1:
+        return None
+    layer: Layer | Network
+    if isinstance(member.layer, Network):
+        inner = _replace_head(member.layer, dense) if len(member.layer.outputs) == 1 else None
+        if inner is None:
+            return None
+        layer, path = inner[0], f"{member.name}/{inner[1]}"
+    elif isinstance(member.layer, Dense):
+        layer, path = dense, member.name
+    else:
+        return None
+    members = {**network.members, member.name: replace(member, layer=layer)}
+    changed = replace(network, members=members, outputs=(output,), output_keys=None)
+    # Otherwise the scores of a nested network would be lost with its last layers.
+    return changed.without_loose_ends(), path
+
+
+def _add_head(base: Model, dense: Dense) -> tuple[Network, str]:
+    network, shape = base.network, base.graph.nodes[base.graph.outputs[0]].output_shape
+    output = network.outputs[0]
+    members = dict(network.members)
+
+    def add(name: str, layer: Layer, source: TensorRef) -> TensorRef:
+        while name in members:
+            name += "_new"
+        members[name] = Member(name, layer, ((source,),))
+        return name, 0, 0
+
+    if len(shape) == 3:
+        output = add("avg_pool", GlobalAveragePooling2D(), output)
+    elif len(shape) != 1:
+        raise ValueError(
+            f"{base.name} gives {(None, *shape)}; fine-tuning takes a model that gives maps (h, w, c) or a "
+            "vector (c,)"
+        )
+    output = add(HEAD_NAME, dense, output)
+    return replace(network, members=members, outputs=(output,), output_keys=None), output[0]
+
+
+def tail_graph(graph: Graph, border: Sequence[str]) -> Graph:
+    """Return the part of a graph behind some nodes, which become inputs.
+
+    Args:
+        graph: The graph, all of whose outputs depend on these nodes, and on no other input.
+        border: Names of the nodes.
+    """
+    tail = Graph(graph.name)
+    for name in border:
+        tail.add(Input(graph.nodes[name].output_shape), name=name)
+    stack, needed = list(graph.outputs), set(border)
+    while stack:
+        name = stack.pop()
+        if name not in needed:
+            needed.add(name)
+            stack.extend(graph.nodes[name].inputs)
+    for node in graph.nodes.values():
+        if node.name in needed and node.name not in border:
+            # An owner outside the tail would be another use of a frozen layer: the tail has its own copy.
+            shares = node.owner if node.owner != node.name and node.owner in needed else None
+            tail.add(node.layer, *node.inputs, name=node.name, shares=shares)
+    tail.set_inputs_and_outputs(border, graph.outputs)
+    return tail
