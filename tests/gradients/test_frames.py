@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from gradient_checks import VECTOR, check_differences, check_float32, layer_id
+from gradient_checks import (
+    VECTOR,
+    check_differences,
+    check_float32,
+    check_parameter_differences,
+    check_parameter_float32,
+    layer_id,
+    with_parameters,
+)
 
 from xception import layers
 from xception.errors import NoGradientError
@@ -28,6 +36,16 @@ def test_gradients_equal_central_differences(layer, shapes):
 @pytest.mark.parametrize(("layer", "shapes"), LAYERS, ids=layer_id)
 def test_float32_stays_float32(layer, shapes):
     check_float32(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), with_parameters(LAYERS), ids=layer_id)
+def test_parameter_gradients_equal_central_differences(layer, shapes):
+    check_parameter_differences(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), with_parameters(LAYERS), ids=layer_id)
+def test_parameter_gradients_stay_float32(layer, shapes):
+    check_parameter_float32(layer, shapes)
 
 
 def test_a_layer_within_that_has_no_rule_is_refused():

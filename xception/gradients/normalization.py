@@ -17,7 +17,7 @@ from ..layers import (
     array_axes,
 )
 from ..layers.normalization import DivisionByNorm, along_axes
-from .rules import backward
+from .rules import backward, parameter_gradients, sum_channels
 
 
 @backward.register
@@ -26,6 +26,15 @@ def backward_batch_normalization(
 ) -> Array:
     scale, _ = layer.scale_and_offset(parameters)  # (c,)
     return dy * scale
+
+
+@parameter_gradients.register
+def batch_normalization_parameter_gradients(
+    layer: BatchNormalization, parameters: Parameters, dy: Array, x: Array
+) -> dict[str, Array]:
+    """With the moving statistics, which do not depend on the batch."""
+    mean, variance = parameters["moving_mean"], parameters["moving_variance"]
+    return _gamma_and_beta(layer, dy, x, mean, variance)
 
 
 @backward.register
@@ -68,6 +77,19 @@ def backward_division_by_norm(layer: DivisionByNorm, parameters: Parameters, dy:
     direction = y if layer.order == 2 else np.sign(x)  # d|x| / dx
     parallel = direction * (dy * y).sum(axis=axes, keepdims=True)
     return (dy - np.where(norm >= layer.epsilon, parallel, 0)) / divisor
+
+
+def _gamma_and_beta(
+    layer: BatchNormalization, dy: Array, x: Array, mean: Array, variance: Array
+) -> dict[str, Array]:
+    """Return the gradients of gamma and beta, given the statistics (c,) of the normalization."""
+    gradients = {}
+    if layer.scale:
+        # Subtracting the mean first loses fewer digits than Σ dy·x − mean · Σ dy.
+        gradients["gamma"] = sum_channels(dy * (x - mean)) / np.sqrt(variance + layer.epsilon)
+    if layer.center:
+        gradients["beta"] = sum_channels(dy)
+    return gradients
 
 
 def _scaled(dy: Array, parameters: Parameters) -> Array:

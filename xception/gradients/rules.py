@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 from ..errors import NoGradientError
 from ..kernels import Array
@@ -72,3 +73,23 @@ def matmul_last_axis(x: Array, matrix: Array) -> Array:
     It is one product of two matrices; `x @ matrix` would be a loop of small ones in NumPy.
     """
     return (x.reshape(-1, len(matrix)) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def sum_channels(dy: Array) -> Array:
+    """Sum each channel: (…, c) -> (c,).
+
+    One axis after the other, so that rounding errors grow with the lengths of the axes, not their product.
+    """
+    while dy.ndim > 1:
+        dy = dy.sum(axis=-2)
+    return dy
+
+
+def bias_gradient(layer: Any, dy: Array) -> dict[str, Array]:
+    """Return {"bias": its gradient}, or nothing where the layer has no bias.
+
+    Args:
+        layer: A layer with a setting `use_bias`.
+        dy: dL/dy (…, c) of the sum that the bias is part of.
+    """
+    return {"bias": sum_channels(dy)} if layer.use_bias else {}
