@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ... import architecture
 from ...data.preprocessing import Preprocessing
 from ...feature_extraction.extraction import imagenet_base
-from ...graph import Graph, Member, Network, TensorRef, flatten
+from ...graph import Member, Network, TensorRef, flatten
 from ...kernels import Array
 from ...layers import Activation, Dense, GlobalAveragePooling2D, Input, Layer, Rescaling, Softmax
 from ...models.model import Model
@@ -162,27 +162,3 @@ def _add_head(base: Model, dense: Dense) -> tuple[Network, str]:
     output = add(HEAD_NAME, dense, output)
     return replace(network, members=members, outputs=(output,), output_keys=None), output[0]
 
-
-def tail_graph(graph: Graph, border: Sequence[str]) -> Graph:
-    """Return the part of a graph behind some nodes, which become inputs.
-
-    Args:
-        graph: The graph, all of whose outputs depend on these nodes, and on no other input.
-        border: Names of the nodes.
-    """
-    tail = Graph(graph.name)
-    for name in border:
-        tail.add(Input(graph.nodes[name].output_shape), name=name)
-    stack, needed = list(graph.outputs), set(border)
-    while stack:
-        name = stack.pop()
-        if name not in needed:
-            needed.add(name)
-            stack.extend(graph.nodes[name].inputs)
-    for node in graph.nodes.values():
-        if node.name in needed and node.name not in border:
-            # An owner outside the tail would be another use of a frozen layer: the tail has its own copy.
-            shares = node.owner if node.owner != node.name and node.owner in needed else None
-            tail.add(node.layer, *node.inputs, name=node.name, shares=shares)
-    tail.set_inputs_and_outputs(border, graph.outputs)
-    return tail
