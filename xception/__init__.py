@@ -142,11 +142,11 @@ __all__ = [
     "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LimitError", "Limits",
     "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
     "Preprocessing", "RemoteError", "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception",
-    "XceptionError", "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
-    "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits",
-    "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers", "load_image",
-    "load_model", "predict", "preprocess_input", "read_class_names", "set_limits", "set_num_threads",
-    "similar", "training", "verify_weights", "weights_path",
+    "XceptionError", "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed",
+    "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report",
+    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers",
+    "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_limits",
+    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

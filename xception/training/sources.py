@@ -248,7 +248,7 @@ class GeneratorSource:
         """Yield the batches of an epoch."""
         if self._is_exhausted:
             raise ValueError(
-                f"the generator ended after epoch {epoch}: give steps_per_epoch and a generator that goes on, "
+                f"the generator ended after epoch {epoch}: give steps_per_epoch and one that goes on, "
                 "or an object that can be read again, such as a list of batches"
             )
         count, first = 0, 0
@@ -259,7 +259,7 @@ class GeneratorSource:
         self._is_exhausted = self.steps is None and isinstance(self._iterable, Iterator)
         if count < (self.steps or 1):
             raise ValueError(
-                f"epoch {epoch + 1} should have {self.steps or 'some'} batches, but the generator ended after "
+                f"epoch {epoch + 1} should have {self.steps or 'some'} batches; the generator ended after "
                 f"{count} of them"
             )
 
