@@ -23,6 +23,7 @@ LAYERS = [
     (layers.ReLU(max_value=0.8, negative_slope=0.2, threshold=0.3), [MAP]),
     (layers.LeakyReLU(), [MAP]),
     (layers.PReLU(shared_axes=(1, 2)), [MAP]),
+    (layers.PReLU(), [VECTOR]),
     (layers.ELU(0.7), [MAP]),
     (layers.ThresholdedReLU(0.5), [MAP]),
     (layers.Softmax(), [VECTOR]),

@@ -18,6 +18,7 @@ from xception.layers.core import BINARY, UNARY
 LAYERS = [
     (layers.Dense(3), [VECTOR]),
     (layers.Dense(3, "softmax"), [VECTOR]),
+    (layers.Dense(3, "tanh", use_bias=False), [(2, 3, 4)]),
     (layers.Dense(3, "log_softmax"), [MAP]),
     *((layers.Arithmetic(name), [MAP]) for name in UNARY),
     *((layers.Arithmetic(name), [MAP, (1, 6, 1)]) for name in BINARY),
