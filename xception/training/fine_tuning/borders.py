@@ -7,7 +7,7 @@ computing it takes two thirds of a training step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -82,6 +82,11 @@ class Border:
             name: rows[:, start:stop].reshape(len(rows), *shape)
             for name, shape, (start, stop) in zip(self.stored, self._shapes, pairwise(self._ends), strict=True)
         }
+        return self.complete(values)
+
+    def complete(self, stored: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the activations (n, …) of the border, from those that a row holds."""
+        values = dict(stored)
         for name, chain in self._chains.items():
             if chain:
                 x = values[chain[0].inputs[0]]
@@ -115,8 +120,9 @@ class BorderStore:
         photographs: The photographs of the run.
         load: Returns the pixels (h, w, c), 0…255, of an example. It is called on several threads.
         scale: Scales pixels (n, h, w, c) as the model takes them.
-        fingerprint: Returns the digest of what computes a variant's rows, by which the cache knows them; None
-            if its rows are not to be cached.
+        fingerprint: Returns the digest of what computes a variant's rows, by which the cache knows them.
+        keeps_variants: Whether variants are asked for again. Fresh ones are not.
+        threads: How many photographs may be computed at once; by default as many as there are threads.
         max_bytes: The memory for kept rows; by default a share of the memory limit.
     """
 
@@ -127,14 +133,19 @@ class BorderStore:
         photographs: Sequence[Photograph],
         load: Callable[[Example], NDArray[Any]],
         scale: Callable[[NDArray[Any]], Array],
-        fingerprint: Callable[[int | None], str | None],
+        fingerprint: Callable[[int | None], str],
+        *,
+        keeps_variants: bool = True,
+        threads: int | None = None,
         max_bytes: int | None = None,
     ) -> None:
         self.border, self._plan, self._photographs = border, plan, photographs
         self._load, self._scale, self._fingerprint = load, scale, fingerprint
         self._room = get_limits().max_memory_bytes // MEMORY_SHARE if max_bytes is None else max_bytes
+        self._keeps_variants = keeps_variants
+        self._threads = min(get_num_threads(), threads or get_num_threads())
         self._kept: dict[Example, NDArray[Any]] = {}
-        self._caches: dict[int | None, RowCache | None] = {}
+        self._caches: dict[int | None, RowCache] = {}
         self._opened = ExitStack()
 
     def __enter__(self) -> BorderStore:
@@ -144,9 +155,15 @@ class BorderStore:
         self._opened.close()
 
     @property
-    def kept(self) -> int:
-        """How many rows are in memory."""
-        return len(self._kept)
+    def kept_bytes(self) -> int:
+        """The memory of the rows that are kept."""
+        return sum(row.nbytes for row in self._kept.values())
+
+    def forget(self, examples: Iterable[Example]) -> None:
+        """Make room in memory: these examples will not be asked for again."""
+        for example in examples:
+            row = self._kept.pop(example, None)
+            self._room += 0 if row is None else row.nbytes
 
     def values(self, examples: Sequence[Example]) -> dict[str, Array]:
         """Return the activations (n, …) of the border by node.
@@ -156,14 +173,11 @@ class BorderStore:
         """
         rows: list[Any] = [self._find(example) for example in examples]
         missing = [i for i, row in enumerate(rows) if row is None]
-        computed = map_in_order(
-            lambda i: self._compute(examples[i], ()), missing, get_num_threads()
-        )  # each on one thread
-        for i, (row, _) in computed:
+        for i, row in map_in_order(lambda i: self._compute(examples[i]), missing, self._threads):
             rows[i] = self._keep(examples[i], row)
         if self.border.is_pixels:
             inputs = {self._plan.graph.inputs[0]: self._scale(np.stack(rows))}
-            return self.border.values(self._rows_of(self._plan.run(inputs, self.border.stored)))
+            return self.border.complete(self._plan.run(inputs, self.border.stored))
         return self.border.values(np.stack(rows))
 
     def first_pass(
@@ -181,12 +195,14 @@ class BorderStore:
 
         def compute(example: Example) -> tuple[NDArray[Any], Array] | Exception:
             try:
-                row, (activation,) = self._compute(example, (features,))
-                return row, activation
-            except Exception as error:
+                pixels = self._load(example)
+            except Exception as error:  # whatever a photograph raises is its own fault
                 return error
+            stored = () if self.border.is_pixels else self.border.stored
+            values = self._run(pixels, (*stored, features))
+            return (self.border.row(values) if stored else pixels), values[features][0]
 
-        for example, outcome in map_in_order(compute, examples, get_num_threads()):
+        for example, outcome in map_in_order(compute, examples, self._threads):
             if isinstance(outcome, Exception):
                 yield example, outcome
             else:
@@ -194,44 +210,40 @@ class BorderStore:
                 self._keep(example, outcome[0])
                 yield example, outcome[1]
 
-    def _compute(self, example: Example, more: tuple[str, ...]) -> tuple[NDArray[Any], list[Array]]:
-        """Return the row of an example, and the activations (…) of more nodes."""
+    def _compute(self, example: Example) -> NDArray[Any]:
+        """Return the row of an example."""
         pixels = self._load(example)
-        if self.border.is_pixels and not more:
-            return pixels, []
-        names = (*(() if self.border.is_pixels else self.border.stored), *more)
-        values = self._plan.run({self._plan.graph.inputs[0]: self._scale(pixels[np.newaxis])}, names)
-        row = pixels if self.border.is_pixels else self.border.row(values)
-        return row, [values[name][0] for name in more]
+        return pixels if self.border.is_pixels else self.border.row(self._run(pixels, self.border.stored))
 
-    def _rows_of(self, values: Mapping[str, Array]) -> Array:
-        return np.concatenate([values[name].reshape(len(values[name]), -1) for name in self.border.stored], 1)
+    def _run(self, pixels: NDArray[Any], nodes: tuple[str, ...]) -> dict[str, Array]:
+        return self._plan.run({self._plan.graph.inputs[0]: self._scale(pixels[np.newaxis])}, nodes)
 
     def _find(self, example: Example) -> NDArray[Any] | None:
         """Return the row of an example; None if it is not kept."""
         if example in self._kept:
             return self._kept[example]
-        cache = self._cache(example.variant)
+        cache = self._cache(example)
         number = cache.find(self._photographs[example.number]) if cache else None
         return cache.row(number) if cache and number is not None else None
 
     def _keep(self, example: Example, row: NDArray[Any]) -> NDArray[Any]:
         """Keep the row of an example that was looked up before, and return it."""
+        if example.variant is not None and not self._keeps_variants:
+            return row
         if row.nbytes <= self._room:
             self._kept[example] = row
             self._room -= row.nbytes
-        elif cache := self._cache(example.variant):
+        elif cache := self._cache(example):
             cache.add([self._photographs[example.number]], row[np.newaxis])
         return row
 
-    def _cache(self, variant: int | None) -> RowCache | None:
-        """Return the cache of a variant, which is opened when memory is full; None if it is not cached."""
-        if self.border.is_pixels or 4 * self.border.columns <= self._room:
-            return None
+    def _cache(self, example: Example) -> RowCache | None:
+        """Return the cache for an example, which is opened when memory is full; None if it is not cached."""
+        variant = example.variant
         if variant not in self._caches:
-            name = self._fingerprint(variant)
-            self._caches[variant] = (
-                None if name is None
-                else self._opened.enter_context(RowCache(name, self.border.columns, kind=ACTIVATIONS))
-            )  # fmt: skip
+            is_fresh = variant is not None and not self._keeps_variants
+            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._room:
+                return None
+            cache = RowCache(self._fingerprint(variant), self.border.columns, kind=ACTIVATIONS)
+            self._caches[variant] = self._opened.enter_context(cache)
         return self._caches[variant]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,10 +15,10 @@ from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
 from ...models.model import Model
+from ..interrupts import Interrupt
 from ..run import Batch, Outcome, TrainingRun
 from ..sources import batch_parts, epoch_order
 from .borders import BorderStore, Example
-from .interruption import Interruption
 from .objectives import FIGURES, Figures, Objective, Rows
 from .position import Position, Running
 from .settings import Settings
@@ -69,6 +69,8 @@ class Loop:
         position: Where to begin.
 
     Attributes:
+        run: The run.
+        split: Which of the photographs train.
         position: How far it has come.
         best: The parameters of the best epoch; None until there is one.
         best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
@@ -88,7 +90,7 @@ class Loop:
         position: Position,
     ) -> None:
         self.run, self._head, self._store, self._objective = run, head, store, objective
-        self._split, self._settings, self._keys, self._names = split, settings, keys, names
+        self.split, self._settings, self._keys, self._names = split, settings, keys, names
         self.position = position
         self.best: GraphParameters | None = None
         self.best_outputs: Array | None = None
@@ -111,6 +113,11 @@ class Loop:
         return METRICS[FIGURES[self._objective.task]]
 
     @property
+    def changes_pixels(self) -> bool:
+        """Whether photographs are augmented, so that an epoch may need activations of new variants."""
+        return self._augmentation.changes_pixels
+
+    @property
     def shows_figure(self) -> bool:
         """Whether the figure is known while training: of mixtures it would mean nothing."""
         return self._objective.task != "labels" and not self._augmentation.mixup
@@ -119,17 +126,17 @@ class Loop:
         """Validate the solved head: epoch 0, which competes for the best."""
         self._finish_epoch(listener, {})
 
-    def train(self, epochs: int, listener: Listener, interruption: Interruption) -> None:
+    def train(self, epochs: int, listener: Listener, interrupt: Interrupt) -> None:
         """Train until an epoch, until nothing improves, or until an interrupt.
 
         Args:
             epochs: The number of the last epoch.
             listener: Is told of the progress.
-            interruption: Whether an interrupt has come, which ends the batch.
+            interrupt: Whether an interrupt has come, which ends the batch.
         """
         while self.position.epoch < epochs and not self._is_patience_lost():
             try:
-                if not self._train_epoch(listener, interruption):
+                if not self._train_epoch(listener, interrupt):
                     self.ended_by = "interrupted"
                     return
             except TrainingError as error:
@@ -143,14 +150,14 @@ class Loop:
         self.ended_by = f"{FIGURES[self._objective.task]} did not improve for {self.position.waited} epochs"
         return True
 
-    def _train_epoch(self, listener: Listener, interruption: Interruption) -> bool:
+    def _train_epoch(self, listener: Listener, interrupt: Interrupt) -> bool:
         """Train the rest of an epoch, and validate; return False if an interrupt came."""
         position, epoch = self.position, self.position.epoch
-        order = self._split.training[epoch_order(len(self._split.training), self._settings.seed, epoch)]
+        order = self.split.training[epoch_order(len(self.split.training), self._settings.seed, epoch)]
         listener.on_epoch_begin(epoch + 1, len(self._parts) - position.batch)
         begun, rate = time.monotonic(), self.run.optimizer.learning_rate
         for part in self._parts[position.batch :]:
-            if interruption.has_come:
+            if interrupt.is_requested:
                 return False
             batch = self._batch(order[part], epoch)
             self._count(self.run.step(batch), order[part])
@@ -164,7 +171,7 @@ class Loop:
         position.epoch, position.batch, position.running = epoch + 1, 0, Running()
         self.run.write_back()
         self._finish_epoch(listener, row)
-        return not interruption.has_come
+        return not interrupt.is_requested
 
     def _batch(self, numbers: Rows, epoch: int) -> Batch:
         variant = self._augmentation.variant(epoch) if self._augmentation.changes_pixels else None
@@ -206,9 +213,9 @@ class Loop:
         is_best = True
         figures = Figures(self._objective.task, None, 0.0, 0)
         outputs = None
-        if len(self._split.validation):
+        if len(self.split.validation):
             outputs = self.validate()
-            figures = self._objective.measure(outputs, self._split.validation)
+            figures = self._objective.measure(outputs, self.split.validation)
             row |= {"val_loss": figures.loss, f"val_{self.metric}": figures.value}
             is_best = position.best is None or figures.rank > position.best.rank
         position.history.append(row)
@@ -222,7 +229,7 @@ class Loop:
     def validate(self) -> Array:
         """Return the outputs (v, c) for the validation photographs, which are not augmented."""
         tail, size = self.run.forward_tail(), self._settings.batch_size
-        numbers = self._split.validation.tolist()
+        numbers = self.split.validation.tolist()
         parts = [
             tail.run(self._store.values([Example(number) for number in numbers[first : first + size]]))
             for first in range(0, len(numbers), size)
@@ -244,6 +251,3 @@ class Loop:
         finished.task = self._objective.task
         return finished
 
-
-#: Called with the loop at points where its state can be written.
-Checkpoint = Callable[[Loop], None]

@@ -1,0 +1,168 @@
+"""Messages of a run: what trains, and a line for each epoch."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+from ...console.progress import ProgressBar, Verbose, is_silenced
+from ...console.text import count_of, terminal_safe
+from ...limits import format_bytes
+from ..run import TrainingRun
+from .loop import Loop, Split
+from .objectives import Figures
+from .position import Position, Running
+from .preparation import Preparation
+from .settings import Settings
+
+#: Forward and backward pass of the trained part, relative to its forward pass alone.
+STEP_COST = 4.0
+#: Photographs for validation below which its figure says little: 16 of 20 right means 58 to 92 %.
+FEW_VALIDATION_PHOTOGRAPHS = 50
+#: The share of the former moving statistics, after a run, above which validation lags behind training.
+MAX_FORMER_STATISTICS = 0.1
+
+
+class Console:
+    """Shows the progress of a run on stderr.
+
+    Args:
+        verbose: "auto" or 1 or 2 for a line an epoch, and a bar of its batches; 0 for nothing.
+        prefix: Before each line: "fold 2 of 5, ".
+    """
+
+    def __init__(self, verbose: Verbose = "auto", prefix: str = "") -> None:
+        self._verbose, self._prefix = verbose, prefix
+        self._bar: ProgressBar | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line, unless the run is silent."""
+        if self._verbose == 0 or (self._verbose == "auto" and is_silenced()):
+            return
+        with suppress(AttributeError, OSError, ValueError):  # no console, or its reader has gone
+            print(terminal_safe(f"xception: {self._prefix}{text}"), file=sys.stderr, flush=True)
+
+    def on_epoch_begin(self, epoch: int, batches: int) -> None:
+        """Begin a bar."""
+        self._close()
+        self._bar = ProgressBar(batches, "batch", self._verbose, task=f"{self._prefix}epoch {epoch}")
+        self._bar.__enter__()
+
+    def on_batch_end(self, running: Running) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.advance(1)
+
+    def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
+        """Print the line of an epoch."""
+        self._close()
+        row, parts = position.history[-1], []
+        if "loss" in row:
+            loss = row["loss"]
+            parts.append(f"loss {loss:.4f} (running, augmented)" if loss is not None else "")
+        if figures.count:
+            parts.append(f"validation: {figures}")
+        if is_best and figures.count:
+            parts.append("best so far")
+        what = "epoch 0 (the solved head)" if position.epoch == 0 else f"epoch {position.epoch}"
+        self.say(f"{what}: {'; '.join(filter(None, parts))}")
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+def describe_start(preparation: Preparation, split: Split, run: TrainingRun, settings: Settings) -> str:
+    """Return what is about to happen: photographs, what trains, which statistics, and the memory.
+
+    Args:
+        preparation: The photographs and the starting model.
+        split: Which of them train.
+        run: The run, before its first step.
+        settings: The settings.
+    """
+    count = len(split.training) + len(split.validation)
+    objective = preparation.objective
+    variables, numbers = run.variables, run.variables.flat.size
+    # Values, gradients, and what the optimizer remembers.
+    copies = 2 + len(run.optimizer.slots)
+    memory = preparation.store.kept_bytes + copies * run.variables.flat.nbytes
+    first = next(iter(run.variables.by_node))
+    parts = [
+        f"{count_of(count, 'photograph')}, {len(split.training)} to train and {len(split.validation)} to validate",
+        f"{len(objective.names)} {objective.task}",
+        f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, from "
+        f"{first} on",
+        f"statistics of normalization: {'of the batch' if settings.uses_batch_statistics else 'frozen'}",
+        f"memory {format_bytes(memory)}",
+    ]
+    return "; ".join(parts)
+
+
+def describe_counts(preparation: Preparation, split: Split, weights: dict[str, float] | None) -> list[str]:
+    """Return "index name count" of each class, with its weight; for labels, how many have each.
+
+    Args:
+        preparation: The photographs.
+        split: Which of them train.
+        weights: How much a photograph of each class weighs, by name.
+    """
+    objective = preparation.objective
+    if objective.task == "regression":
+        targets = objective.targets[split.training]
+        return [
+            f"{name}: {low:g} to {high:g}, mean {mean:g}"
+            for name, low, high, mean in zip(
+                objective.names, targets.min(0), targets.max(0), targets.mean(0), strict=True
+            )
+        ]
+    lines = []
+    for index, name in enumerate(objective.names):
+        training = int(objective.targets[split.training, index].sum())
+        validation = int(objective.targets[split.validation, index].sum())
+        weight = f", weight {weights[name]:.3g}" if weights and name in weights else ""
+        lines.append(f"{index} {name}: {training} to train, {validation} to validate{weight}")
+    return lines
+
+
+def estimate_seconds(loop: Loop, preparation: Preparation, validation_seconds: float) -> float:
+    """Return about how long the first epoch will take.
+
+    Args:
+        loop: The loop, after the validation of epoch 0.
+        preparation: What the pass through the whole network took.
+        validation_seconds: What that validation took.
+    """
+    training, validation = len(loop.split.training), len(loop.split.validation)
+    forward = validation_seconds / max(1, validation)  # of the part that trains
+    new = preparation.seconds_per_photograph if loop.changes_pixels else 0.0
+    return training * (STEP_COST * forward + new) + validation_seconds
+
+
+def describe_statistics(momentum: float, steps: int) -> tuple[str, bool]:
+    """Return how much the former moving statistics weigh after a run, and whether that is too much.
+
+    Args:
+        momentum: The momentum of the moving statistics.
+        steps: The steps of the run.
+    """
+    former = momentum**steps
+    text = (
+        f"statistics of the batch: after {count_of(steps, 'step')}, the moving statistics that validation uses "
+        f"still have {former:.0%} of the former ones ({momentum:g}^{steps})"
+    )
+    return text, former > MAX_FORMER_STATISTICS
+
+
+def advise_few(count: int) -> str | None:
+    """Return advice where there are few photographs for validation; None if there are enough."""
+    if count >= FEW_VALIDATION_PHOTOGRAPHS:
+        return None
+    return (
+        f"{count_of(count, 'photograph')} for validation tell little; folds=5 measures on all of them"
+    )

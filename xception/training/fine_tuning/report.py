@@ -1,0 +1,141 @@
+"""Result of fine-tuning: the model, its history, and how well it does on the validation photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...console.html import preformatted
+from ...console.text import align_columns, count_of
+from ...data.failures import Failure
+from ...data.tasks import Task
+from ...kernels import Array, elementwise
+from ...models.model import Model
+from ...prediction.rates import rank_auc
+from ...prediction.report import class_table, confusion_table, count_confusions, optional
+from .objectives import FIGURES, Figures, Objective, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Outputs of a model for photographs that it was not trained on.
+
+    Attributes:
+        task: The task.
+        names: (c,) the names of the classes, labels or targets.
+        figures: Accuracy, mean AUC or MAE, and the loss.
+        outputs: (n, c) probabilities, or numbers in the unit of the target.
+        targets: (n, c) one-hot classes, 0 or 1 for each label, or numbers.
+        paths: (n,) the photographs; None for those that did not come from a file.
+    """
+
+    task: Task
+    names: tuple[str, ...]
+    figures: Figures
+    outputs: Array = field(repr=False)
+    targets: Array = field(repr=False)
+    paths: list[str | None] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, objective: Objective, outputs: Array, rows: Rows, paths: Sequence[str | None]
+    ) -> Validation:
+        """Return the validation of outputs (len(rows), c) as the loss takes them."""
+        figures = objective.measure(outputs, rows)
+        if objective.task == "classes":
+            outputs = elementwise.softmax(outputs.copy())
+        elif objective.task == "labels":
+            outputs = elementwise.sigmoid(outputs.copy())
+        else:
+            outputs = objective.answers(outputs)
+        chosen = [paths[row] for row in rows]
+        return cls(objective.task, objective.names, figures, outputs, objective.targets[rows], chosen)
+
+    @property
+    def confusion(self) -> Array:
+        """(c, c) of classes: how many photographs of the row's class were taken for the column's."""
+        return count_confusions(self.targets.argmax(axis=1), self.outputs.argmax(axis=1), len(self.names))
+
+    def lines(self) -> list[str]:
+        """Return a row for each class, label or target, and the confusion matrix of classes."""
+        if self.task == "classes":
+            counts = self.confusion
+            rows = zip(self.names, counts.sum(1), counts.sum(0), counts.diagonal(), strict=True)
+            table = class_table((name, int(n), int(p), int(c)) for name, n, p, c in rows)
+            return [*table, "", *confusion_table(self.names, counts.tolist(), "validation.confusion")]
+        cells: list[tuple[str, ...]] = []
+        if self.task == "labels":
+            cells.append(("label", "AUC", "photographs"))
+            for i, name in enumerate(self.names):
+                auc = rank_auc(self.outputs[:, i], self.targets[:, i] == 1)
+                cells.append((name, optional(auc), str(int(self.targets[:, i].sum()))))
+            return align_columns(cells)
+        cells.append(("target", "MAE", "MAE of always the median"))
+        for i, name in enumerate(self.names):
+            truth = self.targets[:, i]
+            mae = np.abs(self.outputs[:, i] - truth).mean()
+            cells.append((name, f"{mae:.4g}", f"{np.abs(np.median(truth) - truth).mean():.4g}"))
+        return align_columns(cells)
+
+
+@dataclass(frozen=True, eq=False)
+class FineTuning:
+    """What `fine_tune` returns.
+
+    Attributes:
+        model: The model of the best epoch. `save` writes it, with its names and preprocessing.
+        best_epoch: The number of this epoch; 0 is the head that was solved, before any training.
+        validation: How this epoch did on the photographs for validation; with folds, how the best epochs of
+            all folds did, each on the photographs that it was not trained on.
+        history: {name: value for each epoch}, the first for epoch 0. With folds, of the last training, on
+            all photographs.
+        folds: The figures of the best epoch of each fold; none without folds.
+        ended_by: Why training ended before the last epoch; "" if it did not.
+        failures: What could not be read, where `on_error="skip"`.
+        notes: What was left out of the folders, and what looked odd, as the warnings said.
+    """
+
+    model: Model
+    best_epoch: int
+    validation: Validation
+    history: dict[str, list[float | None]] = field(repr=False)
+    folds: list[Figures] = field(repr=False)
+    ended_by: str
+    failures: list[Failure]
+    notes: list[str]
+
+    def __str__(self) -> str:
+        lines = [self._headline()]
+        if self.folds:
+            values = [figures.value for figures in self.folds if figures.value is not None]
+            name = FIGURES[self.validation.task]
+            lines.append(
+                f"{count_of(len(self.folds), 'fold')}: {name} {np.mean(values):.3f} on average, "
+                f"from {min(values):.3f} to {max(values):.3f}, standard deviation {np.std(values):.3f}"
+            )
+        if self.ended_by:
+            lines.append(f"ended early: {self.ended_by}")
+        return "\n".join([*lines, "", *self.validation.lines()])
+
+    def _headline(self) -> str:
+        what = "validation, all folds together" if self.folds else "validation"
+        if self.best_epoch:
+            best = f"best epoch {self.best_epoch}"
+        else:
+            best = "best epoch 0, the solved head: training did not improve on it"
+        return f"{best}; {what}: {self.validation.figures}"
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
+
+    def __repr__(self) -> str:
+        return f"<FineTuning: best epoch {self.best_epoch}, {self.validation.figures}>"
+
+
+def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return {name: values} of rows {name: value}; None where a row lacks a name."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
