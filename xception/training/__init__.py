@@ -1,1 +1,60 @@
-"""Training: a softmax classifier for your own classes, on features of the ImageNet base."""
+"""Training: a classifier on features, and all layers of a network by gradients.
+
+The names are Keras's: losses, optimizers, schedules of the learning rate, metrics and callbacks.
+"""
+
+from .callback_base import Callback
+from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from .history import History
+from .losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from .metrics import (
+    AUC,
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    Metric,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from .optimizer_base import Optimizer
+from .optimizers import SGD, Adam, AdamW
+from .schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
+
+__all__ = [
+    "AUC",
+    "SGD",
+    "Accuracy",
+    "Adam",
+    "AdamW",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "CSVLogger",
+    "Callback",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CosineDecay",
+    "EarlyStopping",
+    "ExponentialDecay",
+    "History",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "ModelCheckpoint",
+    "Optimizer",
+    "PiecewiseConstantDecay",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+]

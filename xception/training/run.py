@@ -13,10 +13,13 @@ from ..gradients.randomness import Randomness, acts_in_training
 from ..gradients.training_pass import TrainingPass
 from ..kernels import Array
 from ..models.model import Model
+from .flat_blocks import gradient_norm
 from .forward_tail import ForwardTail
 from .heads import Head
 from .moving_statistics import MovingStatistics
+from .penalties import Penalties
 from .stepping import Stepper
+from .trained_layers import trained_nodes
 from .variables import Variables
 
 if TYPE_CHECKING:
@@ -75,10 +78,10 @@ class TrainingRun:
 
     Args:
         model: The model.
-        optimizer: The optimizer, which is built for the model's variables unless it has been built already.
+        optimizer: The optimizer. If it has trained the same variables before, it goes on from its state.
         loss: The loss of the outputs of `head`.
         head: The end of the model; see `build_head`.
-        trained: The nodes whose parameters are trained; by default `model.trainable_nodes`.
+        trained: The nodes whose parameters are trained; by default the trainable ones that can be.
         batch_statistics: Whether trained `BatchNormalization` layers normalize by the statistics of the
             batch, and their moving statistics follow.
 
@@ -109,7 +112,7 @@ class TrainingRun:
         batch_statistics: bool = False,
     ) -> None:
         self.model, self.optimizer, self.loss, self.head = model, optimizer, loss, head
-        self.trained = model.trainable_nodes if trained is None else trained
+        self.trained = trained_nodes(model) if trained is None else trained
         self._pass = TrainingPass(head.graph, self.trained, (head.output,), batch_statistics=batch_statistics)
         self.variables = Variables(self._pass.variables)
         if not self.variables.variables:
@@ -118,18 +121,36 @@ class TrainingRun:
             )
         self.border = self._pass.border
         self.is_random = any(acts_in_training(node.layer) for node in head.graph.nodes.values())
+        self._penalties = Penalties(head.graph, self.variables)
         self._statistics = MovingStatistics(head.graph, self.trained if batch_statistics else ())
-        self._start()
         self._skipped = 0
-        optimizer.build(self.variables)
+        self.read_model()
+        built = optimizer.variables
+        if built is None or built.variables != self.variables.variables:
+            optimizer.build(self.variables)
 
-    def _start(self) -> None:
-        """Copy the model's parameters."""
-        self._plan = self.model.plan
+    def read_model(self) -> None:
+        """Copy the model's parameters, which somebody else may have changed."""
+        self._plan = self._seen = self.model.plan
         self.variables.fill(self._plan.parameters)
         parameters = self._statistics.copied(self.variables.merged(self._plan.parameters))
         self.parameters: Mapping[str, Mapping[str, Array]] = parameters
         self._stepper = Stepper(self._pass, parameters)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the model has the parameters that `write_back` or `read_model` left or found there."""
+        return self.model.plan is self._seen
+
+    @property
+    def penalty(self) -> float:
+        """The penalties on the parameters of the run, which are part of its loss."""
+        return self._penalties.value()
+
+    @property
+    def moving_momentum(self) -> float | None:
+        """The largest momentum of the moving statistics that change; None if none do."""
+        return self._statistics.momentum if self._statistics.nodes else None
 
     @property
     def gradient(self) -> Variables:
@@ -142,11 +163,12 @@ class TrainingRun:
         Args:
             values: (n, …) by node: the model's inputs, or the border's activations, which are returned.
         """
-        if all(name in values for name in self.border):
-            return {name: values[name] for name in self.border}
-        computed = [name for name in self.border if name not in values]
-        inputs = {name: np.ascontiguousarray(values[name], np.float32) for name in self.model.input_names}
-        return {**{n: values[n] for n in self.border if n in values}, **self._plan.run(inputs, computed)}
+        arrays = {name: np.ascontiguousarray(x, np.float32) for name, x in values.items()}
+        missing = [name for name in self.border if name not in arrays]
+        if missing:
+            inputs = {name: arrays[name] for name in self.model.input_names}
+            arrays.update(self._plan.run(inputs, missing))
+        return {name: arrays[name] for name in self.border}
 
     def step(self, batch: Batch) -> Outcome:
         """Train on a batch.
@@ -174,8 +196,8 @@ class TrainingRun:
         with np.errstate(all="ignore"):  # what is not finite is found below
             result = self._stepper.compute(self.border_values(batch.values), loss_of_part, randomness)
             loss = float(np.sum(result.losses, dtype=np.float64)) / count
-            flat = self.gradient.flat
-            norm = float(np.sqrt(np.dot(flat, flat)))
+            loss += self._penalties.add(self.gradient)
+            norm = gradient_norm(self.gradient.flat)
         is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
         outcome = Outcome(
             loss, self.head.finish(result.outputs[self.head.output]), norm, is_skipped, batch.names
@@ -185,7 +207,8 @@ class TrainingRun:
             return outcome
         self._skipped = 0
         self._statistics.move(self.parameters, result.statistics)
-        self.optimizer.apply(self.variables.flat, flat)
+        self.optimizer.apply(self.variables.flat, self.gradient.flat)
+        self._penalties.constrain()
         return outcome
 
     def _count_skipped(self) -> None:
@@ -197,11 +220,21 @@ class TrainingRun:
             )
 
     def write_back(self) -> None:
-        """Copy the parameters of the run into the model, all at once."""
+        """Copy the parameters of the run into the model, all at once.
+
+        Raises:
+            TrainingError: The last step has made them infinite or NaN. The model is unchanged then.
+        """
+        if not np.isfinite(gradient_norm(self.variables.flat)):
+            raise TrainingError(
+                "the weights are no longer finite; the model has those of the last good epoch. Try a lower "
+                "learning rate"
+            )
         changed = dict.fromkeys([*(v.node for v in self.variables.variables), *self._statistics.nodes])
         self.model.parameter_store.update(
             {node: {k: a.copy() for k, a in self.parameters[node].items()} for node in changed}
         )
+        self._seen = self.model.plan
 
     def forward_tail(self) -> ForwardTail:
         """Return the forward pass from the border to the outputs, with the model's present parameters.
@@ -214,13 +247,15 @@ class TrainingRun:
         """Return a copy of the optimizer's state: with the model's file, it is what a run resumes from.
 
         Returns:
-            "iterations", an integer; "learning_rate", a float; "slots", {name: flat array}.
+            "iterations", an integer; "learning_rate", a float; "slots", for each variable {name: array}.
         """
         optimizer = self.optimizer
         return {
-            "iterations": int(optimizer.iterations),
-            "learning_rate": float(optimizer.learning_rate),
-            "slots": {name: array.copy() for name, array in optimizer.slots.items()},
+            "iterations": optimizer.iterations,
+            "learning_rate": optimizer.learning_rate,
+            "slots": [
+                {name: array.copy() for name, array in slots.items()} for slots in optimizer.slots_by_variable()
+            ],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -232,15 +267,5 @@ class TrainingRun:
         Raises:
             ValueError: The slots are not those of this optimizer and these variables. Nothing has changed.
         """
-        own, given = self.optimizer.slots, state["slots"]
-        shapes = {name: array.shape for name, array in own.items()}
-        if shapes != {name: array.shape for name, array in given.items()}:
-            raise ValueError(
-                "the state is that of another optimizer, or of another choice of trainable layers; expected "
-                + ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            )
-        for name, array in own.items():
-            array[...] = given[name]
-        self.optimizer.iterations = state["iterations"]
-        self.optimizer.learning_rate = state["learning_rate"]
-        self._start()
+        self.optimizer.restore(state["iterations"], state["slots"], state["learning_rate"])
+        self.read_model()
