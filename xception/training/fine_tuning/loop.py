@@ -53,6 +53,12 @@ class Split:
     training: Rows
     validation: Rows
 
+    def parts(self, settings: Settings) -> list[slice]:
+        """Return which examples of an epoch each batch has."""
+        return batch_parts(
+            len(self.training), settings.batch_size, joins_single=settings.uses_batch_statistics
+        )
+
 
 class Loop:
     """The training of one model on border activations.
@@ -98,14 +104,19 @@ class Loop:
         self._augmentation: Augmentation = settings.augmentation
         self._targets = objective.trained_targets()
         self._class_weights = objective.class_weights(split.training)
-        self._parts = batch_parts(
-            len(split.training), settings.batch_size, joins_single=settings.uses_batch_statistics
-        )
+        self._parts = split.parts(settings)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches per epoch."""
         return len(self._parts)
+
+    @property
+    def class_weights(self) -> dict[str, float] | None:
+        """How much a photograph of each class weighs, by name; None for 1 each."""
+        if self._class_weights is None:
+            return None
+        return dict(zip(self._objective.names, self._class_weights.tolist(), strict=True))
 
     @property
     def metric(self) -> str:

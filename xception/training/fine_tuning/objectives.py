@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.class_names import as_class_names
 from ...data.tasks import Task
 from ...kernels import Array
 from ...prediction.rates import rank_auc, wilson_interval
+from ..class_weights import weigh_classes
 from ..losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
 from ..ridge_regression import RidgeRegression, TargetScaling
 from ..starting_heads import Head, fit_head
@@ -162,11 +164,8 @@ class Objective:
         if self.task != "classes" or not (self.balanced or self.weights):
             return None
         counts = self.targets[rows].sum(axis=0)
-        weights = np.array([(self.weights or {}).get(name, 1.0) for name in self.names], np.float64)
-        if self.balanced:
-            weights = weights / counts
-        mean: Array = weights / ((weights * counts).sum() / len(rows))
-        return mean.astype(np.float32)
+        given: Any = "balanced" if self.balanced else dict(self.weights or {})
+        return weigh_classes(given, counts, as_class_names(list(self.names)))
 
     def measure(self, outputs: Array, rows: Rows) -> Figures:
         """Return how well outputs fit the targets.
