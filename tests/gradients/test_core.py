@@ -1,7 +1,16 @@
 """Gradient rules of dense and identity layers, and of arithmetic."""
 
 import pytest
-from gradient_checks import MAP, VECTOR, check_differences, check_float32, layer_id
+from gradient_checks import (
+    MAP,
+    VECTOR,
+    check_differences,
+    check_float32,
+    check_parameter_differences,
+    check_parameter_float32,
+    layer_id,
+    with_parameters,
+)
 
 from xception import layers
 from xception.layers.core import BINARY, UNARY
@@ -9,6 +18,7 @@ from xception.layers.core import BINARY, UNARY
 LAYERS = [
     (layers.Dense(3), [VECTOR]),
     (layers.Dense(3, "softmax"), [VECTOR]),
+    (layers.Dense(3, "tanh", use_bias=False), [(2, 3, 4)]),
     (layers.Dense(3, "log_softmax"), [MAP]),
     *((layers.Arithmetic(name), [MAP]) for name in UNARY),
     *((layers.Arithmetic(name), [MAP, (1, 6, 1)]) for name in BINARY),
@@ -30,3 +40,13 @@ def test_gradients_equal_central_differences(layer, shapes):
 @pytest.mark.parametrize(("layer", "shapes"), LAYERS, ids=layer_id)
 def test_float32_stays_float32(layer, shapes):
     check_float32(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), with_parameters(LAYERS), ids=layer_id)
+def test_parameter_gradients_equal_central_differences(layer, shapes):
+    check_parameter_differences(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), with_parameters(LAYERS), ids=layer_id)
+def test_parameter_gradients_stay_float32(layer, shapes):
+    check_parameter_float32(layer, shapes)

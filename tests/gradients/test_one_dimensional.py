@@ -1,7 +1,14 @@
 """Gradient rules of the layers for sequences."""
 
 import pytest
-from gradient_checks import check_differences, check_float32, layer_id
+from gradient_checks import (
+    check_differences,
+    check_float32,
+    check_parameter_differences,
+    check_parameter_float32,
+    layer_id,
+    with_parameters,
+)
 
 from xception import layers
 
@@ -30,3 +37,13 @@ def test_gradients_equal_central_differences(layer, shapes):
 @pytest.mark.parametrize(("layer", "shapes"), LAYERS, ids=layer_id)
 def test_float32_stays_float32(layer, shapes):
     check_float32(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), with_parameters(LAYERS), ids=layer_id)
+def test_parameter_gradients_equal_central_differences(layer, shapes):
+    check_parameter_differences(layer, shapes)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), with_parameters(LAYERS), ids=layer_id)
+def test_parameter_gradients_stay_float32(layer, shapes):
+    check_parameter_float32(layer, shapes)

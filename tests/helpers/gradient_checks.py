@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xception.gradients import backward
+from xception.gradients import backward, parameter_gradients
 
 STEP = 1e-6
 MAP, VECTOR = (5, 6, 4), (7,)  # shapes of inputs, without the batch axis
@@ -16,6 +16,15 @@ POSITIVE = (
 def layer_id(value):
     """Return a short test id of a layer or a list of shapes."""
     return str(value)[:60]
+
+
+def with_parameters(cases):
+    """Return those of the pairs (layer, shapes) whose layer has trainable parameters."""
+    return [
+        (layer, shapes)
+        for layer, shapes in cases
+        if any(each.trainable for each in layer.parameters(*shapes).values())
+    ]
 
 
 def draw(layer, shapes):
@@ -68,6 +77,26 @@ def check_differences(layer, shapes):
         np.testing.assert_allclose(dx, expected, rtol=1e-6, atol=1e-7)
 
 
+def check_parameter_differences(layer, shapes):
+    """Compare the gradient of each trainable parameter with central differences."""
+    inputs, parameters = draw(layer, shapes)
+    dy = np.random.default_rng(2).normal(size=layer.forward(parameters, *inputs).shape)
+    before = [array.copy() for array in (*inputs, *parameters.values(), dy)]
+    gradients = parameter_gradients(layer, parameters, dy, *inputs)
+    for array, copy in zip((*inputs, *parameters.values(), dy), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    trainable = [name for name, each in layer.parameters(*shapes).items() if each.trainable]
+    assert list(gradients) == trainable
+    for name, dw in gradients.items():
+
+        def loss(moved, name=name):
+            return (dy * layer.forward({**parameters, name: moved}, *inputs)).sum()
+
+        expected = differentiate(loss, parameters[name])
+        assert (dw.shape, dw.dtype) == (expected.shape, np.float64)
+        np.testing.assert_allclose(dw, expected, rtol=1e-6, atol=1e-7)
+
+
 def check_float32(layer, shapes):
     """Check that float32 inputs give float32 gradients."""
     inputs, parameters = draw(layer, shapes)
@@ -76,3 +105,13 @@ def check_float32(layer, shapes):
     dy = np.ones_like(layer.forward(parameters, *inputs))
     for dx in gradients_of(layer, parameters, dy, *inputs):
         assert dx.dtype == np.float32
+
+
+def check_parameter_float32(layer, shapes):
+    """Check that float32 parameters have float32 gradients."""
+    inputs, parameters = draw(layer, shapes)
+    inputs = [x.astype(np.float32) for x in inputs]
+    parameters = {name: array.astype(np.float32) for name, array in parameters.items()}
+    dy = np.ones_like(layer.forward(parameters, *inputs))
+    for dw in parameter_gradients(layer, parameters, dy, *inputs).values():
+        assert dw.dtype == np.float32

@@ -1,7 +1,8 @@
-"""Reverse-mode differentiation of a graph with respect to its activations.
+"""Reverse-mode differentiation of a graph with respect to its activations and parameters.
 
-`gradients` propagates gradients backward through a graph, and `backward` through a single layer. The
-rules of the layers are in this package's modules, one for each module of `xception.layers`.
+`gradients` propagates gradients backward through a graph, and `backward` through a single layer.
+`parameter_gradients` computes those of a layer's parameters. The rules of the layers are in this package's
+modules, one for each module of `xception.layers`.
 """
 
 from ..errors import NoGradientError
@@ -23,6 +24,13 @@ from . import (  # noqa: F401, importing them registers their rules
     reshaping,
 )
 from .propagation import gradients, nodes_between, required_nodes
-from .rules import backward
+from .rules import backward, parameter_gradients
 
-__all__ = ["NoGradientError", "backward", "gradients", "nodes_between", "required_nodes"]
+__all__ = [
+    "NoGradientError",
+    "backward",
+    "gradients",
+    "nodes_between",
+    "parameter_gradients",
+    "required_nodes",
+]

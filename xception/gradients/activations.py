@@ -27,7 +27,7 @@ from ..kernels.elementwise import (
     softplus,
 )
 from ..layers import ELU, Activation, LeakyReLU, Parameters, PReLU, ReLU, Softmax, ThresholdedReLU, array_axes
-from .rules import backward
+from .rules import backward, parameter_gradients, sum_to_shape
 
 # --- derivatives of the functions in `layers.ACTIVATIONS` -----------------------------------
 
@@ -167,6 +167,11 @@ def backward_leaky_relu(layer: LeakyReLU, parameters: Parameters, dy: Array, x: 
 @backward.register
 def backward_prelu(layer: PReLU, parameters: Parameters, dy: Array, x: Array) -> Array:
     return _scaled(dy, np.where(x > 0, 1, parameters["alpha"]))
+
+
+@parameter_gradients.register
+def prelu_parameter_gradients(layer: PReLU, parameters: Parameters, dy: Array, x: Array) -> dict[str, Array]:
+    return {"alpha": sum_to_shape(dy * np.minimum(x, 0), (1, *parameters["alpha"].shape))[0]}
 
 
 @backward.register

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from ..kernels import Array
 from ..layers import CustomScaleLayer, LayerScale, Parameters
-from .rules import backward, sum_to_shape
+from .rules import backward, parameter_gradients, sum_channels, sum_to_shape
 
 
 @backward.register
 def backward_layer_scale(layer: LayerScale, parameters: Parameters, dy: Array, x: Array) -> Array:
     return dy * parameters["gamma"]
+
+
+@parameter_gradients.register
+def layer_scale_parameter_gradients(
+    layer: LayerScale, parameters: Parameters, dy: Array, x: Array
+) -> dict[str, Array]:
+    return {"gamma": sum_channels(dy * x)}
 
 
 @backward.register

@@ -10,13 +10,20 @@ from ..kernels import Array
 from ..layers import Arithmetic, Dense, Identity, Input, Parameters
 from ..layers.core import UNARY as UNARY_OPERATIONS
 from .activations import backward_epilogue
-from .rules import backward, matmul_last_axis, sum_to_shape
+from .rules import backward, bias_gradient, matmul_last_axis, parameter_gradients, sum_to_shape
 
 
 @backward.register
 def backward_dense(layer: Dense, parameters: Parameters, dy: Array, x: Array) -> Array:
     """(…, units) -> (…, c)"""
     return matmul_last_axis(backward_epilogue(layer, parameters, dy, x), parameters["kernel"].T)
+
+
+@parameter_gradients.register
+def dense_parameter_gradients(layer: Dense, parameters: Parameters, dy: Array, x: Array) -> dict[str, Array]:
+    dy = backward_epilogue(layer, parameters, dy, x)
+    kernel = x.reshape(-1, x.shape[-1]).T @ dy.reshape(-1, layer.units)  # (c, units)
+    return {"kernel": kernel} | bias_gradient(layer, dy)
 
 
 @backward.register

@@ -8,7 +8,7 @@ from .. import kernels
 from ..errors import NoGradientError
 from ..kernels import Array, Interpolation
 from ..layers import Normalization, Parameters, Rescaling, Resizing
-from .rules import backward
+from .rules import backward, parameter_gradients
 
 
 @backward.register
@@ -20,6 +20,14 @@ def backward_rescaling(layer: Rescaling, parameters: Parameters, dy: Array, x: A
 def backward_normalization(layer: Normalization, parameters: Parameters, dy: Array, x: Array) -> Array:
     _, deviation = layer.statistics(parameters, x)
     return dy * deviation if layer.invert else dy / deviation
+
+
+@parameter_gradients.register
+def normalization_parameter_gradients(
+    layer: Normalization, parameters: Parameters, dy: Array, x: Array
+) -> dict[str, Array]:
+    """Nothing: its statistics are not trainable."""
+    return {}
 
 
 @backward.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 from ..errors import NoGradientError
 from ..kernels import Array
@@ -57,6 +58,16 @@ def parameter_gradients(layer: Layer, parameters: Parameters, dy: Array, *inputs
     raise NoGradientError("the parameters of this kind of layer have no gradient rule")
 
 
+def has_parameter_gradients(layer: Layer) -> bool:
+    """Return True if a layer's parameters can be trained. Those of recurrent and attention layers cannot.
+
+    Args:
+        layer: A layer with parameters.
+    """
+    has_rule = parameter_gradients.dispatch(type(layer)) is not parameter_gradients.dispatch(object)
+    return has_rule and all(has_parameter_gradients(getattr(layer, name)) for name in layer.wraps)
+
+
 def sum_to_shape(dy: Array, shape: tuple[int, ...]) -> Array:
     """Sum `dy` along the axes on which an input of this shape was broadcast; the ranks are equal.
 
@@ -72,3 +83,33 @@ def matmul_last_axis(x: Array, matrix: Array) -> Array:
     It is one product of two matrices; `x @ matrix` would be a loop of small ones in NumPy.
     """
     return (x.reshape(-1, len(matrix)) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def sum_other_axes(dy: Array, axes: tuple[int, ...]) -> Array:
+    """Sum `dy` along all its axes but some: the gradient of a parameter that varies along those.
+
+    One axis after the other, so that rounding errors grow with the lengths of the axes, not their product.
+
+    Args:
+        dy: The terms of the sum.
+        axes: The axes that are kept, ascending.
+    """
+    for axis in reversed(range(dy.ndim)):
+        if axis not in axes:
+            dy = dy.sum(axis=axis)
+    return dy
+
+
+def sum_channels(dy: Array) -> Array:
+    """Sum each channel: (…, c) -> (c,)."""
+    return sum_other_axes(dy, (dy.ndim - 1,))
+
+
+def bias_gradient(layer: Any, dy: Array) -> dict[str, Array]:
+    """Return {"bias": its gradient}, or nothing where the layer has no bias.
+
+    Args:
+        layer: A layer with a setting `use_bias`.
+        dy: dL/dy (…, c) of the sum that the bias is part of.
+    """
+    return {"bias": sum_channels(dy)} if layer.use_bias else {}

@@ -1,0 +1,246 @@
+"""One model in training: its variables, its optimizer, and one step after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import TrainingError
+from ..gradients.randomness import Randomness, acts_in_training
+from ..gradients.training_pass import TrainingPass
+from ..kernels import Array
+from ..models.model import Model
+from .forward_tail import ForwardTail
+from .heads import Head
+from .moving_statistics import MovingStatistics
+from .stepping import Stepper
+from .variables import Variables
+
+if TYPE_CHECKING:
+    from .losses import Loss
+    from .optimizers import Optimizer
+
+#: Steps in a row that are skipped, as their loss or gradient is not finite, after which training ends: one
+#: may be the fault of a photograph, three are a learning rate that is too high.
+MAX_SKIPPED_IN_ROW = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch of n examples.
+
+    Attributes:
+        values: (n, …) float32 by node: the model's inputs, or the activations of `TrainingRun.border`.
+        targets: (n,) class indices, or (n, c).
+        weights: (n,) how much each example weighs; None for 1 each.
+        keys: For each example non-negative integers, (seed, epoch, example), which decide what random
+            layers do.
+        names: A name for each example, for messages.
+    """
+
+    values: Mapping[str, Array]
+    targets: Array
+    weights: Array | None = None
+    keys: Sequence[tuple[int, ...]] = ()
+    names: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a step did.
+
+    Attributes:
+        loss: The loss of the batch, with weights and penalties.
+        outputs: (n, c) the outputs in training, before the step, as the model gives them: probabilities.
+        gradient_norm: The Euclidean norm of the gradient of all variables.
+        is_skipped: Whether loss or gradient were not finite, so that nothing was changed.
+        names: The names of the batch's examples.
+    """
+
+    loss: float
+    outputs: Array = field(repr=False)
+    gradient_norm: float
+    is_skipped: bool
+    names: Sequence[str] = field(repr=False)
+
+
+class TrainingRun:
+    """A model in training. The model itself changes only when `write_back` is called.
+
+    Args:
+        model: The model.
+        optimizer: The optimizer, which is built for the model's variables unless it has been built already.
+        loss: The loss of the outputs of `head`.
+        head: The end of the model; see `build_head`.
+        trained: The nodes whose parameters are trained; by default `model.trainable_nodes`.
+        batch_statistics: Whether trained `BatchNormalization` layers normalize by the statistics of the
+            batch, and their moving statistics follow.
+
+    Attributes:
+        model: The model.
+        optimizer: The optimizer.
+        loss: The loss.
+        head: The end of the model.
+        trained: The nodes whose parameters are trained.
+        variables: What is trained.
+        border: The nodes that training begins with; their activations never change. Where training begins
+            with the first layer, these are the inputs.
+        is_random: Whether some layers act at random.
+
+    Raises:
+        ValueError: Nothing is trained.
+        GraphError: A layer has no gradient rule.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        loss: Loss,
+        head: Head,
+        *,
+        trained: frozenset[str] | None = None,
+        batch_statistics: bool = False,
+    ) -> None:
+        self.model, self.optimizer, self.loss, self.head = model, optimizer, loss, head
+        self.trained = model.trainable_nodes if trained is None else trained
+        self._pass = TrainingPass(head.graph, self.trained, (head.output,), batch_statistics=batch_statistics)
+        self.variables = Variables(self._pass.variables)
+        if not self.variables.variables:
+            raise ValueError(
+                f"{model.name}: no layer is trainable; set model.get_layer(name).trainable = True"
+            )
+        self.border = self._pass.border
+        self.is_random = any(acts_in_training(node.layer) for node in head.graph.nodes.values())
+        self._statistics = MovingStatistics(head.graph, self.trained if batch_statistics else ())
+        self._start()
+        self._skipped = 0
+        optimizer.build(self.variables)
+
+    def _start(self) -> None:
+        """Copy the model's parameters."""
+        self._plan = self.model.plan
+        self.variables.fill(self._plan.parameters)
+        parameters = self._statistics.copied(self.variables.merged(self._plan.parameters))
+        self.parameters: Mapping[str, Mapping[str, Array]] = parameters
+        self._stepper = Stepper(self._pass, parameters)
+
+    @property
+    def gradient(self) -> Variables:
+        """The gradients of the last step, before clipping."""
+        return self._stepper.gradient
+
+    def border_values(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the activations of the border.
+
+        Args:
+            values: (n, …) by node: the model's inputs, or the border's activations, which are returned.
+        """
+        if all(name in values for name in self.border):
+            return {name: values[name] for name in self.border}
+        computed = [name for name in self.border if name not in values]
+        inputs = {name: np.ascontiguousarray(values[name], np.float32) for name in self.model.input_names}
+        return {**{n: values[n] for n in self.border if n in values}, **self._plan.run(inputs, computed)}
+
+    def step(self, batch: Batch) -> Outcome:
+        """Train on a batch.
+
+        A step whose loss or gradient is not finite changes nothing.
+
+        Args:
+            batch: The batch.
+
+        Raises:
+            TrainingError: `MAX_SKIPPED_IN_ROW` steps in a row were skipped. The model has the weights of the
+                last `write_back`.
+        """
+        count = len(batch)
+        weights = None if batch.weights is None else np.asarray(batch.weights, np.float32)
+
+        def loss_of_part(outputs: Mapping[str, Array], part: slice) -> tuple[Array, Mapping[str, Array]]:
+            y, targets = outputs[self.head.output], batch.targets[part]
+            losses, dy = self.loss(y, targets), self.loss.gradient(y, targets)
+            if weights is not None:  # as in Keras, divided by the number of examples, not by their weight
+                losses, dy = losses * weights[part], dy * weights[part, np.newaxis]
+            return losses, {self.head.output: (dy / np.float32(count)).astype(y.dtype, copy=False)}
+
+        randomness = Randomness(batch.keys) if self.is_random else None
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            result = self._stepper.compute(self.border_values(batch.values), loss_of_part, randomness)
+            loss = float(np.sum(result.losses, dtype=np.float64)) / count
+            flat = self.gradient.flat
+            norm = float(np.sqrt(np.dot(flat, flat)))
+        is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
+        outcome = Outcome(
+            loss, self.head.finish(result.outputs[self.head.output]), norm, is_skipped, batch.names
+        )
+        if is_skipped:
+            self._count_skipped()
+            return outcome
+        self._skipped = 0
+        self._statistics.move(self.parameters, result.statistics)
+        self.optimizer.apply(self.variables.flat, flat)
+        return outcome
+
+    def _count_skipped(self) -> None:
+        self._skipped += 1
+        if self._skipped == MAX_SKIPPED_IN_ROW:
+            raise TrainingError(
+                f"loss or gradient of {MAX_SKIPPED_IN_ROW} batches in a row were not finite; the model has "
+                "the weights of the last good epoch. Try a lower learning rate"
+            )
+
+    def write_back(self) -> None:
+        """Copy the parameters of the run into the model, all at once."""
+        changed = dict.fromkeys([*(v.node for v in self.variables.variables), *self._statistics.nodes])
+        self.model.parameter_store.update(
+            {node: {k: a.copy() for k, a in self.parameters[node].items()} for node in changed}
+        )
+
+    def forward_tail(self) -> ForwardTail:
+        """Return the forward pass from the border to the outputs, with the model's present parameters.
+
+        Call `write_back` first. It computes at inference: by moving statistics, and without dropout.
+        """
+        return ForwardTail(self.head, self.border, self.model.parameters, self._plan)
+
+    def state(self) -> dict[str, Any]:
+        """Return a copy of the optimizer's state: with the model's file, it is what a run resumes from.
+
+        Returns:
+            "iterations", an integer; "learning_rate", a float; "slots", {name: flat array}.
+        """
+        optimizer = self.optimizer
+        return {
+            "iterations": int(optimizer.iterations),
+            "learning_rate": float(optimizer.learning_rate),
+            "slots": {name: array.copy() for name, array in optimizer.slots.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. The parameters are read from the model again.
+
+        Args:
+            state: From `state`.
+
+        Raises:
+            ValueError: The slots are not those of this optimizer and these variables. Nothing has changed.
+        """
+        own, given = self.optimizer.slots, state["slots"]
+        shapes = {name: array.shape for name, array in own.items()}
+        if shapes != {name: array.shape for name, array in given.items()}:
+            raise ValueError(
+                "the state is that of another optimizer, or of another choice of trainable layers; expected "
+                + ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            )
+        for name, array in own.items():
+            array[...] = given[name]
+        self.optimizer.iterations = state["iterations"]
+        self.optimizer.learning_rate = state["learning_rate"]
+        self._start()
