@@ -3,30 +3,69 @@
 The names are Keras's: losses, optimizers, schedules of the learning rate, metrics and callbacks.
 """
 
-from .callback_base import Callback
-from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
-from .history import History
-from .losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    Loss,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-from .metrics import (
-    AUC,
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    Metric,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-)
-from .optimizer_base import Optimizer
-from .optimizers import SGD, Adam, AdamW
-from .schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .callbacks import Callback
+    from .csv_log import CSVLogger
+    from .gradient_of_loss import gradients
+    from .history import History
+    from .losses import (
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        Loss,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        SparseCategoricalCrossentropy,
+    )
+    from .metrics import (
+        AUC,
+        Accuracy,
+        BinaryAccuracy,
+        CategoricalAccuracy,
+        Metric,
+        SparseCategoricalAccuracy,
+        SparseTopKCategoricalAccuracy,
+        TopKCategoricalAccuracy,
+    )
+    from .monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+    from .optimizer_base import Optimizer
+    from .optimizers import SGD, Adam, AdamW
+    from .schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
+
+# Where each public name is loaded from when it is first used: `xception.fit` needs none of them.
+_HOMES = {
+    "AUC": "metrics",
+    "Accuracy": "metrics",
+    "Adam": "optimizers",
+    "AdamW": "optimizers",
+    "BinaryAccuracy": "metrics",
+    "BinaryCrossentropy": "losses",
+    "CSVLogger": "csv_log",
+    "Callback": "callbacks",
+    "CategoricalAccuracy": "metrics",
+    "CategoricalCrossentropy": "losses",
+    "CosineDecay": "schedules",
+    "EarlyStopping": "monitoring",
+    "ExponentialDecay": "schedules",
+    "History": "history",
+    "Loss": "losses",
+    "MeanAbsoluteError": "losses",
+    "MeanSquaredError": "losses",
+    "Metric": "metrics",
+    "ModelCheckpoint": "monitoring",
+    "Optimizer": "optimizer_base",
+    "PiecewiseConstantDecay": "schedules",
+    "ReduceLROnPlateau": "monitoring",
+    "SGD": "optimizers",
+    "Schedule": "schedules",
+    "SparseCategoricalAccuracy": "metrics",
+    "SparseCategoricalCrossentropy": "losses",
+    "SparseTopKCategoricalAccuracy": "metrics",
+    "TopKCategoricalAccuracy": "metrics",
+    "gradients": "gradient_of_loss",
+}
 
 __all__ = [
     "AUC",
@@ -57,4 +96,17 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
     "TopKCategoricalAccuracy",
+    "gradients",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
