@@ -22,6 +22,7 @@ from .borders import BorderStore, Example
 from .objectives import FIGURES, Figures, Objective, Rows
 from .position import Position, Running
 from .settings import Settings
+from .starting_model import with_parameters
 
 #: The names of the figure of each task in the history, as Keras names its metrics.
 METRICS = {"accuracy": "accuracy", "mean AUC": "auc", "MAE": "mean_absolute_error"}
@@ -76,10 +77,13 @@ class Loop:
 
     Attributes:
         run: The run.
-        split: Which of the photographs train.
+        objective: What the photographs teach.
+        split: Which of them train.
+        settings: The settings.
         position: How far it has come.
         best: The parameters of the best epoch; None until there is one.
         best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
+        resumed_best: Of a resumed run, the digest of the model of the best epoch, which its file holds.
         ended_by: Why the loop ended before its time; "" if it did not.
     """
 
@@ -95,11 +99,12 @@ class Loop:
         names: Sequence[str],
         position: Position,
     ) -> None:
-        self.run, self._head, self._store, self._objective = run, head, store, objective
-        self.split, self._settings, self._keys, self._names = split, settings, keys, names
+        self.run, self._head, self._store, self.objective = run, head, store, objective
+        self.split, self.settings, self._keys, self._names = split, settings, keys, names
         self.position = position
         self.best: GraphParameters | None = None
         self.best_outputs: Array | None = None
+        self.resumed_best: str | None = None
         self.ended_by = ""
         self._augmentation: Augmentation = settings.augmentation
         self._targets = objective.trained_targets()
@@ -116,12 +121,12 @@ class Loop:
         """How much a photograph of each class weighs, by name; None for 1 each."""
         if self._class_weights is None:
             return None
-        return dict(zip(self._objective.names, self._class_weights.tolist(), strict=True))
+        return dict(zip(self.objective.names, self._class_weights.tolist(), strict=True))
 
     @property
     def metric(self) -> str:
         """The name of the figure in the history."""
-        return METRICS[FIGURES[self._objective.task]]
+        return METRICS[FIGURES[self.objective.task]]
 
     @property
     def changes_pixels(self) -> bool:
@@ -131,7 +136,7 @@ class Loop:
     @property
     def shows_figure(self) -> bool:
         """Whether the figure is known while training: of mixtures it would mean nothing."""
-        return self._objective.task != "labels" and not self._augmentation.mixup
+        return self.objective.task != "labels" and not self._augmentation.mixup
 
     def begin(self, listener: Listener) -> None:
         """Validate the solved head: epoch 0, which competes for the best."""
@@ -156,15 +161,15 @@ class Loop:
                 return
 
     def _is_patience_lost(self) -> bool:
-        if self.position.waited < self._settings.patience:
+        if self.position.waited < self.settings.patience:
             return False
-        self.ended_by = f"{FIGURES[self._objective.task]} did not improve for {self.position.waited} epochs"
+        self.ended_by = f"{FIGURES[self.objective.task]} did not improve for {self.position.waited} epochs"
         return True
 
     def _train_epoch(self, listener: Listener, interrupt: Interrupt) -> bool:
         """Train the rest of an epoch, and validate; return False if an interrupt came."""
         position, epoch = self.position, self.position.epoch
-        order = self.split.training[epoch_order(len(self.split.training), self._settings.seed, epoch)]
+        order = self.split.training[epoch_order(len(self.split.training), self.settings.seed, epoch)]
         listener.on_epoch_begin(epoch + 1, len(self._parts) - position.batch)
         begun, rate = time.monotonic(), self.run.optimizer.learning_rate
         for part in self._parts[position.batch :]:
@@ -190,17 +195,17 @@ class Loop:
         targets = self._targets[numbers]
         weights = None if self._class_weights is None else self._class_weights[targets.argmax(axis=1)]
         mixing = self._augmentation.pair(
-            self._settings.seed, epoch, [self._keys[int(number)] for number in numbers]
+            self.settings.seed, epoch, [self._keys[int(number)] for number in numbers]
         )
         if mixing is not None:
             values = {name: mixing.mix(array) for name, array in values.items()}
             targets = mixing.mix(targets)
             weights = None if weights is None else mixing.mix(weights)
-        keys = [(self._settings.seed, epoch, int(number)) for number in numbers]
+        keys = [(self.settings.seed, epoch, int(number)) for number in numbers]
         return Batch(values, targets, weights, keys, [self._names[number] for number in numbers])
 
     def _count(self, outcome: Outcome, numbers: Rows) -> None:
-        running, objective = self.position.running, self._objective
+        running, objective = self.position.running, self.objective
         if outcome.is_skipped:
             running.skipped += 1
             listed = ", ".join(outcome.names[:MAX_NAMES]) + (", …" if len(outcome.names) > MAX_NAMES else "")
@@ -222,11 +227,11 @@ class Loop:
     def _finish_epoch(self, listener: Listener, row: dict[str, float | None]) -> None:
         position = self.position
         is_best = True
-        figures = Figures(self._objective.task, None, 0.0, 0)
+        figures = Figures(self.objective.task, None, 0.0, 0)
         outputs = None
         if len(self.split.validation):
             outputs = self.validate()
-            figures = self._objective.measure(outputs, self.split.validation)
+            figures = self.objective.measure(outputs, self.split.validation)
             row |= {"val_loss": figures.loss, f"val_{self.metric}": figures.value}
             is_best = position.best is None or figures.rank > position.best.rank
         position.history.append(row)
@@ -239,7 +244,7 @@ class Loop:
 
     def validate(self) -> Array:
         """Return the outputs (v, c) for the validation photographs, which are not augmented."""
-        tail, size = self.run.forward_tail(), self._settings.batch_size
+        tail, size = self.run.forward_tail(), self.settings.batch_size
         numbers = self.split.validation.tolist()
         parts = [
             tail.run(self._store.values([Example(number) for number in numbers[first : first + size]]))
@@ -255,10 +260,7 @@ class Loop:
         """
         chosen = dict(parameters or self.best or self.run.model.parameters)
         arrays = chosen[self._head]
-        kernel, bias = self._objective.fold(arrays["kernel"], arrays["bias"])
+        kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
         chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-        model = self.run.model
-        finished = Model(model.graph, chosen, model.network, model.class_names, model.preprocessing)
-        finished.task = self._objective.task
-        return finished
+        return with_parameters(self.run.model, chosen)
 

@@ -35,6 +35,10 @@ class Console:
         self._verbose, self._prefix = verbose, prefix
         self._bar: ProgressBar | None = None
 
+    def prefixed(self, prefix: str) -> Console:
+        """Return a console that shows a text before each line."""
+        return Console(self._verbose, prefix)
+
     def say(self, text: str) -> None:
         """Print a line, unless the run is silent."""
         if self._verbose == 0 or (self._verbose == "auto" and is_silenced()):

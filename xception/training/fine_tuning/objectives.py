@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from ..class_weights import weigh_classes
 from ..losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
 from ..ridge_regression import RidgeRegression, TargetScaling
 from ..starting_heads import Head, fit_head
-from .starting_model import HeadActivation
+
+#: The activation of the last layer.
+HeadActivation = Literal["softmax", "sigmoid", "linear"]
 
 ACTIVATIONS: dict[Task, HeadActivation] = {
     "classes": "softmax", "labels": "sigmoid", "regression": "linear",
@@ -133,6 +135,10 @@ class Objective:
             return self, head.kernel, head.bias
         return replace(self, scaling=head.scaling), *head.scaling.unfold(head.kernel, head.bias)
 
+    def with_scaling(self, scaling: TargetScaling) -> Objective:
+        """Return the objective with what standardizes its numbers."""
+        return replace(self, scaling=scaling)
+
     def fold(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
         """Return the parameters of the last layer of the finished model, from those that were trained."""
         return (kernel, bias) if self.scaling is None else self.scaling.fold(kernel, bias)
@@ -183,9 +189,7 @@ class Objective:
             correct = int((outputs.argmax(axis=1) == targets.argmax(axis=1)).sum())
             return Figures(self.task, correct / count, loss, count, correct)
         if self.task == "labels":
-            areas = [rank_auc(outputs[:, i], targets[:, i] == 1) for i in range(len(self.names))]
-            defined = [area for area in areas if area is not None]
-            return Figures(self.task, float(np.mean(defined)) if defined else None, loss, count)
+            return Figures(self.task, mean_auc(outputs, targets), loss, count)
         errors = np.abs(self.answers(outputs) - targets)
         return Figures(self.task, float(errors.mean()), loss, count)
 
@@ -197,6 +201,18 @@ class Objective:
 
     def _plain_loss(self) -> Loss:
         return replace(self, weights=None).loss().without_smoothing()
+
+
+def mean_auc(outputs: Array, targets: Array) -> float | None:
+    """Return the mean of the labels' areas under the ROC curve; None if no label has photographs of both kinds.
+
+    Args:
+        outputs: (n, c).
+        targets: (n, c) 0 or 1.
+    """
+    areas = [rank_auc(y, truth == 1) for y, truth in zip(outputs.T, targets.T, strict=True)]
+    defined = [area for area in areas if area is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def check_weights(weights: Mapping[str, float] | None, names: tuple[str, ...], task: Task) -> None:

@@ -16,7 +16,9 @@ from ...kernels import Array, elementwise
 from ...models.model import Model
 from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
-from .objectives import FIGURES, Figures, Objective, Rows
+from .loop import Loop
+from .objectives import FIGURES, Figures, Objective, Rows, mean_auc
+from .preparation import Preparation
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,25 @@ class Validation:
             outputs = objective.answers(outputs)
         chosen = [paths[row] for row in rows]
         return cls(objective.task, objective.names, figures, outputs, objective.targets[rows], chosen)
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Validation]) -> Validation:
+        """Return the validations of several models together, each on photographs of its own."""
+        first, counts = parts[0], [len(part.targets) for part in parts]
+        outputs = np.concatenate([part.outputs for part in parts])
+        targets = np.concatenate([part.targets for part in parts])
+        loss = float(np.average([part.figures.loss for part in parts], weights=counts))
+        correct = None
+        if first.task == "classes":
+            correct = sum(part.figures.correct or 0 for part in parts)
+            value: float | None = correct / len(targets)
+        elif first.task == "labels":
+            value = mean_auc(outputs, targets)
+        else:
+            value = float(np.abs(outputs - targets).mean())
+        figures = Figures(first.task, value, loss, len(targets), correct)
+        paths = [path for part in parts for path in part.paths]
+        return cls(first.task, first.names, figures, outputs, targets, paths)
 
     @property
     def confusion(self) -> Array:
@@ -133,6 +154,18 @@ class FineTuning:
 
     def __repr__(self) -> str:
         return f"<FineTuning: best epoch {self.best_epoch}, {self.validation.figures}>"
+
+
+def validation_of(loop: Loop, preparation: Preparation) -> Validation:
+    """Return the validation of a loop's best epoch.
+
+    Args:
+        loop: The loop, after training.
+        preparation: The photographs.
+    """
+    assert loop.best_outputs is not None
+    paths = [photograph.path for photograph in preparation.photographs]
+    return Validation.of(loop.objective, loop.best_outputs, loop.split.validation, paths)
 
 
 def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

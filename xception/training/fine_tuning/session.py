@@ -10,7 +10,6 @@ from ...console.pace import format_seconds
 from ...models.model import Model
 from ..interrupts import Interrupt
 from ..run import TrainingRun
-from .borders import Example
 from .loop import Loop, Split
 from .messages import Console, describe_counts, describe_start, describe_statistics, estimate_seconds
 from .objectives import Figures, Objective
@@ -26,7 +25,10 @@ class Observer(Protocol):
     def on_best(self, loop: Loop) -> None:
         """The epoch that has just been validated is the best so far."""
 
-    def on_pause(self, loop: Loop) -> None:
+    def on_epoch_end(self, loop: Loop) -> None:
+        """An epoch has been validated."""
+
+    def on_pause(self, loop: Loop, preparation: Preparation) -> None:
         """An epoch is complete, or an interrupt has ended a batch."""
 
 
@@ -67,9 +69,6 @@ def make_loop(
         position: Where to begin.
     """
     set_trainable(model, preparation.rates)
-    augmentation = settings.augmentation
-    if augmentation.changes_pixels:  # the photographs as they are were for the head only
-        preparation.store.forget([Example(int(number)) for number in split.training])
     run = TrainingRun(
         model, settings.build_optimizer(len(split.parts(settings))), objective.loss(),
         logits_of(model, objective), batch_statistics=settings.uses_batch_statistics,
@@ -101,7 +100,7 @@ def run_loop(
         observer: Writes the files; None for no files.
         interrupt: Whether an interrupt has come.
     """
-    listener = _Listener(loop, console, observer)
+    listener = _Listener(loop, preparation, console, observer)
     console.say(describe_start(preparation, loop.split, loop.run, settings))
     weights = loop.class_weights
     for line in describe_counts(preparation, loop.split, weights):
@@ -122,16 +121,19 @@ def run_loop(
         loop.train(epochs, listener, interrupt)
     finally:
         console.close()
-    if interrupt.is_requested and observer is not None:
+    if loop.position.batch and observer is not None:  # an interrupt ended the epoch
         loop.run.write_back()
-        observer.on_pause(loop)
+        observer.on_pause(loop, preparation)
 
 
 class _Listener:
     """Passes what the loop tells on to the console and the observer."""
 
-    def __init__(self, loop: Loop, console: Console, observer: Observer | None) -> None:
-        self._loop, self._console, self._observer = loop, console, observer
+    def __init__(
+        self, loop: Loop, preparation: Preparation, console: Console, observer: Observer | None
+    ) -> None:
+        self._loop, self._preparation = loop, preparation
+        self._console, self._observer = console, observer
         self.on_epoch_begin = console.on_epoch_begin
         self.on_batch_end = console.on_batch_end
 
@@ -141,4 +143,5 @@ class _Listener:
         if self._observer is not None:
             if is_best:
                 self._observer.on_best(self._loop)
-            self._observer.on_pause(self._loop)
+            self._observer.on_epoch_end(self._loop)
+            self._observer.on_pause(self._loop, self._preparation)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from ... import architecture
 from ...data.preprocessing import Preprocessing
 from ...feature_extraction.extraction import imagenet_base
-from ...graph import Member, Network, TensorRef, flatten
+from ...graph import GraphParameters, Member, Network, TensorRef, flatten
 from ...kernels import Array
 from ...layers import Activation, Dense, GlobalAveragePooling2D, Input, Layer, Rescaling, Softmax
 from ...models.model import Model
-
-#: The activation of the last layer: of classes, of labels, of a number.
-HeadActivation = Literal["softmax", "sigmoid", "linear"]
+from .objectives import Objective
 
 HEAD_NAME = "predictions"  #: of a head that is added to a model without one
 #: Layers behind the last `Dense` that only make scores of logits.
@@ -33,13 +30,11 @@ class StartingModel:
         model: The model. The parameters of its head are zeros.
         head: The node of the last layer, a `Dense`.
         features: The node that the head reads, (n, d).
-        base: The model that it was made of, which says what the backbone is.
     """
 
     model: Model
     head: str
     features: str
-    base: Model
 
     def with_head(self, kernel: NDArray[Any], bias: NDArray[Any]) -> Model:
         """Return the model with parameters of the head.
@@ -50,8 +45,19 @@ class StartingModel:
         """
         solved = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
         parameters = {**self.model.parameters, self.head: solved}
-        model = self.model
-        return Model(model.graph, parameters, model.network, model.class_names, model.preprocessing)
+        return with_parameters(self.model, parameters)
+
+
+def with_parameters(model: Model, parameters: GraphParameters) -> Model:
+    """Return a model with other parameters, and everything else as it is.
+
+    Args:
+        model: The model.
+        parameters: {node: {parameter: array}}, all of them.
+    """
+    changed = Model(model.graph, parameters, model.network, model.class_names, model.preprocessing)
+    changed.task = model.task
+    return changed
 
 
 def pixel_base(size: tuple[int, int]) -> Model:
@@ -80,9 +86,7 @@ def pixel_base(size: tuple[int, int]) -> Model:
     )
 
 
-def make_starting_model(
-    base: Model, units: int, activation: HeadActivation, class_names: Sequence[str] | None
-) -> StartingModel:
+def make_starting_model(base: Model, objective: Objective) -> StartingModel:
     """Replace the last layer of a model, or add one where the model has none.
 
     The last `Dense` is replaced, with what makes scores of its logits. A model that ends in maps gets global
@@ -90,9 +94,7 @@ def make_starting_model(
 
     Args:
         base: The model, with one output.
-        units: The number of outputs.
-        activation: What the new layer applies.
-        class_names: The names of the outputs; None for a number.
+        objective: What it is to learn: the number of outputs, their names, and what the layer applies.
 
     Raises:
         ValueError: The model has several outputs, or its output is neither maps nor a vector.
@@ -101,7 +103,7 @@ def make_starting_model(
         raise ValueError(
             f"{base.name} has several outputs, {', '.join(base.output_names)}; fine-tuning takes a model with one"
         )
-    dense = Dense(units, activation)
+    dense = Dense(len(objective.names), objective.activation)
     replaced = _replace_head(base.network, dense)
     network, head = replaced if replaced else _add_head(base, dense)
     graph = flatten(network)
@@ -111,9 +113,9 @@ def make_starting_model(
     arrays = graph.nodes[head].parameters
     parameters[head] = {name: np.zeros(array.shape, np.float32) for name, array in arrays.items()}
     record = replace(base.preprocessing, from_logits=False)
-    names = list(class_names) if class_names else None
-    model = Model(graph, parameters, network, names, record)
-    return StartingModel(model, head, graph.nodes[head].inputs[0], base)
+    model = Model(graph, parameters, network, list(objective.names), record)
+    model.task = objective.task
+    return StartingModel(model, head, graph.nodes[head].inputs[0])
 
 
 def _replace_head(network: Network, dense: Dense) -> tuple[Network, str] | None:

@@ -1,0 +1,328 @@
+"""Files of a run: the model of the best epoch, the state that an interrupted run goes on from, and a log."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.atomic import check_writable
+from ...data.failures import FailureLog
+from ...data.locations import expect_local
+from ...errors import ModelFileError
+from ...kernels import Array
+from ...models.factory import load_model
+from ...models.model import Model
+from ..csv_log import CSVLogger
+from ..ridge_regression import TargetScaling
+from .loop import Loop, Split
+from .messages import Console
+from .objectives import Objective
+from .position import Position
+from .preparation import Preparation
+from .report import FineTuning, Validation, columns_of, validation_of
+from .session import make_loop
+from .settings import Settings
+from .starting_model import StartingModel
+
+SUFFIX, RUN_SUFFIX = ".keras", ".run.keras"
+
+
+class RunFiles:
+    """Writes the files of a run.
+
+    Args:
+        output: The model; None for no files, or of a resumed run for the file beside its state.
+        resume: The state that is resumed; None for a new run.
+        log: The CSV file; None for none.
+        has_state: Whether the state is written after each epoch.
+
+    Attributes:
+        output: Where the model is written; None for nowhere.
+        state: Where the state is written; None for nowhere.
+
+    Raises:
+        ValueError: A name has another suffix.
+        OSError: A file cannot be written.
+    """
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str] | None,
+        resume: str | os.PathLike[str] | None,
+        log: str | os.PathLike[str] | None,
+        has_state: bool = True,
+    ) -> None:
+        if output is None and resume is not None:
+            output = model_beside(resume)
+        self.output = None if output is None else expect_local(output)
+        self.state: Path | None = None
+        if self.output is not None:
+            name = self.output.name
+            if not name.endswith(SUFFIX) or name.endswith(RUN_SUFFIX):
+                raise ValueError(
+                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, which is the state's"
+                )
+            check_writable(self.output)
+            if has_state:
+                self.state = self.output.with_name(name.removesuffix(SUFFIX) + RUN_SUFFIX)
+                check_writable(self.state)
+        self._log = None if log is None else CSVLogger(log, append=resume is not None)
+        if self._log is not None:
+            self._log.check([])
+        self._names: list[str] | None = None
+
+    def on_best(self, loop: Loop) -> None:
+        """Write the model."""
+        if self.output is not None:
+            loop.finished_model().save(self.output)
+
+    def on_epoch_end(self, loop: Loop) -> None:
+        """Write a line of the log."""
+        if self._log is not None:
+            row = loop.position.history[-1]
+            self._log.on_epoch_end(loop.position.epoch, {k: v for k, v in row.items() if v is not None})
+
+    def on_pause(self, loop: Loop, preparation: Preparation) -> None:
+        """Write the state."""
+        if self.state is not None:
+            write_state(self.state, loop, preparation)
+
+    def finish(
+        self,
+        loop: Loop,
+        preparation: Preparation,
+        failures: FailureLog,
+        console: Console,
+        validation: Validation | None = None,
+        folds: Sequence[Any] = (),
+    ) -> FineTuning:
+        """Return the result of a run, and say where the files are."""
+        position = loop.position
+        if loop.ended_by:
+            console.say(loop.ended_by)
+        if self.output is not None:
+            if loop.ended_by == "interrupted" and self.state is not None:
+                console.say(f"to go on: --resume {self.state}")
+        if loop.best is not None:
+            model = loop.finished_model()
+        else:  # the best epoch lies before the interruption
+            assert self.output is not None
+            model = load_model(self.output)
+        return FineTuning(
+            model, position.best_epoch, validation or validation_of(loop, preparation),
+            columns_of(position.history), list(folds), loop.ended_by, failures.failures, failures.notes,
+        )  # fmt: skip
+
+
+def model_beside(state: str | os.PathLike[str]) -> Path:
+    """Return the path of the model that belongs to a state: "m.keras" for "m.run.keras".
+
+    Raises:
+        ValueError: The name is not that of a state.
+    """
+    path = expect_local(state)
+    if not path.name.endswith(RUN_SUFFIX):
+        raise ValueError(f"{path.name}: expected a file that ends in {RUN_SUFFIX}, as fine_tune writes it")
+    return path.with_name(path.name.removesuffix(RUN_SUFFIX) + SUFFIX)
+
+
+def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
+    """Write the state of a run, with the parameters of its model.
+
+    Args:
+        path: The file.
+        loop: The loop. The parameters of the run must have been written back.
+        preparation: The photographs.
+    """
+    from ... import formats  # imports h5py
+    from ...formats.training_state import TrainingState
+
+    run, objective = loop.run, loop.objective
+    variables = run.variables.variables
+    slots = {
+        (variable.node, variable.parameter): slots
+        for variable, slots in zip(variables, run.optimizer.slots_by_variable(), strict=True)
+    }
+    scaling = objective.scaling
+    record = {
+        "settings": loop.settings.to_dict(),
+        "position": loop.position.to_dict(),
+        "head": preparation.starting.head,
+        "names": list(objective.names),
+        "scaling": None if scaling is None else [scaling.center.tolist(), scaling.deviation.tolist()],
+        "photographs": [preparation.digests[number].hex() for number in preparation.readable.tolist()],
+        "validation": sorted({preparation.digests[number].hex() for number in loop.split.validation.tolist()}),
+        "best": parameters_digest(loop.finished_model()) if loop.best is not None else loop.resumed_best,
+    }
+    optimizer = run.optimizer
+    state = TrainingState(
+        type(optimizer).__name__, optimizer.get_config(), optimizer.iterations, slots, None,
+        run.loss.default_name, None, record,
+    )  # fmt: skip
+    model = run.model
+    stored = formats.StoredModel(
+        model.graph, model.parameters, model.network, model.class_names, model.preprocessing, model.task
+    )
+    formats.write_training(path, stored, state)
+
+
+def parameters_digest(model: Model) -> str:
+    """Return a digest of a model's parameters."""
+    digest = hashlib.blake2b(digest_size=16)
+    for node in model.graph.nodes:
+        for name, array in model.parameters.get(node, {}).items():
+            digest.update(f"{node}/{name}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class SavedRun:
+    """The state of an interrupted run, as its file holds it.
+
+    Attributes:
+        path: The file.
+        model: The model of the last epoch.
+        settings: The settings.
+        record: What the file says of the run.
+        state: The state of the optimizer.
+    """
+
+    path: Path
+    model: Model
+    settings: Settings
+    record: Mapping[str, Any]
+    state: Any
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> SavedRun:
+        """Read a state.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ModelFileError: It is damaged, or not that of a run of `fine_tune`.
+            OSError: It cannot be read.
+        """
+        from ... import formats  # imports h5py
+
+        location = expect_local(path)
+        stored, state = formats.read_training(location)
+        record = state.run
+        model = Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)
+        model.task = stored.task
+        try:
+            if not isinstance(record.get("settings"), Mapping):
+                raise ValueError("it is not of a run of fine_tune")
+            settings = Settings.from_dict(record["settings"])
+            _check_record(record, model)
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"{location.name}: cannot be resumed: {error}") from None
+        return cls(location, model, settings, record, state)
+
+    def starting_model(self, objective: Objective) -> StartingModel:
+        """Return the model to prepare with, whose frozen part is that of the run.
+
+        Args:
+            objective: What the photographs teach now.
+
+        Raises:
+            ValueError: They have other classes, labels or targets than those of the run.
+        """
+        if list(objective.names) != self.record["names"]:
+            raise ValueError(
+                f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs have "
+                f"{', '.join(objective.names[:20])}"
+            )
+        head = self.record["head"]
+        return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
+
+    def resume(self, preparation: Preparation) -> Loop:
+        """Return the loop where it was interrupted.
+
+        Args:
+            preparation: The photographs, which must be those of the run.
+
+        Raises:
+            ValueError: There are others, or the file does not fit them.
+        """
+        split = self._split(preparation)
+        objective, scaling = preparation.objective, self.record["scaling"]
+        if scaling is not None:
+            center, deviation = (np.asarray(values, np.float64) for values in scaling)
+            objective = objective.with_scaling(TargetScaling(center, deviation))
+        position = Position.from_dict(self.settings.task, self.record["position"])
+        loop = make_loop(preparation, split, self.settings, objective, self.model, position)
+        variables = loop.run.variables.variables
+        keys = [(variable.node, variable.parameter) for variable in variables]
+        if set(keys) != set(self.state.slots) or position.batch > loop.steps_per_epoch:
+            raise ModelFileError(f"{self.path.name}: cannot be resumed: it trains other layers, or other batches")
+        loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
+        loop.resumed_best = self.record["best"]
+        return loop
+
+    def check_best(self, output: Path) -> Model:
+        """Return the model of the best epoch, which lies beside the state.
+
+        Args:
+            output: Its file.
+
+        Raises:
+            ValueError: It is not the one that the run has written.
+        """
+        model = load_model(output)
+        if parameters_digest(model) != self.record["best"]:
+            raise ValueError(
+                f"{output}: is not the model that the run has written; put the right file there, or start anew"
+            )
+        return model
+
+    def _split(self, preparation: Preparation) -> Split:
+        numbers = preparation.readable.tolist()
+        digests = [preparation.digests[number].hex() for number in numbers]
+        recorded = self.record["photographs"]
+        if digests != recorded:
+            new, gone = len(set(digests) - set(recorded)), len(set(recorded) - set(digests))
+            change = f"{new} are new, and {gone} are missing" if new or gone else "they are in another order"
+            raise ValueError(
+                f"{self.path.name}: is of a run on {len(recorded)} other photographs: {change}. A run can only be "
+                "resumed on the same ones"
+            )
+        validation = set(self.record["validation"])
+        is_validation = np.array([digest in validation for digest in digests])
+        return Split(preparation.readable[~is_validation], preparation.readable[is_validation])
+
+
+def _check_record(record: Mapping[str, Any], model: Model) -> None:
+    """Raise ValueError unless a record, from a file, has what resuming needs."""
+    for key in ("photographs", "validation", "names"):
+        values = record.get(key)
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise ValueError(f"{key} should be a list of texts")
+    head = record.get("head")
+    if not isinstance(head, str) or head not in model.graph.nodes or "kernel" not in model.parameters.get(head, {}):
+        raise ValueError("its head is no layer of the model")
+    if not isinstance(record.get("best"), str | None):
+        raise ValueError("the digest of the best model should be a text")
+    units = model.parameters[head]["kernel"].shape[-1]
+    scaling: Any = record.get("scaling")
+    if scaling is not None:
+        values = _as_numbers(scaling)
+        if values.shape != (2, units) or not np.isfinite(values).all() or (values[1] <= 0).any():
+            raise ValueError("scaling should be the means and deviations of the targets")
+    if len(record["names"]) != units:
+        raise ValueError(f"{len(record['names'])} names do not fit {units} outputs")
+
+
+def _as_numbers(values: object) -> Array:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("scaling should be numbers") from None
