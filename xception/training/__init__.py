@@ -26,7 +26,9 @@ from .metrics import (
 )
 from .optimizer_base import Optimizer
 from .optimizers import SGD, Adam, AdamW
+from .rate_finder import find_rate
 from .schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
+from .trainer import Trainer
 
 __all__ = [
     "AUC",
@@ -57,4 +59,6 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
     "TopKCategoricalAccuracy",
+    "Trainer",
+    "find_rate",
 ]

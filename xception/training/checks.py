@@ -158,12 +158,12 @@ def check_pixels(model: Model, arrays: Mapping[str, Array], what: str = "the ima
     scaling = model.preprocessing.scaling or infer_scaling(model)
     low, high = float(x.min()), float(x.max())
     advice = "If it takes other numbers, say so: model.preprocessing = Preprocessing(scaling='none')"
-    if scaling in ("tf", "unit") and not (-MAX_SCALED_PIXEL <= low and high <= MAX_SCALED_PIXEL):
+    if scaling in ("tf", "unit") and not (low >= -MAX_SCALED_PIXEL and high <= MAX_SCALED_PIXEL):
         expected = "−1…1, as xception.preprocess_input gives" if scaling == "tf" else "0…1"
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes {expected}. {advice}"
         )
-    is_within_1 = np.issubdtype(x.dtype, np.floating) and low >= 0 and 0 < high <= 1
+    is_within_1 = np.issubdtype(x.dtype, np.floating) and low >= 0 and high <= 1 and high != 0
     if is_within_1 and scaling == "none":
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "

@@ -132,7 +132,9 @@ class Feeder:
             self._check_weighable()
             counts = np.ones(max(self.head.units, 2))
             by_class = weigh_classes(self.class_weight, counts, self.model.class_names)
-            self.notes.append(describe_weights(by_class, self.model.class_names) + ", for classes of one size")
+            self.notes.append(
+                describe_weights(by_class, self.model.class_names) + ", for classes of one size"
+            )
             weigh = lambda targets: by_class[class_indices(targets)]  # noqa: E731
         is_first = True
 
@@ -198,7 +200,9 @@ def _is_photographs(x: Any) -> bool:
     if isinstance(x, str | os.PathLike):
         return True
     if isinstance(x, np.ndarray):
-        return x.dtype.kind == "U" or (x.dtype == object and x.ndim == 1 and _is_path(x.flat[0] if x.size else None))
+        return x.dtype.kind == "U" or (
+            x.dtype == object and x.ndim == 1 and _is_path(x.flat[0] if x.size else None)
+        )
     return isinstance(x, Sequence) and len(x) > 0 and all(map(_is_path, x))
 
 

@@ -45,7 +45,9 @@ def describe_run(
         f"{size:,.1f} MB"
     ]
     if run.optimizer.iterations:
-        lines.append(f"it goes on from the model as it is, and step {run.optimizer.iterations} of the optimizer")
+        lines.append(
+            f"it goes on from the model as it is, and step {run.optimizer.iterations} of the optimizer"
+        )
     if untrainable := frozen_for_want_of_gradients(model):
         lines.append(f"frozen, since their parameters cannot be trained here: {_listed(untrainable)}")
     if random := [node.name for node in model.graph.nodes.values() if acts_in_training(node.layer)]:

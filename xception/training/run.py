@@ -254,7 +254,8 @@ class TrainingRun:
             "iterations": optimizer.iterations,
             "learning_rate": optimizer.learning_rate,
             "slots": [
-                {name: array.copy() for name, array in slots.items()} for slots in optimizer.slots_by_variable()
+                {name: array.copy() for name, array in slots.items()}
+                for slots in optimizer.slots_by_variable()
             ],
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from ..console.progress import ProgressBar, Verbose, is_silenced
 from ..data.failures import OnError
@@ -14,9 +14,8 @@ from ..layers.validation import as_int
 from ..models.inputs import check_batch_size
 from ..models.model import Model
 from .callbacks import Callback
-from .checks import check_batch_statistics, check_gradient_rules, check_layers, check_loss, check_metrics
+from .checks import check_batch_statistics, check_metrics
 from .class_weights import ClassWeights
-from .feeding import Feeder
 from .forward_tail import ForwardTail
 from .history import History
 from .interrupts import Interrupt, first_interrupt_ends_batch
@@ -27,14 +26,11 @@ from .overview import describe_epoch, describe_progress, describe_run
 from .penalties import total_penalty
 from .run import Batch, TrainingRun
 from .scoring import Scores, score
+from .setup import Statistics, TrainingSetup
 from .sources import Source
 from .trained_layers import trained_nodes
 
 MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
-
-#: "frozen": `BatchNormalization` normalizes by its moving statistics, which do not change. "batch": by the
-#: statistics of the batch, and the moving ones follow, as in Keras.
-Statistics = Literal["frozen", "batch"]
 
 
 class Trainer:
@@ -54,12 +50,9 @@ class Trainer:
         seed: Decides the order of examples, and what layers such as `Dropout` do.
 
     Attributes:
-        model: The model.
-        optimizer: The optimizer. Its state is kept from one `fit` to the next.
-        loss: The loss.
+        loss: The loss, as it was given.
         metrics: The metrics.
-        statistics: "frozen" or "batch".
-        seed: The seed.
+        setup: What runs and sources are made from.
         stop_training: A callback may set it to True, which ends training after the epoch.
 
     Raises:
@@ -94,16 +87,27 @@ class Trainer:
             raise TypeError(f"expected an xception.Model, got a {type(model).__name__}")
         if loss is None:
             raise ValueError('give a loss, such as loss="sparse_categorical_crossentropy"')
-        if statistics not in ("frozen", "batch"):
-            raise ValueError(f"statistics must be 'frozen' or 'batch', got {statistics!r:.80}")
-        self.model, self.statistics = model, statistics
-        self.seed = as_int("seed", seed, minimum=0)
-        self.optimizer, self.loss = get_optimizer(optimizer), get_loss(loss)
+        self.loss = get_loss(loss)
+        seed = as_int("seed", seed, minimum=0)
+        self.setup = TrainingSetup(model, get_optimizer(optimizer), self.loss, statistics, seed)
         self.metrics = [get_metric(metric) for metric in ([metrics] if isinstance(metrics, str) else metrics)]
-        self._head, self._used_loss = check_loss(model, self.loss)
-        check_metrics(self.metrics, self._used_loss, self._head.units)
+        check_metrics(self.metrics, self.loss, self.setup.head.units)
         self.stop_training = False
-        self._run: TrainingRun | None = None
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.setup.model
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer. It keeps its state from one `fit` to the next."""
+        return self.setup.optimizer
+
+    @property
+    def statistics(self) -> Statistics:
+        """By which statistics `BatchNormalization` normalizes: "frozen" or "batch"."""
+        return self.setup.statistics
 
     # --- training ---------------------------------------------------------------------------
 
@@ -164,8 +168,8 @@ class Trainer:
         """
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
         size = check_batch_size(batch_size)
-        run = self._prepare()
-        feeder = self._feeder(size, shuffle, class_weight, on_error)
+        run = self.setup.run()
+        feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
         source = feeder.open(x, y, sample_weight, steps_per_epoch)
         validation = None
         if validation_data is not None:
@@ -215,7 +219,7 @@ class Trainer:
                     logs |= self._score(validation, verbose).result("val_")
                 for callback in callbacks:
                     callback.on_epoch_end(epoch, logs)
-                history.add(epoch, logs)
+                history.append(epoch, logs)
                 seconds = time.monotonic() - start
                 count = None if validation is None else validation.examples
                 text = describe_epoch(epoch, epochs.stop, logs, seconds, self.metrics, count, run.is_random)
@@ -247,7 +251,9 @@ class Trainer:
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
                 if interrupt.is_requested:
-                    self._say(f"interrupted: the model has the weights after batch {number} of {task}", verbose)
+                    self._say(
+                        f"interrupted: the model has the weights after batch {number} of {task}", verbose
+                    )
                     break
         run.write_back()
         return scores.result()
@@ -286,8 +292,8 @@ class Trainer:
             ValueError: As for `fit`.
             TrainingError: As for `fit`.
         """
-        run = self._prepare()
-        feeder = self._feeder(2**31, False, class_weight, "raise")
+        run = self.setup.run()
+        feeder = self.setup.feeder(2**31, False, class_weight, "raise")
         (batch,) = feeder.open(x, y, sample_weight).batches(self.optimizer.iterations)
         scores = Scores(self.metrics)
         self._step(run, batch, scores, "the batch")
@@ -324,47 +330,25 @@ class Trainer:
             TypeError: As for `fit`.
             ValueError: As for `fit`.
         """
-        feeder = self._feeder(check_batch_size(batch_size), False, None, on_error)
+        feeder = self.setup.feeder(check_batch_size(batch_size), False, None, on_error)
         return self._score(feeder.open(x, y, sample_weight, steps), verbose).result()
 
     # --- helpers ----------------------------------------------------------------------------
 
-    def _prepare(self) -> TrainingRun:
-        """Return the run of the layers that are trainable now, with the model's present parameters."""
-        trained, run = trained_nodes(self.model), self._run
-        if run is None or run.trained != trained:
-            check_layers(self.model.graph, trained)
-            check_gradient_rules(self._head.graph, trained, self._head.output)
-            is_batch = self.statistics == "batch"
-            run = self._run = TrainingRun(
-                self.model, self.optimizer, self._used_loss, self._head, trained=trained,
-                batch_statistics=is_batch,
-            )  # fmt: skip
-        elif not run.is_current:
-            run.read_model()
-        return run
-
-    def _feeder(
-        self, batch_size: int, shuffle: bool, class_weight: ClassWeights | None, on_error: OnError
-    ) -> Feeder:
-        return Feeder(
-            self.model, self._head, self._used_loss, batch_size, self.seed, shuffle,
-            joins_single=self.statistics == "batch", class_weight=class_weight, on_error=on_error,
-        )  # fmt: skip
-
     def _open_validation(self, data: Any, steps: int | None, batch_size: int, on_error: OnError) -> Source:
         """Return the source of `validation_data`: (x, y), (x, y, weights), or x alone."""
-        feeder = self._feeder(batch_size, False, None, on_error)
+        feeder = self.setup.feeder(batch_size, False, None, on_error)
         x, *rest = data if isinstance(data, tuple) and len(data) in (2, 3) else (data,)
         return feeder.open(x, *rest, steps=steps, what="validation_data")
 
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
         plan = self.model.plan
-        tail = ForwardTail(self._head, self.model.input_names, plan.parameters, plan)
+        head = self.setup.head
+        tail = ForwardTail(head, self.model.input_names, plan.parameters, plan)
         penalty = total_penalty(self.model.graph, trained_nodes(self.model), plan.parameters)
-        loss = self._used_loss.without_smoothing()
-        return score(tail, self._head, loss, source, self.metrics, penalty, verbose)
+        loss = self.setup.loss.without_smoothing()
+        return score(tail, head, loss, source, self.metrics, penalty, verbose)
 
     @staticmethod
     def _say(text: str, verbose: Verbose) -> None:
