@@ -3,8 +3,8 @@
 The names are Keras's: losses, optimizers, schedules of the learning rate, metrics and callbacks.
 """
 
-from .callback_base import Callback
-from .callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from .callbacks import Callback
+from .csv_log import CSVLogger
 from .history import History
 from .losses import (
     BinaryCrossentropy,
@@ -24,6 +24,7 @@ from .metrics import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from .monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from .optimizer_base import Optimizer
 from .optimizers import SGD, Adam, AdamW
 from .rate_finder import find_rate

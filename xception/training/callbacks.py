@@ -1,309 +1,172 @@
-"""Callbacks: what happens at the end of an epoch. Arguments and rules are those of Keras 3.15."""
+"""Callbacks: what a trainer calls before, within and after epochs. The methods are Keras's."""
 
 from __future__ import annotations
 
-import csv
-import os
-import sys
-from collections.abc import Collection, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar, Protocol
 
-from ..data.atomic import check_writable
-from ..kernels import Array
-from ..layers.validation import as_float, as_int
-from .callback_base import Callback, Logs, MonitorCallback
+from ..models.model import Model
+from .metrics import Metric
+from .optimizer_base import Optimizer
+
+#: Figures of an epoch by name, such as "loss" and "val_loss".
+Logs = MutableMapping[str, float]
 
 
-class EarlyStopping(MonitorCallback):
-    """Ends training when a figure has stopped improving. Keras's `callbacks/early_stopping.py`.
-
-    Unlike in Keras, the model has the weights of the best epoch afterwards unless asked otherwise, also if
-    all epochs were run. After a resumed run this is true only if the best epoch is one of those that it
-    ran; the message says so.
-
-    Args:
-        monitor: The name of the figure.
-        min_delta: By how much a figure must be better than the best one so far, absolute.
-        patience: The number of epochs without improvement after which training ends.
-        verbose: Whether to say so on standard error, 0 or 1.
-        mode: Whether the best figure is the smallest ("min") or the largest ("max"). By default it follows
-            from the name.
-        baseline: A figure that must be reached: without, an improvement does not restart the patience.
-        restore_best_weights: Whether the model gets the weights of the best epoch. Keras's default is False.
-        start_from_epoch: The first epoch that is looked at, from 0.
+class CallbackTrainer(Protocol):
+    """What callbacks use of the trainer that calls them.
 
     Attributes:
-        best_epoch: The epoch of the best figure, from 0; None before the first.
-        stopped_epoch: The epoch after which training was ended; None if it was not.
+        model: Its model.
+        optimizer: Its optimizer.
+        metrics: Its metrics.
+        stop_training: Set to True, it ends training after the epoch.
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0.0,
-        patience: int = 0,
-        verbose: int = 1,
-        mode: Literal["auto", "min", "max"] = "auto",
-        baseline: float | None = None,
-        restore_best_weights: bool = True,
-        start_from_epoch: int = 0,
-    ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.patience = as_int("patience", patience, minimum=0)
-        self.start_from_epoch = as_int("start_from_epoch", start_from_epoch, minimum=0)
-        self.verbose, self.restore_best_weights = verbose, restore_best_weights
-        self.baseline = None if baseline is None else as_float("baseline", baseline)
-        self._reset()
+    @property
+    def model(self) -> Model: ...
 
-    def _reset(self) -> None:
-        self.best, self.best_epoch, self.stopped_epoch = None, None, None
-        self._wait = 0
-        self._best_weights: list[Array] | None = None
+    optimizer: Optimizer
+    metrics: Sequence[Metric]
+    stop_training: bool
 
-    best_epoch: int | None
-    stopped_epoch: int | None
+
+class Callback:
+    """Base class of callbacks. Each method does nothing here.
+
+    Epochs and batches count from 0. Where a run is resumed, `on_train_begin` is called first, and
+    `set_state` after it.
+
+    Attributes:
+        trainer: The trainer that calls, set before `check`.
+        model: Its model. At the end of an epoch it has the weights of that epoch.
+        is_recorder: Whether it is called after the others, so that it sees what they add to the logs.
+    """
+
+    is_recorder: ClassVar[bool] = False
+
+    trainer: CallbackTrainer
+    model: Model
+
+    def check(self, names: Collection[str]) -> None:
+        """Raise an error if this callback cannot do its work. It is called before the first step.
+
+        Args:
+            names: The names that the logs of an epoch will have.
+        """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._reset()
+        """Act before the first epoch.
+
+        Args:
+            logs: Nothing yet.
+        """
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Act before an epoch.
+
+        Args:
+            epoch: The epoch.
+            logs: Nothing yet.
+        """
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Act after a step.
+
+        Args:
+            batch: The batch within its epoch.
+            logs: The running figures of the epoch.
+        """
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        value = (logs or {})[self.monitor]
-        if epoch < self.start_from_epoch:
-            return
-        self._wait += 1
-        if self.is_improvement(value, self.best):
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best_weights:
-                self._best_weights = self.model.get_weights()
-            if self.baseline is None or self.is_improvement(value, self.baseline):
-                self._wait = 0
-        elif self._wait >= self.patience and epoch > 0:
-            self.stopped_epoch = epoch
-            self.trainer.stop_training = True
+        """Act after an epoch.
+
+        Args:
+            epoch: The epoch.
+            logs: Its figures. What is added to them is seen by the callbacks that follow, and in the history.
+        """
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        if self._best_weights is not None:
-            self.model.set_weights(self._best_weights)
-        if not self.verbose or self.best_epoch is None:
-            return
-        ended = "" if self.stopped_epoch is None else f"ended after epoch {self.stopped_epoch + 1}: "
-        has = "the model has its weights"
-        if self._best_weights is None:
-            has = "the model has the weights of the last epoch"
-        print(
-            f"{ended}{self.monitor} was best in epoch {self.best_epoch + 1}, {self.best:.6g}; {has}",
-            file=sys.stderr,
-        )
-        self._best_weights = None
+        """Act after the last epoch.
+
+        Args:
+            logs: The figures of the last epoch.
+        """
 
     def get_state(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self._wait}
+        """Return what a resumed run must know, as JSON can hold it."""
+        return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self.best, self.best_epoch, self._wait = state["best"], state["best_epoch"], state["wait"]
+        """Go on from what `get_state` returned.
+
+        Args:
+            state: The state.
+        """
 
 
-class ReduceLROnPlateau(MonitorCallback):
-    """Lowers the learning rate when a figure has stopped improving.
-
-    Keras's `callbacks/reduce_lr_on_plateau.py`.
-
-    It adds "learning_rate", that of the epoch, to the logs.
+class CallbackList(Callback):
+    """Several callbacks as one, in the order given, but those that record last.
 
     Args:
-        monitor: The name of the figure.
-        factor: What the learning rate is multiplied by, from 0 to below 1.
-        patience: The number of epochs without improvement after which it is lowered; 0 acts as 1.
-        verbose: Whether to say so on standard error, 0 or 1.
-        mode: Whether the best figure is the smallest ("min") or the largest ("max"). By default it follows
-            from the name.
-        min_delta: By how much a figure must be better than the best one so far, absolute.
-        cooldown: Of n epochs after a cut, n − 1 are not looked at.
-        min_lr: The smallest learning rate.
+        callbacks: The callbacks.
+        trainer: The trainer that calls.
+        names: The names that the logs of an epoch will have.
+
+    Raises:
+        TypeError: One is no callback, or cannot do its work.
+        ValueError: One cannot do its work: it monitors a figure that there is not, for instance.
+        OSError: A file that one writes cannot be written.
     """
 
     def __init__(
         self,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        verbose: int = 0,
-        mode: Literal["auto", "min", "max"] = "auto",
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
+        callbacks: Iterable[Callback],
+        trainer: CallbackTrainer,
+        names: Collection[str],
     ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.factor = as_float("factor", factor, minimum=0)
-        if self.factor >= 1:
-            raise ValueError(f"factor must be below 1, got {factor}")
-        self.patience = as_int("patience", patience, minimum=0)
-        self.cooldown = as_int("cooldown", cooldown, minimum=0)
-        self.min_lr, self.verbose = as_float("min_lr", min_lr, minimum=0), verbose
-        self._wait = self._cooling = 0
-
-    def check(self, names: Collection[str]) -> None:
-        super().check(names)
-        if (schedule := self.trainer.optimizer.schedule) is not None:
-            raise TypeError(
-                f"ReduceLROnPlateau cannot change a learning rate that {type(schedule).__name__} gives: "
-                "give the optimizer a number as its learning_rate"
-            )
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    f"a callback must be derived from xception.training.Callback, got {callback!r:.100}"
+                )
+        self.callbacks.sort(key=lambda callback: callback.is_recorder)
+        for callback in self.callbacks:
+            callback.trainer, callback.model = trainer, trainer.model
+            callback.check(names)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.best, self._wait, self._cooling = None, 0, 0
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        logs = {} if logs is None else logs
-        logs["learning_rate"] = self.trainer.optimizer.learning_rate
-        value = logs[self.monitor]
-        if self._cooling:
-            self._cooling -= 1
-            self._wait = 0
-        if self.is_improvement(value, self.best):
-            self.best, self._wait = value, 0
-        elif not self._cooling:
-            self._wait += 1
-            if self._wait >= self.patience:
-                self._reduce(epoch)
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
 
-    def _reduce(self, epoch: int) -> None:
-        optimizer = self.trainer.optimizer
-        if optimizer.learning_rate <= self.min_lr:
-            return
-        optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
-        self._cooling, self._wait = self.cooldown, 0
-        if self.verbose:
-            print(f"epoch {epoch + 1}: learning rate {optimizer.learning_rate:.3g}", file=sys.stderr)
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
 
     def get_state(self) -> dict[str, Any]:
-        return {"best": self.best, "wait": self._wait, "cooling": self._cooling}
+        states = [[type(callback).__name__, callback.get_state()] for callback in self.callbacks]
+        return {"callbacks": states}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self.best, self._wait, self._cooling = state["best"], state["wait"], state["cooling"]
-
-
-class ModelCheckpoint(MonitorCallback):
-    """Saves the model after epochs. Keras's `callbacks/model_checkpoint.py`, without saving within an epoch.
-
-    Args:
-        filepath: A path that ends in `.keras`, or in `.weights.h5` with `save_weights_only`. It may hold
-            `{epoch}`, from 1, and figures, as `{epoch:02d}-{val_loss:.3f}`.
-        monitor: The name of the figure.
-        verbose: Whether to say so on standard error, 0 or 1.
-        save_best_only: Whether to save only after epochs that improve the figure.
-        save_weights_only: Whether to save the weights, not the model.
-        mode: Whether the best figure is the smallest ("min") or the largest ("max"). By default it follows
-            from the name.
-        initial_value_threshold: With `save_best_only`, the figure that the first epoch must improve on.
-    """
-
-    def __init__(
-        self,
-        filepath: str | os.PathLike[str],
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: Literal["auto", "min", "max"] = "auto",
-        *,
-        initial_value_threshold: float | None = None,
-    ) -> None:
-        super().__init__(monitor, mode)
-        suffix = ".weights.h5" if save_weights_only else ".keras"
-        self.filepath = os.fspath(filepath)
-        if not self.filepath.endswith(suffix):
-            raise ValueError(f"filepath must end in {suffix}, got {self.filepath!r:.200}")
-        self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
-        self.initial_value_threshold = initial_value_threshold
-
-    def check(self, names: Collection[str]) -> None:
-        if self.save_best_only:
-            super().check(names)
-        check_writable(Path(self._path(0, dict.fromkeys(names, 0.0))))
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.best = self.initial_value_threshold
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        logs = logs or {}
-        if self.save_best_only:
-            if not self.is_improvement(logs[self.monitor], self.best):
-                return
-            self.best = logs[self.monitor]
-        path = self._path(epoch, logs)
-        if self.save_weights_only:
-            self.model.save_weights(path)
-        else:
-            self.model.save(path)
-        if self.verbose:
-            print(f"epoch {epoch + 1}: saved {path}", file=sys.stderr)
-
-    def _path(self, epoch: int, logs: Mapping[str, float]) -> str:
-        try:
-            return self.filepath.format(**{"epoch": epoch + 1, **logs})
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
+        own = [type(callback).__name__ for callback in self.callbacks]
+        given = [name for name, _ in state["callbacks"]]
+        if own != given:
             raise ValueError(
-                f"filepath {self.filepath!r:.200} cannot be filled in: {error}; "
-                f"there are epoch, {', '.join(logs)}"
-            ) from None
-
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.best = state["best"]
-
-
-class CSVLogger(Callback):
-    """Writes the figures of each epoch into a CSV file, a line at a time.
-
-    A resumed run appends to its file.
-
-    Args:
-        filename: The file.
-        separator: What stands between columns, one character.
-        append: Whether to append to a file that exists, instead of replacing it.
-    """
-
-    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        if not (isinstance(separator, str) and len(separator) == 1):
-            raise ValueError(f"separator must be one character, got {separator!r:.100}")
-        self.path, self.separator, self.append = Path(filename), separator, append
-        self._columns: list[str] | None = None
-        self._is_appended = append
-
-    def check(self, names: Collection[str]) -> None:
-        check_writable(self.path)
-        self._is_appended = self.append
-        self._read_columns()
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._columns, self._is_appended = None, self.append
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        logs = logs or {}
-        is_first = self._columns is None
-        columns = self._columns or self._read_columns() or ["epoch", *sorted(logs)]
-        has_header = is_first and self._is_appended and self._read_columns() is not None
-        # Opened for each line: what is written survives whatever ends the run.
-        with open(self.path, "w" if is_first and not self._is_appended else "a", newline="") as stream:
-            writer = csv.writer(stream, delimiter=self.separator, lineterminator="\n")
-            if is_first and not has_header:
-                writer.writerow(columns)
-            writer.writerow([epoch, *(logs.get(name, "NA") for name in columns[1:])])
-        self._columns = columns
-
-    def _read_columns(self) -> list[str] | None:
-        """Return the columns of the file that is appended to; None if it is empty or there is none."""
-        if not self._is_appended or not self.path.exists():
-            return None
-        with open(self.path, newline="") as stream:
-            header = next(csv.reader(stream, delimiter=self.separator), None)
-        if header and header[0] != "epoch":
-            raise ValueError(f"{self.path}: is not a log of training; its first column is {header[0]!r:.100}")
-        return header or None
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self._is_appended = True
+                f"the run that is resumed had the callbacks {', '.join(given) or 'none'}; "
+                f"got {', '.join(own) or 'none'}"
+            )
+        for callback, (_, values) in zip(self.callbacks, state["callbacks"], strict=True):
+            callback.set_state(values)

@@ -80,7 +80,7 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
 
     yield f'<text class="title" x="0" y="-24">{html.escape(name)}</text>'
     x_key = PANEL_WIDTH
-    for kind in [*curves][::-1]:
+    for kind in [*curves][::-1] if "validation" in curves else ():  # one curve needs no key
         x_key -= 78
         label = "training" if kind == "training" else "validation"
         yield f'<line class="key {kind}" x1="{x_key}" x2="{x_key + 14}" y1="-28" y2="-28"/>'

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.atomic import replace_file
-from .callback_base import Callback, Logs
+from .callbacks import Callback, Logs
 from .curves import draw_curves
 
 #: Epochs that the text shows; of longer histories the last ones.
@@ -25,6 +25,8 @@ class History(Callback):
         history: {name: a number for each epoch}; NaN for an epoch without this figure.
         epoch: The epochs, from 0.
     """
+
+    is_recorder = True
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
