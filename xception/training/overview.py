@@ -90,7 +90,8 @@ def describe_epoch(
         is_random: Whether layers act at random.
     """
     trained = {name: value for name, value in logs.items() if not name.startswith("val_")}
-    line = f"epoch {epoch + 1} of {epochs}, {format_seconds(seconds)}: {_figures(trained)} ({_running(is_random)})"
+    line = f"epoch {epoch + 1} of {epochs}, {format_seconds(seconds)}: "
+    line += f"{_figures(trained)} ({_running(is_random)})"
     shown = []
     accuracies = {f"val_{metric.name}" for metric in metrics if isinstance(metric, Accuracy)}
     for name, value in logs.items():

@@ -10,7 +10,7 @@ from .checks import check_gradient_rules, check_layers, check_loss
 from .class_weights import ClassWeights
 from .feeding import Feeder
 from .losses import Loss
-from .optimizers import Optimizer
+from .optimizer_base import Optimizer
 from .run import TrainingRun
 from .trained_layers import trained_nodes
 

@@ -21,7 +21,8 @@ from .history import History
 from .interrupts import Interrupt, first_interrupt_ends_batch
 from .losses import Loss, get_loss
 from .metrics import Metric, get_metric
-from .optimizers import Optimizer, get_optimizer
+from .optimizer_base import Optimizer
+from .optimizers import get_optimizer
 from .overview import describe_epoch, describe_progress, describe_run
 from .penalties import total_penalty
 from .run import Batch, TrainingRun
@@ -36,8 +37,8 @@ MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
 class Trainer:
     """Trains a model. It has the arguments of Keras's `compile`, and its `fit`.
 
-    Which layers are trained is read at each call: `model.get_layer(name).trainable`. The loss is computed from
-    logits where the model ends in softmax or sigmoid.
+    Which layers are trained is read at each call: `model.get_layer(name).trainable`. The loss is computed
+    from logits where the model ends in softmax or sigmoid.
 
     Args:
         model: The model. It changes at the end of each epoch.
@@ -67,8 +68,9 @@ class Trainer:
         >>> x = net.add(Dense(2, "softmax"), x)
         >>> model = xception.Model(net, seed=0)
         >>> x = np.array([[0, 1], [1, 0], [0, 2], [2, 0]], np.float32)
-        >>> trainer = xception.training.Trainer(model, "adam", "sparse_categorical_crossentropy", ["accuracy"])
-        >>> history = trainer.fit(x, [1, 0, 1, 0], epochs=200, verbose=0)
+        >>> loss = "sparse_categorical_crossentropy"
+        >>> trainer = xception.training.Trainer(model, xception.training.SGD(0.5), loss, ["accuracy"])
+        >>> history = trainer.fit(x, [1, 0, 1, 0], epochs=50, verbose=0)
         >>> trainer.evaluate(x, [1, 0, 1, 0])["accuracy"]
         1.0
     """
@@ -90,7 +92,9 @@ class Trainer:
         self.loss = get_loss(loss)
         seed = as_int("seed", seed, minimum=0)
         self.setup = TrainingSetup(model, get_optimizer(optimizer), self.loss, statistics, seed)
-        self.metrics = [get_metric(metric) for metric in ([metrics] if isinstance(metrics, str) else metrics)]
+        self.metrics: Sequence[Metric] = [
+            get_metric(metric) for metric in ([metrics] if isinstance(metrics, str) else metrics)
+        ]
         check_metrics(self.metrics, self.loss, self.setup.head.units)
         self.stop_training = False
 
@@ -103,6 +107,10 @@ class Trainer:
     def optimizer(self) -> Optimizer:
         """The optimizer. It keeps its state from one `fit` to the next."""
         return self.setup.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: str | Optimizer | Mapping[str, Any]) -> None:
+        self.setup.optimizer = get_optimizer(optimizer)
 
     @property
     def statistics(self) -> Statistics:
@@ -338,8 +346,10 @@ class Trainer:
     def _open_validation(self, data: Any, steps: int | None, batch_size: int, on_error: OnError) -> Source:
         """Return the source of `validation_data`: (x, y), (x, y, weights), or x alone."""
         feeder = self.setup.feeder(batch_size, False, None, on_error)
-        x, *rest = data if isinstance(data, tuple) and len(data) in (2, 3) else (data,)
-        return feeder.open(x, *rest, steps=steps, what="validation_data")
+        x, y, weights = data, None, None
+        if isinstance(data, tuple) and len(data) in (2, 3):
+            x, y, weights = (*data, None)[:3]
+        return feeder.open(x, y, weights, steps, "validation_data")
 
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
