@@ -97,6 +97,18 @@ class Feeder:
             seed=self.seed if self.shuffle else None, joins_single=self.joins_single, key_seed=self.seed,
         )  # fmt: skip
 
+    def open_validation(self, data: Any, steps: int | None = None) -> Source:
+        """Make the source of `validation_data`.
+
+        Args:
+            data: (x, y) or (x, y, weights), or x alone: a folder, or an iterable of batches.
+            steps: Batches of an iterable.
+        """
+        x, y, weights = data, None, None
+        if isinstance(data, tuple) and len(data) in (2, 3):
+            x, y, weights = (*data, None)[:3]
+        return self.open(x, y, weights, steps, "validation_data")
+
     def _photographs(self, x: Any, y: Any, weights: Any) -> Source:
         log = FailureLog(self.on_error)
         preprocessor = Preprocessor(self.model)

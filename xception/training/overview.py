@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from ..console.pace import format_seconds
+from ..console.progress import Verbose, is_silenced
 from ..console.text import count_of
 from ..gradients.randomness import acts_in_training
 from ..prediction.rates import wilson_interval
@@ -18,6 +19,17 @@ MAX_LAYERS_SHOWN = 5  #: by name, in a line
 #: Above this share of the old moving statistics after a run, validation does not yet show what was learned.
 MAX_OLD_SHARE = 0.1
 BYTES_PER_MEGABYTE = 1_000_000
+
+
+def say(text: str, verbose: Verbose) -> None:
+    """Print a text, unless progress is silenced.
+
+    Args:
+        text: The text.
+        verbose: 0 prints nothing.
+    """
+    if verbose != 0 and not is_silenced():
+        print(text, flush=True)
 
 
 def describe_run(

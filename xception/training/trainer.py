@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..console.progress import ProgressBar, Verbose, is_silenced
+from ..console.progress import ProgressBar, Verbose
 from ..data.failures import OnError
 from ..errors import TrainingError
 from ..layers.validation import as_int
 from ..models.inputs import check_batch_size
 from ..models.model import Model
-from .callbacks import Callback
+from .callbacks import Callback, CallbackList
 from .checks import check_batch_statistics, check_metrics
 from .class_weights import ClassWeights
 from .forward_tail import ForwardTail
@@ -23,7 +23,7 @@ from .losses import Loss, get_loss
 from .metrics import Metric, get_metric
 from .optimizer_base import Optimizer
 from .optimizers import get_optimizer
-from .overview import describe_epoch, describe_progress, describe_run
+from .overview import describe_epoch, describe_progress, describe_run, say
 from .penalties import total_penalty
 from .run import Batch, TrainingRun
 from .scoring import Scores, score
@@ -182,19 +182,18 @@ class Trainer:
         validation = None
         if validation_data is not None:
             size_there = check_batch_size(validation_batch_size or size)
-            validation = self._open_validation(validation_data, validation_steps, size_there, on_error)
+            there = self.setup.feeder(size_there, on_error=on_error)
+            validation = there.open_validation(validation_data, validation_steps)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
         names += [f"val_{name}" for name in names] if validation is not None else []
-        for callback in callbacks:
-            callback.trainer, callback.model = self, self.model
-            callback.check(names)
+        history = History()
+        listed = CallbackList([history, *callbacks], self, names)
         epochs_left = max(epochs - initial_epoch, 0)
-        self._say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
-        return self._fit_epochs(
-            range(initial_epoch, epochs), run, source, validation, tuple(callbacks), verbose
-        )
+        say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
+        self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
+        return history
 
     def _fit_epochs(
         self,
@@ -202,41 +201,35 @@ class Trainer:
         run: TrainingRun,
         source: Source,
         validation: Source | None,
-        callbacks: Sequence[Callback],
+        callbacks: CallbackList,
         verbose: Verbose,
-    ) -> History:
-        history, logs = History(), dict[str, float]()
+    ) -> None:
+        logs: dict[str, float] = {}
         self.stop_training = False
-        for callback in callbacks:
-            callback.on_train_begin()
+        callbacks.on_train_begin()
         with first_interrupt_ends_batch() as interrupt:
             for epoch in epochs:
-                for callback in callbacks:
-                    callback.on_epoch_begin(epoch)
+                callbacks.on_epoch_begin(epoch)
                 if not run.is_current:
                     run.read_model()  # a callback has changed it
                 start = time.monotonic()
                 try:
                     logs = self._fit_epoch(epoch, epochs.stop, run, source, callbacks, interrupt, verbose)
                 except TrainingError as error:
-                    if not history.epoch:
+                    if not logs:  # no epoch was finished
                         raise
                     warnings.warn(f"training ended in epoch {epoch + 1}: {error}", stacklevel=3)
                     break
                 if validation is not None and not interrupt.is_requested:
                     logs |= self._score(validation, verbose).result("val_")
-                for callback in callbacks:
-                    callback.on_epoch_end(epoch, logs)
-                history.append(epoch, logs)
+                callbacks.on_epoch_end(epoch, logs)
                 seconds = time.monotonic() - start
                 count = None if validation is None else validation.examples
                 text = describe_epoch(epoch, epochs.stop, logs, seconds, self.metrics, count, run.is_random)
-                self._say(text, verbose)
+                say(text, verbose)
                 if self.stop_training or interrupt.is_requested:
                     break
-        for callback in callbacks:
-            callback.on_train_end(logs)
-        return history
+        callbacks.on_train_end(logs)
 
     def _fit_epoch(
         self,
@@ -244,7 +237,7 @@ class Trainer:
         epochs: int,
         run: TrainingRun,
         source: Source,
-        callbacks: Sequence[Callback],
+        callbacks: CallbackList,
         interrupt: Interrupt,
         verbose: Verbose,
     ) -> dict[str, float]:
@@ -254,14 +247,11 @@ class Trainer:
             for number, batch in enumerate(source.batches(epoch)):
                 self._step(run, batch, scores, f"batch {number} of {task}")
                 running = scores.running()
-                for callback in callbacks:
-                    callback.on_train_batch_end(number, running)
+                callbacks.on_train_batch_end(number, running)
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
                 if interrupt.is_requested:
-                    self._say(
-                        f"interrupted: the model has the weights after batch {number} of {task}", verbose
-                    )
+                    say(f"interrupted: the model has the weights after batch {number} of {task}", verbose)
                     break
         run.write_back()
         return scores.result()
@@ -343,14 +333,6 @@ class Trainer:
 
     # --- helpers ----------------------------------------------------------------------------
 
-    def _open_validation(self, data: Any, steps: int | None, batch_size: int, on_error: OnError) -> Source:
-        """Return the source of `validation_data`: (x, y), (x, y, weights), or x alone."""
-        feeder = self.setup.feeder(batch_size, False, None, on_error)
-        x, y, weights = data, None, None
-        if isinstance(data, tuple) and len(data) in (2, 3):
-            x, y, weights = (*data, None)[:3]
-        return feeder.open(x, y, weights, steps, "validation_data")
-
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
         plan = self.model.plan
@@ -359,8 +341,3 @@ class Trainer:
         penalty = total_penalty(self.model.graph, trained_nodes(self.model), plan.parameters)
         loss = self.setup.loss.without_smoothing()
         return score(tail, head, loss, source, self.metrics, penalty, verbose)
-
-    @staticmethod
-    def _say(text: str, verbose: Verbose) -> None:
-        if verbose != 0 and not is_silenced():
-            print(text, flush=True)
