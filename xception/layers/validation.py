@@ -234,6 +234,23 @@ def as_nested_floats(name: str, value: Any, max_depth: int = MAX_NESTING_DEPTH) 
     return items
 
 
+def as_noise_shape(value: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of a mask of dropout: None, or a tuple of positive integers and None.
+
+    Args:
+        value: Any object.
+
+    Raises:
+        ValueError: It is neither None nor a list or tuple of positive integers and None.
+    """
+    value = _as_python(value)
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"noise_shape must be a list of integers and None, got {reprlib.repr(value)}")
+    return tuple(None if size is None else as_int("noise_shape", size) for size in value)
+
+
 def _as_python(value: Any) -> Any:
     """Return NumPy's scalars and arrays as Python's numbers and lists, and other objects unchanged."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

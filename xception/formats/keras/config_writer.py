@@ -154,6 +154,8 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
         if class_name == layer.kind:
             settings = json.loads(layer.settings)
             config = {key: value for key, value in settings.items() if key not in KERAS_2_SETTINGS}
+            if class_name.startswith("SpatialDropout"):
+                config.pop("noise_shape", None)  # Keras 2 writes it, always as null; Keras 3 refuses it
     else:
         names = [field.name for field in fields(layer) if field.name not in layer.call_settings]  # type: ignore[arg-type]
         # A setting that has the name of one of the layer's methods is called "output_shape_setting" here.
