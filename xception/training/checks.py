@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data.image_pixels import MODES
+from ..gradients.randomness import acts_in_training, value_range_problem
 from ..gradients.rules import backward
 from ..graph import Graph
 from ..kernels import Array
@@ -23,6 +24,7 @@ from .metrics import Accuracy, Metric
 #: What a model that takes −1…1 may be given: more would be pixels 0…255, or scaled twice. Brightness and
 #: contrast may lead somewhat beyond 1.
 MAX_SCALED_PIXEL = 2.0
+MAX_EXAMPLES_JUDGED = 4  #: of the first batch, whose activations tell the range of pixels within a model
 
 
 def check_loss(model: Model, loss: Loss) -> tuple[Head, Loss]:
@@ -116,6 +118,27 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
             f"{graph.name}: cannot be trained as Keras would: {'; '.join(problems)}. Freeze these layers, or "
             "change their settings"
         )
+
+
+def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:
+    """Warn of layers that augment pixels of another range than they are given.
+
+    Keras's own brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
+
+    Args:
+        model: The model.
+        values: (n, …) by input, of which the first few examples are looked at.
+    """
+    augmenting = [node for node in model.graph.nodes.values() if acts_in_training(node.layer)]
+    if not augmenting or any(name not in values for name in model.input_names):
+        return
+    sources = [node.inputs[0] for node in augmenting]
+    few = {name: np.ascontiguousarray(x[:MAX_EXAMPLES_JUDGED], np.float32) for name, x in values.items()}
+    inputs = few | model.plan.run(few, [name for name in dict.fromkeys(sources) if name not in few])
+    for node, source in zip(augmenting, sources, strict=True):
+        x = inputs[source]
+        if problem := value_range_problem(node.layer, float(x.min()), float(x.max())):
+            warnings.warn(f"{node.name} ({node.kind}): {problem}", stacklevel=5)
 
 
 def check_metrics(metrics: Sequence[Metric], loss: Loss, units: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..console.pace import format_seconds
 from ..console.progress import Verbose, is_silenced
 from ..console.text import count_of
-from ..gradients.randomness import acts_in_training
+from ..gradients.randomness import acts_in_training, does_not_act
 from ..prediction.rates import wilson_interval
 from .metrics import Accuracy, Metric
 from .run import TrainingRun
@@ -64,6 +64,9 @@ def describe_run(
         lines.append(f"frozen, since their parameters cannot be trained here: {_listed(untrainable)}")
     if random := [node.name for node in model.graph.nodes.values() if acts_in_training(node.layer)]:
         lines.append(f"at random in training: {_listed(random)}")
+    for name, node in model.graph.nodes.items():
+        if reason := does_not_act(node.layer):
+            lines.append(f"{name} ({node.kind}) does nothing in training: {reason}")
     momentum = run.moving_momentum
     if momentum is not None and source.steps is not None:
         lines.append(_describe_old_share(momentum, source.steps * epochs))

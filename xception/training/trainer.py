@@ -14,7 +14,7 @@ from ..layers.validation import as_int
 from ..models.inputs import check_batch_size
 from ..models.model import Model
 from .callbacks import Callback, CallbackList
-from .checks import check_batch_statistics, check_metrics
+from .checks import check_batch_statistics, check_metrics, warn_of_pixel_ranges
 from .class_weights import ClassWeights
 from .forward_tail import ForwardTail
 from .history import History
@@ -245,6 +245,8 @@ class Trainer:
         scores, task = Scores(self.metrics), f"epoch {epoch + 1} of {epochs}"
         with ProgressBar(source.examples, "example", 0 if verbose == 2 else verbose, task=task) as bar:
             for number, batch in enumerate(source.batches(epoch)):
+                if not epoch and not number:
+                    warn_of_pixel_ranges(self.model, batch.values)
                 self._step(run, batch, scores, f"batch {number} of {task}")
                 running = scores.running()
                 callbacks.on_train_batch_end(number, running)
