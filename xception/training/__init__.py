@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from .monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
     from .optimizer_base import Optimizer
     from .optimizers import SGD, Adam, AdamW
+    from .rate_finder import RateSearch, find_rate
     from .schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
+    from .trainer import Trainer
 
 # Where each public name is loaded from when it is first used: `xception.fit` needs none of them.
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "ModelCheckpoint": "monitoring",
     "Optimizer": "optimizer_base",
     "PiecewiseConstantDecay": "schedules",
+    "RateSearch": "rate_finder",
     "ReduceLROnPlateau": "monitoring",
     "SGD": "optimizers",
     "Schedule": "schedules",
@@ -64,9 +67,12 @@ _HOMES = {
     "SparseCategoricalCrossentropy": "losses",
     "SparseTopKCategoricalAccuracy": "metrics",
     "TopKCategoricalAccuracy": "metrics",
+    "Trainer": "trainer",
+    "find_rate": "rate_finder",
     "gradients": "gradient_of_loss",
 }
 
+# Written out, not computed from the above: type checkers read it.
 __all__ = [
     "AUC",
     "SGD",
@@ -90,12 +96,15 @@ __all__ = [
     "ModelCheckpoint",
     "Optimizer",
     "PiecewiseConstantDecay",
+    "RateSearch",
     "ReduceLROnPlateau",
     "Schedule",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
     "TopKCategoricalAccuracy",
+    "Trainer",
+    "find_rate",
     "gradients",
 ]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data.image_pixels import MODES
+from ..gradients.randomness import acts_in_training, value_range_problem
 from ..gradients.rules import backward
 from ..graph import Graph
 from ..kernels import Array
@@ -23,6 +24,7 @@ from .metrics import Accuracy, Metric
 #: What a model that takes −1…1 may be given: more would be pixels 0…255, or scaled twice. Brightness and
 #: contrast may lead somewhat beyond 1.
 MAX_SCALED_PIXEL = 2.0
+MAX_EXAMPLES_JUDGED = 4  #: of the first batch, whose activations tell the range of pixels within a model
 
 
 def check_loss(model: Model, loss: Loss) -> tuple[Head, Loss]:
@@ -118,6 +120,27 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
         )
 
 
+def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:
+    """Warn of layers that augment pixels of another range than they are given.
+
+    Keras's own brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
+
+    Args:
+        model: The model.
+        values: (n, …) by input, of which the first few examples are looked at.
+    """
+    augmenting = [node for node in model.graph.nodes.values() if acts_in_training(node.layer)]
+    if not augmenting or any(name not in values for name in model.input_names):
+        return
+    sources = [node.inputs[0] for node in augmenting]
+    few = {name: np.ascontiguousarray(x[:MAX_EXAMPLES_JUDGED], np.float32) for name, x in values.items()}
+    inputs = few | model.plan.run(few, [name for name in dict.fromkeys(sources) if name not in few])
+    for node, source in zip(augmenting, sources, strict=True):
+        x = inputs[source]
+        if problem := value_range_problem(node.layer, float(x.min()), float(x.max())):
+            warnings.warn(f"{node.name} ({node.kind}): {problem}", stacklevel=5)
+
+
 def check_metrics(metrics: Sequence[Metric], loss: Loss, units: int) -> None:
     """Raise ValueError if several labels at once are to be judged by the accuracy of one class."""
     for metric in metrics:
@@ -158,12 +181,12 @@ def check_pixels(model: Model, arrays: Mapping[str, Array], what: str = "the ima
     scaling = model.preprocessing.scaling or infer_scaling(model)
     low, high = float(x.min()), float(x.max())
     advice = "If it takes other numbers, say so: model.preprocessing = Preprocessing(scaling='none')"
-    if scaling in ("tf", "unit") and not (-MAX_SCALED_PIXEL <= low and high <= MAX_SCALED_PIXEL):
+    if scaling in ("tf", "unit") and not (low >= -MAX_SCALED_PIXEL and high <= MAX_SCALED_PIXEL):
         expected = "−1…1, as xception.preprocess_input gives" if scaling == "tf" else "0…1"
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes {expected}. {advice}"
         )
-    is_within_1 = np.issubdtype(x.dtype, np.floating) and low >= 0 and 0 < high <= 1
+    is_within_1 = np.issubdtype(x.dtype, np.floating) and low >= 0 and high <= 1 and high != 0
     if is_within_1 and scaling == "none":
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "

@@ -97,6 +97,18 @@ class Feeder:
             seed=self.seed if self.shuffle else None, joins_single=self.joins_single, key_seed=self.seed,
         )  # fmt: skip
 
+    def open_validation(self, data: Any, steps: int | None = None) -> Source:
+        """Make the source of `validation_data`.
+
+        Args:
+            data: (x, y) or (x, y, weights), or x alone: a folder, or an iterable of batches.
+            steps: Batches of an iterable.
+        """
+        x, y, weights = data, None, None
+        if isinstance(data, tuple) and len(data) in (2, 3):
+            x, y, weights = (*data, None)[:3]
+        return self.open(x, y, weights, steps, "validation_data")
+
     def _photographs(self, x: Any, y: Any, weights: Any) -> Source:
         log = FailureLog(self.on_error)
         preprocessor = Preprocessor(self.model)
@@ -132,7 +144,9 @@ class Feeder:
             self._check_weighable()
             counts = np.ones(max(self.head.units, 2))
             by_class = weigh_classes(self.class_weight, counts, self.model.class_names)
-            self.notes.append(describe_weights(by_class, self.model.class_names) + ", for classes of one size")
+            self.notes.append(
+                describe_weights(by_class, self.model.class_names) + ", for classes of one size"
+            )
             weigh = lambda targets: by_class[class_indices(targets)]  # noqa: E731
         is_first = True
 
@@ -198,7 +212,9 @@ def _is_photographs(x: Any) -> bool:
     if isinstance(x, str | os.PathLike):
         return True
     if isinstance(x, np.ndarray):
-        return x.dtype.kind == "U" or (x.dtype == object and x.ndim == 1 and _is_path(x.flat[0] if x.size else None))
+        return x.dtype.kind == "U" or (
+            x.dtype == object and x.ndim == 1 and _is_path(x.flat[0] if x.size else None)
+        )
     return isinstance(x, Sequence) and len(x) > 0 and all(map(_is_path, x))
 
 

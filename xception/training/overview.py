@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from ..console.pace import format_seconds
+from ..console.progress import Verbose, is_silenced
 from ..console.text import count_of
-from ..gradients.randomness import acts_in_training
+from ..gradients.randomness import acts_in_training, does_not_act
 from ..prediction.rates import wilson_interval
 from .metrics import Accuracy, Metric
 from .run import TrainingRun
@@ -18,6 +19,17 @@ MAX_LAYERS_SHOWN = 5  #: by name, in a line
 #: Above this share of the old moving statistics after a run, validation does not yet show what was learned.
 MAX_OLD_SHARE = 0.1
 BYTES_PER_MEGABYTE = 1_000_000
+
+
+def say(text: str, verbose: Verbose) -> None:
+    """Print a text, unless progress is silenced.
+
+    Args:
+        text: The text.
+        verbose: 0 prints nothing.
+    """
+    if verbose != 0 and not is_silenced():
+        print(text, flush=True)
 
 
 def describe_run(
@@ -45,11 +57,16 @@ def describe_run(
         f"{size:,.1f} MB"
     ]
     if run.optimizer.iterations:
-        lines.append(f"it goes on from the model as it is, and step {run.optimizer.iterations} of the optimizer")
+        lines.append(
+            f"it goes on from the model as it is, and step {run.optimizer.iterations} of the optimizer"
+        )
     if untrainable := frozen_for_want_of_gradients(model):
         lines.append(f"frozen, since their parameters cannot be trained here: {_listed(untrainable)}")
     if random := [node.name for node in model.graph.nodes.values() if acts_in_training(node.layer)]:
         lines.append(f"at random in training: {_listed(random)}")
+    for name, node in model.graph.nodes.items():
+        if reason := does_not_act(node.layer):
+            lines.append(f"{name} ({node.kind}) does nothing in training: {reason}")
     momentum = run.moving_momentum
     if momentum is not None and source.steps is not None:
         lines.append(_describe_old_share(momentum, source.steps * epochs))
@@ -88,7 +105,8 @@ def describe_epoch(
         is_random: Whether layers act at random.
     """
     trained = {name: value for name, value in logs.items() if not name.startswith("val_")}
-    line = f"epoch {epoch + 1} of {epochs}, {format_seconds(seconds)}: {_figures(trained)} ({_running(is_random)})"
+    line = f"epoch {epoch + 1} of {epochs}, {format_seconds(seconds)}: "
+    line += f"{_figures(trained)} ({_running(is_random)})"
     shown = []
     accuracies = {f"val_{metric.name}" for metric in metrics if isinstance(metric, Accuracy)}
     for name, value in logs.items():

@@ -24,7 +24,7 @@ from .variables import Variables
 
 if TYPE_CHECKING:
     from .losses import Loss
-    from .optimizers import Optimizer
+    from .optimizer_base import Optimizer
 
 #: Steps in a row that are skipped, as their loss or gradient is not finite, after which training ends: one
 #: may be the fault of a photograph, three are a learning rate that is too high.
@@ -254,7 +254,8 @@ class TrainingRun:
             "iterations": optimizer.iterations,
             "learning_rate": optimizer.learning_rate,
             "slots": [
-                {name: array.copy() for name, array in slots.items()} for slots in optimizer.slots_by_variable()
+                {name: array.copy() for name, array in slots.items()}
+                for slots in optimizer.slots_by_variable()
             ],
         }
 

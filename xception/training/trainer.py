@@ -5,43 +5,40 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from ..console.progress import ProgressBar, Verbose, is_silenced
+from ..console.progress import ProgressBar, Verbose
 from ..data.failures import OnError
 from ..errors import TrainingError
 from ..layers.validation import as_int
 from ..models.inputs import check_batch_size
 from ..models.model import Model
-from .callbacks import Callback
-from .checks import check_batch_statistics, check_gradient_rules, check_layers, check_loss, check_metrics
+from .callbacks import Callback, CallbackList
+from .checks import check_batch_statistics, check_metrics, warn_of_pixel_ranges
 from .class_weights import ClassWeights
-from .feeding import Feeder
 from .forward_tail import ForwardTail
 from .history import History
 from .interrupts import Interrupt, first_interrupt_ends_batch
 from .losses import Loss, get_loss
 from .metrics import Metric, get_metric
-from .optimizers import Optimizer, get_optimizer
-from .overview import describe_epoch, describe_progress, describe_run
+from .optimizer_base import Optimizer
+from .optimizers import get_optimizer
+from .overview import describe_epoch, describe_progress, describe_run, say
 from .penalties import total_penalty
 from .run import Batch, TrainingRun
 from .scoring import Scores, score
+from .setup import Statistics, TrainingSetup
 from .sources import Source
 from .trained_layers import trained_nodes
 
 MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
 
-#: "frozen": `BatchNormalization` normalizes by its moving statistics, which do not change. "batch": by the
-#: statistics of the batch, and the moving ones follow, as in Keras.
-Statistics = Literal["frozen", "batch"]
-
 
 class Trainer:
     """Trains a model. It has the arguments of Keras's `compile`, and its `fit`.
 
-    Which layers are trained is read at each call: `model.get_layer(name).trainable`. The loss is computed from
-    logits where the model ends in softmax or sigmoid.
+    Which layers are trained is read at each call: `model.get_layer(name).trainable`. The loss is computed
+    from logits where the model ends in softmax or sigmoid.
 
     Args:
         model: The model. It changes at the end of each epoch.
@@ -54,12 +51,9 @@ class Trainer:
         seed: Decides the order of examples, and what layers such as `Dropout` do.
 
     Attributes:
-        model: The model.
-        optimizer: The optimizer. Its state is kept from one `fit` to the next.
-        loss: The loss.
+        loss: The loss, as it was given.
         metrics: The metrics.
-        statistics: "frozen" or "batch".
-        seed: The seed.
+        setup: What runs and sources are made from.
         stop_training: A callback may set it to True, which ends training after the epoch.
 
     Raises:
@@ -74,8 +68,9 @@ class Trainer:
         >>> x = net.add(Dense(2, "softmax"), x)
         >>> model = xception.Model(net, seed=0)
         >>> x = np.array([[0, 1], [1, 0], [0, 2], [2, 0]], np.float32)
-        >>> trainer = xception.training.Trainer(model, "adam", "sparse_categorical_crossentropy", ["accuracy"])
-        >>> history = trainer.fit(x, [1, 0, 1, 0], epochs=200, verbose=0)
+        >>> loss = "sparse_categorical_crossentropy"
+        >>> trainer = xception.training.Trainer(model, xception.training.SGD(0.5), loss, ["accuracy"])
+        >>> history = trainer.fit(x, [1, 0, 1, 0], epochs=50, verbose=0)
         >>> trainer.evaluate(x, [1, 0, 1, 0])["accuracy"]
         1.0
     """
@@ -94,16 +89,33 @@ class Trainer:
             raise TypeError(f"expected an xception.Model, got a {type(model).__name__}")
         if loss is None:
             raise ValueError('give a loss, such as loss="sparse_categorical_crossentropy"')
-        if statistics not in ("frozen", "batch"):
-            raise ValueError(f"statistics must be 'frozen' or 'batch', got {statistics!r:.80}")
-        self.model, self.statistics = model, statistics
-        self.seed = as_int("seed", seed, minimum=0)
-        self.optimizer, self.loss = get_optimizer(optimizer), get_loss(loss)
-        self.metrics = [get_metric(metric) for metric in ([metrics] if isinstance(metrics, str) else metrics)]
-        self._head, self._used_loss = check_loss(model, self.loss)
-        check_metrics(self.metrics, self._used_loss, self._head.units)
+        self.loss = get_loss(loss)
+        seed = as_int("seed", seed, minimum=0)
+        self.setup = TrainingSetup(model, get_optimizer(optimizer), self.loss, statistics, seed)
+        self.metrics: Sequence[Metric] = [
+            get_metric(metric) for metric in ([metrics] if isinstance(metrics, str) else metrics)
+        ]
+        check_metrics(self.metrics, self.loss, self.setup.head.units)
         self.stop_training = False
-        self._run: TrainingRun | None = None
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.setup.model
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer. It keeps its state from one `fit` to the next."""
+        return self.setup.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: str | Optimizer | Mapping[str, Any]) -> None:
+        self.setup.optimizer = get_optimizer(optimizer)
+
+    @property
+    def statistics(self) -> Statistics:
+        """By which statistics `BatchNormalization` normalizes: "frozen" or "batch"."""
+        return self.setup.statistics
 
     # --- training ---------------------------------------------------------------------------
 
@@ -164,25 +176,24 @@ class Trainer:
         """
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
         size = check_batch_size(batch_size)
-        run = self._prepare()
-        feeder = self._feeder(size, shuffle, class_weight, on_error)
+        run = self.setup.run()
+        feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
         source = feeder.open(x, y, sample_weight, steps_per_epoch)
         validation = None
         if validation_data is not None:
             size_there = check_batch_size(validation_batch_size or size)
-            validation = self._open_validation(validation_data, validation_steps, size_there, on_error)
+            there = self.setup.feeder(size_there, on_error=on_error)
+            validation = there.open_validation(validation_data, validation_steps)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
         names += [f"val_{name}" for name in names] if validation is not None else []
-        for callback in callbacks:
-            callback.trainer, callback.model = self, self.model
-            callback.check(names)
+        history = History()
+        listed = CallbackList([history, *callbacks], self, names)
         epochs_left = max(epochs - initial_epoch, 0)
-        self._say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
-        return self._fit_epochs(
-            range(initial_epoch, epochs), run, source, validation, tuple(callbacks), verbose
-        )
+        say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
+        self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
+        return history
 
     def _fit_epochs(
         self,
@@ -190,41 +201,35 @@ class Trainer:
         run: TrainingRun,
         source: Source,
         validation: Source | None,
-        callbacks: Sequence[Callback],
+        callbacks: CallbackList,
         verbose: Verbose,
-    ) -> History:
-        history, logs = History(), dict[str, float]()
+    ) -> None:
+        logs: dict[str, float] = {}
         self.stop_training = False
-        for callback in callbacks:
-            callback.on_train_begin()
+        callbacks.on_train_begin()
         with first_interrupt_ends_batch() as interrupt:
             for epoch in epochs:
-                for callback in callbacks:
-                    callback.on_epoch_begin(epoch)
+                callbacks.on_epoch_begin(epoch)
                 if not run.is_current:
                     run.read_model()  # a callback has changed it
                 start = time.monotonic()
                 try:
                     logs = self._fit_epoch(epoch, epochs.stop, run, source, callbacks, interrupt, verbose)
                 except TrainingError as error:
-                    if not history.epoch:
+                    if not logs:  # no epoch was finished
                         raise
                     warnings.warn(f"training ended in epoch {epoch + 1}: {error}", stacklevel=3)
                     break
                 if validation is not None and not interrupt.is_requested:
                     logs |= self._score(validation, verbose).result("val_")
-                for callback in callbacks:
-                    callback.on_epoch_end(epoch, logs)
-                history.add(epoch, logs)
+                callbacks.on_epoch_end(epoch, logs)
                 seconds = time.monotonic() - start
                 count = None if validation is None else validation.examples
                 text = describe_epoch(epoch, epochs.stop, logs, seconds, self.metrics, count, run.is_random)
-                self._say(text, verbose)
+                say(text, verbose)
                 if self.stop_training or interrupt.is_requested:
                     break
-        for callback in callbacks:
-            callback.on_train_end(logs)
-        return history
+        callbacks.on_train_end(logs)
 
     def _fit_epoch(
         self,
@@ -232,7 +237,7 @@ class Trainer:
         epochs: int,
         run: TrainingRun,
         source: Source,
-        callbacks: Sequence[Callback],
+        callbacks: CallbackList,
         interrupt: Interrupt,
         verbose: Verbose,
     ) -> dict[str, float]:
@@ -240,14 +245,15 @@ class Trainer:
         scores, task = Scores(self.metrics), f"epoch {epoch + 1} of {epochs}"
         with ProgressBar(source.examples, "example", 0 if verbose == 2 else verbose, task=task) as bar:
             for number, batch in enumerate(source.batches(epoch)):
+                if not epoch and not number:
+                    warn_of_pixel_ranges(self.model, batch.values)
                 self._step(run, batch, scores, f"batch {number} of {task}")
                 running = scores.running()
-                for callback in callbacks:
-                    callback.on_train_batch_end(number, running)
+                callbacks.on_train_batch_end(number, running)
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
                 if interrupt.is_requested:
-                    self._say(f"interrupted: the model has the weights after batch {number} of {task}", verbose)
+                    say(f"interrupted: the model has the weights after batch {number} of {task}", verbose)
                     break
         run.write_back()
         return scores.result()
@@ -286,8 +292,8 @@ class Trainer:
             ValueError: As for `fit`.
             TrainingError: As for `fit`.
         """
-        run = self._prepare()
-        feeder = self._feeder(2**31, False, class_weight, "raise")
+        run = self.setup.run()
+        feeder = self.setup.feeder(2**31, False, class_weight, "raise")
         (batch,) = feeder.open(x, y, sample_weight).batches(self.optimizer.iterations)
         scores = Scores(self.metrics)
         self._step(run, batch, scores, "the batch")
@@ -324,49 +330,16 @@ class Trainer:
             TypeError: As for `fit`.
             ValueError: As for `fit`.
         """
-        feeder = self._feeder(check_batch_size(batch_size), False, None, on_error)
+        feeder = self.setup.feeder(check_batch_size(batch_size), False, None, on_error)
         return self._score(feeder.open(x, y, sample_weight, steps), verbose).result()
 
     # --- helpers ----------------------------------------------------------------------------
 
-    def _prepare(self) -> TrainingRun:
-        """Return the run of the layers that are trainable now, with the model's present parameters."""
-        trained, run = trained_nodes(self.model), self._run
-        if run is None or run.trained != trained:
-            check_layers(self.model.graph, trained)
-            check_gradient_rules(self._head.graph, trained, self._head.output)
-            is_batch = self.statistics == "batch"
-            run = self._run = TrainingRun(
-                self.model, self.optimizer, self._used_loss, self._head, trained=trained,
-                batch_statistics=is_batch,
-            )  # fmt: skip
-        elif not run.is_current:
-            run.read_model()
-        return run
-
-    def _feeder(
-        self, batch_size: int, shuffle: bool, class_weight: ClassWeights | None, on_error: OnError
-    ) -> Feeder:
-        return Feeder(
-            self.model, self._head, self._used_loss, batch_size, self.seed, shuffle,
-            joins_single=self.statistics == "batch", class_weight=class_weight, on_error=on_error,
-        )  # fmt: skip
-
-    def _open_validation(self, data: Any, steps: int | None, batch_size: int, on_error: OnError) -> Source:
-        """Return the source of `validation_data`: (x, y), (x, y, weights), or x alone."""
-        feeder = self._feeder(batch_size, False, None, on_error)
-        x, *rest = data if isinstance(data, tuple) and len(data) in (2, 3) else (data,)
-        return feeder.open(x, *rest, steps=steps, what="validation_data")
-
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
         plan = self.model.plan
-        tail = ForwardTail(self._head, self.model.input_names, plan.parameters, plan)
+        head = self.setup.head
+        tail = ForwardTail(head, self.model.input_names, plan.parameters, plan)
         penalty = total_penalty(self.model.graph, trained_nodes(self.model), plan.parameters)
-        loss = self._used_loss.without_smoothing()
-        return score(tail, self._head, loss, source, self.metrics, penalty, verbose)
-
-    @staticmethod
-    def _say(text: str, verbose: Verbose) -> None:
-        if verbose != 0 and not is_silenced():
-            print(text, flush=True)
+        loss = self.setup.loss.without_smoothing()
+        return score(tail, head, loss, source, self.metrics, penalty, verbose)
