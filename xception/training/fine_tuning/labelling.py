@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ...data.class_names import as_class_names, check_printable
 from ...data.failures import FailureLog
+from ...data.label_tables import read_label_table
+from ...data.locations import is_folder
 from ...data.photographs import Photograph, find_photographs
 from ...prediction.labels import check_count, label_by_folder, list_labels
 from ..transfer import check_folders
@@ -83,6 +86,13 @@ def _table(
         raise ValueError(
             f"task={settings.task!r} needs labels: a dict of a column for each name, or the path of a CSV file"
         )
+    if isinstance(labels, str | os.PathLike):
+        assert settings.task != "classes"
+        is_root = isinstance(images, str | os.PathLike) and is_folder(images)
+        if not is_root:
+            raise ValueError("labels in a file go with a folder, which its paths begin at")
+        table = read_label_table(labels, settings.task, cast(str, images))
+        return list(find_photographs(list(table.paths), log)), table.names, table.values
     if isinstance(labels, Mapping):
         columns = {str(name): np.asarray(column, np.float64) for name, column in labels.items()}
         names: tuple[str, ...] = tuple(columns)

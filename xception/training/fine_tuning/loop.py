@@ -15,6 +15,7 @@ from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
 from ...models.model import Model
+from ..forward_tail import ForwardTail
 from ..interrupts import Interrupt
 from ..run import Batch, Outcome, TrainingRun
 from ..sources import batch_parts, epoch_order
@@ -40,6 +41,19 @@ class Listener(Protocol):
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """An epoch has been validated. The position's last row of history is that of the epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class FormerBest:
+    """The best epoch of a run that is resumed.
+
+    Attributes:
+        digest: What the state says of its parameters.
+        model: The model; None if the file beside the state holds another.
+    """
+
+    digest: str
+    model: Model | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +97,7 @@ class Loop:
         position: How far it has come.
         best: The parameters of the best epoch; None until there is one.
         best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
-        resumed_best: Of a resumed run, the digest of the model of the best epoch, which its file holds.
+        former_best: Of a resumed run, the model of its best epoch so far, and its digest.
         ended_by: Why the loop ended before its time; "" if it did not.
     """
 
@@ -104,7 +118,7 @@ class Loop:
         self.position = position
         self.best: GraphParameters | None = None
         self.best_outputs: Array | None = None
-        self.resumed_best: str | None = None
+        self.former_best: FormerBest | None = None
         self.ended_by = ""
         self._augmentation: Augmentation = settings.augmentation
         self._targets = objective.trained_targets()
@@ -140,7 +154,8 @@ class Loop:
 
     def begin(self, listener: Listener) -> None:
         """Validate the solved head: epoch 0, which competes for the best."""
-        self._finish_epoch(listener, {})
+        names = ["loss", *([self.metric] if self.shows_figure else []), "learning_rate", "seconds"]
+        self._finish_epoch(listener, dict.fromkeys(names))
 
     def train(self, epochs: int, listener: Listener, interrupt: Interrupt) -> None:
         """Train until an epoch, until nothing improves, or until an interrupt.
@@ -180,9 +195,9 @@ class Loop:
             position.batch += 1
             listener.on_batch_end(position.running)
         running = position.running
-        row: dict[str, float | None] = {"loss": running.mean_loss}
+        row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
         if self.shows_figure:
-            row[self.metric] = running.mean_figure
+            row[self.metric] = running.mean_figure if running.count else None
         row |= {"learning_rate": rate, "seconds": round(time.monotonic() - begun, 3)}
         position.epoch, position.batch, position.running = epoch + 1, 0, Running()
         self.run.write_back()
@@ -242,9 +257,28 @@ class Loop:
             self.best, self.best_outputs = self.run.model.parameters, outputs
         listener.on_epoch_end(position, figures, is_best)
 
-    def validate(self) -> Array:
-        """Return the outputs (v, c) for the validation photographs, which are not augmented."""
-        tail, size = self.run.forward_tail(), self.settings.batch_size
+    def take_former(self, former: FormerBest) -> None:
+        """Take the best epoch of a run that is resumed.
+
+        Args:
+            former: The model, as it was written.
+        """
+        self.former_best = former
+        if former.model is not None:
+            parameters = dict(former.model.parameters)
+            arrays = parameters[self._head]
+            kernel, bias = self.objective.unfold(arrays["kernel"], arrays["bias"])
+            parameters[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+            self.best_outputs = self.validate(parameters)
+
+    def validate(self, parameters: GraphParameters | None = None) -> Array:
+        """Return the outputs (v, c) for the validation photographs, which are not augmented.
+
+        Args:
+            parameters: Those of the model; by default the present ones, after `write_back`.
+        """
+        run, size = self.run, self.settings.batch_size
+        tail = ForwardTail(run.head, run.border, parameters or run.model.parameters, run.model.plan)
         numbers = self.split.validation.tolist()
         parts = [
             tail.run(self._store.values([Example(number) for number in numbers[first : first + size]]))

@@ -143,6 +143,10 @@ class Objective:
         """Return the parameters of the last layer of the finished model, from those that were trained."""
         return (kernel, bias) if self.scaling is None else self.scaling.fold(kernel, bias)
 
+    def unfold(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
+        """Return the parameters that were trained, from those of the finished model."""
+        return (kernel, bias) if self.scaling is None else self.scaling.unfold(kernel, bias)
+
     def loss(self) -> Loss:
         """Return the loss that is trained. It takes logits."""
         if self.task == "classes":

@@ -20,7 +20,7 @@ from ...models.factory import load_model
 from ...models.model import Model
 from ..csv_log import CSVLogger
 from ..ridge_regression import TargetScaling
-from .loop import Loop, Split
+from .loop import FormerBest, Loop, Split
 from .messages import Console
 from .objectives import Objective
 from .position import Position
@@ -105,19 +105,25 @@ class RunFiles:
         """Return the result of a run, and say where the files are."""
         position = loop.position
         if loop.ended_by:
-            console.say(loop.ended_by)
-        if self.output is not None:
-            if loop.ended_by == "interrupted" and self.state is not None:
-                console.say(f"to go on: --resume {self.state}")
-        if loop.best is not None:
-            model = loop.finished_model()
-        else:  # the best epoch lies before the interruption
-            assert self.output is not None
-            model = load_model(self.output)
+            console.say(f"ended early: {loop.ended_by}")
+        if loop.ended_by == "interrupted" and self.state is not None:
+            console.say(f"to go on: --resume {self.state}")
+        model = loop.finished_model() if loop.best is not None else self._former_model(loop)
         return FineTuning(
             model, position.best_epoch, validation or validation_of(loop, preparation),
             columns_of(position.history), list(folds), loop.ended_by, failures.failures, failures.notes,
         )  # fmt: skip
+
+
+    def _former_model(self, loop: Loop) -> Model:
+        """Return the model of the best epoch, which lies before the run was resumed."""
+        former = loop.former_best
+        if former is None or former.model is None:
+            raise ValueError(
+                f"{self.output}: is not the model of epoch {loop.position.best_epoch}, which is still the best "
+                "one; put back the file that the run has written, or start anew"
+            )
+        return former.model
 
 
 def model_beside(state: str | os.PathLike[str]) -> Path:
@@ -158,7 +164,7 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         "scaling": None if scaling is None else [scaling.center.tolist(), scaling.deviation.tolist()],
         "photographs": [preparation.digests[number].hex() for number in preparation.readable.tolist()],
         "validation": sorted({preparation.digests[number].hex() for number in loop.split.validation.tolist()}),
-        "best": parameters_digest(loop.finished_model()) if loop.best is not None else loop.resumed_best,
+        "best": _best_digest(loop),
     }
     optimizer = run.optimizer
     state = TrainingState(
@@ -170,6 +176,12 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         model.graph, model.parameters, model.network, model.class_names, model.preprocessing, model.task
     )
     formats.write_training(path, stored, state)
+
+
+def _best_digest(loop: Loop) -> str | None:
+    if loop.best is not None:
+        return parameters_digest(loop.finished_model())
+    return loop.former_best.digest if loop.former_best is not None else None
 
 
 def parameters_digest(model: Model) -> str:
@@ -265,24 +277,15 @@ class SavedRun:
         if set(keys) != set(self.state.slots) or position.batch > loop.steps_per_epoch:
             raise ModelFileError(f"{self.path.name}: cannot be resumed: it trains other layers, or other batches")
         loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
-        loop.resumed_best = self.record["best"]
+        loop.take_former(self._former_best())
         return loop
 
-    def check_best(self, output: Path) -> Model:
-        """Return the model of the best epoch, which lies beside the state.
-
-        Args:
-            output: Its file.
-
-        Raises:
-            ValueError: It is not the one that the run has written.
-        """
-        model = load_model(output)
-        if parameters_digest(model) != self.record["best"]:
-            raise ValueError(
-                f"{output}: is not the model that the run has written; put the right file there, or start anew"
-            )
-        return model
+    def _former_best(self) -> FormerBest:
+        """Return the model of the best epoch, which lies beside the state."""
+        digest = self.record["best"]
+        model = load_model(model_beside(self.path))
+        # A run that was killed may have written the model of an epoch that its state does not know.
+        return FormerBest(digest, model if parameters_digest(model) == digest else None)
 
     def _split(self, preparation: Preparation) -> Split:
         numbers = preparation.readable.tolist()

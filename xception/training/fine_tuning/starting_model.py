@@ -14,9 +14,13 @@ from ...feature_extraction.extraction import imagenet_base
 from ...graph import GraphParameters, Member, Network, TensorRef, flatten
 from ...kernels import Array
 from ...layers import Activation, Dense, GlobalAveragePooling2D, Input, Layer, Rescaling, Softmax
+from ...layers.validation import as_int
 from ...models.model import Model
+from ...prediction.classifier import ModelArgument, as_model
+from ...prediction.preprocessing import image_shape
 from .objectives import Objective
 
+DEFAULT_SIZE = 299  #: pixels each way, of the photographs that the ImageNet base was trained on
 HEAD_NAME = "predictions"  #: of a head that is added to a model without one
 #: Layers behind the last `Dense` that only make scores of logits.
 SCORE_LAYERS = (Activation, Softmax)
@@ -58,6 +62,30 @@ def with_parameters(model: Model, parameters: GraphParameters) -> Model:
     changed = Model(model.graph, parameters, model.network, model.class_names, model.preprocessing)
     changed.task = model.task
     return changed
+
+
+def choose_base(model: ModelArgument, size: int | None) -> Model:
+    """Return the model whose last layer is replaced.
+
+    Args:
+        model: A Model, a Classifier, the path of a model file, or None for the ImageNet base.
+        size: Height and width of the photographs; None for the model's own, or 299.
+
+    Raises:
+        ValueError: The model takes photographs of another size, or the size is too small.
+        OSError: There is no such file.
+        ModelFileError: The file is damaged or not supported.
+    """
+    if model is None:
+        pixels = DEFAULT_SIZE if size is None else as_int("size", size, architecture.MIN_IMAGE_SIZE)
+        return pixel_base((pixels, pixels))
+    base = as_model(model)
+    height, width, _ = image_shape(base)
+    if size is not None and (size, size) != (height, width):
+        raise ValueError(
+            f"size={size}: {base.name} takes photographs of {height}×{width} pixels; leave out size, or model"
+        )
+    return base
 
 
 def pixel_base(size: tuple[int, int]) -> Model:

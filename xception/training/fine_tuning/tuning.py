@@ -8,16 +8,14 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...architecture import MIN_IMAGE_SIZE
 from ...console.progress import Verbose
 from ...data.augmentation import Augmentation
 from ...data.failures import FailureLog, OnError
 from ...data.preprocessing import Aspect, Decode, Exif, Interpolation
 from ...data.tasks import Task
 from ...layers.validation import as_int
-from ...models.model import Model
-from ...prediction.classifier import ModelArgument, as_model, check_no_model
-from ...prediction.preprocessing import Preprocessor, image_shape
+from ...prediction.classifier import ModelArgument, check_no_model
+from ...prediction.preprocessing import Preprocessor
 from ..interrupts import first_interrupt_ends_batch
 from ..optimizers import Optimizer
 from ..softmax_regression import import_minimize
@@ -32,13 +30,10 @@ from .run_file import RunFiles, SavedRun
 from .session import begin_loop, run_loop
 from .settings import Statistics, check_settings
 from .stages import Train
-from .starting_model import make_starting_model, pixel_base
+from .starting_model import choose_base, make_starting_model
 
 if TYPE_CHECKING:
     from ...data.photographs import ImagesLike
-
-DEFAULT_SIZE = 299  #: pixels each way, of the photographs that the ImageNet base was trained on
-
 
 def fine_tune(
     images: ImagesLike,
@@ -162,7 +157,7 @@ def fine_tune(
     if saved is not None:
         starting = saved.starting_model(objective)
     else:
-        starting = make_starting_model(_base(model, size), objective)
+        starting = make_starting_model(choose_base(model, size), objective)
     preprocessor = Preprocessor(starting.model, "auto", interpolation, aspect, exif, decode)
     preprocessor.check_only_input()
     starting.model.preprocessing = replace(preprocessor.record, from_logits=False)
@@ -183,17 +178,3 @@ def fine_tune(
             preparation.store.forget([Example(int(number)) for number in loop.split.training])
         run_loop(loop, preparation, settings, settings.epochs, console, files, interrupt)
     return files.finish(loop, preparation, failures, console)
-
-
-def _base(model: ModelArgument, size: int | None) -> Model:
-    """Return the model whose last layer is replaced."""
-    if model is None:
-        pixels = DEFAULT_SIZE if size is None else as_int("size", size, MIN_IMAGE_SIZE)
-        return pixel_base((pixels, pixels))
-    base = as_model(model)
-    height, width, _ = image_shape(base)
-    if size is not None and (size, size) != (height, width):
-        raise ValueError(
-            f"size={size}: {base.name} takes photographs of {height}×{width} pixels; leave out size, or model"
-        )
-    return base
