@@ -109,7 +109,7 @@ class Loop:
         objective: Objective,
         split: Split,
         settings: Settings,
-        keys: Mapping[int, bytes],
+        keys: Mapping[int, str],
         names: Sequence[str],
         position: Position,
     ) -> None:

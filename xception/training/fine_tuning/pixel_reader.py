@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...data.augmentation import Augmentation
 from ...data.photographs import Photograph
 from ...locks import OwnedLock
 from ...prediction.preprocessing import Preprocessor
+from ..joining import digest_pixels
 from .borders import Example
-
-DIGEST_BYTES = 16
 
 #: Open files and PIL images may be given several times, but not be read by several threads.
 _reading = OwnedLock("reading an open file or an image")
@@ -47,7 +44,7 @@ class PixelReader:
         self._photographs, self._preprocessor = photographs, preprocessor
         self._augmentation, self._seed = augmentation, seed
         self._kept: dict[int, NDArray[Any]] = {}
-        self.digests: dict[int, bytes] = {}
+        self.digests: dict[int, str] = {}
 
     def load(self, example: Example) -> NDArray[Any]:
         """Return the pixels (h, w, c), 0…255, of an example.
@@ -58,9 +55,7 @@ class PixelReader:
         number, variant = example
         pixels = self._read(number)
         if number not in self.digests:
-            digest = hashlib.blake2b(f"{pixels.shape} {pixels.dtype}".encode(), digest_size=DIGEST_BYTES)
-            digest.update(np.ascontiguousarray(pixels).data)
-            self.digests[number] = digest.digest()
+            self.digests[number] = digest_pixels(pixels)
         if variant is None:
             return pixels
         # By its content, so that activations of a variant are found again in another run.

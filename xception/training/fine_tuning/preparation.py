@@ -60,7 +60,7 @@ class Preparation:
     preprocessor: Preprocessor
     store: BorderStore
     features: Array = field(repr=False)
-    digests: dict[int, bytes] = field(repr=False)
+    digests: dict[int, str] = field(repr=False)
     seconds_per_photograph: float
     opened: ExitStack = field(repr=False)
 

@@ -76,7 +76,7 @@ class Validation:
         return cls(first.task, first.names, figures, outputs, targets, paths)
 
     @property
-    def confusion(self) -> Array:
+    def confusion(self) -> Rows:
         """(c, c) of classes: how many photographs of the row's class were taken for the column's."""
         return count_confusions(self.targets.argmax(axis=1), self.outputs.argmax(axis=1), len(self.names))
 

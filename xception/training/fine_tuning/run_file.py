@@ -162,8 +162,8 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         "head": preparation.starting.head,
         "names": list(objective.names),
         "scaling": None if scaling is None else [scaling.center.tolist(), scaling.deviation.tolist()],
-        "photographs": [preparation.digests[number].hex() for number in preparation.readable.tolist()],
-        "validation": sorted({preparation.digests[number].hex() for number in loop.split.validation.tolist()}),
+        "photographs": [preparation.digests[number] for number in preparation.readable.tolist()],
+        "validation": sorted({preparation.digests[number] for number in loop.split.validation.tolist()}),
         "best": _best_digest(loop),
     }
     optimizer = run.optimizer
@@ -289,7 +289,7 @@ class SavedRun:
 
     def _split(self, preparation: Preparation) -> Split:
         numbers = preparation.readable.tolist()
-        digests = [preparation.digests[number].hex() for number in numbers]
+        digests = [preparation.digests[number] for number in numbers]
         recorded = self.record["photographs"]
         if digests != recorded:
             new, gone = len(set(digests) - set(recorded)), len(set(recorded) - set(digests))

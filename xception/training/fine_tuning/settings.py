@@ -11,7 +11,8 @@ from ...data.augmentation import Augmentation
 from ...data.preprocessing import check_option
 from ...data.tasks import TASKS, Task
 from ...layers.validation import as_float, as_int
-from ..optimizers import Optimizer, get_optimizer
+from ..optimizer_base import Optimizer
+from ..optimizers import get_optimizer
 from ..schedules import CosineDecay
 from .stages import Train
 

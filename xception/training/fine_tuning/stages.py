@@ -98,7 +98,7 @@ def _depths(graph: Graph, head: str) -> dict[str, int]:
     A normalization counts with the layer before it. Of several paths, the longest counts.
     """
     depths = {head: 0}
-    for node in reversed(graph.nodes.values()):
+    for node in reversed(graph.topological_order()):
         depth = depths.get(node.name)
         if depth is None:
             continue  # behind the head, or not needed

@@ -16,11 +16,12 @@ from ...data.tasks import Task
 from ...layers.validation import as_int
 from ...prediction.classifier import ModelArgument, check_no_model
 from ...prediction.preprocessing import Preprocessor
+from ..grouping import Groups
 from ..interrupts import first_interrupt_ends_batch
-from ..optimizers import Optimizer
+from ..optimizer_base import Optimizer
 from ..softmax_regression import import_minimize
 from .borders import Example
-from .dividing import Groups, divide, divide_into_folds
+from .dividing import divide, divide_into_folds
 from .folds import run_folds
 from .labelling import label_run
 from .messages import Console, advise_few
@@ -49,7 +50,7 @@ def fine_tune(
     learning_rate: float | None = None,
     statistics: Statistics = "frozen",
     validation: float = 0.2,
-    groups: Groups = None,
+    groups: Groups | None = None,
     folds: int | None = None,
     augment: str | Augmentation | None = None,
     balanced: bool = False,
