@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
 from typing import Any
 
 from ..data.tasks import TASKS
@@ -13,8 +12,8 @@ from . import common, interrupts
 OPTIMIZERS = ("adam", "adamw", "sgd")
 #: Options that a run to resume has decided; None means that they are not given.
 DECIDED = (
-    "task", "train", "epochs", "batch_size", "optimizer", "learning_rate", "statistics", "validation", "augment",
-    "label_smoothing", "patience", "seed", "size", "model", "folds", "group_by",
+    "task", "train", "epochs", "batch_size", "optimizer", "learning_rate", "statistics", "validation",
+    "augment", "label_smoothing", "patience", "seed", "size", "model", "folds", "group_by",
 )  # fmt: skip
 
 
@@ -47,8 +46,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
         "--train", metavar="STAGE",
-        help="what trains: head, exit (from block 13), half (from block 8), all, norms, or the name of the first "
-        "layer (exit)",
+        help="what trains: head, exit (from block 13), half (from block 8), all, norms, or the name of the "
+        "first layer (exit)",
     )  # fmt: skip
     group.add_argument("--epochs", type=common.positive_int, metavar="N", help="the most epochs (10)")
     group.add_argument("--batch-size", type=common.positive_int, metavar="N", help="photographs a batch (16)")
@@ -79,7 +78,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--patience", type=common.positive_int, metavar="N", help="end after N epochs without improvement (5)"
     )
-    group.add_argument("--seed", type=int, metavar="N", help="of the split, the order, and all that is random (0)")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of the split, the order, and all that is random (0)"
+    )
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
@@ -88,9 +89,9 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
         "--validation", type=float, metavar="SHARE", help="the share of photographs for validation (0.2)"
     )
     group.add_argument(
-        "--group-by", metavar="REGEX",
-        help="photographs whose paths in FOLDER give the same match, or the same groups (…), are on one side: "
-        "patients, persons, videos",
+        "--group-by", type=regular_expression, metavar="REGEX",
+        help="photographs in whose paths it finds the same text, or the same (…), are on one side: patients, "
+        "persons, videos",
     )  # fmt: skip
     group.add_argument(
         "--folds", type=common.positive_int, metavar="N",
@@ -119,8 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
     with interrupts.handed_over():
         result = fine_tune(
             arguments.folder, arguments.labels, balanced=arguments.balanced,
-            groups=None if arguments.group_by is None else group_by(arguments.group_by, arguments.folder),
-            output=arguments.output, resume=arguments.resume, log=arguments.log, on_error=common.complain_of,
+            groups=arguments.group_by, output=arguments.output, resume=arguments.resume, log=arguments.log,
+            on_error=common.complain_of,
             **options, **common.reading_options(arguments),
         )  # fmt: skip
     common.show(str(result))
@@ -135,31 +136,12 @@ def _described(epoch: int) -> str:
     return f"epoch {epoch}" if epoch else "epoch 0, the solved head"
 
 
-def group_by(pattern: str, folder: str) -> Callable[[str], object]:
-    """Return the function from a photograph's path to its group.
-
-    Args:
-        pattern: A regular expression, which is searched in the path within the folder. Its groups are the keys,
-            else all that matches.
-        folder: The folder.
-
-    Raises:
-        ValueError: It is no regular expression.
-    """
+def regular_expression(text: str) -> re.Pattern[str]:
+    """Parse a regular expression."""
     try:
-        compiled = re.compile(pattern)
+        return re.compile(text)
     except re.error as error:
-        raise ValueError(f"--group-by {pattern!r}: is not a regular expression ({error})") from None
-
-    def key(path: str) -> object:
-        relative = path.removeprefix(folder).lstrip("/\\")
-        match = compiled.search(relative)
-        if match is None:
-            raise ValueError(f"--group-by {pattern!r}: {relative} does not match")
-        keys = match.groups()
-        return keys[0] if len(keys) == 1 else keys or match[0]
-
-    return key
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from None
 
 
 def _preview(arguments: argparse.Namespace) -> int:
@@ -167,8 +149,8 @@ def _preview(arguments: argparse.Namespace) -> int:
     from ..training.fine_tuning.preview import preview_augmentation
 
     preview_augmentation(
-        arguments.folder, arguments.preview, arguments.augment or "none", arguments.model, size=arguments.size,
-        seed=arguments.seed or 0, **common.reading_options(arguments),
+        arguments.folder, arguments.preview, arguments.augment or "none", arguments.model,
+        size=arguments.size, seed=arguments.seed or 0, **common.reading_options(arguments),
     )  # fmt: skip
     common.note(f"{arguments.preview}: {arguments.augment or 'no augmentation'}")
     return 0

@@ -80,7 +80,9 @@ class Border:
         """Return the activations (n, …) of the border by node, from rows (n, columns)."""
         values = {
             name: rows[:, start:stop].reshape(len(rows), *shape)
-            for name, shape, (start, stop) in zip(self.stored, self._shapes, pairwise(self._ends), strict=True)
+            for name, shape, (start, stop) in zip(
+                self.stored, self._shapes, pairwise(self._ends), strict=True
+            )
         }
         return self.complete(values)
 
@@ -97,7 +99,7 @@ class Border:
 
 
 def _derivation(graph: Graph, name: str, border: Sequence[str]) -> list[Node]:
-    """Return the layers that compute a node from another of the border; none if it does not follow from one."""
+    """Return the layers that compute a node from another of the border; none if there is no such way."""
     chain: list[Node] = []
     node = graph.nodes[name]
     while len(node.inputs) == 1 and not node.parameters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +10,17 @@ import numpy as np
 
 from ...data.failures import FailureLog
 from .. import splitting
-from ..grouping import Groups
+from ..grouping import Groups, group_by_pattern, list_groups
 from ..joining import Units, join_photographs
 from .loop import Split
 from .preparation import Preparation
 from .settings import Settings
 
+#: Keys, a function of the path, or a regular expression that finds the keys in it.
+RunGroups = Groups | re.Pattern[str] | None
 
-def divide(
-    preparation: Preparation, settings: Settings, groups: Groups | None, log: FailureLog
-) -> Split:
+
+def divide(preparation: Preparation, settings: Settings, groups: RunGroups, log: FailureLog) -> Split:
     """Choose the photographs that validate.
 
     Args:
@@ -37,7 +39,7 @@ def divide(
 
 
 def divide_into_folds(
-    preparation: Preparation, folds: int, settings: Settings, groups: Groups | None, log: FailureLog
+    preparation: Preparation, folds: int, settings: Settings, groups: RunGroups, log: FailureLog
 ) -> list[Split]:
     """Divide the photographs into folds, each of which validates once.
 
@@ -57,14 +59,14 @@ def divide_into_folds(
     return [_as_split(preparation, split, log) for split in splits]
 
 
-def _join(preparation: Preparation, groups: Groups | None) -> Units:
+def _join(preparation: Preparation, groups: RunGroups) -> Units:
     photographs, numbers = preparation.photographs, preparation.readable
     objective = preparation.objective
+    if isinstance(groups, re.Pattern):
+        groups = group_by_pattern(groups.pattern, [photograph.path for photograph in photographs])
     if groups is not None and not callable(groups):
-        given = list(groups)
-        if len(given) != len(photographs):
-            raise ValueError(f"expected a group for each photograph, got {len(given)} for {len(photographs)}")
-        groups = [given[number] for number in numbers]
+        by_number = list_groups(groups, [photograph.path for photograph in photographs])
+        groups = [by_number[number] for number in numbers]
     labels = [objective.names[i] for i in objective.indices[numbers]] if objective.task == "classes" else None
     return join_photographs(
         [preparation.digests[number] for number in numbers.tolist()],

@@ -59,4 +59,6 @@ def run_folds(
     everything = Split(preparation.readable, np.empty(0, np.intp))
     loop = begin_loop(preparation, everything, settings)
     run_loop(loop, preparation, settings, epochs, console, files, interrupt)
-    return files.finish(loop, preparation, failures, console, Validation.pooled(parts), [p.figures for p in parts])
+    return files.finish(
+        loop, preparation, failures, console, Validation.pooled(parts), [p.figures for p in parts]
+    )

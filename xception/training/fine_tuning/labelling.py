@@ -84,7 +84,8 @@ def _table(
     """Return the photographs, the names of labels or targets, and the numbers (n, c)."""
     if labels is None:
         raise ValueError(
-            f"task={settings.task!r} needs labels: a dict of a column for each name, or the path of a CSV file"
+            f"task={settings.task!r} needs labels: a dict with a column for each name, or the path of a CSV "
+            "file"
         )
     if isinstance(labels, str | os.PathLike):
         assert settings.task != "classes"
@@ -98,7 +99,9 @@ def _table(
         names: tuple[str, ...] = tuple(columns)
         sizes = {column.shape for column in columns.values()}
         if len(sizes) != 1 or len(next(iter(sizes))) != 1:
-            raise ValueError("labels must be a dict of columns of equal length, one number for each photograph")
+            raise ValueError(
+                "labels must be a dict of columns of equal length, one number for each photograph"
+            )
         targets = np.stack(list(columns.values()), axis=1)
         photographs: Sequence[Photograph] = list(check_count(find_photographs(images, log), len(targets)))
     else:

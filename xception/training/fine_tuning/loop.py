@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ...data.augmentation import Augmentation
+from ...engine.cpus import get_num_threads
 from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
@@ -186,7 +187,9 @@ class Loop:
         position, epoch = self.position, self.position.epoch
         order = self.split.training[epoch_order(len(self.split.training), self.settings.seed, epoch)]
         listener.on_epoch_begin(epoch + 1, len(self._parts) - position.batch)
-        begun, rate = time.monotonic(), self.run.optimizer.learning_rate
+        begun = time.monotonic()
+        if not position.batch:
+            position.running.learning_rate = self.run.optimizer.learning_rate
         for part in self._parts[position.batch :]:
             if interrupt.is_requested:
                 return False
@@ -198,7 +201,7 @@ class Loop:
         row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
         if self.shows_figure:
             row[self.metric] = running.mean_figure if running.count else None
-        row |= {"learning_rate": rate, "seconds": round(time.monotonic() - begun, 3)}
+        row |= {"learning_rate": running.learning_rate, "seconds": round(time.monotonic() - begun, 3)}
         position.epoch, position.batch, position.running = epoch + 1, 0, Running()
         self.run.write_back()
         self._finish_epoch(listener, row)
@@ -225,8 +228,8 @@ class Loop:
             running.skipped += 1
             listed = ", ".join(outcome.names[:MAX_NAMES]) + (", …" if len(outcome.names) > MAX_NAMES else "")
             warnings.warn(
-                f"epoch {self.position.epoch + 1}, batch {self.position.batch + 1}: the loss or the gradient is "
-                f"not finite; the batch changes nothing: {listed}",
+                f"epoch {self.position.epoch + 1}, batch {self.position.batch + 1}: the loss or the gradient "
+                f"is not finite; the batch changes nothing: {listed}",
                 stacklevel=4,
             )
             return
@@ -286,6 +289,16 @@ class Loop:
         ]
         return np.concatenate(parts)
 
+    def time_forward(self) -> float:
+        """Return the seconds that the forward pass of the part that trains takes for a photograph."""
+        numbers = [*self.split.validation, *self.split.training][: get_num_threads()]
+        values = self._store.values([Example(int(number)) for number in numbers])
+        tail = self.run.forward_tail()
+        tail.run(values)  # the first call prepares
+        begun = time.monotonic()
+        tail.run(values)
+        return (time.monotonic() - begun) / len(numbers)
+
     def finished_model(self, parameters: GraphParameters | None = None) -> Model:
         """Return the model with the parameters of the best epoch, as it is used.
 
@@ -297,4 +310,3 @@ class Loop:
         kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
         chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
         return with_parameters(self.run.model, chosen)
-

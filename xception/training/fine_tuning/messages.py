@@ -17,8 +17,6 @@ from .settings import Settings
 
 #: Forward and backward pass of the trained part, relative to its forward pass alone.
 STEP_COST = 4.0
-#: Photographs for validation below which its figure says little: 16 of 20 right means 58 to 92 %.
-FEW_VALIDATION_PHOTOGRAPHS = 50
 #: The share of the former moving statistics, after a run, above which validation lags behind training.
 MAX_FORMER_STATISTICS = 0.1
 
@@ -28,12 +26,16 @@ class Console:
 
     Args:
         verbose: "auto" or 1 or 2 for a line an epoch, and a bar of its batches; 0 for nothing.
-        prefix: Before each line: "fold 2 of 5, ".
+        prefix: Before each line: "fold 2 of 5: ".
+
+    Attributes:
+        is_augmented: Whether training figures are those of augmented photographs.
     """
 
     def __init__(self, verbose: Verbose = "auto", prefix: str = "") -> None:
         self._verbose, self._prefix = verbose, prefix
         self._bar: ProgressBar | None = None
+        self.is_augmented = False
 
     def prefixed(self, prefix: str) -> Console:
         """Return a console that shows a text before each line."""
@@ -63,7 +65,8 @@ class Console:
         row, parts = position.history[-1], []
         if "loss" in row:
             loss = row["loss"]
-            parts.append(f"loss {loss:.4f} (running, augmented)" if loss is not None else "")
+            how = "running, augmented" if self.is_augmented else "running"
+            parts.append("" if loss is None else f"loss {loss:.4f} ({how})")
         if figures.count:
             parts.append(f"validation: {figures}")
         if is_best and figures.count:
@@ -98,10 +101,10 @@ def describe_start(preparation: Preparation, split: Split, run: TrainingRun, set
     memory = preparation.store.kept_bytes + copies * run.variables.flat.nbytes
     first = next(iter(run.variables.by_node))
     parts = [
-        f"{count_of(count, 'photograph')}, {len(split.training)} to train and {len(split.validation)} to validate",
+        f"{count_of(count, 'photograph')}, {len(split.training)} to train, {len(split.validation)} to validate",
         f"{len(objective.names)} {objective.task}",
-        f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, from "
-        f"{first} on",
+        f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, "
+        f"from {first} on",
         f"statistics of normalization: {'of the batch' if settings.uses_batch_statistics else 'frozen'}",
         f"memory {format_bytes(memory)}",
     ]
@@ -134,18 +137,17 @@ def describe_counts(preparation: Preparation, split: Split, weights: dict[str, f
     return lines
 
 
-def estimate_seconds(loop: Loop, preparation: Preparation, validation_seconds: float) -> float:
+def estimate_seconds(loop: Loop, preparation: Preparation) -> float:
     """Return about how long the first epoch will take.
 
     Args:
         loop: The loop, after the validation of epoch 0.
         preparation: What the pass through the whole network took.
-        validation_seconds: What that validation took.
     """
     training, validation = len(loop.split.training), len(loop.split.validation)
-    forward = validation_seconds / max(1, validation)  # of the part that trains
+    forward = loop.time_forward()  # of the part that trains
     new = preparation.seconds_per_photograph if loop.changes_pixels else 0.0
-    return training * (STEP_COST * forward + new) + validation_seconds
+    return training * (STEP_COST * forward + new) + validation * forward
 
 
 def describe_statistics(momentum: float, steps: int) -> tuple[str, bool]:
@@ -157,16 +159,7 @@ def describe_statistics(momentum: float, steps: int) -> tuple[str, bool]:
     """
     former = momentum**steps
     text = (
-        f"statistics of the batch: after {count_of(steps, 'step')}, the moving statistics that validation uses "
-        f"still have {former:.0%} of the former ones ({momentum:g}^{steps})"
+        f"statistics of the batch: after {count_of(steps, 'step')}, the moving statistics that validation "
+        f"uses still have {former:.0%} of the former ones ({momentum:g}^{steps})"
     )
     return text, former > MAX_FORMER_STATISTICS
-
-
-def advise_few(count: int) -> str | None:
-    """Return advice where there are few photographs for validation; None if there are enough."""
-    if count >= FEW_VALIDATION_PHOTOGRAPHS:
-        return None
-    return (
-        f"{count_of(count, 'photograph')} for validation tell little; folds=5 measures on all of them"
-    )

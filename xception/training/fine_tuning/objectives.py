@@ -208,7 +208,7 @@ class Objective:
 
 
 def mean_auc(outputs: Array, targets: Array) -> float | None:
-    """Return the mean of the labels' areas under the ROC curve; None if no label has photographs of both kinds.
+    """Return the mean of the labels' areas under the ROC curve; None if it is undefined for all of them.
 
     Args:
         outputs: (n, c).

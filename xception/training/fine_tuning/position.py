@@ -19,12 +19,14 @@ class Running:
         figure: The number of right answers, or the sum of absolute errors.
         count: The number of photographs.
         skipped: How many batches were skipped.
+        learning_rate: The learning rate of the first batch.
     """
 
     loss: float = 0.0
     figure: float = 0.0
     count: int = 0
     skipped: int = 0
+    learning_rate: float = 0.0
 
     @property
     def mean_loss(self) -> float:
@@ -84,12 +86,14 @@ class Position:
                 Running(
                     float(values["running"]["loss"]), float(values["running"]["figure"]),
                     _count(values["running"]["count"]), _count(values["running"]["skipped"]),
+                    float(values["running"]["learning_rate"]),
                 ),
                 [
                     {str(name): None if value is None else float(value) for name, value in row.items()}
                     for row in values["history"]
                 ],
-                _count(values["best_epoch"]), Figures.from_dict(task, values["best"]), _count(values["waited"]),
+                _count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
+                _count(values["waited"]),
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"the file does not say how far the run has come ({error!r:.200})") from None

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -114,7 +114,9 @@ def prepare(
     trained = trained_nodes(starting.model)
     head = logits_of(starting.model, objective)
     check_gradient_rules(head.graph, trained, head.output)
-    learning = TrainingPass(head.graph, trained, (head.output,), batch_statistics=settings.uses_batch_statistics)
+    learning = TrainingPass(
+        head.graph, trained, (head.output,), batch_statistics=settings.uses_batch_statistics
+    )
     border = Border(starting.model.graph, learning.border, preprocessor.input_shape)
     reader = PixelReader(photographs, preprocessor, settings.augmentation, settings.seed)
     opened = ExitStack()

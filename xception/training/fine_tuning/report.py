@@ -42,9 +42,7 @@ class Validation:
     paths: list[str | None] = field(repr=False)
 
     @classmethod
-    def of(
-        cls, objective: Objective, outputs: Array, rows: Rows, paths: Sequence[str | None]
-    ) -> Validation:
+    def of(cls, objective: Objective, outputs: Array, rows: Rows, paths: Sequence[str | None]) -> Validation:
         """Return the validation of outputs (len(rows), c) as the loss takes them."""
         figures = objective.measure(outputs, rows)
         if objective.task == "classes":

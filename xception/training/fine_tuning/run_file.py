@@ -66,7 +66,8 @@ class RunFiles:
             name = self.output.name
             if not name.endswith(SUFFIX) or name.endswith(RUN_SUFFIX):
                 raise ValueError(
-                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, which is the state's"
+                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, which is that of "
+                    "the state"
                 )
             check_writable(self.output)
             if has_state:
@@ -86,7 +87,8 @@ class RunFiles:
         """Write a line of the log."""
         if self._log is not None:
             row = loop.position.history[-1]
-            self._log.on_epoch_end(loop.position.epoch, {k: v for k, v in row.items() if v is not None})
+            figures: dict[str, Any] = {name: "NA" if value is None else value for name, value in row.items()}
+            self._log.on_epoch_end(loop.position.epoch, figures)
 
     def on_pause(self, loop: Loop, preparation: Preparation) -> None:
         """Write the state."""
@@ -114,14 +116,13 @@ class RunFiles:
             columns_of(position.history), list(folds), loop.ended_by, failures.failures, failures.notes,
         )  # fmt: skip
 
-
     def _former_model(self, loop: Loop) -> Model:
         """Return the model of the best epoch, which lies before the run was resumed."""
         former = loop.former_best
         if former is None or former.model is None:
             raise ValueError(
-                f"{self.output}: is not the model of epoch {loop.position.best_epoch}, which is still the best "
-                "one; put back the file that the run has written, or start anew"
+                f"{self.output}: is not the model of epoch {loop.position.best_epoch}, which is still the "
+                "best one; put back the file that the run has written, or start anew"
             )
         return former.model
 
@@ -228,7 +229,9 @@ class SavedRun:
         location = expect_local(path)
         stored, state = formats.read_training(location)
         record = state.run
-        model = Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)
+        model = Model(
+            stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing
+        )
         model.task = stored.task
         try:
             if not isinstance(record.get("settings"), Mapping):
@@ -250,8 +253,8 @@ class SavedRun:
         """
         if list(objective.names) != self.record["names"]:
             raise ValueError(
-                f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs have "
-                f"{', '.join(objective.names[:20])}"
+                f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs "
+                f"have {', '.join(objective.names[:20])}"
             )
         head = self.record["head"]
         return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
@@ -275,7 +278,9 @@ class SavedRun:
         variables = loop.run.variables.variables
         keys = [(variable.node, variable.parameter) for variable in variables]
         if set(keys) != set(self.state.slots) or position.batch > loop.steps_per_epoch:
-            raise ModelFileError(f"{self.path.name}: cannot be resumed: it trains other layers, or other batches")
+            raise ModelFileError(
+                f"{self.path.name}: cannot be resumed: it trains other layers, or other batches"
+            )
         loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
         loop.take_former(self._former_best())
         return loop
@@ -295,8 +300,8 @@ class SavedRun:
             new, gone = len(set(digests) - set(recorded)), len(set(recorded) - set(digests))
             change = f"{new} are new, and {gone} are missing" if new or gone else "they are in another order"
             raise ValueError(
-                f"{self.path.name}: is of a run on {len(recorded)} other photographs: {change}. A run can only be "
-                "resumed on the same ones"
+                f"{self.path.name}: is of a run on {len(recorded)} other photographs: {change}. A run can only "
+                "be resumed on the same ones"
             )
         validation = set(self.record["validation"])
         is_validation = np.array([digest in validation for digest in digests])
@@ -310,7 +315,11 @@ def _check_record(record: Mapping[str, Any], model: Model) -> None:
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise ValueError(f"{key} should be a list of texts")
     head = record.get("head")
-    if not isinstance(head, str) or head not in model.graph.nodes or "kernel" not in model.parameters.get(head, {}):
+    if (
+        not isinstance(head, str)
+        or head not in model.graph.nodes
+        or "kernel" not in model.parameters.get(head, {})
+    ):
         raise ValueError("its head is no layer of the model")
     if not isinstance(record.get("best"), str | None):
         raise ValueError("the digest of the best model should be a text")

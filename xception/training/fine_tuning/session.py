@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import Protocol
 
@@ -43,9 +42,7 @@ def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Lo
     Raises:
         ValueError: There are too few photographs for the head.
     """
-    objective, kernel, bias = preparation.objective.solve(
-        preparation.features, split.training, settings.seed
-    )
+    objective, kernel, bias = preparation.objective.solve(preparation.features, split.training, settings.seed)
     model = preparation.starting.with_head(kernel, bias)
     return make_loop(preparation, split, settings, objective, model, Position())
 
@@ -102,6 +99,7 @@ def run_loop(
     """
     listener = _Listener(loop, preparation, console, observer)
     console.say(describe_start(preparation, loop.split, loop.run, settings))
+    console.is_augmented = loop.changes_pixels or bool(settings.augmentation.mixup)
     weights = loop.class_weights
     for line in describe_counts(preparation, loop.split, weights):
         console.say(f"  {line}")
@@ -113,10 +111,9 @@ def run_loop(
             warnings.warn(f"{text}; train longer, or with frozen statistics", stacklevel=3)
     try:
         if not loop.position.history:
-            begun = time.monotonic()
             loop.begin(listener)
             if epochs:
-                seconds = estimate_seconds(loop, preparation, time.monotonic() - begun)
+                seconds = estimate_seconds(loop, preparation)
                 console.say(f"about {format_seconds(seconds)} for the first epoch, of at most {epochs}")
         loop.train(epochs, listener, interrupt)
     finally:

@@ -197,6 +197,6 @@ def check_settings(
     weights = None if class_weight is None else dict(class_weight)
     return Settings(
         task, train, statistics, as_int("epochs", epochs, 0), batch_size,
-        {"class_name": name, "config": config}, learning_rate, validation, str(augmentation), balanced, weights,
-        label_smoothing, as_int("patience", patience), seed,
+        {"class_name": name, "config": config}, learning_rate, validation, str(augmentation), balanced,
+        weights, label_smoothing, as_int("patience", patience), seed,
     )  # fmt: skip

@@ -46,7 +46,9 @@ def choose_stage(model: Model, train: Train, head: str) -> dict[str, float]:
         names = {node.name for node in owners}
     elif train == "norms":
         names = {node.name for node in owners if node.kind.endswith("Normalization")}
-        if not any(parameter.trainable for name in names for parameter in graph.nodes[name].parameters.values()):
+        if not any(
+            parameter.trainable for name in names for parameter in graph.nodes[name].parameters.values()
+        ):
             raise ValueError(f"{model.name} has no normalization layer with parameters to train")
     else:
         before = _ancestors_of_inputs(model, train)
@@ -81,8 +83,8 @@ def _ancestors_of_inputs(model: Model, train: str) -> set[str]:
     except ValueError as error:
         if train in FIRST_LAYERS:
             raise ValueError(
-                f"train={train!r} means from {name} on, which {model.name} does not have: give the name of the "
-                'first layer that trains, or "head", "norms" or "all"'
+                f"train={train!r} means from {name} on, which {model.name} does not have: give the name of "
+                'the first layer that trains, or "head", "norms" or "all"'
             ) from None
         raise ValueError(f'{error}; train takes "head", "exit", "half", "norms", "all" or a layer') from None
     graph = model.graph

@@ -129,7 +129,8 @@ def make_starting_model(base: Model, objective: Objective) -> StartingModel:
     """
     if len(base.graph.outputs) != 1:
         raise ValueError(
-            f"{base.name} has several outputs, {', '.join(base.output_names)}; fine-tuning takes a model with one"
+            f"{base.name} has several outputs, {', '.join(base.output_names)}; fine-tuning takes a model with "
+            "one"
         )
     dense = Dense(len(objective.names), objective.activation)
     replaced = _replace_head(base.network, dense)
@@ -191,4 +192,3 @@ def _add_head(base: Model, dense: Dense) -> tuple[Network, str]:
         )
     output = add(HEAD_NAME, dense, output)
     return replace(network, members=members, outputs=(output,), output_keys=None), output[0]
-

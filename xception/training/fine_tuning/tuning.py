@@ -16,15 +16,14 @@ from ...data.tasks import Task
 from ...layers.validation import as_int
 from ...prediction.classifier import ModelArgument, check_no_model
 from ...prediction.preprocessing import Preprocessor
-from ..grouping import Groups
 from ..interrupts import first_interrupt_ends_batch
 from ..optimizer_base import Optimizer
 from ..softmax_regression import import_minimize
 from .borders import Example
-from .dividing import divide, divide_into_folds
+from .dividing import RunGroups, divide, divide_into_folds
 from .folds import run_folds
 from .labelling import label_run
-from .messages import Console, advise_few
+from .messages import Console
 from .preparation import prepare
 from .report import FineTuning
 from .run_file import RunFiles, SavedRun
@@ -35,6 +34,7 @@ from .starting_model import choose_base, make_starting_model
 
 if TYPE_CHECKING:
     from ...data.photographs import ImagesLike
+
 
 def fine_tune(
     images: ImagesLike,
@@ -50,7 +50,7 @@ def fine_tune(
     learning_rate: float | None = None,
     statistics: Statistics = "frozen",
     validation: float = 0.2,
-    groups: Groups | None = None,
+    groups: RunGroups = None,
     folds: int | None = None,
     augment: str | Augmentation | None = None,
     balanced: bool = False,
@@ -102,8 +102,9 @@ def fine_tune(
             of the batch, and the moving ones follow, which takes some hundred steps.
         validation: The share of photographs for validation, stratified. Copies, near copies and groups are on
             one side.
-        groups: What must not be divided, such as patients, persons or videos: a key for each photograph, or
-            a function of its path. A tuple of keys connects all of them.
+        groups: What must not be divided, such as patients, persons or videos: a key for each photograph, a
+            function of its path, or a compiled regular expression whose groups in the path are the keys. A
+            tuple of keys connects all of them.
         folds: Instead of one split, so many: each time a fresh copy learns. The result is then trained on
             all photographs, for as many epochs as the folds needed.
         augment: Random changes, such as "flip,rotation=10"; see `xception.training.Augmentation`.
@@ -140,8 +141,8 @@ def fine_tune(
     """
     check_no_model("fine_tune(images, labels, model)", images=images, labels=labels)
     settings = check_settings(
-        task=task, train=train, statistics=statistics, epochs=epochs, batch_size=batch_size, optimizer=optimizer,
-        learning_rate=learning_rate, validation=validation, augment=augment, balanced=balanced,
+        task=task, train=train, statistics=statistics, epochs=epochs, batch_size=batch_size,
+        optimizer=optimizer, learning_rate=learning_rate, validation=validation, augment=augment, balanced=balanced,
         class_weight=class_weight, label_smoothing=label_smoothing, patience=patience, seed=seed,
     )  # fmt: skip
     import_minimize()  # or an error, before anything is computed
@@ -172,8 +173,6 @@ def fine_tune(
             loop = saved.resume(preparation)
         else:
             split = divide(preparation, settings, groups, failures)
-            if (advice := advise_few(len(split.validation))) is not None:
-                console.say(advice)
             loop = begin_loop(preparation, split, settings)
         if settings.augmentation.changes_pixels:  # as they are, these were for the head only
             preparation.store.forget([Example(int(number)) for number in loop.split.training])
