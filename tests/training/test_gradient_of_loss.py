@@ -157,3 +157,17 @@ def test_wrong_arguments_are_refused(model, x):
         layer.trainable = False
     with pytest.raises(ValueError, match="no layer is trainable"):
         gradients(model, x, LABELS, name)
+
+
+def test_layers_act_at_random_only_with_a_seed():
+    graph = xception.Graph("dropped")
+    x = graph.add(layers.Input((6,)))
+    x = graph.add(layers.Dropout(0.5), x)
+    graph.add(layers.Dense(1, use_bias=False), x, name="head")
+    model, x, y = xception.Model(graph, seed=1), np.ones((1, 6)), np.zeros((1, 1))
+    (still,) = gradients(model, x, y, "mse")["head"].values()
+    (drawn,) = gradients(model, x, y, "mse", seed=2)["head"].values()
+    assert len(np.unique(still)) == 1
+    assert 0 in drawn  # what is dropped has no influence
+    (again,) = gradients(model, x, y, "mse", seed=2)["head"].values()
+    np.testing.assert_array_equal(drawn, again)
