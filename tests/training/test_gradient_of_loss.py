@@ -87,6 +87,28 @@ def test_every_gradient_is_the_derivative_of_the_mean_loss(model, x):
     check_derivatives(model, x, found)
 
 
+def test_statistics_of_the_batch_contribute(model, x):
+    """In place of moving statistics, those of the batch: the loss depends on them, too."""
+    name = "sparse_categorical_crossentropy"
+    found = gradients(model, x, LABELS, name, batch_statistics=True)
+    weights = model.parameters["conv"]["kernel"].astype(np.float64)
+    frozen = gradients(model, x, LABELS, name)["conv"]["kernel"]
+    assert not np.allclose(found["conv"]["kernel"], frozen, rtol=0.1)
+
+    def loss(kernel):
+        y = model.graph.nodes["conv"].layer.forward({"kernel": kernel}, x.astype(np.float64))
+        statistics = {"moving_mean": y.mean(axis=(0, 1, 2)), "moving_variance": y.var(axis=(0, 1, 2))}
+        changed = [("bn", each, array) for each, array in statistics.items()]
+        return mean_loss(model, x, LABELS, [("conv", "kernel", kernel), *changed])
+
+    for position in (0, 33, 100, 161):
+        step = np.zeros(weights.size)
+        step[position] = STEP
+        step = step.reshape(weights.shape)
+        expected = (loss(weights + step) - loss(weights - step)) / (2 * STEP)
+        assert found["conv"]["kernel"].flat[position] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
 def test_frozen_layers_have_none_and_the_others_the_same(model, x):
     whole = gradients(model, x, LABELS, "sparse_categorical_crossentropy")
     for name in ("conv", "shared"):
