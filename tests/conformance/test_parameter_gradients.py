@@ -187,7 +187,8 @@ def test_gradients_of_a_model(keras, folder, build):
         assert distance(array, exact) < MAX_RELATIVE_DISTANCE, path
 
 
-def test_gradients_of_xception(keras, folder):
+@pytest.mark.parametrize("batch_statistics", [False, True])
+def test_gradients_of_xception(keras, folder, batch_statistics):
     """The loss is computed from logits, as in Keras; the layers before block 13 are frozen."""
     theirs = keras.applications.Xception(weights=None, input_shape=(71, 71, 3), classes=CLASSES)
     randomize(theirs)
@@ -195,9 +196,11 @@ def test_gradients_of_xception(keras, folder):
         layer.trainable = layer.name.startswith(("block13", "block14", "predictions"))
     theirs.save(folder / "model.keras")
     x, y = draw_examples(theirs, "sparse_categorical_crossentropy", 2)
-    exact = gradients_by_tape(keras, theirs, x, y, "sparse_categorical_crossentropy")
+    exact = gradients_by_tape(keras, theirs, x, y, "sparse_categorical_crossentropy", batch_statistics)
     model = xception.load_model(folder / "model.keras")
-    ours = xception.training.gradients(model, x, y, "sparse_categorical_crossentropy")
+    ours = xception.training.gradients(
+        model, x, y, "sparse_categorical_crossentropy", batch_statistics=batch_statistics
+    )
     assert [f"{layer}/{name}" for layer, arrays in ours.items() for name in arrays] == list(exact)
     for path, array in exact.items():
         layer, name = path.rsplit("/", 1)

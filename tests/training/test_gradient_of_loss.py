@@ -87,6 +87,28 @@ def test_every_gradient_is_the_derivative_of_the_mean_loss(model, x):
     check_derivatives(model, x, found)
 
 
+def test_statistics_of_the_batch_contribute(model, x):
+    """In place of moving statistics, those of the batch: the loss depends on them, too."""
+    name = "sparse_categorical_crossentropy"
+    found = gradients(model, x, LABELS, name, batch_statistics=True)
+    weights = model.parameters["conv"]["kernel"].astype(np.float64)
+    frozen = gradients(model, x, LABELS, name)["conv"]["kernel"]
+    assert not np.allclose(found["conv"]["kernel"], frozen, rtol=0.1)
+
+    def loss(kernel):
+        y = model.graph.nodes["conv"].layer.forward({"kernel": kernel}, x.astype(np.float64))
+        statistics = {"moving_mean": y.mean(axis=(0, 1, 2)), "moving_variance": y.var(axis=(0, 1, 2))}
+        changed = [("bn", each, array) for each, array in statistics.items()]
+        return mean_loss(model, x, LABELS, [("conv", "kernel", kernel), *changed])
+
+    for position in (0, 33, 100, 161):
+        step = np.zeros(weights.size)
+        step[position] = STEP
+        step = step.reshape(weights.shape)
+        expected = (loss(weights + step) - loss(weights - step)) / (2 * STEP)
+        assert found["conv"]["kernel"].flat[position] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
 def test_frozen_layers_have_none_and_the_others_the_same(model, x):
     whole = gradients(model, x, LABELS, "sparse_categorical_crossentropy")
     for name in ("conv", "shared"):
@@ -157,3 +179,17 @@ def test_wrong_arguments_are_refused(model, x):
         layer.trainable = False
     with pytest.raises(ValueError, match="no layer is trainable"):
         gradients(model, x, LABELS, name)
+
+
+def test_layers_act_at_random_only_with_a_seed():
+    graph = xception.Graph("dropped")
+    x = graph.add(layers.Input((6,)))
+    x = graph.add(layers.Dropout(0.5), x)
+    graph.add(layers.Dense(1, use_bias=False), x, name="head")
+    model, x, y = xception.Model(graph, seed=1), np.ones((1, 6)), np.zeros((1, 1))
+    (still,) = gradients(model, x, y, "mse")["head"].values()
+    (drawn,) = gradients(model, x, y, "mse", seed=2)["head"].values()
+    assert len(np.unique(still)) == 1
+    assert 0 in drawn  # what is dropped has no influence
+    (again,) = gradients(model, x, y, "mse", seed=2)["head"].values()
+    np.testing.assert_array_equal(drawn, again)

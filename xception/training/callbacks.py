@@ -26,8 +26,10 @@ class CallbackTrainer(Protocol):
     @property
     def model(self) -> Model: ...
 
+    @property
+    def metrics(self) -> Sequence[Metric]: ...
+
     optimizer: Optimizer
-    metrics: Sequence[Metric]
     stop_training: bool
 
 

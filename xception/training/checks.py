@@ -123,7 +123,7 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
 def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:
     """Warn of layers that augment pixels of another range than they are given.
 
-    Keras's own brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
+    Keras's brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
 
     Args:
         model: The model.

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.plan import Plan
 from ..errors import TrainingError
 from ..gradients.randomness import Randomness, acts_in_training
 from ..gradients.training_pass import TrainingPass
+from ..graph import GraphParameters
 from ..kernels import Array
 from ..models.model import Model
 from .flat_blocks import gradient_norm
@@ -18,7 +20,7 @@ from .forward_tail import ForwardTail
 from .heads import Head
 from .moving_statistics import MovingStatistics
 from .penalties import Penalties
-from .stepping import Stepper
+from .stepping import BatchResult, Stepper
 from .trained_layers import trained_nodes
 from .variables import Variables
 
@@ -123,7 +125,6 @@ class TrainingRun:
         self.is_random = any(acts_in_training(node.layer) for node in head.graph.nodes.values())
         self._penalties = Penalties(head.graph, self.variables)
         self._statistics = MovingStatistics(head.graph, self.trained if batch_statistics else ())
-        self._skipped = 0
         self.read_model()
         built = optimizer.variables
         if built is None or built.variables != self.variables.variables:
@@ -131,7 +132,11 @@ class TrainingRun:
 
     def read_model(self) -> None:
         """Copy the model's parameters, which somebody else may have changed."""
-        self._plan = self._seen = self.model.plan
+        self._plan = self.model.plan
+        self._seen: Plan | None = self._plan  # which has the parameters of the run
+        self._skipped = 0
+        #: What the model had before parameters were written back that may be the reason of skipped steps.
+        self._fallback: GraphParameters | None = None
         self.variables.fill(self._plan.parameters)
         parameters = self._statistics.copied(self.variables.merged(self._plan.parameters))
         self.parameters: Mapping[str, Mapping[str, Array]] = parameters
@@ -139,7 +144,7 @@ class TrainingRun:
 
     @property
     def is_current(self) -> bool:
-        """Whether the model has the parameters that `write_back` or `read_model` left or found there."""
+        """Whether the model has the parameters of the run: neither has changed alone."""
         return self.model.plan is self._seen
 
     @property
@@ -192,28 +197,32 @@ class TrainingRun:
                 losses, dy = losses * weights[part], dy * weights[part, np.newaxis]
             return losses, {self.head.output: (dy / np.float32(count)).astype(y.dtype, copy=False)}
 
+        values = self.border_values(batch.values)
         randomness = Randomness(batch.keys) if self.is_random else None
-        with np.errstate(all="ignore"):  # what is not finite is found below
-            result = self._stepper.compute(self.border_values(batch.values), loss_of_part, randomness)
+        with np.errstate(all="ignore"):  # what is not finite is found
+            result = self._stepper.compute(values, loss_of_part, randomness)
             loss = float(np.sum(result.losses, dtype=np.float64)) / count
             loss += self._penalties.add(self.gradient)
             norm = gradient_norm(self.gradient.flat)
-        is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
-        outcome = Outcome(
-            loss, self.head.finish(result.outputs[self.head.output]), norm, is_skipped, batch.names
-        )
-        if is_skipped:
-            self._count_skipped()
-            return outcome
-        self._skipped = 0
+            is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
+            y = self.head.finish(result.outputs[self.head.output])
+            if is_skipped:
+                self._count_skipped()
+            else:
+                self._update(result)
+        return Outcome(loss, y, norm, is_skipped, batch.names)
+
+    def _update(self, result: BatchResult) -> None:
+        self._seen, self._skipped, self._fallback = None, 0, None
         self._statistics.move(self.parameters, result.statistics)
         self.optimizer.apply(self.variables.flat, self.gradient.flat)
         self._penalties.constrain()
-        return outcome
 
     def _count_skipped(self) -> None:
         self._skipped += 1
         if self._skipped == MAX_SKIPPED_IN_ROW:
+            if self._fallback is not None:
+                self.model.parameter_store.update(self._fallback)
             raise TrainingError(
                 f"loss or gradient of {MAX_SKIPPED_IN_ROW} batches in a row were not finite; the model has "
                 "the weights of the last good epoch. Try a lower learning rate"
@@ -225,12 +234,14 @@ class TrainingRun:
         Raises:
             TrainingError: The last step has made them infinite or NaN. The model is unchanged then.
         """
-        if not np.isfinite(gradient_norm(self.variables.flat)):
+        if not np.isfinite(self.variables.flat).all():
             raise TrainingError(
                 "the weights are no longer finite; the model has those of the last good epoch. Try a lower "
                 "learning rate"
             )
         changed = dict.fromkeys([*(v.node for v in self.variables.variables), *self._statistics.nodes])
+        if self._skipped and self._fallback is None:
+            self._fallback = {node: self.model.parameters[node] for node in changed}
         self.model.parameter_store.update(
             {node: {k: a.copy() for k, a in self.parameters[node].items()} for node in changed}
         )
