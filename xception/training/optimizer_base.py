@@ -6,7 +6,6 @@ updated in place, a block at a time: the numbers of a block stay in the processo
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,11 +70,14 @@ class Optimizer(ABC):
         if len(given) > 1:
             raise ValueError(f"only one of {', '.join(clipping)} can be set, got {' and '.join(given)}")
         for setting, value in given.items():
-            as_float(setting, value, minimum=math.ulp(0))
+            if as_float(setting, value) <= 0:
+                raise ValueError(f"{setting} must be above 0, got {value}; None is no clipping")
         if weight_decay is not None:
             weight_decay = as_float("weight_decay", weight_decay, minimum=0)
         self.weight_decay, self.clipnorm, self.clipvalue = weight_decay, clipnorm, clipvalue
         self.global_clipnorm = global_clipnorm
+        if not isinstance(name, str | None):
+            raise ValueError(f"name must be a string, got {name!r:.100}")
         self.name = name or self.default_name
         self.iterations = 0
         self.slots: dict[str, Array] = {}
@@ -173,9 +175,7 @@ class Optimizer(ABC):
             RuntimeError: `build` has not been called.
             ValueError: The sizes or types do not fit.
         """
-        if self.variables is None:
-            raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
-        expected = self.variables.flat
+        expected = self._built_variables().flat
         for what, array in {"values": values, "gradient": gradient}.items():
             if array.shape != expected.shape or array.dtype != expected.dtype:
                 raise ValueError(
@@ -225,8 +225,8 @@ class Optimizer(ABC):
     def _all_segments(self) -> list[_Segment]:
         if self._segments is None:
             self._segments = []
-            assert self.variables is not None
-            for variable, part in zip(self.variables.variables, self.variables.slices, strict=True):
+            variables = self._built_variables()
+            for variable, part in zip(variables.variables, variables.slices, strict=True):
                 path = f"{variable.node}/{variable.parameter}"
                 decays = self.weight_decay is not None and not (
                     path in self._no_decay_paths
@@ -241,6 +241,11 @@ class Optimizer(ABC):
                     self._segments.append(segment)
         return self._segments
 
+    def _built_variables(self) -> Variables:
+        if self.variables is None:
+            raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
+        return self.variables
+
     def _check_nodes(self, rates: Mapping[str, float]) -> None:
         if self.variables is not None and (unknown := rates.keys() - self.variables.by_node.keys()):
             raise ValueError(f"rates names {min(unknown)!r}, which is not a node that trains")
@@ -252,11 +257,10 @@ class Optimizer(ABC):
 
         The views are those of `slots`: writing to them changes the optimizer.
         """
-        if self.variables is None:
-            raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
+        variables = self._built_variables()
         return [
             {name: slot[part].reshape(variable.shape) for name, slot in self.slots.items()}
-            for variable, part in zip(self.variables.variables, self.variables.slices, strict=True)
+            for variable, part in zip(variables.variables, variables.slices, strict=True)
         ]
 
     def restore(
@@ -276,8 +280,7 @@ class Optimizer(ABC):
         iterations = as_int("iterations", iterations, minimum=0)
         if len(slots) != len(own):
             raise ValueError(f"the state is of {len(slots)} variables, but {len(own)} train here")
-        assert self.variables is not None
-        for variable, mine, given in zip(self.variables.variables, own, slots, strict=True):
+        for variable, mine, given in zip(self._built_variables().variables, own, slots, strict=True):
             shapes = {name: np.shape(array) for name, array in given.items()}
             expected = {name: array.shape for name, array in mine.items()}
             if shapes != expected:
@@ -294,11 +297,12 @@ class Optimizer(ABC):
 
     def settings_unknown_to_keras(self) -> tuple[str, ...]:
         """Return the settings that Keras 3.15 cannot be told in a file."""
-        excluded = self.weight_decay and (self._no_decay_paths or self._no_decay_names)
-        return (
-            *(("rates by layer",) if any(rate != 1 for rate in self._rates.values()) else ()),
-            *(("variables excluded from weight decay",) if excluded else ()),
-        )
+        settings = {
+            "rates by layer": any(rate != 1 for rate in self._rates.values()),
+            "variables excluded from weight decay": self.weight_decay
+            and (self._no_decay_paths or self._no_decay_names),
+        }
+        return tuple(setting for setting, is_used in settings.items() if is_used)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings, as Keras's `get_config` does, those at their defaults included."""
