@@ -8,26 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..gradients.training_pass import Variable
 from ..kernels import Array
 from ..layers.validation import as_float, as_int
-from .flat_blocks import BLOCK_NUMBERS, blocks, clip_factor, gradient_norm
+from .flat_blocks import BLOCK_NUMBERS, Segment, blocks, clip_factor, gradient_norm, merge_segments
 from .schedules import Schedule, get_schedule
 from .variables import Variables
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """Consecutive variables that are treated alike."""
-
-    start: int
-    stop: int
-    rate: float
-    decays: bool
 
 
 class Optimizer(ABC):
@@ -91,7 +81,7 @@ class Optimizer(ABC):
         self._rates: dict[str, float] = {}
         self._no_decay_paths: tuple[str, ...] = ()
         self._no_decay_names: tuple[str, ...] = ()
-        self._segments: list[_Segment] | None = None
+        self._segments: list[Segment] | None = None
 
     # --- settings ----------------------------------------------------------------------------
 
@@ -222,24 +212,23 @@ class Optimizer(ABC):
             return np.clip(g, -self.clipvalue, self.clipvalue, out=out)
         return g if scale == 1 else np.multiply(g, scale, out=out)
 
-    def _all_segments(self) -> list[_Segment]:
+    def _all_segments(self) -> list[Segment]:
         if self._segments is None:
-            self._segments = []
             variables = self._built_variables()
-            for variable, part in zip(variables.variables, variables.slices, strict=True):
-                path = f"{variable.node}/{variable.parameter}"
-                decays = self.weight_decay is not None and not (
-                    path in self._no_decay_paths
-                    or any(name in variable.parameter for name in self._no_decay_names)
-                )
-                rate = self._rates.get(variable.node, 1.0)
-                segment = _Segment(part.start, part.stop, rate, decays)
-                last = self._segments[-1] if self._segments else None
-                if last and self.clipnorm is None and (last.rate, last.decays) == (rate, decays):
-                    self._segments[-1] = _Segment(last.start, segment.stop, rate, decays)
-                else:
-                    self._segments.append(segment)
+            segments = [
+                Segment(part.start, part.stop, self._rates.get(variable.node, 1.0), self._decays(variable))
+                for variable, part in zip(variables.variables, variables.slices, strict=True)
+            ]
+            # The norm of each variable by itself needs each by itself.
+            self._segments = segments if self.clipnorm is not None else merge_segments(segments)
         return self._segments
+
+    def _decays(self, variable: Variable) -> bool:
+        path = f"{variable.node}/{variable.parameter}"
+        is_named = path in self._no_decay_paths or any(
+            name in variable.parameter for name in self._no_decay_names
+        )
+        return bool(self.weight_decay) and not is_named
 
     def _built_variables(self) -> Variables:
         if self.variables is None:
