@@ -10,7 +10,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
-
 from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Input, Layer, Shape

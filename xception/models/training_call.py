@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from ..gradients.normalization import batch_statistics, normalize_batch
-from ..gradients.randomness import Randomness, acts_in_training, does_not_act, run_in_training
+from ..gradients.randomness import Randomness, acts_in_training, describe_idle_layers, run_in_training
 from ..graph import Graph, GraphParameters, Node
 from ..graph.evaluation import evaluate_nodes
 from ..kernels import Array
@@ -76,7 +76,6 @@ def run_in_training_mode(
 
 
 def _warn_of_idle_layers(graph: Graph) -> None:
-    reasons = {f"{node.name} ({node.kind})": does_not_act(node.layer) for node in graph.nodes.values()}
-    idle = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+    idle = describe_idle_layers(graph.nodes.values())
     if idle:
         warnings.warn(f"layers that do nothing here in training: {'; '.join(idle)}", stacklevel=4)
