@@ -109,6 +109,8 @@ CASES = [
     ("RandomErasing", {}),
     ("RandomErasing", {"factor": (0.5, 0.9), "scale": (0.1, 0.9), "fill_value": [3.0, 300.0, 20.0]}),
     ("RandomErasing", {"fill_value": 0.5, **UNIT}),
+    ("RandomErasing", {"scale": (0.5, 1.5), "fill_value": 9.0}),
+    ("RandomContrast", {"factor": (0.0, 2.5)}),
     ("RandomSharpness", {"factor": 0.9}),
     ("RandomSharpness", {"factor": (0.7, 1.0), **UNIT}),
     ("RandomInvert", {"factor": 1.0}),
