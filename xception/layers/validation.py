@@ -79,7 +79,7 @@ def check_border(layer: Layer, name: str) -> None:
 
 
 def check_number(
-    layer: Layer,
+    layer: object,
     *names: str,
     minimum: float = -math.inf,
     maximum: float = math.inf,
@@ -114,7 +114,7 @@ def check_bool(layer: Layer, *names: str) -> None:
         store_setting(layer, name, value)
 
 
-def check_axes(layer: Layer, name: str = "axis", optional: bool = False) -> None:
+def check_axes(layer: object, name: str = "axis", optional: bool = False) -> None:
     """Check that a setting is one axis or several, or None if `optional`."""
     value = _as_python(getattr(layer, name))
     if value is None and optional:
@@ -146,7 +146,7 @@ def check_channels_last(layer: Any) -> None:
     store_setting(layer, "data_format", "channels_last")
 
 
-def store_setting(layer: Layer, name: str, value: object) -> None:
+def store_setting(layer: object, name: str, value: object) -> None:
     """Set a field of a layer during `__post_init__`, although its dataclass is frozen."""
     object.__setattr__(layer, name, value)
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..data.image_pixels import MODES
-from ..gradients.rules import backward, parameter_gradients
-from ..graph import Graph, Node
+from ..gradients.randomness import acts_in_training, value_range_problem
+from ..gradients.rules import backward
+from ..graph import Graph
 from ..kernels import Array
+from ..layers.penalized import describe_unsupported
 from ..models.inputs import image_inputs
 from ..models.model import Model
 from ..prediction.preprocessing import infer_scaling
 from .heads import Head, build_head, final_activation
-from .losses import Loss
+from .losses import BinaryCrossentropy, Loss
+from .metrics import Accuracy, Metric
 
 #: What a model that takes −1…1 may be given: more would be pixels 0…255, or scaled twice. Brightness and
 #: contrast may lead somewhat beyond 1.
 MAX_SCALED_PIXEL = 2.0
+MAX_EXAMPLES_JUDGED = 4  #: of the first batch, whose activations tell the range of pixels within a model
 
 
 def check_loss(model: Model, loss: Loss) -> tuple[Head, Loss]:
@@ -67,22 +71,6 @@ def check_loss(model: Model, loss: Loss) -> tuple[Head, Loss]:
     return build_head(model.graph, expected), replace(loss, from_logits=True)  # type: ignore[call-arg]
 
 
-def split_by_rule(model: Model) -> tuple[frozenset[str], list[str]]:
-    """Return the trainable nodes of a model, and those among them that cannot be trained.
-
-    Args:
-        model: The model.
-
-    Returns:
-        The nodes that are trained, and the names of those that stay frozen since their parameters have no
-        gradient rule: recurrent and attention layers.
-    """
-    trainable = [model.graph.nodes[name] for name in model.graph.nodes if name in model.trainable_nodes]
-    learning = [node for node in trainable if any(p.trainable for p in node.parameters.values())]
-    ruled = frozenset(node.name for node in learning if _has_rule(parameter_gradients, node))
-    return ruled, [node.name for node in learning if node.name not in ruled]
-
-
 def check_gradient_rules(graph: Graph, trained: Collection[str], output: str) -> None:
     """Check that gradients reach every layer that is trained.
 
@@ -98,7 +86,7 @@ def check_gradient_rules(graph: Graph, trained: Collection[str], output: str) ->
     for node in graph.topological_order():
         if node.name in needed and not behind.isdisjoint(node.inputs):
             behind.add(node.name)
-            if not _has_rule(backward, node):
+            if backward.dispatch(type(node.frame_layer)) is backward.dispatch(object):
                 missing.append(f"{node.name} ({node.kind})")
         elif node.owner in trained:
             behind.add(node.name)
@@ -107,6 +95,60 @@ def check_gradient_rules(graph: Graph, trained: Collection[str], output: str) ->
             f"{graph.name}: no gradient passes through {', '.join(missing)}; freeze all layers before, with "
             "model.get_layer(name).trainable = False"
         )
+
+
+def check_layers(graph: Graph, trained: Collection[str]) -> None:
+    """Check the regularizers and constraints of the layers that are trained.
+
+    Args:
+        graph: The graph.
+        trained: The nodes whose parameters are trained.
+
+    Raises:
+        ValueError: One cannot act as Keras's would.
+    """
+    problems = [
+        f"{name}: {problem}"
+        for name, node in graph.nodes.items()
+        if name in trained
+        for problem in describe_unsupported(node.layer, dict(node.parameters))
+    ]
+    if problems:
+        raise ValueError(
+            f"{graph.name}: cannot be trained as Keras would: {'; '.join(problems)}. Freeze these layers, or "
+            "change their settings"
+        )
+
+
+def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:
+    """Warn of layers that augment pixels of another range than they are given.
+
+    Keras's brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
+
+    Args:
+        model: The model.
+        values: (n, …) by input, of which the first few examples are looked at.
+    """
+    augmenting = [node for node in model.graph.nodes.values() if acts_in_training(node.layer)]
+    if not augmenting or any(name not in values for name in model.input_names):
+        return
+    sources = [node.inputs[0] for node in augmenting]
+    few = {name: np.ascontiguousarray(x[:MAX_EXAMPLES_JUDGED], np.float32) for name, x in values.items()}
+    inputs = few | model.plan.run(few, [name for name in dict.fromkeys(sources) if name not in few])
+    for node, source in zip(augmenting, sources, strict=True):
+        x = inputs[source]
+        if problem := value_range_problem(node.layer, float(x.min()), float(x.max())):
+            warnings.warn(f"{node.name} ({node.kind}): {problem}", stacklevel=5)
+
+
+def check_metrics(metrics: Sequence[Metric], loss: Loss, units: int) -> None:
+    """Raise ValueError if several labels at once are to be judged by the accuracy of one class."""
+    for metric in metrics:
+        if isinstance(loss, BinaryCrossentropy) and units > 1 and isinstance(metric, Accuracy):
+            raise ValueError(
+                f"{metric.name} asks which one class is right, but {loss.default_name} with {units} outputs "
+                "is for several labels at once: use AUC or BinaryAccuracy"
+            )
 
 
 def check_batch_statistics(batch_size: int, examples: int | None) -> None:
@@ -139,12 +181,12 @@ def check_pixels(model: Model, arrays: Mapping[str, Array], what: str = "the ima
     scaling = model.preprocessing.scaling or infer_scaling(model)
     low, high = float(x.min()), float(x.max())
     advice = "If it takes other numbers, say so: model.preprocessing = Preprocessing(scaling='none')"
-    if scaling in ("tf", "unit") and not (-MAX_SCALED_PIXEL <= low and high <= MAX_SCALED_PIXEL):
+    if scaling in ("tf", "unit") and not (low >= -MAX_SCALED_PIXEL and high <= MAX_SCALED_PIXEL):
         expected = "−1…1, as xception.preprocess_input gives" if scaling == "tf" else "0…1"
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes {expected}. {advice}"
         )
-    is_within_1 = np.issubdtype(x.dtype, np.floating) and low >= 0 and 0 < high <= 1
+    is_within_1 = np.issubdtype(x.dtype, np.floating) and low >= 0 and high <= 1 and high != 0
     if is_within_1 and scaling == "none":
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "
@@ -156,10 +198,3 @@ def check_pixels(model: Model, arrays: Mapping[str, Array], what: str = "the ima
             "xception.preprocess_input(x)?",
             stacklevel=3,
         )
-
-
-def _has_rule(table: object, node: Node) -> bool:
-    """Return True if a table of rules has one for a node's layer, within any `TimeDistributed`."""
-    find = table.dispatch  # type: ignore[attr-defined]
-    layers = {node.layer, node.frame_layer}
-    return all(find(type(layer)) is not find(object) for layer in layers)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.class_names import ClassNames
 from ..kernels import Array
@@ -15,7 +16,7 @@ from ..prediction.labels import match_labels
 ClassWeights = Mapping[int | str, float] | Literal["balanced"]
 
 
-def weigh_classes(given: ClassWeights, counts: Array, class_names: ClassNames | None = None) -> Array:
+def weigh_classes(given: ClassWeights, counts: NDArray[Any], class_names: ClassNames | None = None) -> Array:
     """Return the weight of each class, such that the mean over all examples is 1.
 
     Keras divides a batch's loss by the number of its examples, not by their weight. Weights with the mean 1

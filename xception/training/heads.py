@@ -8,7 +8,7 @@ from typing import Literal
 from ..explanation.scores import remove_final_activation
 from ..graph import Graph
 from ..kernels import Array, elementwise
-from ..layers import Dense, Layer, Softmax
+from ..layers import Activation, Dense, Layer, Softmax
 
 #: The activation that a model ends in; "other" is none of these.
 FinalActivation = Literal["softmax", "sigmoid", "linear", "other"]
@@ -80,7 +80,7 @@ def final_activation(graph: Graph) -> FinalActivation:
     _, name = remove_final_activation(graph)
     if name is None:
         last = graph.nodes[graph.outputs[0]]
-        while last.inputs and last.layer.identity:
+        while last.inputs and (last.layer.identity or last.layer == Activation("linear")):
             last = graph.nodes[last.inputs[0]]
         return "linear" if isinstance(last.layer, Dense) and last.layer.activation == "linear" else "other"
     readers = [node.name for node in graph.nodes.values() if name in node.inputs]

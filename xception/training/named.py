@@ -44,7 +44,7 @@ def get_named(identifier: object, kind: type[Any], classes: Mapping[str, type[T]
     if isinstance(identifier, str):
         return find_class(identifier, classes, what).from_config({})
     raise TypeError(
-        f"a {what} is a name, such as {next(iter(classes))!r}, or an object of xception.training; "
+        f"{what}: expected a name, such as {next(iter(classes))!r}, or an object of xception.training; "
         f"got {type(identifier).__name__}"
     )
 

@@ -169,7 +169,7 @@ class AdamW(Adam):
         name: As in `Optimizer`.
     """
 
-    default_name = "adamw"
+    default_name = "adam_w"
 
     def __init__(
         self,

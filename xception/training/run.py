@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.plan import Plan
 from ..errors import TrainingError
 from ..gradients.randomness import Randomness, acts_in_training
 from ..gradients.training_pass import TrainingPass
+from ..graph import GraphParameters
 from ..kernels import Array
 from ..models.model import Model
+from .flat_blocks import gradient_norm
 from .forward_tail import ForwardTail
 from .heads import Head
 from .moving_statistics import MovingStatistics
-from .stepping import Stepper
+from .penalties import Penalties
+from .stepping import BatchResult, Stepper
+from .trained_layers import trained_nodes
 from .variables import Variables
 
 if TYPE_CHECKING:
     from .losses import Loss
-    from .optimizers import Optimizer
+    from .optimizer_base import Optimizer
 
 #: Steps in a row that are skipped, as their loss or gradient is not finite, after which training ends: one
 #: may be the fault of a photograph, three are a learning rate that is too high.
@@ -75,10 +80,10 @@ class TrainingRun:
 
     Args:
         model: The model.
-        optimizer: The optimizer, which is built for the model's variables unless it has been built already.
+        optimizer: The optimizer. If it has trained the same variables before, it goes on from its state.
         loss: The loss of the outputs of `head`.
         head: The end of the model; see `build_head`.
-        trained: The nodes whose parameters are trained; by default `model.trainable_nodes`.
+        trained: The nodes whose parameters are trained; by default the trainable ones that can be.
         batch_statistics: Whether trained `BatchNormalization` layers normalize by the statistics of the
             batch, and their moving statistics follow.
 
@@ -109,7 +114,7 @@ class TrainingRun:
         batch_statistics: bool = False,
     ) -> None:
         self.model, self.optimizer, self.loss, self.head = model, optimizer, loss, head
-        self.trained = model.trainable_nodes if trained is None else trained
+        self.trained = trained_nodes(model) if trained is None else trained
         self._pass = TrainingPass(head.graph, self.trained, (head.output,), batch_statistics=batch_statistics)
         self.variables = Variables(self._pass.variables)
         if not self.variables.variables:
@@ -118,18 +123,39 @@ class TrainingRun:
             )
         self.border = self._pass.border
         self.is_random = any(acts_in_training(node.layer) for node in head.graph.nodes.values())
+        self._penalties = Penalties(head.graph, self.variables)
         self._statistics = MovingStatistics(head.graph, self.trained if batch_statistics else ())
-        self._start()
-        self._skipped = 0
-        optimizer.build(self.variables)
+        self.read_model()
+        built = optimizer.variables
+        if built is None or built.variables != self.variables.variables:
+            optimizer.build(self.variables)
 
-    def _start(self) -> None:
-        """Copy the model's parameters."""
+    def read_model(self) -> None:
+        """Copy the model's parameters, which somebody else may have changed."""
         self._plan = self.model.plan
+        self._seen: Plan | None = self._plan  # which has the parameters of the run
+        self._skipped = 0
+        #: What the model had before parameters were written back that may be the reason of skipped steps.
+        self._fallback: GraphParameters | None = None
         self.variables.fill(self._plan.parameters)
         parameters = self._statistics.copied(self.variables.merged(self._plan.parameters))
         self.parameters: Mapping[str, Mapping[str, Array]] = parameters
         self._stepper = Stepper(self._pass, parameters)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the model has the parameters of the run: neither has changed alone."""
+        return self.model.plan is self._seen
+
+    @property
+    def penalty(self) -> float:
+        """The penalties on the parameters of the run, which are part of its loss."""
+        return self._penalties.value()
+
+    @property
+    def moving_momentum(self) -> float | None:
+        """The largest momentum of the moving statistics that change; None if none do."""
+        return self._statistics.momentum if self._statistics.nodes else None
 
     @property
     def gradient(self) -> Variables:
@@ -142,11 +168,12 @@ class TrainingRun:
         Args:
             values: (n, …) by node: the model's inputs, or the border's activations, which are returned.
         """
-        if all(name in values for name in self.border):
-            return {name: values[name] for name in self.border}
-        computed = [name for name in self.border if name not in values]
-        inputs = {name: np.ascontiguousarray(values[name], np.float32) for name in self.model.input_names}
-        return {**{n: values[n] for n in self.border if n in values}, **self._plan.run(inputs, computed)}
+        arrays = {name: np.ascontiguousarray(x, np.float32) for name, x in values.items()}
+        missing = [name for name in self.border if name not in arrays]
+        if missing:
+            inputs = {name: arrays[name] for name in self.model.input_names}
+            arrays.update(self._plan.run(inputs, missing))
+        return {name: arrays[name] for name in self.border}
 
     def step(self, batch: Batch) -> Outcome:
         """Train on a batch.
@@ -170,38 +197,55 @@ class TrainingRun:
                 losses, dy = losses * weights[part], dy * weights[part, np.newaxis]
             return losses, {self.head.output: (dy / np.float32(count)).astype(y.dtype, copy=False)}
 
+        values = self.border_values(batch.values)
         randomness = Randomness(batch.keys) if self.is_random else None
-        with np.errstate(all="ignore"):  # what is not finite is found below
-            result = self._stepper.compute(self.border_values(batch.values), loss_of_part, randomness)
+        with np.errstate(all="ignore"):  # what is not finite is found
+            result = self._stepper.compute(values, loss_of_part, randomness)
             loss = float(np.sum(result.losses, dtype=np.float64)) / count
-            flat = self.gradient.flat
-            norm = float(np.sqrt(np.dot(flat, flat)))
-        is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
-        outcome = Outcome(
-            loss, self.head.finish(result.outputs[self.head.output]), norm, is_skipped, batch.names
-        )
-        if is_skipped:
-            self._count_skipped()
-            return outcome
-        self._skipped = 0
+            loss += self._penalties.add(self.gradient)
+            norm = gradient_norm(self.gradient.flat)
+            is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
+            y = self.head.finish(result.outputs[self.head.output])
+            if is_skipped:
+                self._count_skipped()
+            else:
+                self._update(result)
+        return Outcome(loss, y, norm, is_skipped, batch.names)
+
+    def _update(self, result: BatchResult) -> None:
+        self._seen, self._skipped, self._fallback = None, 0, None
         self._statistics.move(self.parameters, result.statistics)
-        self.optimizer.apply(self.variables.flat, flat)
-        return outcome
+        self.optimizer.apply(self.variables.flat, self.gradient.flat)
+        self._penalties.constrain()
 
     def _count_skipped(self) -> None:
         self._skipped += 1
         if self._skipped == MAX_SKIPPED_IN_ROW:
+            if self._fallback is not None:
+                self.model.parameter_store.update(self._fallback)
             raise TrainingError(
                 f"loss or gradient of {MAX_SKIPPED_IN_ROW} batches in a row were not finite; the model has "
                 "the weights of the last good epoch. Try a lower learning rate"
             )
 
     def write_back(self) -> None:
-        """Copy the parameters of the run into the model, all at once."""
+        """Copy the parameters of the run into the model, all at once.
+
+        Raises:
+            TrainingError: The last step has made them infinite or NaN. The model is unchanged then.
+        """
+        if not np.isfinite(self.variables.flat).all():
+            raise TrainingError(
+                "the weights are no longer finite; the model has those of the last good epoch. Try a lower "
+                "learning rate"
+            )
         changed = dict.fromkeys([*(v.node for v in self.variables.variables), *self._statistics.nodes])
+        if self._skipped and self._fallback is None:
+            self._fallback = {node: self.model.parameters[node] for node in changed}
         self.model.parameter_store.update(
             {node: {k: a.copy() for k, a in self.parameters[node].items()} for node in changed}
         )
+        self._seen = self.model.plan
 
     def forward_tail(self) -> ForwardTail:
         """Return the forward pass from the border to the outputs, with the model's present parameters.
@@ -214,13 +258,16 @@ class TrainingRun:
         """Return a copy of the optimizer's state: with the model's file, it is what a run resumes from.
 
         Returns:
-            "iterations", an integer; "learning_rate", a float; "slots", {name: flat array}.
+            "iterations", an integer; "learning_rate", a float; "slots", for each variable {name: array}.
         """
         optimizer = self.optimizer
         return {
-            "iterations": int(optimizer.iterations),
-            "learning_rate": float(optimizer.learning_rate),
-            "slots": {name: array.copy() for name, array in optimizer.slots.items()},
+            "iterations": optimizer.iterations,
+            "learning_rate": optimizer.learning_rate,
+            "slots": [
+                {name: array.copy() for name, array in slots.items()}
+                for slots in optimizer.slots_by_variable()
+            ],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -232,15 +279,5 @@ class TrainingRun:
         Raises:
             ValueError: The slots are not those of this optimizer and these variables. Nothing has changed.
         """
-        own, given = self.optimizer.slots, state["slots"]
-        shapes = {name: array.shape for name, array in own.items()}
-        if shapes != {name: array.shape for name, array in given.items()}:
-            raise ValueError(
-                "the state is that of another optimizer, or of another choice of trainable layers; expected "
-                + ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            )
-        for name, array in own.items():
-            array[...] = given[name]
-        self.optimizer.iterations = state["iterations"]
-        self.optimizer.learning_rate = state["learning_rate"]
-        self._start()
+        self.optimizer.restore(state["iterations"], state["slots"], state["learning_rate"])
+        self.read_model()

@@ -21,8 +21,9 @@ from ..models.inputs import check_inputs, expect_pixels
 from ..prediction.preprocessing import Preprocessor
 from .run import Batch
 
-#: From the arrays of a batch by input, and its targets: raises ValueError if they cannot be right.
-BatchCheck = Callable[[Mapping[str, Array], Array], None]
+#: From the arrays of a batch by input, and its targets as the user gave them: the targets as the loss takes
+#: them. Raises ValueError if either cannot be right.
+BatchCheck = Callable[[Mapping[str, Array], Any], Array]
 
 
 class Source(Protocol):
@@ -218,7 +219,7 @@ class GeneratorSource:
     Args:
         iterable: The iterable.
         graph: The model's graph, to check the inputs.
-        check: Checks the arrays and targets of each batch.
+        check: Checks the arrays of each batch, and prepares its targets.
         steps: Batches per epoch; None for as many as there are.
         key_seed: As for `ArraySource`.
         weigh: From the targets of a batch, how much each example weighs; None for 1 each.
@@ -270,14 +271,15 @@ class GeneratorSource:
         try:
             with expect_pixels():  # `check` judges them
                 arrays = check_inputs(self._graph, item[0])
-            targets = np.asarray(item[1])
+            targets = self._check(arrays, item[1])
             count = len(next(iter(arrays.values())))
-            self._check(arrays, targets)
+            if len(targets) != count:
+                raise ValueError(f"expected a target for each of {count} examples, got {len(targets)}")
             weights = None if len(item) == 2 else np.asarray(item[2], np.float32)
             if weights is not None and weights.shape != (count,):
                 raise ValueError(f"expected weights of shape ({count},), got {weights.shape}")
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{where}: {error}") from None
         if self._weigh is not None:
             own = self._weigh(targets)
             weights = own if weights is None else (weights * own).astype(np.float32)

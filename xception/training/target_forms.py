@@ -1,13 +1,13 @@
-"""Targets of training: class names, indices, one-hot rows, several labels or numbers, checked and converted."""
+"""Targets of training: class names, indices, one-hot rows, several labels or numbers, for a loss."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.class_names import ClassNames
-from ..kernels import Array
 from ..prediction.labels import match_labels
 from .losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
 from .targets import as_indices
@@ -15,7 +15,7 @@ from .targets import as_indices
 MAX_SUM_ERROR = 1e-3  #: of the shares of the classes in a row, which are often float16 or rounded
 
 
-def prepare_targets(y: Any, loss: Loss, units: int, class_names: ClassNames | None = None) -> Array:
+def prepare_targets(y: Any, loss: Loss, units: int, class_names: ClassNames | None = None) -> NDArray[Any]:
     """Check the targets of a loss, and convert them to the form that it takes.
 
     Cross-entropy of classes takes names, indices and one-hot rows, whichever form its name says.
@@ -57,7 +57,7 @@ def prepare_targets(y: Any, loss: Loss, units: int, class_names: ClassNames | No
     return array.astype(np.float32)
 
 
-def class_indices(targets: Array) -> Array:
+def class_indices(targets: NDArray[Any]) -> NDArray[Any]:
     """Return the class (n,) of each example.
 
     Args:
@@ -69,7 +69,9 @@ def class_indices(targets: Array) -> Array:
     return targets.argmax(axis=1) if targets.shape[1] > 1 else np.rint(targets[:, 0]).astype(np.int64)
 
 
-def _indices_of_names(labels: Array, loss: Loss, units: int, class_names: ClassNames | None) -> Array:
+def _indices_of_names(
+    labels: NDArray[Any], loss: Loss, units: int, class_names: ClassNames | None
+) -> NDArray[Any]:
     """Return the indices of classes that are given by name."""
     if class_names is None:
         raise ValueError(
@@ -82,14 +84,14 @@ def _indices_of_names(labels: Array, loss: Loss, units: int, class_names: ClassN
     return np.array(match_labels([str(label) for label in labels.ravel()], class_names)).reshape(-1)
 
 
-def _as_class_indices(labels: Array, units: int) -> Array:
+def _as_class_indices(labels: NDArray[Any], units: int) -> NDArray[Any]:
     if labels.ndim == 2 and labels.shape[1] == units > 1:
         _check_one_hot(labels)
         return labels.argmax(axis=1)
     return as_indices(labels, len(labels), units)
 
 
-def _as_shares(labels: Array, units: int) -> Array:
+def _as_shares(labels: NDArray[Any], units: int) -> NDArray[Any]:
     if labels.ndim == 1 or labels.shape[1:] == (1,):
         return np.eye(units, dtype=np.float32)[as_indices(labels, len(labels), units)]
     if labels.shape != (len(labels), units):
@@ -102,20 +104,20 @@ def _as_shares(labels: Array, units: int) -> Array:
     return labels.astype(np.float32)
 
 
-def _check_one_hot(labels: Array) -> None:
+def _check_one_hot(labels: NDArray[Any]) -> None:
     counts = (labels == 1).sum(axis=1)
     is_valid = (counts == 1) & np.isin(labels, (0, 1)).all(axis=1)
     advice = "an example has one class. For several labels at once use binary_crossentropy; ones in its row:"
     _check_rows(is_valid, counts, advice)
 
 
-def _check_rows(is_valid: Array, values: Array, rule: str) -> None:
+def _check_rows(is_valid: NDArray[Any], values: NDArray[Any], rule: str) -> None:
     if not is_valid.all():
         position = int(np.argmin(is_valid))
         raise ValueError(f"label at position {position}: {rule} {values[position]:g}")
 
 
-def _check_all(targets: Array, is_valid: Array, rule: str) -> None:
+def _check_all(targets: NDArray[Any], is_valid: NDArray[Any], rule: str) -> None:
     """Raise ValueError naming the first target that is not valid."""
     if not is_valid.all():
         position = int(np.argmin(is_valid.reshape(len(targets), -1).all(axis=1)))

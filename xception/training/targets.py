@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..kernels import Array
 
 
-def as_indices(y: ArrayLike, count: int, classes: int) -> Array:
+def as_indices(y: ArrayLike, count: int, classes: int) -> NDArray[np.int64]:
     """Return labels that are indices as an array (n,), int64.
 
     Args:
