@@ -150,9 +150,10 @@ __all__ = [
     "Preprocessing", "RemoteError", "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception",
     "XceptionError", "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed",
     "download_weights", "engine", "errors", "evaluate", "explain", "features", "fine_tune", "fit",
-    "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers",
-    "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation", "read_class_names",
-    "set_limits", "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+    "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict",
+    "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation",
+    "read_class_names", "set_limits", "set_num_threads", "similar", "training", "verify_weights",
+    "weights_path",
 ]  # fmt: skip
 
 

@@ -10,10 +10,10 @@ from ..data.tasks import TASKS
 from . import common, interrupts
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
-#: Options that a run to resume has decided; None means that they are not given.
-DECIDED = (
+#: Options of `fine_tune` under their own names; None means that they are not given.
+OPTIONS = (
     "task", "train", "epochs", "batch_size", "optimizer", "learning_rate", "statistics", "validation",
-    "augment", "label_smoothing", "patience", "seed", "size", "model", "folds", "group_by",
+    "augment", "label_smoothing", "patience", "seed", "size", "model", "folds",
 )  # fmt: skip
 
 
@@ -106,16 +106,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _preview(arguments)
     if not (arguments.output or arguments.resume):
         arguments.fail("the following arguments are required: --output (or --resume, or --preview)")
-    decided = [name for name in DECIDED if arguments.resume and getattr(arguments, name) is not None]
-    if decided or (arguments.resume and arguments.balanced):
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in decided or ["balanced"])
-        arguments.fail(f"--resume goes on with the run's own settings: leave out {names}")
     from ..training.fine_tuning.tuning import fine_tune
 
     options: dict[str, Any] = {
-        name: getattr(arguments, name)
-        for name in DECIDED
-        if name != "group_by" and getattr(arguments, name) is not None
+        name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None
     }
     with interrupts.handed_over():
         result = fine_tune(

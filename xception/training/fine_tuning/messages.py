@@ -93,7 +93,8 @@ def describe_start(preparation: Preparation, split: Split, run: TrainingRun, set
         run: The run, before its first step.
         settings: The settings.
     """
-    count = len(split.training) + len(split.validation)
+    training, validation = len(split.training), len(split.validation)
+    count = training + validation
     objective = preparation.objective
     variables, numbers = run.variables, run.variables.flat.size
     # Values, gradients, and what the optimizer remembers.
@@ -101,7 +102,7 @@ def describe_start(preparation: Preparation, split: Split, run: TrainingRun, set
     memory = preparation.store.kept_bytes + copies * run.variables.flat.nbytes
     first = next(iter(run.variables.by_node))
     parts = [
-        f"{count_of(count, 'photograph')}, {len(split.training)} to train, {len(split.validation)} to validate",
+        f"{count_of(count, 'photograph')}, {training} to train, {validation} to validate",
         f"{len(objective.names)} {objective.task}",
         f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, "
         f"from {first} on",

@@ -72,8 +72,18 @@ class Figures:
 
     @classmethod
     def from_dict(cls, task: Task, values: Mapping[str, Any]) -> Figures:
-        """Return the figures of a dict from `to_dict`."""
-        return cls(task, values["value"], values["loss"], values["count"], values["correct"])
+        """Return the figures of a dict from `to_dict`.
+
+        Raises:
+            KeyError: A figure is missing.
+            TypeError: A figure is of another type.
+            ValueError: A figure is not a number.
+        """
+        value, correct = values["value"], values["correct"]
+        return cls(
+            task, None if value is None else float(value), float(values["loss"]), int(values["count"]),
+            None if correct is None else int(correct),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ...kernels import Array, elementwise
 from ...models.model import Model
 from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
+from ..history import History
 from .loop import Loop
 from .objectives import FIGURES, Figures, Objective, Rows, mean_auc
 from .preparation import Preparation
@@ -109,8 +109,8 @@ class FineTuning:
         best_epoch: The number of this epoch; 0 is the head that was solved, before any training.
         validation: How this epoch did on the photographs for validation; with folds, how the best epochs of
             all folds did, each on the photographs that it was not trained on.
-        history: {name: value for each epoch}, the first for epoch 0. With folds, of the last training, on
-            all photographs.
+        history: The figures of each epoch, from epoch 0 on; NaN where there is none. With folds, of the last
+            training, on all photographs.
         folds: The figures of the best epoch of each fold; none without folds.
         ended_by: Why training ended before the last epoch; "" if it did not.
         failures: What could not be read, where `on_error="skip"`.
@@ -120,7 +120,7 @@ class FineTuning:
     model: Model
     best_epoch: int
     validation: Validation
-    history: dict[str, list[float | None]] = field(repr=False)
+    history: History = field(repr=False)
     folds: list[Figures] = field(repr=False)
     ended_by: str
     failures: list[Failure]
@@ -166,7 +166,9 @@ def validation_of(loop: Loop, preparation: Preparation) -> Validation:
     return Validation.of(loop.objective, loop.best_outputs, loop.split.validation, paths)
 
 
-def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return {name: values} of rows {name: value}; None where a row lacks a name."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+def history_of(rows: Sequence[Mapping[str, float | None]]) -> History:
+    """Return the history of epochs, the first of which is epoch 0, from a row {name: value} for each."""
+    history = History()
+    for epoch, row in enumerate(rows):
+        history.append(epoch, {name: np.nan if value is None else value for name, value in row.items()})
+    return history

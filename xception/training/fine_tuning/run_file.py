@@ -25,7 +25,7 @@ from .messages import Console
 from .objectives import Objective
 from .position import Position
 from .preparation import Preparation
-from .report import FineTuning, Validation, columns_of, validation_of
+from .report import FineTuning, Validation, history_of, validation_of
 from .session import make_loop
 from .settings import Settings
 from .starting_model import StartingModel
@@ -66,7 +66,7 @@ class RunFiles:
             name = self.output.name
             if not name.endswith(SUFFIX) or name.endswith(RUN_SUFFIX):
                 raise ValueError(
-                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, which is that of "
+                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, that of "
                     "the state"
                 )
             check_writable(self.output)
@@ -113,7 +113,7 @@ class RunFiles:
         model = loop.finished_model() if loop.best is not None else self._former_model(loop)
         return FineTuning(
             model, position.best_epoch, validation or validation_of(loop, preparation),
-            columns_of(position.history), list(folds), loop.ended_by, failures.failures, failures.notes,
+            history_of(position.history), list(folds), loop.ended_by, failures.failures, failures.notes,
         )  # fmt: skip
 
     def _former_model(self, loop: Loop) -> Model:
@@ -300,7 +300,7 @@ class SavedRun:
             new, gone = len(set(digests) - set(recorded)), len(set(recorded) - set(digests))
             change = f"{new} are new, and {gone} are missing" if new or gone else "they are in another order"
             raise ValueError(
-                f"{self.path.name}: is of a run on {len(recorded)} other photographs: {change}. A run can only "
+                f"{self.path.name}: is of a run on {len(recorded)} other photographs: {change}. It can only "
                 "be resumed on the same ones"
             )
         validation = set(self.record["validation"])

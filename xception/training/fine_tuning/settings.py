@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from ...data.augmentation import Augmentation
-from ...data.preprocessing import check_option
+from ...data.preprocessing import DECODE_OPTIONS, Decode, check_option
 from ...data.tasks import TASKS, Task
 from ...layers.validation import as_float, as_int
 from ..optimizer_base import Optimizer
@@ -49,6 +49,7 @@ class Settings:
         label_smoothing: See `fine_tune`.
         patience: See `fine_tune`.
         seed: See `fine_tune`.
+        decode: See `fine_tune`. A model does not record it.
     """
 
     task: Task
@@ -65,6 +66,7 @@ class Settings:
     label_smoothing: float
     patience: int
     seed: int
+    decode: Decode
 
     @property
     def augmentation(self) -> Augmentation:
@@ -91,6 +93,24 @@ class Settings:
         )  # fmt: skip
         config = {**self.optimizer["config"], "learning_rate": schedule}
         return get_optimizer({"class_name": self.optimizer["class_name"], "config": config})
+
+    def check_agreement(self, given: Settings, default: Settings) -> None:
+        """Check that nothing else is asked for than these settings, of a run that is resumed.
+
+        Args:
+            given: What was asked for.
+            default: What stands for nothing.
+
+        Raises:
+            ValueError: A setting was given that the run does not have.
+        """
+        for name in (field.name for field in fields(self)):
+            value, own = getattr(given, name), getattr(self, name)
+            if value not in (getattr(default, name), own):
+                raise ValueError(
+                    f"resume goes on with the run's own settings: {name} was {own!r}, got {value!r}; "
+                    "leave it out"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
@@ -128,6 +148,7 @@ def check_settings(
     label_smoothing: float,
     patience: int,
     seed: int,
+    decode: Decode,
 ) -> Settings:
     """Check the options of `fine_tune`, and return them as settings.
 
@@ -146,12 +167,14 @@ def check_settings(
         label_smoothing: See `fine_tune`.
         patience: See `fine_tune`.
         seed: See `fine_tune`.
+        decode: See `fine_tune`.
 
     Raises:
         TypeError: An option is of another type.
         ValueError: An option is out of range, or two do not go together.
     """
     check_option("task", task, TASKS)
+    check_option("decode", decode, DECODE_OPTIONS)
     check_option("statistics", statistics, get_args(Statistics))
     if not isinstance(train, str) or not train:
         raise TypeError(f"train must be a stage or the name of a layer, got {train!r:.80}")
@@ -198,5 +221,5 @@ def check_settings(
     return Settings(
         task, train, statistics, as_int("epochs", epochs, 0), batch_size,
         {"class_name": name, "config": config}, learning_rate, validation, str(augmentation), balanced,
-        weights, label_smoothing, as_int("patience", patience), seed,
+        weights, label_smoothing, as_int("patience", patience), seed, decode,
     )  # fmt: skip

@@ -129,8 +129,8 @@ def make_starting_model(base: Model, objective: Objective) -> StartingModel:
     """
     if len(base.graph.outputs) != 1:
         raise ValueError(
-            f"{base.name} has several outputs, {', '.join(base.output_names)}; fine-tuning takes a model with "
-            "one"
+            f"{base.name} has several outputs, {', '.join(base.output_names)}; fine-tuning takes a "
+            "model with one"
         )
     dense = Dense(len(objective.names), objective.activation)
     replaced = _replace_head(base.network, dense)

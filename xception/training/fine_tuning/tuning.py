@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from ...console.progress import Verbose
@@ -28,7 +29,7 @@ from .preparation import prepare
 from .report import FineTuning
 from .run_file import RunFiles, SavedRun
 from .session import begin_loop, run_loop
-from .settings import Statistics, check_settings
+from .settings import Settings, Statistics, check_settings
 from .stages import Train
 from .starting_model import choose_base, make_starting_model
 
@@ -142,16 +143,21 @@ def fine_tune(
     check_no_model("fine_tune(images, labels, model)", images=images, labels=labels)
     settings = check_settings(
         task=task, train=train, statistics=statistics, epochs=epochs, batch_size=batch_size,
-        optimizer=optimizer, learning_rate=learning_rate, validation=validation, augment=augment, balanced=balanced,
-        class_weight=class_weight, label_smoothing=label_smoothing, patience=patience, seed=seed,
+        optimizer=optimizer, learning_rate=learning_rate, validation=validation, augment=augment,
+        balanced=balanced, class_weight=class_weight, label_smoothing=label_smoothing, patience=patience,
+        seed=seed, decode=decode,
     )  # fmt: skip
     import_minimize()  # or an error, before anything is computed
     if folds is not None and as_int("folds", folds, 2) and resume is not None:
         raise ValueError("folds cannot be resumed: leave out resume, or folds")
     saved = None if resume is None else SavedRun.read(resume)
     if saved is not None:
-        if model is not None or size is not None:
-            raise ValueError("resume goes on with the model of the run: leave out model and size")
+        if any(option is not None for option in (model, size, interpolation, aspect, exif)):
+            raise ValueError(
+                "resume goes on with the model of the run, and what it records: leave out model, size, "
+                "interpolation, aspect and exif"
+            )
+        saved.settings.check_agreement(settings, _default_settings())
         settings = saved.settings
     files = RunFiles(output, resume, log, has_state=folds is None)
     failures = FailureLog(on_error)
@@ -160,7 +166,7 @@ def fine_tune(
         starting = saved.starting_model(objective)
     else:
         starting = make_starting_model(choose_base(model, size), objective)
-    preprocessor = Preprocessor(starting.model, "auto", interpolation, aspect, exif, decode)
+    preprocessor = Preprocessor(starting.model, "auto", interpolation, aspect, exif, settings.decode)
     preprocessor.check_only_input()
     starting.model.preprocessing = replace(preprocessor.record, from_logits=False)
     preparation = prepare(photographs, objective, starting, preprocessor, settings, failures, verbose)
@@ -178,3 +184,10 @@ def fine_tune(
             preparation.store.forget([Example(int(number)) for number in loop.split.training])
         run_loop(loop, preparation, settings, settings.epochs, console, files, interrupt)
     return files.finish(loop, preparation, failures, console)
+
+
+def _default_settings() -> Settings:
+    """Return what `fine_tune` does if nothing is asked for."""
+    defaults = {name: parameter.default for name, parameter in signature(fine_tune).parameters.items()}
+    names = signature(check_settings).parameters
+    return check_settings(**{name: defaults[name] for name in names})
