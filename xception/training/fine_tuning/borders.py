@@ -208,7 +208,6 @@ class BorderStore:
             if isinstance(outcome, Exception):
                 yield example, outcome
             else:
-                self._find(example)  # the cache looks a photograph up before its row is added
                 self._keep(example, outcome[0])
                 yield example, outcome[1]
 
@@ -229,14 +228,16 @@ class BorderStore:
         return cache.row(number) if cache and number is not None else None
 
     def _keep(self, example: Example, row: NDArray[Any]) -> NDArray[Any]:
-        """Keep the row of an example that was looked up before, and return it."""
+        """Keep the row of an example, and return it."""
         if example.variant is not None and not self._keeps_variants:
             return row
         if row.nbytes <= self._room:
             self._kept[example] = row
             self._room -= row.nbytes
         elif cache := self._cache(example):
-            cache.add([self._photographs[example.number]], row[np.newaxis])
+            photograph = self._photographs[example.number]
+            if cache.find(photograph) is None:  # it looks a photograph up before its row is added
+                cache.add([photograph], row[np.newaxis])
         return row
 
     def _cache(self, example: Example) -> RowCache | None:
