@@ -14,6 +14,7 @@ import xception
         (xception.ImageError, OSError),
         (xception.DownloadError, OSError),
         (xception.JobError, ValueError),
+        (xception.TrainingError, ArithmeticError),
         (xception.RemoteError, OSError),
         (xception.MissingPackageError, ImportError),
     ],

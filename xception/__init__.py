@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         ModelFileError,
         NoGradientError,
         RemoteError,
+        TrainingError,
         XceptionError,
     )
     from .explanation.explainer import explain
@@ -103,6 +104,7 @@ _HOMES = {
     "Preprocessing": "data.preprocessing",
     "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
+    "TrainingError": "errors",
     "WrittenPredictions": "prediction.results",
     "Xception": "models.factory",
     "XceptionError": "errors",
@@ -139,12 +141,12 @@ __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
     "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LimitError", "Limits",
     "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
-    "Preprocessing", "RemoteError", "SimilarPhotographs", "WrittenPredictions", "Xception", "XceptionError",
-    "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
-    "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report", "get_limits",
-    "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers", "load_image",
-    "load_model", "predict", "preprocess_input", "read_class_names", "set_limits", "set_num_threads",
-    "similar", "training", "verify_weights", "weights_path",
+    "Preprocessing", "RemoteError", "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception",
+    "XceptionError", "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed",
+    "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report",
+    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers",
+    "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_limits",
+    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

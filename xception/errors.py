@@ -6,6 +6,7 @@
     │ └ NoGradientError               a layer without a gradient rule
     ├ LimitError        (ValueError)  more memory or work than the limits allow
     ├ JobError          (ValueError)  a job's folder that is damaged, or another job's
+    ├ TrainingError     (ArithmeticError)  a loss or gradient that stays infinite or NaN
     ├ ImageError        (OSError)     a photograph that cannot be read
     ├ DownloadError     (OSError)     weights that are neither on this machine nor available
     ├ RemoteError       (OSError)     a store behind a URL that does not answer, or refuses to
@@ -56,6 +57,13 @@ class JobError(XceptionError, ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+class TrainingError(XceptionError, ArithmeticError):
+    """The loss or the gradient of several batches in a row is infinite or NaN. The message says what to try.
+
+    The model has the weights of the last good epoch.
+    """
 
 
 class ImageError(XceptionError, OSError):

@@ -39,9 +39,14 @@ class Pace:
 
     def __init__(self, total: int | None, unit: str, now: float, task: str = "") -> None:
         self.total, self.done, self.start = total, 0, now
-        self._unit, self._prefix = unit, f"{task}: " if task else ""
+        self._unit = unit
+        self.set_task(task)
         self._tick_start, self._tick_steps = now, 0
         self._ticks: deque[tuple[float, float]] = deque(maxlen=MAX_TICKS)  # (steps a second, seconds)
+
+    def set_task(self, task: str) -> None:
+        """Change what the text begins with."""
+        self._prefix = f"{task}: " if task else ""
 
     def add(self, steps: int, now: float) -> None:
         """Count steps that are finished at a time."""

@@ -98,6 +98,10 @@ class ProgressBar:
         if now >= self._due and (self._several or self._pace.done > 1):
             self._draw(now)
 
+    def set_task(self, task: str) -> None:
+        """Change what is shown before the count, from the next drawing on."""
+        self._pace.set_task(task)
+
     def paused(self) -> AbstractContextManager[object]:
         """Clear the bar from the screen within a `with` block, which may print something else."""
         return nullcontext() if self._display is None else self._display.paused()

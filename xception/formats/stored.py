@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..data.class_names import ClassNames
 from ..data.preprocessing import Preprocessing
+from ..data.tasks import Task
 from ..graph import Graph, GraphParameters, Network
 
 
@@ -19,6 +20,7 @@ class StoredModel:
         network: The same layers, nested as Keras nests them.
         class_names: (class id, class name) of each class; None if the file has none.
         preprocessing: How photographs become the model's input, as far as the file records it.
+        task: What the outputs mean; None if the file does not record it, which stands for "classes".
     """
 
     graph: Graph
@@ -26,3 +28,4 @@ class StoredModel:
     network: Network
     class_names: ClassNames | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    task: Task | None = None

@@ -1,18 +1,23 @@
-"""Layers that act at random in training: dropout, noise, and augmentation of images."""
+"""Random numbers of a training step, and the layers that use them: dropout, noise, augmentation of images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 
 import numpy as np
 
-from ..kernels import Array
-from ..layers import Layer
+from .random_layers.registry import acts_in_training, does_not_act, run_in_training, value_range_problem
+from .random_layers.rule import TrainedOutput
 
-#: The output of a layer in training, and the function dL/dy -> dL/dx that belongs to it.
-TrainedOutput = tuple[Array, Callable[[Array], Array]]
+__all__ = [
+    "Randomness",
+    "TrainedOutput",
+    "acts_in_training",
+    "does_not_act",
+    "run_in_training",
+    "value_range_problem",
+]
 
 
 @dataclass(frozen=True)
@@ -37,26 +42,3 @@ class Randomness:
             layer: The number of the layer in its graph.
         """
         return [np.random.default_rng((*key, layer)) for key in self.keys]
-
-
-@singledispatch
-def run_in_training(
-    layer: Layer, x: Array, generators: Sequence[np.random.Generator]
-) -> TrainedOutput | None:
-    """Compute what a layer does at random in training.
-
-    Args:
-        layer: The layer; its class selects the rule.
-        x: The input (n, …).
-        generators: A generator for each of the n examples.
-
-    Returns:
-        The output, and the function that propagates dL/dy to dL/dx; None if the layer does nothing at random.
-    """
-    return None
-
-
-@singledispatch
-def acts_in_training(layer: Layer) -> bool:
-    """Return True if a layer does something else in training than at inference, at random."""
-    return False

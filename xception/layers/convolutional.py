@@ -24,12 +24,13 @@ from .costs import (
     count,
     known,
 )
+from .penalized import PenalizedDepthwiseKernel, PenalizedKernel, PenalizedSeparableKernel, check_penalties
 from .shapes import as_map_shape, channel_count, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_int, check_pair
 
 
 @dataclass(frozen=True)
-class Conv2D(Layer):
+class Conv2D(PenalizedKernel):
     """Two-dimensional convolution: (h, w, c_in) -> (oh, ow, filters).
 
     The parameters are `kernel` (kh, kw, c_in / groups, filters) and `bias` (filters,).
@@ -99,7 +100,7 @@ class Conv2D(Layer):
 
 
 @dataclass(frozen=True)
-class SeparableConv2D(Layer):
+class SeparableConv2D(PenalizedSeparableKernel):
     """Depthwise separable convolution: (h, w, c) -> (oh, ow, filters).
 
     A convolution within each channel is followed by a 1×1 convolution across channels, with nothing
@@ -160,7 +161,7 @@ class SeparableConv2D(Layer):
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2D(Layer):
+class DepthwiseConv2D(PenalizedDepthwiseKernel):
     """Depthwise convolution, within each channel: (h, w, c) -> (oh, ow, c · depth_multiplier).
 
     Output channel i · depth_multiplier + j is the j-th of input channel i.
@@ -209,7 +210,7 @@ class DepthwiseConv2D(Layer):
 
 
 @dataclass(frozen=True)
-class Conv2DTranspose(Layer):
+class Conv2DTranspose(PenalizedKernel):
     """Transposed convolution: (h, w, c_in) -> (oh, ow, filters).
 
     It is the transpose, as a linear map, of the convolution with the same settings from (oh, ow) to
@@ -309,6 +310,7 @@ def _check_shared_settings(layer: Convolution | Conv2DTranspose) -> None:
     check_bool(layer, "use_bias")
     check_channels_last(layer)
     check_activation(layer)
+    check_penalties(layer)
 
 
 def _output_size(layer: Convolution, shape: Shape) -> tuple[int | None, int | None]:

@@ -22,6 +22,7 @@ from .costs import (
     elementwise_cost,
     known,
 )
+from .penalized import PenalizedKernel, check_penalties
 from .shapes import broadcast_operands, channel_count
 from .validation import (
     NestedFloats,
@@ -83,7 +84,7 @@ class Input(Layer):
 
 
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense(PenalizedKernel):
     """Fully connected layer, along the last axis: (…, c) -> (…, units).
 
     The parameters are `kernel` (c, units) and `bias` (units,).
@@ -102,6 +103,7 @@ class Dense(Layer):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self)
+        check_penalties(self)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         kernel = Parameter((channel_count(inputs[0]), self.units))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..kernels import Array
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
+from .penalized import PenalizedGammaAndBeta, check_penalties
 from .shapes import array_axes, check_channel_axis, fully_known
 from .validation import check_axes, check_bool, check_int, check_last_axis, check_number, store_setting
 
 
 @dataclass(frozen=True)
-class BatchNormalization(Layer):
+class BatchNormalization(PenalizedGammaAndBeta):
     """Batch normalization by the moving statistics of each channel. The shape does not change.
 
     y = gamma · (x − moving_mean) / √(moving_variance + epsilon) + beta
@@ -30,15 +31,20 @@ class BatchNormalization(Layer):
         center: Whether there is a `beta`.
         scale: Whether there is a `gamma`.
         axis: The channels' axis, which must be the last.
+        momentum: Weight from 0 to 1 of the former statistics where training moves them:
+            moving = momentum · moving + (1 − momentum) · batch. Only training reads it, so that layers which
+            differ in nothing else are equal.
     """
 
     epsilon: float = 1e-3
     center: bool = True
     scale: bool = True
     axis: int = -1
+    momentum: float = field(default=0.99, kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_shared_settings(self)
+        check_number(self, "momentum", minimum=0, maximum=1)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         c = check_channel_axis(self.axis, inputs[0])
@@ -68,7 +74,7 @@ class BatchNormalization(Layer):
 
 
 @dataclass(frozen=True)
-class LayerNormalization(Layer):
+class LayerNormalization(PenalizedGammaAndBeta):
     """Layer normalization over the channels of each pixel, or over other axes. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
@@ -96,6 +102,7 @@ class LayerNormalization(Layer):
         check_number(self, "epsilon", minimum=0)
         check_bool(self, "center", "scale", "rms_scaling")
         _check_axes(self)
+        check_penalties(self)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         shape = _sizes_along(self.axis, inputs[0])
@@ -161,7 +168,7 @@ class RMSNormalization(Layer):
 
 
 @dataclass(frozen=True)
-class GroupNormalization(Layer):
+class GroupNormalization(PenalizedGammaAndBeta):
     """Group normalization over the pixels of each group of channels. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
@@ -311,6 +318,7 @@ def _check_shared_settings(layer: Normalizing) -> None:
     check_number(layer, "epsilon", minimum=0)
     check_bool(layer, "center", "scale")
     check_last_axis(layer)
+    check_penalties(layer)
 
 
 def _gamma_and_beta(layer: Normalizing, c: int) -> dict[str, Parameter]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .core import Identity
-from .validation import check_choice, check_number
+from .validation import as_noise_shape, check_choice, check_number, store_setting
 
 #: Keras's other layers that return their input unchanged unless they are training.
 TRAINING_ONLY = frozenset(
@@ -34,12 +34,17 @@ class Dropout(Identity):
 
     Attributes:
         rate: Fraction of units that training drops, from 0 to 1.
+        noise_shape: Shape of the mask of training, with the batch axis: along an axis of size 1, units are
+            dropped together. None is the size of the input, and as a whole its shape.
     """
 
     rate: float = 0.5
+    # Training alone reads it, so that what identifies a model at inference does not contain it.
+    noise_shape: tuple[int | None, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_number(self, "rate", minimum=0, maximum=1)
+        store_setting(self, "noise_shape", as_noise_shape(self.noise_shape))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def check_border(layer: Layer, name: str) -> None:
 
 
 def check_number(
-    layer: Layer,
+    layer: object,
     *names: str,
     minimum: float = -math.inf,
     maximum: float = math.inf,
@@ -114,7 +114,7 @@ def check_bool(layer: Layer, *names: str) -> None:
         store_setting(layer, name, value)
 
 
-def check_axes(layer: Layer, name: str = "axis", optional: bool = False) -> None:
+def check_axes(layer: object, name: str = "axis", optional: bool = False) -> None:
     """Check that a setting is one axis or several, or None if `optional`."""
     value = _as_python(getattr(layer, name))
     if value is None and optional:
@@ -146,7 +146,7 @@ def check_channels_last(layer: Any) -> None:
     store_setting(layer, "data_format", "channels_last")
 
 
-def store_setting(layer: Layer, name: str, value: object) -> None:
+def store_setting(layer: object, name: str, value: object) -> None:
     """Set a field of a layer during `__post_init__`, although its dataclass is frozen."""
     object.__setattr__(layer, name, value)
 
@@ -232,6 +232,23 @@ def as_nested_floats(name: str, value: Any, max_depth: int = MAX_NESTING_DEPTH) 
     if len({np.shape(item) if isinstance(item, tuple) else () for item in items}) > 1:
         raise ValueError(f"{name} must be nested evenly, got {reprlib.repr(value)}")
     return items
+
+
+def as_noise_shape(value: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of a mask of dropout: None, or a tuple of positive integers and None.
+
+    Args:
+        value: Any object.
+
+    Raises:
+        ValueError: It is neither None nor a list or tuple of positive integers and None.
+    """
+    value = _as_python(value)
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"noise_shape must be a list of integers and None, got {reprlib.repr(value)}")
+    return tuple(None if size is None else as_int("noise_shape", size) for size in value)
 
 
 def _as_python(value: Any) -> Any:

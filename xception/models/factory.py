@@ -98,7 +98,7 @@ def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
             a whole model. All weights are read from it; those in `path`, if it has any, are not read.
 
     Returns:
-        The model, with the class names and the preprocessing that `path` holds.
+        The model, with the class names, the preprocessing and the task that `path` holds.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -119,4 +119,7 @@ def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
         path = copies.enter_context(local_copy(path))
         weights = None if weights is None else copies.enter_context(local_copy(weights))
         stored = formats.read_model(path, weights)
-    return Model(stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing)
+    return Model(
+        stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing,
+        task=stored.task,
+    )  # fmt: skip

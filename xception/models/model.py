@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..console.progress import Verbose
-from ..data.class_names import ClassNames, ClassNamesLike, as_class_names
+from ..data.class_names import ClassNamesLike
 from ..data.preprocessing import Preprocessing
+from ..data.tasks import Task
 from ..graph import Graph, GraphParameters, Network, Node
 from ..graph.budget import check_names
 from ..kernels import Array
@@ -20,10 +21,11 @@ from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
 from .parameters import ParameterStore, initial_parameters
+from .record import ModelRecord
 from .structure import ModelStructure, pack_outputs
 
 
-class Model(ModelStructure):
+class Model(ModelStructure, ModelRecord):
     """A network with its parameters: it predicts, gives features, and is saved and loaded.
 
     Most models come from `Xception(…)` or `load_model(path)`. The constructor makes one of a graph
@@ -37,6 +39,7 @@ class Model(ModelStructure):
         class_names: Names of the classes; see the property `class_names`.
         preprocessing: How photographs become input; see the property `preprocessing`.
         seed: Seed of random parameters.
+        task: What the outputs mean; see the property `task`.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -66,6 +69,7 @@ class Model(ModelStructure):
         preprocessing: Preprocessing | None = None,
         *,
         seed: int | None = None,
+        task: Task | None = None,
     ) -> None:
         if not isinstance(graph, Graph):
             raise TypeError(f"expected an xception.Graph, got a {type(graph).__name__}")
@@ -74,38 +78,7 @@ class Model(ModelStructure):
         super().__init__(graph, Network.from_graph(graph) if network is None else network, store)
         self.class_names = class_names
         self.preprocessing = preprocessing
-
-    @property
-    def class_names(self) -> ClassNames | None:
-        """One (class id, class name) pair per class, in the order of the outputs; None if unknown.
-
-        May be set to a list of names or of such pairs, a mapping of indices to names or of names to
-        indices, what `read_class_names` returns, or None. Anything else raises ValueError. `save`
-        stores the names.
-        """
-        return self._class_names
-
-    @class_names.setter
-    def class_names(self, names: ClassNamesLike | None) -> None:
-        self._class_names = None if names is None else as_class_names(names)
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How photographs became input in training: scaling, resizing, and whether outputs are logits.
-
-        May be set to a `Preprocessing`, or to None for an empty one. Anything else raises TypeError.
-        `save` stores it.
-        """
-        return self._preprocessing
-
-    @preprocessing.setter
-    def preprocessing(self, preprocessing: Preprocessing | None) -> None:
-        if not isinstance(preprocessing, Preprocessing | None):
-            raise TypeError(
-                "preprocessing must be a Preprocessing, such as Preprocessing(scaling='tf'), got "
-                f"{preprocessing!r:.80}"
-            )
-        self._preprocessing = preprocessing or Preprocessing()
+        self.task = task
 
     # --- computing --------------------------------------------------------------------------
 
@@ -317,7 +290,7 @@ class Model(ModelStructure):
         formats.write_weights(path, self.network, self.graph, self.parameters)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the whole model, with class names and preprocessing, in a file that Keras 3 loads too.
+        """Save the whole model, with class names, preprocessing and task, in a file that Keras 3 loads too.
 
         An interrupted write leaves the former file unchanged.
 
@@ -331,6 +304,6 @@ class Model(ModelStructure):
         from .. import formats  # imports h5py
 
         stored = formats.StoredModel(
-            self.graph, self.parameters, self.network, self.class_names, self.preprocessing
+            self.graph, self.parameters, self.network, self.class_names, self.preprocessing, self.task
         )
         formats.write_model(path, stored)

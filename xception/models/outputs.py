@@ -49,4 +49,4 @@ def select_output(model: Model, name: str | None) -> Model:
         fitting = [node.name for node in nodes if node.output_shape[-1:] == (len(class_names),)]
         if fitting != [nodes[index].name]:
             class_names = None
-    return Model(graph, parameters, network, class_names, model.preprocessing)
+    return Model(graph, parameters, network, class_names, model.preprocessing, task=model.task)

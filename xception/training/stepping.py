@@ -148,8 +148,9 @@ class _Batch:
         size = len(self.workers)
         first, last = (member * self._count // size, (member + 1) * self._count // size)
         together = self._pass.examples_together(MAX_CHUNK_BYTES // size) or last - first
-        for start in range(first, last, together):
-            self._compute_part(self.workers[member], slice(start, min(start + together, last)))
+        with np.errstate(all="ignore"):  # of this thread; what is not finite is found in the result
+            for start in range(first, last, together):
+                self._compute_part(self.workers[member], slice(start, min(start + together, last)))
 
     def _compute_part(self, worker: Worker, part: slice) -> None:
         values = {name: self._values[name][part] for name in self._pass.border}

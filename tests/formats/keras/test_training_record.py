@@ -59,6 +59,36 @@ def test_preprocessing_is_saved(built, tmp_path, preprocessing, names):
     )
 
 
+@pytest.mark.parametrize("task", ["classes", "labels", "regression"])
+def test_the_task_is_saved(built, tmp_path, task):
+    built.task = task
+    built.save(tmp_path / "model.keras")
+    assert json.loads(members(tmp_path / "model.keras")["xception.json"]) == {"version": 1, "task": task}
+    assert xception.load_model(tmp_path / "model.keras").task == task
+
+
+def test_a_model_without_a_task_records_none(built, tmp_path):
+    built.class_names = NAMES
+    built.save(tmp_path / "model.keras")
+    assert "task" not in json.loads(members(tmp_path / "model.keras")["xception.json"])
+    assert xception.load_model(tmp_path / "model.keras").task is None
+
+
+def test_an_unknown_task_is_refused(built):
+    with pytest.raises(ValueError, match="task must be one of classes, labels, regression, got 'ranking'"):
+        built.task = "ranking"
+    assert built.task is None
+
+
+@pytest.mark.parametrize("task", ["ranking", 3, ["labels"], {}, True])
+def test_a_file_with_an_unknown_task_is_refused(built, tmp_path, task):
+    built.save(tmp_path / "model.keras")
+    record = {"xception.json": json.dumps({"version": 1, "task": task})}
+    write_members(tmp_path / "other.keras", members(tmp_path / "model.keras") | record)
+    with pytest.raises(xception.errors.ModelFileError, match=r"other.keras:xception.json: task must be one"):
+        xception.load_model(tmp_path / "other.keras")
+
+
 def test_class_names_that_could_not_be_loaded_are_not_saved(built, tmp_path):
     built.class_names = ["cup", "fork", "gl\x1bass", "knife"]
     with pytest.raises(ValueError, match=r"a class name should be printable text, got 'gl\\x1bass'"):

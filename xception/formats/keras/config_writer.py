@@ -13,6 +13,7 @@ from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
+from ...layers.penalized import is_penalty, penalties_of
 from ...version import __version__
 from .operations.writing import describe_arguments, describe_operation, is_written_as_operation, output_number
 
@@ -154,15 +155,31 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
         if class_name == layer.kind:
             settings = json.loads(layer.settings)
             config = {key: value for key, value in settings.items() if key not in KERAS_2_SETTINGS}
+            if class_name.startswith("SpatialDropout"):
+                config.pop("noise_shape", None)  # Keras 2 writes it, always as null; Keras 3 refuses it
     else:
         names = [field.name for field in fields(layer) if field.name not in layer.call_settings]  # type: ignore[arg-type]
         # A setting that has the name of one of the layer's methods is called "output_shape_setting" here.
-        config = {name.removesuffix("_setting"): _as_json(getattr(layer, name)) for name in names}
+        config = {
+            name.removesuffix("_setting"): _as_json(getattr(layer, name))
+            for name in names
+            if not is_penalty(name)
+        }
+        config |= _describe_penalties(layer)
     module, class_name = APPLICATION_MODULES.get(class_name), PUBLIC_NAMES.get(class_name, class_name)
     return {
         "module": module or "keras.layers", "class_name": class_name, "config": config,
         "registered_name": class_name if module else None,
     }  # fmt: skip
+
+
+def _describe_penalties(layer: Layer) -> dict[str, Any]:
+    described = {}
+    if penalties := penalties_of(layer):
+        from .penalties import describe_penalty  # few models have one
+
+        described = {name: describe_penalty(value) for name, value in penalties.items()}
+    return {name: value for name, value in described.items() if value is not None}
 
 
 def _as_json(value: Any) -> Any:

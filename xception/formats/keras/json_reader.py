@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ModelFileError
@@ -37,3 +38,11 @@ def summarize_error(error: BaseException) -> str:
     """Return an error's message on one line, of bounded length."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= MAX_REASON_CHARACTERS else f"{text[:MAX_REASON_CHARACTERS]}…"
+
+
+def unwrap_array(value: Any) -> Any:
+    """Return the nested lists of an array or tensor in a config; anything else unchanged."""
+    if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        config = value.get("config")
+        return config.get("value") if isinstance(config, Mapping) else None
+    return value

@@ -16,7 +16,9 @@ from typing import Any
 from ... import layers
 from ...graph.limits import MAX_AXES
 from ...layers import TRAINING_ONLY, Layer, TrainingOnly
+from ...layers.penalized import is_penalty
 from ..limits import MAX_WRAPPING_DEPTH
+from .json_reader import unwrap_array
 from .unknown_layers import LAMBDAS, explain_class, explain_lambda, explain_origin
 
 
@@ -77,11 +79,16 @@ OLD_SETTINGS = {
     "pool_length": "pool_size",
     "stride": "strides",
     "output_shape": "output_shape_setting",  # `output_shape` is a method of every layer
+    "W_regularizer": "kernel_regularizer",
+    "b_regularizer": "bias_regularizer",
+    "U_regularizer": "recurrent_regularizer",
+    "W_constraint": "kernel_constraint",
+    "b_constraint": "bias_constraint",
 }
 
 #: Settings that do not change what is computed, whatever their value: for training, naming or storage.
 IRRELEVANT = frozenset(
-    {"name", "trainable", "dtype", "seed", "noise_shape", "momentum", "renorm_momentum", "fused", "sparse",
+    {"name", "trainable", "dtype", "seed", "noise_shape", "renorm_momentum", "fused", "sparse",
      "ragged", "autocast", "synchronized", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
      "build_config", "init", "activity_regularizer", "input_dtype", "optional", "batch_size",
      "implementation", "zero_output_for_mask", "query_shape", "key_shape", "value_shape",
@@ -155,6 +162,9 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
         _check_setting(key, value)
         if key in layer_class.wraps and value is not None:
             settings[key] = _read_wrapped(key, value, keras, depth)
+        elif key in field_names and is_penalty(key):
+            if value is not None:
+                settings[key] = _read_penalty(value)
         elif key in field_names:
             settings[key] = unwrap_array(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
@@ -226,14 +236,6 @@ def check_dtype(dtype: Any) -> None:
         raise ValueError("its weights are quantized to integers; supported are floating-point weights")
 
 
-def unwrap_array(value: Any) -> Any:
-    """Return the nested lists of an array or tensor in a config; anything else unchanged."""
-    if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
-        config = value.get("config")
-        return config.get("value") if isinstance(config, Mapping) else None
-    return value
-
-
 def _read_wrapped(key: str, value: Any, keras: int, depth: int) -> Any:
     """Read the layer, or the list of layers, that a setting of another layer holds."""
     if isinstance(value, list):
@@ -245,6 +247,16 @@ def _read_wrapped(key: str, value: Any, keras: int, depth: int) -> Any:
         return read_layer(str(value.get("class_name")), value["config"], keras, depth + 1)
     except ValueError as error:
         raise ValueError(f"its {key} ({str(value.get('class_name'))[:100]}): {error}") from None
+
+
+def _read_penalty(value: Any) -> Any:
+    from .penalties import read_penalty  # few files have one
+
+    try:
+        check_origin(value if isinstance(value, Mapping) else {})
+    except ValueError:
+        return read_penalty(value, is_own=False)
+    return read_penalty(value, is_own=True)
 
 
 def _check_setting(key: str, value: Any) -> None:

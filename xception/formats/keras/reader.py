@@ -53,7 +53,7 @@ def read_model(path: Path, weights: Path | None = None) -> StoredModel:
     if weights is not None:
         parameters = _read_weights(weights, network, graph, stacklevel=5)
     record = described.record
-    return StoredModel(graph, parameters, network, record.class_names, record.preprocessing)
+    return StoredModel(graph, parameters, network, record.class_names, record.preprocessing, record.task)
 
 
 def read_weights(

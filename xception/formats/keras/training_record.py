@@ -5,7 +5,8 @@ It holds what is needed to use a model correctly, and has no place in Keras's ow
     {
         "version": 1,
         "class_names": [["n01440764", "tench"], …],
-        "preprocessing": {"scaling": "tf", "interpolation": "bilinear", "from_logits": false}
+        "preprocessing": {"scaling": "tf", "interpolation": "bilinear", "from_logits": false},
+        "task": "classes"
     }
 
 All keys but the version are optional, and unknown keys are ignored, so that files of later versions can
@@ -22,6 +23,7 @@ from typing import Any
 
 from ...data.class_names import ClassNames, as_class_names, check_printable
 from ...data.preprocessing import Preprocessing
+from ...data.tasks import Task, check_task
 from ...errors import ModelFileError
 
 RECORD = "xception.json"
@@ -31,15 +33,17 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The class names and the preprocessing that a model was trained with.
+    """The class names, the preprocessing and the task that a model was trained with.
 
     Attributes:
         class_names: (class id, class name) of each class; None if not recorded.
         preprocessing: How photographs become the model's input.
+        task: What the outputs mean; None if not recorded.
     """
 
     class_names: ClassNames | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    task: Task | None = None
 
     def to_json(self) -> str | None:
         """Return the content of `xception.json`; None if there is nothing to record.
@@ -53,6 +57,8 @@ class TrainingRecord:
             values["class_names"] = self.class_names
         if self.preprocessing != Preprocessing():
             values["preprocessing"] = self.preprocessing.to_dict()
+        if self.task is not None:
+            values["task"] = self.task
         return json.dumps({"version": VERSION} | values) if values else None
 
 
@@ -75,7 +81,9 @@ def read_training_record(members: Mapping[str, Mapping[str, Any]], archive_name:
         if name == RECORD:
             _check_version(values.get("version"))
             return TrainingRecord(
-                _read_class_names(values, "class_names"), _read_preprocessing(values.get("preprocessing", {}))
+                _read_class_names(values, "class_names"),
+                _read_preprocessing(values.get("preprocessing", {})),
+                _read_task(values.get("task")),
             )
         if name in members:
             return TrainingRecord(_read_class_names({"labels": None} | dict(values), "labels"))
@@ -106,3 +114,8 @@ def _read_preprocessing(values: object) -> Preprocessing:
     if not isinstance(values, dict):
         raise ValueError(f"'preprocessing' should be an object, found {type(values).__name__}")
     return Preprocessing.from_dict(values)
+
+
+def _read_task(task: Any) -> Task | None:
+    check_task(task)
+    return task

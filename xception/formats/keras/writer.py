@@ -20,7 +20,7 @@ def write_model(path: Path, stored: StoredModel) -> None:
     from .training_record import TrainingRecord
 
     config = describe_network(stored.network, stored.graph)
-    record = TrainingRecord(stored.class_names, stored.preprocessing)
+    record = TrainingRecord(stored.class_names, stored.preprocessing, stored.task)
     with create_archive(path, config, describe_origin(), record) as file:
         weights_by_position.write(file, stored.network, stored.graph, stored.parameters)
 

@@ -8,7 +8,7 @@ take from the input does not depend on the step before, so it is computed for al
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from ...kernels import Array
 from ..activations import activate, activation_cost, bias_parameter, check_activation
 from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
+from ..penalized import AnyConstraint, AnyRegularizer, PenalizedKernel, check_penalties
 from ..shapes import channel_count
 from ..validation import check_bool, check_int
 
@@ -141,8 +142,16 @@ class Cell(Layer):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
+class PenalizedRecurrentKernel(PenalizedKernel):
+    """Settings of recurrent layers and cells."""
+
+    recurrent_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
+    recurrent_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True)
-class SimpleRNNCell(Cell):
+class SimpleRNNCell(Cell, PenalizedRecurrentKernel):
     """Fully connected recurrent cell: h' = activation(x · kernel + bias + h · recurrent_kernel).
 
     Elman, "Finding structure in time" (Cognitive Science, 1990).
@@ -161,6 +170,7 @@ class SimpleRNNCell(Cell):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self)
+        check_penalties(self)
 
     def step(self, parameters: Parameters, projected: Array, states: States) -> tuple[Array, States]:
         z = projected + self.recur(parameters["recurrent_kernel"], states[0])
@@ -197,7 +207,7 @@ class LongShortTermMemory(Cell):
 
 
 @dataclass(frozen=True)
-class LSTMCell(LongShortTermMemory):
+class LSTMCell(LongShortTermMemory, PenalizedRecurrentKernel):
     """Cell with long short-term memory: see `LongShortTermMemory` for what it computes.
 
     Attributes:
@@ -216,10 +226,11 @@ class LSTMCell(LongShortTermMemory):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self, "activation", "recurrent_activation")
+        check_penalties(self)
 
 
 @dataclass(frozen=True)
-class GRUCell(Cell):
+class GRUCell(Cell, PenalizedRecurrentKernel):
     """Gated recurrent unit, with the gates z and r: h' = z · h + (1 − z) · activation(g).
 
     Cho et al., "Learning phrase representations using RNN encoder–decoder" (EMNLP 2014).
@@ -244,6 +255,7 @@ class GRUCell(Cell):
         check_int(self, "units")
         check_bool(self, "use_bias", "reset_after")
         check_activation(self, "activation", "recurrent_activation")
+        check_penalties(self)
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         parameters = super().parameters(*inputs)

@@ -12,6 +12,7 @@ from ...kernels import Array, Pair
 from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from ..costs import elementwise_cost, known
+from ..penalized import PenalizedDepthwiseKernel, PenalizedKernel, PenalizedSeparableKernel
 from ..pooling import AveragePooling2D, MaxPooling2D
 from ..reshaping import Cropping2D, UpSampling2D, ZeroPadding2D
 from ..shapes import as_sequence_shape
@@ -123,7 +124,7 @@ class CausalConvolution(Sequential1D):
 
 
 @dataclass(frozen=True)
-class Conv1D(CausalConvolution):
+class Conv1D(CausalConvolution, PenalizedKernel):
     """One-dimensional convolution: (t, c_in) -> (ot, filters).
 
     The parameters are `kernel` (k, c_in / groups, filters) and `bias` (filters,).
@@ -154,7 +155,7 @@ class Conv1D(CausalConvolution):
 
 
 @dataclass(frozen=True)
-class SeparableConv1D(CausalConvolution):
+class SeparableConv1D(CausalConvolution, PenalizedSeparableKernel):
     """Depthwise separable convolution of a sequence: (t, c) -> (ot, filters).
 
     The parameters are `depthwise_kernel` (k, c, depth_multiplier), `pointwise_kernel`
@@ -185,7 +186,7 @@ class SeparableConv1D(CausalConvolution):
 
 
 @dataclass(frozen=True)
-class DepthwiseConv1D(Sequential1D):
+class DepthwiseConv1D(Sequential1D, PenalizedDepthwiseKernel):
     """Depthwise convolution of a sequence, within each channel: (t, c) -> (ot, c · depth_multiplier).
 
     The parameters are `kernel` (k, c, depth_multiplier) and `bias` (c · depth_multiplier,).
@@ -213,7 +214,7 @@ class DepthwiseConv1D(Sequential1D):
 
 
 @dataclass(frozen=True)
-class Conv1DTranspose(Sequential1D):
+class Conv1DTranspose(Sequential1D, PenalizedKernel):
     """Transposed convolution of a sequence: (t, c_in) -> (ot, filters). See `Conv2DTranspose`.
 
     The parameters are `kernel` (k, filters, c_in) and `bias` (filters,).

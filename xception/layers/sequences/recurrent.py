@@ -14,7 +14,7 @@ from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import elementwise_cost, known
 from ..validation import check_bool, store_setting
 from ..wrapping import add_prefix, select_prefix, wrapped_group
-from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, States
+from .cells import Cell, GRUCell, LSTMCell, PenalizedRecurrentKernel, SimpleRNNCell, States
 from .stacked_cells import check_cell
 
 
@@ -153,7 +153,7 @@ class _WithOwnCell(Recurrent):
 
 
 @dataclass(frozen=True)
-class SimpleRNN(_WithOwnCell):
+class SimpleRNN(_WithOwnCell, PenalizedRecurrentKernel):
     """Fully connected recurrent layer: (steps, c) -> (units,) or (steps, units). See `SimpleRNNCell`.
 
     The parameters are `kernel` (c, units), `recurrent_kernel` (units, units) and `bias` (units,).
@@ -175,7 +175,7 @@ class SimpleRNN(_WithOwnCell):
 
 
 @dataclass(frozen=True)
-class LSTM(_WithOwnCell):
+class LSTM(_WithOwnCell, PenalizedRecurrentKernel):
     """Long short-term memory: (steps, c) -> (units,) or (steps, units). See `LSTMCell`.
 
     The parameters are `kernel` (c, 4 · units), `recurrent_kernel` (units, 4 · units) and `bias`
@@ -200,7 +200,7 @@ class LSTM(_WithOwnCell):
 
 
 @dataclass(frozen=True)
-class GRU(_WithOwnCell):
+class GRU(_WithOwnCell, PenalizedRecurrentKernel):
     """Gated recurrent units: (steps, c) -> (units,) or (steps, units). See `GRUCell`.
 
     The parameters are `kernel` (c, 3 · units), `recurrent_kernel` (units, 3 · units) and `bias`

@@ -8,7 +8,7 @@ from typing import Any
 
 from ....layers import Layer
 from ..config_calls import Arguments, Reference, is_list_of_numbers
-from ..layer_settings import unwrap_array
+from ..json_reader import unwrap_array
 
 #: Settings with these values are defaults that change nothing.
 WITHOUT_EFFECT = (

@@ -1,0 +1,48 @@
+"""Interrupts of training: the first Ctrl-C ends it after the present batch, the second at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupt:
+    """Whether the user has pressed Ctrl-C.
+
+    Attributes:
+        is_requested: Whether training should end after the present batch.
+    """
+
+    def __init__(self) -> None:
+        self.is_requested = False
+
+
+@contextmanager
+def first_interrupt_ends_batch() -> Iterator[Interrupt]:
+    """Take the first Ctrl-C within a `with` block as a request; the second raises KeyboardInterrupt.
+
+    Outside the main thread, and where the program handles Ctrl-C itself, nothing changes.
+
+    Yields:
+        What tells whether there was one.
+    """
+    interrupt = Interrupt()
+    former = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or former is not signal.default_int_handler:
+        yield interrupt
+        return
+
+    def request(number: int, frame: FrameType | None) -> None:
+        if interrupt.is_requested:
+            signal.default_int_handler(number, frame)
+        interrupt.is_requested = True
+
+    signal.signal(signal.SIGINT, request)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, former)
