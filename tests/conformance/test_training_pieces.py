@@ -153,7 +153,7 @@ def test_twenty_steps_with_the_defaults(keras, name, settings):
     problem = softmax_regression(np.random.default_rng(2))
     ours = train_ours(get_optimizer({"class_name": name, "config": settings}), *problem, 20)[0]
     theirs = train_theirs(keras, getattr(keras.optimizers, name)(**settings), *problem, 20)[0]
-    np.testing.assert_allclose(ours, theirs, rtol=5e-7)
+    np.testing.assert_allclose(ours, theirs, rtol=5e-8)
     assert theirs[-1] < theirs[0] - 0.02
 
 
