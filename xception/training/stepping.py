@@ -18,10 +18,11 @@ from ..graph import GraphParameters
 from ..kernels import Array
 from .variables import Variables
 
-#: Memory of the activations that are kept for the backward pass, in all threads together. With frozen
-#: statistics it bounds the examples that are computed together: a batch of any size takes no more. Below
-#: it, the gradients of all parameters would be added up too often, which takes 25 ms each time.
-MAX_CHUNK_BYTES = 320 << 20
+#: Memory of all activations of the examples that are computed together, in all threads. With frozen
+#: statistics
+#: a batch of any size takes no more: one example of 299×299, or eight of 150×150. With less, products of
+#: matrices are small, and the gradients are added up more often, which takes 25 ms each time.
+MAX_CHUNK_BYTES = 460 << 20
 
 #: From the outputs (k, …) by node, and which examples of the batch they are: the loss of each (k,), and
 #: dL/dy of each output, where L is the loss of the whole batch. It is called on several threads at once.

@@ -13,20 +13,25 @@ since dgamma = Σ dy · (z − mean) / σ over the pixels, and Σ dy · z is Σ 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ...graph import GraphParameters, Node
-from ...kernels import Array, Pair, output_size, same_padding, windows
+from ...kernels import Array, Pair, same_padding, windows
 from ...kernels.convolution import depthwise_rows, repeat_along_row, row_windows
 from ...layers import BatchNormalization, Conv2D, SeparableConv2D, pair
 from ..randomness import Randomness
 from .step import Step, Worker
 
 Sums = dict[tuple[str, str], Array]
+
+#: Rows of a matrix product, and with them pixels that pass through a step together: with 128 channels they
+#: take 2 MB, which stays in the cache. Products of more rows are no quicker.
+ROWS_PER_PRODUCT = 4096
 
 
 class Folded(NamedTuple):
@@ -146,14 +151,17 @@ class SeparableStep(Step):
         (x,) = inputs
         n, h, w, c = x.shape
         before, after = self._padding(h, w)
-        padded = _padded(worker, x, before, after, self._has_relu)
-        oh, ow = padded.shape[1] - self._window[0] + 1, padded.shape[2] - self._window[1] + 1
+        oh, ow = (
+            size + sum(extra) - window + 1
+            for size, extra, window in zip((h, w), zip(before, after, strict=True), self._window, strict=True)
+        )
+        padded = worker.buffers.take(n, before[0] + h + after[0], before[1] + w + after[1], c)
         depthwise = worker.buffers.take(n, oh, ow, c)
-        _depthwise(padded, kernel, depthwise)
         y = worker.buffers.take(n, oh, ow, folded.matrix.shape[1])
-        np.matmul(depthwise.reshape(-1, c), folded.matrix, out=y.reshape(n * oh * ow, -1))
-        if folded.offset is not None:
-            y += folded.offset
+        for part in _groups(n, oh * ow):
+            _pad(x[part], padded[part], before, self._has_relu)
+            _depthwise(padded[part], kernel, depthwise[part])
+            _multiply(_rows(depthwise[part]), folded.matrix, _rows(y[part]), folded.offset)
         return y, (padded, depthwise, (h, w), before)
 
     def backward(
@@ -162,34 +170,33 @@ class SeparableStep(Step):
         folded, kernel = prepared
         padded, depthwise, (h, w), before = saved
         n, oh, ow, c = depthwise.shape
-        flat, dy = depthwise.reshape(-1, c), dy.reshape(n * oh * ow, -1)
-        if self._fold.is_trained:
-            self._fold.add(worker, flat, dy)
         trains_depthwise = self._node.owner in self._fold.trained
-        dx = None
-        if trains_depthwise or wanted[0]:
-            np.matmul(dy, folded.matrix.T, out=flat)  # dL/d(depthwise output), in its place
+        dx = worker.buffers.take(n, h, w, c) if wanted[0] else None
+        for part in _groups(n, oh * ow):
+            d_depthwise, dy_rows = depthwise[part], _rows(dy[part])
+            if self._fold.is_trained:
+                self._fold.add(worker, _rows(d_depthwise), dy_rows)
+            if trains_depthwise or dx is not None:
+                _multiply(dy_rows, folded.matrix.T, _rows(d_depthwise))  # in place of the depthwise output
             if trains_depthwise:
-                taps = _depthwise_gradient(padded, depthwise, self._window)
+                taps = _depthwise_gradient(padded[part], d_depthwise, self._window)
                 worker.add(self._node.owner, "depthwise_kernel", taps[..., np.newaxis])
-            if wanted[0]:
-                dx = self._propagate(worker, kernel, padded, depthwise, (h, w), before)
+            if dx is not None:
+                self._propagate(worker, kernel, padded[part], d_depthwise, dx[part], before)
         self.discard(worker, saved)
         return [dx]
 
     def _propagate(
-        self, worker: Worker, kernel: Array, padded: Array, dy: Array, size: Pair, before: Pair
-    ) -> Array:
+        self, worker: Worker, kernel: Array, padded: Array, dy: Array, dx: Array, before: Pair
+    ) -> None:
         """Correlate dL/dy with the kernel: a depthwise convolution with the kernel turned by 180°."""
-        (kh, kw), (h, w), (n, oh, ow, c) = self._window, size, dy.shape
-        above, left = kh - 1 - before[0], kw - 1 - before[1]
-        spread = _padded(worker, dy, (above, left), (h + kh - 1 - oh - above, w + kw - 1 - ow - left), False)
-        dx = worker.buffers.take(n, h, w, c)
+        (kh, kw), (n, h, w, c) = self._window, dx.shape
+        spread = worker.buffers.take(n, h + kh - 1, w + kw - 1, c)
+        _pad(dy, spread, (kh - 1 - before[0], kw - 1 - before[1]), False)
         _depthwise(spread, np.ascontiguousarray(kernel[::-1, ::-1]), dx)
         worker.buffers.give(spread)
         if self._has_relu:
             np.multiply(dx, padded[:, before[0] : before[0] + h, before[1] : before[1] + w] > 0, out=dx)
-        return dx
 
     def discard(self, worker: Worker, saved: Any) -> None:
         worker.buffers.give(saved[0])
@@ -233,61 +240,67 @@ class ConvolutionStep(Step):
         randomness: Randomness | None,
     ) -> tuple[Array, Any]:  # fmt: skip
         (x,) = inputs
-        n, h, w, _ = x.shape
-        oh, ow = (
-            output_size(size, window, stride, self._layer.padding)
-            for size, window, stride in zip((h, w), self._window, self._strides, strict=True)
-        )
-        y = worker.buffers.take(n, oh, ow, prepared.matrix.shape[1])
-        for i in range(n):  # one image at a time: the columns take kh · kw times the memory of the map
-            columns = self._columns(worker, x[i : i + 1])
-            np.matmul(columns, prepared.matrix, out=y[i].reshape(oh * ow, -1))
-            worker.buffers.give(columns)
-        if prepared.offset is not None:
-            y += prepared.offset
+        view, padded = self._windows(worker, x)
+        y = worker.buffers.take(*view.shape[:3], prepared.matrix.shape[1])
+        for columns, part in self._columns(worker, view):
+            _multiply(columns, prepared.matrix, _rows(y[part]), prepared.offset)
+        worker.buffers.give(padded)
         return y, x
 
     def backward(
         self, worker: Worker, prepared: Any, saved: Any, dy: Array, wanted: Sequence[bool]
     ) -> Sequence[Array | None]:
-        x, (n, oh, ow, filters) = saved, dy.shape
-        for i in range(n if self._fold.is_trained else 0):
-            columns = self._columns(worker, x[i : i + 1])
-            self._fold.add(worker, columns, dy[i].reshape(oh * ow, filters))
-            worker.buffers.give(columns)
-        return [self._propagate(worker, prepared.matrix, x.shape, dy) if wanted[0] else None]
+        if self._fold.is_trained:
+            view, padded = self._windows(worker, saved)
+            for columns, part in self._columns(worker, view):
+                self._fold.add(worker, columns, _rows(dy[part]))
+            worker.buffers.give(padded)
+        if not wanted[0]:
+            return [None]
+        dx = worker.buffers.take(*saved.shape)
+        for i in range(len(dx)):
+            self._propagate(worker, prepared.matrix, dy[i], dx[i])
+        return [dx]
 
-    def _propagate(self, worker: Worker, matrix: Array, shape: tuple[int, ...], dy: Array) -> Array:
+    def _propagate(self, worker: Worker, matrix: Array, dy: Array, dx: Array) -> None:
         """Add each tap's share of dL/dy to the pixels that it has read: the adjoint of im2col."""
         buffers, (kh, kw), (sh, sw) = worker.buffers, self._window, self._strides
-        (n, h, w, c), (oh, ow, filters) = shape, dy.shape[1:]
+        (h, w, c), (oh, ow, filters) = dx.shape, dy.shape
         (above, below), (left, right) = self._padding((h, w))
-        spread = buffers.take(n, above + h + below, left + w + right, c)
+        spread = buffers.take(above + h + below, left + w + right, c)
         spread[...] = 0
-        share = buffers.take(n, oh, ow, c)
+        share = buffers.take(oh, ow, c)
         by_tap = matrix.reshape(kh, kw, c, filters)
         for row, column in np.ndindex(kh, kw):
-            np.matmul(dy.reshape(-1, filters), by_tap[row, column].T, out=share.reshape(-1, c))
-            spread[:, row : row + (oh - 1) * sh + 1 : sh, column : column + (ow - 1) * sw + 1 : sw] += share
+            _multiply(_rows(dy), by_tap[row, column].T, _rows(share))
+            spread[row : row + (oh - 1) * sh + 1 : sh, column : column + (ow - 1) * sw + 1 : sw] += share
+        dx[...] = spread[above : above + h, left : left + w]
         buffers.give(share)
-        if spread.shape == shape:
-            return spread
-        dx = buffers.take(*shape)
-        dx[...] = spread[:, above : above + h, left : left + w]
         buffers.give(spread)
-        return dx
 
-    def _columns(self, worker: Worker, x: Array) -> Array:
-        """Return the windows of one image, (oh · ow, kh · kw · c)."""
+    def _windows(self, worker: Worker, x: Array) -> tuple[Array, Array]:
+        """Return a view of the windows (n, oh, ow, kh, kw, c), and the padded maps that they lie on."""
         (above, below), (left, right) = self._padding(x.shape[1:3])
-        padded = x
-        if above or below or left or right:
-            padded = _padded(worker, x, (above, left), (below, right), False)
-        view = windows(padded, self._window, self._strides)  # (1, oh, ow, kh, kw, c)
-        columns = worker.buffers.take(view.shape[1] * view.shape[2], math.prod(view.shape[3:]))
-        columns.reshape(view.shape)[...] = view
-        worker.buffers.give(padded)
-        return columns
+        if not (above or below or left or right):
+            return windows(x, self._window, self._strides), np.empty(0)
+        n, h, w, c = x.shape
+        padded = worker.buffers.take(n, above + h + below, left + w + right, c)
+        _pad(x, padded, (above, left), False)
+        return windows(padded, self._window, self._strides), padded
+
+    def _columns(self, worker: Worker, view: Array) -> Iterator[tuple[Array, tuple[slice, slice]]]:
+        """Yield the windows side by side, (r, kh · kw · c), with the images and rows that they are of."""
+        n, oh, ow, *window = view.shape
+        images = max(1, ROWS_PER_PRODUCT // (oh * ow))
+        rows = max(1, ROWS_PER_PRODUCT // ow)
+        for first in range(0, n, images):
+            for top in range(0, oh, rows):
+                part = slice(first, min(first + images, n)), slice(top, min(top + rows, oh))
+                chosen = view[part]
+                columns = worker.buffers.take(*chosen.shape)
+                columns[...] = chosen
+                yield columns.reshape(-1, math.prod(window)), part
+                worker.buffers.give(columns)
 
     def _padding(self, size: Pair) -> tuple[Pair, Pair]:
         """Return the padding (above, below), (left, right)."""
@@ -304,21 +317,37 @@ class ConvolutionStep(Step):
 # --- arithmetic -----------------------------------------------------------------------------
 
 
-def _padded(worker: Worker, x: Array, before: Pair, after: Pair, relu: bool) -> Array:
-    """Return max(x, 0), or x, with a border of zeros: (n, h + before + after, …)."""
-    n, h, w, c = x.shape
-    padded = worker.buffers.take(n, before[0] + h + after[0], before[1] + w + after[1], c)
-    bottom, right = before[0] + h, before[1] + w
-    padded[:, : before[0]] = 0
+def _rows(maps: Array) -> Array:
+    """Return maps (…, c) as a matrix of pixels, (r, c)."""
+    return maps.reshape(-1, maps.shape[-1])
+
+
+def _groups(count: int, pixels: int) -> Iterator[slice]:
+    """Yield the images that are computed together, of so many pixels each."""
+    size = max(1, ROWS_PER_PRODUCT // pixels)
+    return (slice(first, min(first + size, count)) for first in range(0, count, size))
+
+
+def _multiply(x: Array, matrix: Array, out: Array, offset: Array | None = None) -> None:
+    """Compute x · matrix + offset, (r, c_in) -> (r, filters), some rows at a time."""
+    for first in range(0, len(x), ROWS_PER_PRODUCT):
+        part = slice(first, first + ROWS_PER_PRODUCT)
+        np.matmul(x[part], matrix, out=out[part])
+        if offset is not None:
+            out[part] += offset
+
+
+def _pad(x: Array, padded: Array, before: Pair, relu: bool) -> None:
+    """Copy max(x, 0), or x, into maps whose border becomes zeros."""
+    (top, left), (bottom, right) = before, (before[0] + x.shape[1], before[1] + x.shape[2])
+    padded[:, :top] = 0
     padded[:, bottom:] = 0
-    padded[:, before[0] : bottom, : before[1]] = 0
-    padded[:, before[0] : bottom, right:] = 0
-    inner = padded[:, before[0] : bottom, before[1] : right]
+    padded[:, top:bottom, :left] = 0
+    padded[:, top:bottom, right:] = 0
     if relu:
-        np.maximum(x, 0, out=inner)
+        np.maximum(x, 0, out=padded[:, top:bottom, left:right])
     else:
-        inner[...] = x
-    return padded
+        padded[:, top:bottom, left:right] = x
 
 
 def _depthwise(x: Array, kernel: Array, out: Array) -> None:
@@ -331,9 +360,10 @@ def _depthwise(x: Array, kernel: Array, out: Array) -> None:
 
 def _depthwise_gradient(x: Array, dy: Array, window: Pair) -> Array:
     """Return dL/dkernel (kh, kw, c) of a depthwise convolution of (n, h', w', c), from (n, oh, ow, c)."""
-    _, oh, ow, c = dy.shape
-    total = np.zeros((*window, ow * c), dy.dtype)
-    for image, gradient in zip(x, dy, strict=True):
-        view = row_windows(image, window, (oh, ow))
-        total += np.einsum("yxhl,hl->yxl", view, gradient.reshape(oh, ow * c))
-    return total.reshape(*window, ow, c).sum(axis=2)
+    n, oh, ow, c = dy.shape
+    _, in_row, in_pixel, in_element = x.strides
+    # As in `row_windows`, a row of outputs is one run of ow·c elements.
+    shape, strides = (*window, n, oh, ow * c), (in_row, in_pixel, x.strides[0], in_row, in_element)
+    view = as_strided(x, shape, strides, writeable=False)
+    products = np.einsum("yxnhl,nhl->yxl", view, dy.reshape(n, oh, ow * c))
+    return products.reshape(*window, ow, c).sum(axis=2)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graph import Node
 from ...kernels import Array, output_size, same_padding
@@ -104,51 +103,52 @@ class MaxPoolingStep(Step):
         (x,) = inputs
         n, h, w, c = x.shape
         oh, ow = self._size(0, h), self._size(1, w)
-        along_rows = worker.buffers.take(n, h, ow, c)
-        along_rows[...] = -np.inf
-        for source, target in self._taps(1, w, ow):
-            part = along_rows[:, :, target]
-            np.maximum(part, x[:, :, source], out=part)
-        y = worker.buffers.take(n, oh, ow, c)
-        y[...] = -np.inf
-        for source, target in self._taps(0, h, oh):
-            np.maximum(y[:, target], along_rows[:, source], out=y[:, target])
+        along_rows, y = worker.buffers.take(n, h, ow, c), worker.buffers.take(n, oh, ow, c)
+        for i in range(n):
+            self._maximum(1, x[i], along_rows[i])
+            self._maximum(0, along_rows[i], y[i])
         return y, (x, along_rows, y)
 
     def backward(
         self, worker: Worker, prepared: Any, saved: Any, dy: Array, wanted: Sequence[bool]
     ) -> Sequence[Array | None]:
         x, along_rows, y = saved
-        d_rows = worker.buffers.take(*along_rows.shape)
-        d_rows[...] = 0
-        for source, target, claimed in self._claims(0, along_rows, y):
-            share = worker.buffers.take(*claimed.shape)
-            np.multiply(dy[:, target], claimed, out=share)
-            d_rows[:, source] += share
-            worker.buffers.give(share)
-        dx = worker.buffers.take(*x.shape)
-        dx[...] = 0
-        for source, target, claimed in self._claims(1, x, along_rows):
-            share = worker.buffers.take(*claimed.shape)
-            np.multiply(d_rows[:, :, target], claimed, out=share)
-            dx[:, :, source] += share
-            worker.buffers.give(share)
+        d_rows, dx = worker.buffers.take(*along_rows.shape), worker.buffers.take(*x.shape)
+        for i in range(len(x)):  # one image at a time, which stays in the cache
+            self._propagate(worker, 0, along_rows[i], y[i], dy[i], d_rows[i])
+            self._propagate(worker, 1, x[i], along_rows[i], d_rows[i], dx[i])
         worker.buffers.give(d_rows)
         self.discard(worker, saved)
         return [dx]
 
-    def _claims(self, axis: int, x: Array, y: Array) -> Iterator[tuple[slice, slice, NDArray[np.bool_]]]:
-        """Yield each tap along an axis: its pixels, its windows, and whether it is their first maximum."""
-        unclaimed = np.ones(y.shape, bool)
-        for source, target in self._taps(axis, x.shape[1 + axis], y.shape[1 + axis]):
-            pixels, rest = (slice(None),) * (1 + axis) + (source,), (slice(None),) * (1 + axis) + (target,)
-            claimed = x[pixels] == y[rest]
-            claimed &= unclaimed[rest]
-            unclaimed[rest] ^= claimed
-            yield source, target, claimed
+    def _propagate(self, worker: Worker, axis: int, x: Array, y: Array, dy: Array, dx: Array) -> None:
+        """Propagate along one axis of a map, from the maxima y to the first pixel of x that equals each."""
+        x, dx, y, dy = (np.moveaxis(array, axis, 0) for array in (x, dx, y, dy))
+        taken = np.zeros(y.shape, bool)  # maxima whose pixel was found
+        written = np.zeros(len(x), bool)
+        for source, target in self._taps(axis, len(x), len(y)):
+            claimed = np.equal(x[source], y[target])
+            np.greater(claimed, taken[target], out=claimed)
+            taken[target] |= claimed
+            if written[source].any():  # by another tap
+                share = worker.buffers.take(*claimed.shape)
+                np.multiply(dy[target], claimed, out=share)
+                dx[source] += share
+                worker.buffers.give(share)
+            else:
+                np.multiply(dy[target], claimed, out=dx[source])
+            written[source] = True
+        dx[~written] = 0
 
     def discard(self, worker: Worker, saved: Any) -> None:
         worker.buffers.give(saved[1])
+
+    def _maximum(self, axis: int, x: Array, y: Array) -> None:
+        """Take the maximum of each window along one axis of a map."""
+        x, y = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
+        y[...] = -np.inf
+        for source, target in self._taps(axis, len(x), len(y)):
+            np.maximum(y[target], x[source], out=y[target])
 
     def _size(self, axis: int, size: int) -> int:
         return output_size(size, self._window[axis], self._strides[axis], self._padding)
