@@ -1,9 +1,11 @@
 """Groups of photographs: by keys, by a function or a pattern of paths, and as names suggest."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from xception.training.grouping import SERIES_PATTERN, describe_series, group_by_pattern, list_groups
+from xception.training.grouping import SERIES_PATTERN, PathPattern, describe_series, list_groups
 
 PATHS = ["data/real/000_003.png", "data/fake/000_001.png", "data/fake/002.png"]
 
@@ -46,32 +48,32 @@ def test_what_is_no_group_is_refused(groups, error, message):
         list_groups(groups, PATHS)
 
 
-def test_functions_and_patterns_need_paths():
+def test_functions_need_paths():
     with pytest.raises(ValueError, match="photograph 1 has none: give a group for each photograph"):
         list_groups(str, ["a.png", None])
-    with pytest.raises(ValueError, match="photograph 0 has no path"):
-        group_by_pattern("a", [None])
 
 
 def test_a_pattern_captures_one_key_or_several():
-    assert group_by_pattern(r"(\d+)(?:_(\d+))?\.png$", PATHS) == [("000", "003"), ("000", "001"), ("002",)]
-    assert group_by_pattern(r"\d+", PATHS) == [("000",), ("000",), ("002",)]
+    pattern = PathPattern(r"(\d+)(?:_(\d+))?\.png$")
+    assert list_groups(pattern, PATHS) == [["000", "003"], ["000", "001"], ["002"]]
+    assert [PathPattern(r"\d+")(path) for path in PATHS] == [("000",), ("000",), ("002",)]
 
 
-def test_a_pattern_is_searched_below_the_common_folder():
-    paths = ["/home/user_01/set/a/p7_1.jpg", "/home/user_01/set/b/p8_1.jpg"]
-    assert group_by_pattern(r"(\d+)_", paths) == [("7",), ("8",)]
-    urls = ["s3://bucket_01/x/p7.jpg", "s3://bucket_01/y/p8.jpg"]
-    assert group_by_pattern(r"\d+", urls) == [("7",), ("8",)]
+@pytest.mark.parametrize("folder", ["/home/user_01/set", "/home/user_01/set/", Path("/home/user_01/set")])
+def test_a_pattern_is_searched_below_the_folder(folder):
+    assert PathPattern(r"(\d+)_", folder)("/home/user_01/set/a/p7_1.jpg") == ("7",)
+    assert PathPattern(r"^(\w+)/", folder)("/home/user_01/set/a/p7_1.jpg") == ("a",)
+    assert PathPattern(r"\d+", "s3://bucket_01")("s3://bucket_01/x/p7.jpg") == ("7",)
 
 
-def test_a_pattern_that_does_not_match_is_refused():
-    with pytest.raises(
-        ValueError, match=r"does not match real/000_003.png, fake/000_001.png.*matches 1 of 3"
-    ):
-        group_by_pattern(r"/(\d+)\.png", PATHS)
+def test_a_pattern_that_does_not_match_is_refused_with_the_number_of_paths():
+    pattern = PathPattern(r"/(\d+)\.png", "data")
+    with pytest.raises(ValueError, match=r"match real/000_003.png, fake/000_001.png; it matches 1 of 3"):
+        list_groups(pattern, PATHS)
+    with pytest.raises(ValueError, match=r"does not match real/000_003.png; it matches 0 of 1"):
+        pattern(PATHS[0])
     with pytest.raises(ValueError, match=r"'\(' is no regular expression: missing \)"):
-        group_by_pattern("(", PATHS)
+        PathPattern("(")
 
 
 # --- names that look like series ------------------------------------------------------------
@@ -86,7 +88,7 @@ def test_frames_of_videos_are_warned_of():
     assert warning.startswith("names look like series of photographs: walk…, run…. ")
     assert f"--group-by '{SERIES_PATTERN}'" in warning
     assert " and 2 more. " in describe_series(frames("a", "b", "c", "d", "e", step=30))
-    groups = group_by_pattern(SERIES_PATTERN, frames("walk1", "walk12", "run"))
+    groups = list_groups(PathPattern(SERIES_PATTERN, "set/x"), frames("walk1", "walk12", "run"))
     assert [group for (group,) in groups] == [s for s in ("walk1", "walk12", "run") for _ in range(5)]
 
 

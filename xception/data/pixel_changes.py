@@ -64,25 +64,19 @@ def change_geometry(pixels: NDArray[Any], mirrored: bool, box: FloatBox, angle: 
     from PIL import Image
 
     height, width = pixels.shape[:2]
-    whole = (0, 0, width, height)
-    if not (mirrored or angle) and box == whole:
-        return pixels
     if angle:
-        pixels, matrix = _prepare_turn(pixels, box, angle)
-
-    def change(image: Image.Image) -> Image.Image:
-        if angle:
-            method = Image.Transform.AFFINE
-            image = image.transform((width, height), method, matrix, Image.Resampling.BILINEAR)
-        elif box != whole:
-            image = image.resize((width, height), Image.Resampling.BILINEAR, box)
-        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
-
-    return _by_pillow(pixels, change)
+        pixels, matrix = _prepare_turn(pixels, mirrored, box, angle)
+        method, resampling = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+        return _by_pillow(pixels, lambda image: image.transform((width, height), method, matrix, resampling))
+    if box != (0, 0, width, height):
+        pixels = _by_pillow(
+            pixels, lambda image: image.resize((width, height), Image.Resampling.BILINEAR, box)
+        )
+    return np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
 
 
 def _prepare_turn(
-    pixels: NDArray[Any], box: FloatBox, angle: float
+    pixels: NDArray[Any], mirrored: bool, box: FloatBox, angle: float
 ) -> tuple[NDArray[Any], tuple[float, ...]]:
     """Return a photograph with as much of its reflection as the turned box reaches, and Pillow's matrix.
 
@@ -100,6 +94,9 @@ def _prepare_turn(
     padded = np.pad(pixels, ((top, bottom), (left, right), (0, 0)), "symmetric")
     matrix = turn * ((box[2] - box[0]) / width, (box[3] - box[1]) / height)
     offset = turn @ (np.array(box[:2]) - middle) + middle + (left, top)
+    if mirrored:
+        offset += width * matrix[:, 0]
+        matrix[:, 0] *= -1
     return padded, (*matrix[0], offset[0], *matrix[1], offset[1])
 
 

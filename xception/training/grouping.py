@@ -49,7 +49,10 @@ def list_groups(groups: Groups, paths: Sequence[str | None]) -> list[list[str]]:
                 f"groups is a function of the path, but photograph {paths.index(None)} has none: give a "
                 "group for each photograph"
             )
-        return [_as_keys(groups(path), path) for path in paths if path is not None]
+        known = [path for path in paths if path is not None]
+        if isinstance(groups, PathPattern):
+            groups.check(known)  # all of them, before the first error
+        return [_as_keys(groups(path), path) for path in known]
     is_listed = isinstance(groups, Sequence | np.ndarray) or _is_column(groups)
     if isinstance(groups, str | bytes) or not is_listed:
         raise TypeError(
@@ -62,41 +65,56 @@ def list_groups(groups: Groups, paths: Sequence[str | None]) -> list[list[str]]:
     return [_as_keys(key, paths[index] or f"photograph {index}") for index, key in enumerate(listed)]
 
 
-def group_by_pattern(pattern: str, paths: Sequence[str | None]) -> list[tuple[str, ...]]:
-    """Return the groups that a regular expression finds in paths.
+class PathPattern:
+    """Groups that a regular expression finds in paths: a function for `groups=`.
 
-    It is searched in the path below the folder that all photographs have in common. The groups are what it
-    captures: two pairs of parentheses, as in `(\\d+)_(\\d+)`, give two keys, which connect both groups.
-    Without parentheses, the group is what it matches.
+    The groups are what it captures: two pairs of parentheses, as in `(\\d+)_(\\d+)`, give two keys, which
+    connect both groups. Without parentheses, the group is what it matches.
 
     Args:
         pattern: The regular expression.
-        paths: (n,) the path of each photograph.
+        folder: The folder of the photographs. The expression is searched in the paths below it, whose parts
+            are separated by "/".
 
     Raises:
-        ValueError: The pattern is no regular expression, or does not match a path.
+        ValueError: The pattern is no regular expression.
     """
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
-    if None in paths:
-        raise ValueError(f"photograph {paths.index(None)} has no path in which to search for {pattern!r}")
-    texts = _below_common_folder([path for path in paths if path is not None])
-    matches = [expression.search(text) for text in texts]
-    unmatched = [text for text, match in zip(texts, matches, strict=True) if match is None]
-    if unmatched:
-        more = f" and {len(unmatched) - MAX_LISTED:,} more" if len(unmatched) > MAX_LISTED else ""
-        raise ValueError(
-            f"the pattern {pattern!r} of groups does not match {', '.join(unmatched[:MAX_LISTED])}{more}. It "
-            "is searched in the path below the common folder, and matches "
-            f"{len(texts) - len(unmatched):,} of {len(texts):,} photographs"
-        )
-    return [
-        tuple(key for key in match.groups() if key is not None) or (match[0],)
-        for match in matches
-        if match is not None
-    ]
+
+    def __init__(self, pattern: str, folder: str | os.PathLike[str] = "") -> None:
+        try:
+            self._expression = re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        self._folder = os.fspath(folder).replace(os.sep, "/").rstrip("/") + "/"
+
+    def __call__(self, path: str) -> tuple[str, ...]:
+        """Return the keys of the groups of a photograph.
+
+        Raises:
+            ValueError: The expression does not match its path.
+        """
+        match = self._search(path)
+        if match is None:
+            self.check([path])
+            return ()
+        return tuple(key for key in match.groups() if key is not None) or (match[0],)
+
+    def check(self, paths: Sequence[str]) -> None:
+        """Raise ValueError, with their number, if there are paths that the expression does not match."""
+        unmatched = [path for path in paths if self._search(path) is None]
+        if unmatched:
+            listed = ", ".join(map(self._shorten, unmatched[:MAX_LISTED]))
+            more = f" and {len(unmatched) - MAX_LISTED:,} more" if len(unmatched) > MAX_LISTED else ""
+            raise ValueError(
+                f"the pattern {self._expression.pattern!r} of groups does not match {listed}{more}; it "
+                f"matches {len(paths) - len(unmatched):,} of {len(paths):,} paths"
+            )
+
+    def _search(self, path: str) -> re.Match[str] | None:
+        return self._expression.search(self._shorten(path))
+
+    def _shorten(self, path: str) -> str:
+        return path.replace(os.sep, "/").removeprefix(self._folder)
 
 
 def describe_series(paths: Sequence[str | None], labels: Sequence[str] | None = None) -> str:
@@ -153,11 +171,3 @@ def _as_keys(key: Any, name: str) -> list[str]:
 def _is_column(groups: object) -> bool:
     """Whether it is a column of a table, such as a pandas Series."""
     return hasattr(groups, "__len__") and hasattr(groups, "to_list")
-
-
-def _below_common_folder(paths: list[str]) -> list[str]:
-    texts = [path.replace(os.sep, "/") for path in paths]
-    folders = [text[: text.rfind("/") + 1] for text in texts]
-    common = os.path.commonprefix(folders)  # noqa: RUF071 - of characters: URLs are no paths
-    start = common.rfind("/") + 1
-    return [text[start:] for text in texts]

@@ -18,7 +18,7 @@ from ..layers.validation import as_float, as_int
 from .division import Mask, Numbers, divide, find_presence
 from .joining import Units
 
-#: Below so many photographs the interval of a validation figure is wider than 25 points: 40 right of 50 is
+#: Below so many photographs the interval of a validation figure is wider than 20 points: 40 right of 50 is
 #: 67–89 % (95 %, Wilson).
 MIN_VALIDATION = 50
 #: The share of photographs that validation may have more or less than requested without a note.
@@ -37,7 +37,7 @@ class Split:
         notes: What the user should know.
     """
 
-    is_validation: Mask
+    is_validation: Mask = field(repr=False)
     digests: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
 
