@@ -76,7 +76,7 @@ def test_the_task_is_in_the_file(tmp_path):
         (lambda: xception.predict(RED, label_model(), threshold=2), "threshold must be a number from 0 to 1"),
         (lambda: Classifier(number_model(), from_logits=True), "from_logits=True applies to scores"),
         (lambda: Classifier(model(Dense(3), Softmax()), task="labels"), "ends in a softmax"),
-        (lambda: Classifier(model(Dense(3, "softmax")), task="regression"), "its task cannot be 'regression'"),
+        (lambda: Classifier(model(Dense(3, "softmax")), task="regression"), "task cannot be 'regression'"),
         (lambda: Classifier(model(), task="class"), "task must be one of classes, labels, regression"),
         (lambda: Classifier(number_model(2, COLORS)), "3 target names, but colours has 2 targets"),
     ],
