@@ -34,6 +34,13 @@ def test_the_threshold_can_be_chosen():
     assert names_of(xception.predict(YELLOW, built, threshold=0, top=2)[0]) == ["red", "green"]
 
 
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.6, 0.7, 0.9])
+def test_a_score_that_equals_the_threshold_reaches_it(threshold):
+    classifier = Classifier(label_model(), threshold=threshold)
+    scores = np.array([[threshold, np.nextafter(np.float32(threshold), np.float32(0)), np.nan]], np.float32)
+    assert [label.class_id for label in classifier.decode(scores)[0]] == ["0", "2"]
+
+
 def test_a_model_without_a_record_can_be_given_the_task():
     built = label_model()
     built.task = None
