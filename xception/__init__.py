@@ -72,8 +72,11 @@ if TYPE_CHECKING:
     from .models.local_weights import download_weights, verify_weights, weights_path
     from .models.model import Model
     from .prediction.classifier import Classifier
-    from .prediction.evaluation import Evaluation, evaluate
+    from .prediction.evaluation import Evaluation
+    from .prediction.label_evaluation import LabelEvaluation
+    from .prediction.measurement import evaluate
     from .prediction.naming import iter_predict, predict
+    from .prediction.regression_evaluation import RegressionEvaluation
     from .prediction.results import Predictions, WrittenPredictions
     from .storage.budget import CacheInfo, cache_info, clear_cache
     from .training.fine_tuning.preview import preview_augmentation
@@ -97,6 +100,7 @@ _HOMES = {
     "GraphError": "errors",
     "ImageError": "errors",
     "JobError": "errors",
+    "LabelEvaluation": "prediction.label_evaluation",
     "LimitError": "errors",
     "Limits": "limits",
     "MissingPackageError": "errors",
@@ -106,6 +110,7 @@ _HOMES = {
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "RegressionEvaluation": "prediction.regression_evaluation",
     "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
     "TrainingError": "errors",
@@ -116,7 +121,7 @@ _HOMES = {
     "clear_cache": "storage.budget",
     "decode_predictions": "data.imagenet",
     "download_weights": "models.local_weights",
-    "evaluate": "prediction.evaluation",
+    "evaluate": "prediction.measurement",
     "explain": "explanation.explainer",
     "features": "feature_extraction.extraction",
     "fine_tune": "training.fine_tuning.tuning",
@@ -145,13 +150,14 @@ _ROOMS = (
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
-    "FineTuning", "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LimitError", "Limits",
-    "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
-    "Preprocessing", "RemoteError", "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception",
-    "XceptionError", "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed",
-    "download_weights", "engine", "errors", "evaluate", "explain", "features", "fine_tune", "fit",
-    "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict",
-    "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation",
+    "FineTuning", "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LabelEvaluation",
+    "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError", "NoGradientError",
+    "Prediction", "Predictions", "Preprocessing", "RegressionEvaluation", "RemoteError",
+    "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception", "XceptionError",
+    "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
+    "engine", "errors", "evaluate", "explain", "features", "fine_tune", "fit", "fit_with_report",
+    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels",
+    "layers", "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation",
     "read_class_names", "set_limits", "set_num_threads", "similar", "training", "verify_weights",
     "weights_path",
 ]  # fmt: skip

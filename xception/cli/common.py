@@ -111,6 +111,14 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Add --threshold."""
+    parser.add_argument(
+        "--threshold", type=share, metavar="P",
+        help="of a model that gives several labels: the score from which on a photograph gets one (0.5)",
+    )  # fmt: skip
+
+
 def add_layers(parser: argparse.ArgumentParser) -> None:
     """Add --layers and --pooling."""
     from ..models.feature_maps import POOLINGS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 from ..data.tasks import TASKS
@@ -89,7 +88,7 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
         "--validation", type=float, metavar="SHARE", help="the share of photographs for validation (0.2)"
     )
     group.add_argument(
-        "--group-by", type=regular_expression, metavar="REGEX",
+        "--group-by", metavar="REGEX",
         help="photographs in whose paths it finds the same text, or the same (…), are on one side: patients, "
         "persons, videos",
     )  # fmt: skip
@@ -107,14 +106,16 @@ def run(arguments: argparse.Namespace) -> int:
     if not (arguments.output or arguments.resume):
         arguments.fail("the following arguments are required: --output (or --resume, or --preview)")
     from ..training.fine_tuning.tuning import fine_tune
+    from ..training.grouping import PathPattern
 
     options: dict[str, Any] = {
         name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None
     }
+    groups = None if arguments.group_by is None else PathPattern(arguments.group_by, arguments.folder)
     with interrupts.handed_over():
         result = fine_tune(
             arguments.folder, arguments.labels, balanced=arguments.balanced,
-            groups=arguments.group_by, output=arguments.output, resume=arguments.resume, log=arguments.log,
+            groups=groups, output=arguments.output, resume=arguments.resume, log=arguments.log,
             on_error=common.complain_of,
             **options, **common.reading_options(arguments),
         )  # fmt: skip
@@ -128,14 +129,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _described(epoch: int) -> str:
     return f"epoch {epoch}" if epoch else "epoch 0, the solved head"
-
-
-def regular_expression(text: str) -> re.Pattern[str]:
-    """Parse a regular expression."""
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from None
 
 
 def _preview(arguments: argparse.Namespace) -> int:

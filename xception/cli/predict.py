@@ -22,10 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top", type=common.positive_int, metavar="N",
         help="classes or labels per photograph (5 classes, or all labels)",
     )  # fmt: skip
-    parser.add_argument(
-        "--threshold", type=common.share, metavar="P",
-        help="of a model that gives several labels: the score from which on a photograph gets one (0.5)",
-    )  # fmt: skip
+    common.add_threshold(parser)
     targets = parser.add_mutually_exclusive_group()
     targets.add_argument(
         "--format", choices=("table", "jsonl", "csv", "json"), default="table",

@@ -118,8 +118,9 @@ class Decoder:
         if self.task == "classes":
             return [best_classes(row, self.class_names, top or DEFAULT_TOP) for row in probabilities]
         best = (best_classes(row, self.class_names, top or len(self.class_names)) for row in probabilities)
+        lowest = float(np.float32(self.threshold))  # scores are float32: 0.7 must reach 0.7
         # NaN is kept, as it is for classes: it would else look like an answer.
-        return [[label for label in labels if not label.score < self.threshold] for labels in best]
+        return [[label for label in labels if not label.score < lowest] for labels in best]
 
     def check_top(self, top: int | None) -> None:
         """Raise ValueError if `top` is given to a model whose outputs have no order."""

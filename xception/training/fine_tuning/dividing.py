@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,17 +9,14 @@ import numpy as np
 
 from ...data.failures import FailureLog
 from .. import splitting
-from ..grouping import Groups, group_by_pattern, list_groups
+from ..grouping import Groups, list_groups
 from ..joining import Units, join_photographs
 from .loop import Split
 from .preparation import Preparation
 from .settings import Settings
 
-#: Keys, a function of the path, or a regular expression that finds the keys in it.
-RunGroups = Groups | re.Pattern[str] | None
 
-
-def divide(preparation: Preparation, settings: Settings, groups: RunGroups, log: FailureLog) -> Split:
+def divide(preparation: Preparation, settings: Settings, groups: Groups | None, log: FailureLog) -> Split:
     """Choose the photographs that validate.
 
     Args:
@@ -39,7 +35,7 @@ def divide(preparation: Preparation, settings: Settings, groups: RunGroups, log:
 
 
 def divide_into_folds(
-    preparation: Preparation, folds: int, settings: Settings, groups: RunGroups, log: FailureLog
+    preparation: Preparation, folds: int, settings: Settings, groups: Groups | None, log: FailureLog
 ) -> list[Split]:
     """Divide the photographs into folds, each of which validates once.
 
@@ -59,11 +55,9 @@ def divide_into_folds(
     return [_as_split(preparation, split, log) for split in splits]
 
 
-def _join(preparation: Preparation, groups: RunGroups) -> Units:
+def _join(preparation: Preparation, groups: Groups | None) -> Units:
     photographs, numbers = preparation.photographs, preparation.readable
     objective = preparation.objective
-    if isinstance(groups, re.Pattern):
-        groups = group_by_pattern(groups.pattern, [photograph.path for photograph in photographs])
     if groups is not None and not callable(groups):
         by_number = list_groups(groups, [photograph.path for photograph in photographs])
         groups = [by_number[number] for number in numbers]

@@ -17,11 +17,12 @@ from ...data.tasks import Task
 from ...layers.validation import as_int
 from ...prediction.classifier import ModelArgument, check_no_model
 from ...prediction.preprocessing import Preprocessor
+from ..grouping import Groups
 from ..interrupts import first_interrupt_ends_batch
 from ..optimizer_base import Optimizer
 from ..softmax_regression import import_minimize
 from .borders import Example
-from .dividing import RunGroups, divide, divide_into_folds
+from .dividing import divide, divide_into_folds
 from .folds import run_folds
 from .labelling import label_run
 from .messages import Console
@@ -51,7 +52,7 @@ def fine_tune(
     learning_rate: float | None = None,
     statistics: Statistics = "frozen",
     validation: float = 0.2,
-    groups: RunGroups = None,
+    groups: Groups | None = None,
     folds: int | None = None,
     augment: str | Augmentation | None = None,
     balanced: bool = False,
@@ -103,9 +104,8 @@ def fine_tune(
             of the batch, and the moving ones follow, which takes some hundred steps.
         validation: The share of photographs for validation, stratified. Copies, near copies and groups are on
             one side.
-        groups: What must not be divided, such as patients, persons or videos: a key for each photograph, a
-            function of its path, or a compiled regular expression whose groups in the path are the keys. A
-            tuple of keys connects all of them.
+        groups: What must not be divided, such as patients, persons or videos: a key for each photograph, or
+            a function of its path. A tuple of keys connects all of them.
         folds: Instead of one split, so many: each time a fresh copy learns. The result is then trained on
             all photographs, for as many epochs as the folds needed.
         augment: Random changes, such as "flip,rotation=10"; see `xception.training.Augmentation`.
