@@ -56,7 +56,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
     group.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="its peak (1e-4 for adam and adamw, 1e-2 for sgd)"
+        "--learning-rate", type=float, metavar="RATE", help="its peak (3e-4 for adam and adamw, 1e-2 for sgd)"
     )
     group.add_argument(
         "--statistics", choices=("frozen", "batch"),

@@ -1,5 +1,6 @@
 """Fine-tuning of a small network on small photographs, end to end."""
 
+import dataclasses
 import signal
 import warnings
 
@@ -252,3 +253,49 @@ def test_weights_of_classes_have_the_mean_1_and_are_printed(capsys):
 def test_what_cannot_be_trained_is_refused_before_the_first_step(options, message):
     with pytest.raises(ValueError, match=message):
         tune(**options)
+
+
+def test_floats_within_0_and_1_are_refused():
+    with pytest.raises(ValueError, match="these lie in 0…1: multiply them by 255"):
+        tune(pixels=PIXELS / np.float32(255))
+
+
+# --- weights that are lost ------------------------------------------------------------------
+
+
+def test_a_diverging_run_ends_with_the_best_epoch_and_a_state_that_can_be_resumed(tmp_path):
+    result = tune(optimizer="sgd", learning_rate=1e30, epochs=3, output=tmp_path / "part.keras")
+    assert result.best_epoch == 0
+    assert "not finite" in result.ended_by or "no longer finite" in result.ended_by
+    assert np.isfinite(xception.load_model(tmp_path / "part.keras").predict(PIXELS / np.float32(255))).all()
+    assert formats.read_training(tmp_path / "part.run.keras")[1].run["position"]["epoch"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {}}, "lack task"),
+        ({"settings": None}, "not of a run of fine_tune"),
+        ({"head": "nowhere"}, "its head is no layer"),
+        ({"position": {"epoch": 1}}, "how far the run has come"),
+        ({"names": ["level"]}, "1 names do not fit 2 outputs"),
+        ({"photographs": [3]}, "should be a list of texts"),
+        ({"scaling": [[1.0, 2.0], [0.0, 1.0]]}, "means and deviations"),
+    ],
+)
+def test_a_state_that_was_changed_is_refused(tmp_path, change, message):
+    tune(output=tmp_path / "part.keras", epochs=1)
+    stored, state = formats.read_training(tmp_path / "part.run.keras")
+    changed = dataclasses.replace(state, run={**state.run, **change})
+    formats.write_training(tmp_path / "part.run.keras", stored, changed)
+    with pytest.raises(ValueError, match=message):
+        resume(tmp_path)
+
+
+def test_the_best_model_must_be_that_of_the_run_if_it_stays_the_best(tmp_path):
+    tune(output=tmp_path / "part.keras", epochs=1)
+    model = xception.load_model(tmp_path / "part.keras")
+    model.set_weights([2 * array for array in model.get_weights()])
+    model.save(tmp_path / "part.keras")
+    with pytest.raises(ValueError, match="is not the model of epoch"):
+        resume(tmp_path)

@@ -197,13 +197,13 @@ class Loop:
             self._count(self.run.step(batch), order[part])
             position.batch += 1
             listener.on_batch_end(position.running)
+        self.run.write_back()  # unless the weights are not finite
         running = position.running
         row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
         if self.shows_figure:
             row[self.metric] = running.mean_figure if running.count else None
         row |= {"learning_rate": running.learning_rate, "seconds": round(time.monotonic() - begun, 3)}
         position.epoch, position.batch, position.running = epoch + 1, 0, Running()
-        self.run.write_back()
         self._finish_epoch(listener, row)
         return not interrupt.is_requested
 

@@ -118,7 +118,7 @@ def run_loop(
         loop.train(epochs, listener, interrupt)
     finally:
         console.close()
-    if loop.position.batch and observer is not None:  # an interrupt ended the epoch
+    if loop.ended_by == "interrupted" and observer is not None:
         loop.run.write_back()
         observer.on_pause(loop, preparation)
 

@@ -19,9 +19,9 @@ from .stages import Train
 #: Whether batch normalization uses its moving statistics, which then stay as they are, or those of the batch.
 Statistics = Literal["frozen", "batch"]
 
-#: The peak of the learning rate, by optimizer. At ten times these, a head that was solved exactly lost five
-#: percentage points of held-out accuracy within five steps.
-LEARNING_RATES = {"Adam": 1e-4, "AdamW": 1e-4, "SGD": 1e-2}
+#: The peak of the learning rate, by optimizer. On 200 enlarged digits, held-out accuracy of two seeds was 0.86,
+#: 0.90 and 0.83 with Adam and 1e-4, 3e-4 and 1e-3; that of the solved head 0.87.
+LEARNING_RATES = {"Adam": 3e-4, "AdamW": 3e-4, "SGD": 1e-2}
 MOMENTUM = 0.9  #: of SGD by name
 
 #: The share of all steps in which the learning rate rises. Adam's first steps have full length however small
@@ -209,7 +209,7 @@ def check_settings(
                 )
             learning_rate = built.learning_rate
         else:
-            learning_rate = LEARNING_RATES.get(name, 1e-4)
+            learning_rate = LEARNING_RATES[name]
     learning_rate = as_float("learning_rate", learning_rate, 0)
     if not learning_rate:
         raise ValueError("learning_rate must be above 0")

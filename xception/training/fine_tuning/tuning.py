@@ -98,7 +98,7 @@ def fine_tune(
             is four times quicker.
         optimizer: "adam", "adamw", "sgd" (with momentum 0.9), or an optimizer of `xception.training`.
         learning_rate: The peak of the learning rate, which rises in the first tenth of all steps and then
-            falls in half a cosine. By default 1e-4 for Adam and AdamW, 1e-2 for SGD. Deeper layers have
+            falls in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD. Deeper layers have
             lower rates.
         statistics: "frozen": normalization uses its moving statistics, which do not change. "batch": those
             of the batch, and the moving ones follow, which takes some hundred steps.
