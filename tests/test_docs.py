@@ -21,7 +21,7 @@ PAGES = [
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
-REFERENCE_ENTRY = re.compile(r"^::: xception\.((?:distributed\.)?\w+)$", re.MULTILINE)
+REFERENCE_ENTRY = re.compile(r"^::: xception\.((?:(?:distributed|training)\.)?\w+)$", re.MULTILINE)
 
 
 def page_name(page: Path) -> str:
@@ -75,7 +75,8 @@ def test_links_lead_somewhere(page):
 def test_the_reference_has_each_public_name_once():
     pages = sorted((ROOT / "docs/reference").glob("*.md"))
     entries = [name for page in pages for name in REFERENCE_ENTRY.findall(page.read_text("utf-8"))]
-    names = [f"distributed.{name}" for name in xception.distributed.__all__]
+    rooms = {"distributed": xception.distributed, "training": xception.training}
+    names = [f"{room}.{name}" for room, module in rooms.items() for name in module.__all__]
     assert sorted(entries) == sorted([*xception.__all__, *names])
 
 

@@ -171,6 +171,17 @@ def test_what_keras_cannot_be_told_is_named():
     assert "positive_weight" not in BinaryCrossentropy().get_config()
 
 
+def test_settings_of_a_file_are_checked():
+    for kind, config, message in (
+        ("CategoricalCrossentropy", {"from_logits": "yes"}, "from_logits must be True or False"),
+        ("BinaryCrossentropy", {"positive_weight": "3"}, "positive_weight must be a number"),
+        ("BinaryCrossentropy", {"positive_weight": [[1.0]]}, "positive_weight must be a number"),
+        ("MeanSquaredError", {"reduction": ["sum"]}, "no setting reduction"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            get_loss({"class_name": kind, "config": config})
+
+
 @pytest.mark.parametrize("smoothing", [-0.1, 1.1, np.nan, "0.1"])
 def test_smoothing_is_from_0_to_1(smoothing):
     for kind in (CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy):

@@ -108,10 +108,7 @@ def check_choice(layer: Layer, name: str, options: Sequence[str]) -> None:
 def check_bool(layer: Layer, *names: str) -> None:
     """Check that these settings are True or False."""
     for name in names:
-        value = _as_python(getattr(layer, name))
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False, got {reprlib.repr(value)}")
-        store_setting(layer, name, value)
+        store_setting(layer, name, as_bool(name, getattr(layer, name)))
 
 
 def check_axes(layer: object, name: str = "axis", optional: bool = False) -> None:
@@ -205,6 +202,22 @@ def as_float(name: str, value: Any, minimum: float = -math.inf, maximum: float =
         expected = f"at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
         raise ValueError(f"{name} must be {expected}, got {reprlib.repr(value)}")
     return float(value)
+
+
+def as_bool(name: str, value: Any) -> bool:
+    """Return `value` as a Python bool. NumPy's booleans are accepted, numbers are not.
+
+    Args:
+        name: What the value is, for the error message.
+        value: Any object.
+
+    Raises:
+        ValueError: The value is not a boolean.
+    """
+    value = _as_python(value)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {reprlib.repr(value)}")
+    return value
 
 
 def as_nested_floats(name: str, value: Any, max_depth: int = MAX_NESTING_DEPTH) -> NestedFloats:

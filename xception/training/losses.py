@@ -7,7 +7,7 @@ Each gives a number for each example; the loss of a batch is their mean. The for
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..kernels import Array
-from ..layers.validation import as_float
+from ..layers.validation import as_bool, as_float, as_nested_floats
 from .named import get_named
 from .probabilities import clip_probabilities, is_within_clip, log_softmax, sigmoid
 from .targets import as_indices, as_targets, check_outputs, smooth
@@ -31,6 +31,11 @@ class Loss(ABC):
 
     activation: ClassVar[Literal["softmax", "sigmoid"] | None] = None
     default_name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if check := _CHECKS.get(item.name):
+                object.__setattr__(self, item.name, check(item.name, getattr(self, item.name)))
 
     @abstractmethod
     def __call__(self, outputs: Array, y: ArrayLike) -> Array:
@@ -87,11 +92,19 @@ class Loss(ABC):
         """
         known = {item.name for item in fields(cls)}
         for name, value in config.items():
-            if name not in known and value not in _IGNORED.get(name, ()) and name not in ("name", "dtype"):
+            if name in known or name in ("name", "dtype"):
+                continue
+            if value not in _IGNORED.get(name, ()):
                 raise ValueError(f"{cls.__name__} has no setting {name}={value!r:.100}")
         return cls(**{name: value for name, value in config.items() if name in known})
 
 
+#: How settings are checked: they may come from a file.
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "from_logits": as_bool,
+    "label_smoothing": lambda name, value: as_float(name, value, 0, 1),
+    "positive_weight": as_nested_floats,
+}
 #: Settings of Keras that have one meaning here.
 _IGNORED: dict[str, tuple[object, ...]] = {
     "reduction": ("sum_over_batch_size", "mean"),
@@ -117,9 +130,6 @@ class CategoricalCrossentropy(Loss):
 
     from_logits: bool = False
     label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        as_float("label_smoothing", self.label_smoothing, 0, 1)
 
     def __call__(self, outputs: Array, y: ArrayLike) -> Array:
         targets = self._targets(outputs, y)
@@ -168,9 +178,6 @@ class SparseCategoricalCrossentropy(Loss):
     from_logits: bool = False
     _: KW_ONLY
     label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        as_float("label_smoothing", self.label_smoothing, 0, 1)
 
     def __call__(self, outputs: Array, y: ArrayLike) -> Array:
         targets = self._targets(outputs, y)
@@ -225,9 +232,8 @@ class BinaryCrossentropy(Loss):
     positive_weight: float | Sequence[float] = 1.0
 
     def __post_init__(self) -> None:
-        as_float("label_smoothing", self.label_smoothing, 0, 1)
-        weights = np.asarray(self.positive_weight, dtype=np.float64)
-        if weights.ndim > 1 or not (np.isfinite(weights).all() and (weights >= 0).all()):
+        super().__post_init__()
+        if np.ndim(self.positive_weight) > 1 or np.min(self.positive_weight) < 0:
             raise ValueError(
                 "positive_weight must be a number of at least 0, or one for each label; "
                 f"got {self.positive_weight!r:.100}"

@@ -6,29 +6,18 @@ updated in place, a block at a time: the numbers of a block stay in the processo
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..gradients.training_pass import Variable
 from ..kernels import Array
 from ..layers.validation import as_float, as_int
-from .flat_blocks import BLOCK_NUMBERS, blocks, clip_factor, gradient_norm
+from .flat_blocks import BLOCK_NUMBERS, Segment, blocks, clip_factor, gradient_norm, merge_segments
 from .schedules import Schedule, get_schedule
 from .variables import Variables
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """Consecutive variables that are treated alike."""
-
-    start: int
-    stop: int
-    rate: float
-    decays: bool
 
 
 class Optimizer(ABC):
@@ -71,11 +60,14 @@ class Optimizer(ABC):
         if len(given) > 1:
             raise ValueError(f"only one of {', '.join(clipping)} can be set, got {' and '.join(given)}")
         for setting, value in given.items():
-            as_float(setting, value, minimum=math.ulp(0))
+            if as_float(setting, value) <= 0:
+                raise ValueError(f"{setting} must be above 0, got {value}; None is no clipping")
         if weight_decay is not None:
             weight_decay = as_float("weight_decay", weight_decay, minimum=0)
         self.weight_decay, self.clipnorm, self.clipvalue = weight_decay, clipnorm, clipvalue
         self.global_clipnorm = global_clipnorm
+        if not isinstance(name, str | None):
+            raise ValueError(f"name must be a string, got {name!r:.100}")
         self.name = name or self.default_name
         self.iterations = 0
         self.slots: dict[str, Array] = {}
@@ -89,7 +81,7 @@ class Optimizer(ABC):
         self._rates: dict[str, float] = {}
         self._no_decay_paths: tuple[str, ...] = ()
         self._no_decay_names: tuple[str, ...] = ()
-        self._segments: list[_Segment] | None = None
+        self._segments: list[Segment] | None = None
 
     # --- settings ----------------------------------------------------------------------------
 
@@ -173,9 +165,7 @@ class Optimizer(ABC):
             RuntimeError: `build` has not been called.
             ValueError: The sizes or types do not fit.
         """
-        if self.variables is None:
-            raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
-        expected = self.variables.flat
+        expected = self._built_variables().flat
         for what, array in {"values": values, "gradient": gradient}.items():
             if array.shape != expected.shape or array.dtype != expected.dtype:
                 raise ValueError(
@@ -222,24 +212,28 @@ class Optimizer(ABC):
             return np.clip(g, -self.clipvalue, self.clipvalue, out=out)
         return g if scale == 1 else np.multiply(g, scale, out=out)
 
-    def _all_segments(self) -> list[_Segment]:
+    def _all_segments(self) -> list[Segment]:
         if self._segments is None:
-            self._segments = []
-            assert self.variables is not None
-            for variable, part in zip(self.variables.variables, self.variables.slices, strict=True):
-                path = f"{variable.node}/{variable.parameter}"
-                decays = self.weight_decay is not None and not (
-                    path in self._no_decay_paths
-                    or any(name in variable.parameter for name in self._no_decay_names)
-                )
-                rate = self._rates.get(variable.node, 1.0)
-                segment = _Segment(part.start, part.stop, rate, decays)
-                last = self._segments[-1] if self._segments else None
-                if last and self.clipnorm is None and (last.rate, last.decays) == (rate, decays):
-                    self._segments[-1] = _Segment(last.start, segment.stop, rate, decays)
-                else:
-                    self._segments.append(segment)
+            variables = self._built_variables()
+            segments = [
+                Segment(part.start, part.stop, self._rates.get(variable.node, 1.0), self._decays(variable))
+                for variable, part in zip(variables.variables, variables.slices, strict=True)
+            ]
+            # The norm of each variable by itself needs each by itself.
+            self._segments = segments if self.clipnorm is not None else merge_segments(segments)
         return self._segments
+
+    def _decays(self, variable: Variable) -> bool:
+        path = f"{variable.node}/{variable.parameter}"
+        is_named = path in self._no_decay_paths or any(
+            name in variable.parameter for name in self._no_decay_names
+        )
+        return bool(self.weight_decay) and not is_named
+
+    def _built_variables(self) -> Variables:
+        if self.variables is None:
+            raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
+        return self.variables
 
     def _check_nodes(self, rates: Mapping[str, float]) -> None:
         if self.variables is not None and (unknown := rates.keys() - self.variables.by_node.keys()):
@@ -252,11 +246,10 @@ class Optimizer(ABC):
 
         The views are those of `slots`: writing to them changes the optimizer.
         """
-        if self.variables is None:
-            raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
+        variables = self._built_variables()
         return [
             {name: slot[part].reshape(variable.shape) for name, slot in self.slots.items()}
-            for variable, part in zip(self.variables.variables, self.variables.slices, strict=True)
+            for variable, part in zip(variables.variables, variables.slices, strict=True)
         ]
 
     def restore(
@@ -276,8 +269,7 @@ class Optimizer(ABC):
         iterations = as_int("iterations", iterations, minimum=0)
         if len(slots) != len(own):
             raise ValueError(f"the state is of {len(slots)} variables, but {len(own)} train here")
-        assert self.variables is not None
-        for variable, mine, given in zip(self.variables.variables, own, slots, strict=True):
+        for variable, mine, given in zip(self._built_variables().variables, own, slots, strict=True):
             shapes = {name: np.shape(array) for name, array in given.items()}
             expected = {name: array.shape for name, array in mine.items()}
             if shapes != expected:
@@ -294,11 +286,12 @@ class Optimizer(ABC):
 
     def settings_unknown_to_keras(self) -> tuple[str, ...]:
         """Return the settings that Keras 3.15 cannot be told in a file."""
-        excluded = self.weight_decay and (self._no_decay_paths or self._no_decay_names)
-        return (
-            *(("rates by layer",) if any(rate != 1 for rate in self._rates.values()) else ()),
-            *(("variables excluded from weight decay",) if excluded else ()),
-        )
+        settings = {
+            "rates by layer": any(rate != 1 for rate in self._rates.values()),
+            "variables excluded from weight decay": self.weight_decay
+            and (self._no_decay_paths or self._no_decay_names),
+        }
+        return tuple(setting for setting, is_used in settings.items() if is_used)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings, as Keras's `get_config` does, those at their defaults included."""

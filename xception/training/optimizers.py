@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import Array
-from ..layers.validation import as_float
+from ..layers.validation import as_bool, as_float
 from .named import get_named
 from .optimizer_base import Optimizer
 from .schedules import Schedule
@@ -54,7 +54,7 @@ class SGD(Optimizer):
             name=name,
         )
         self.momentum = as_float("momentum", momentum, 0, 1)
-        self.nesterov = bool(nesterov)
+        self.nesterov = as_bool("nesterov", nesterov)
 
     def _slot_names(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
@@ -132,7 +132,9 @@ class Adam(Optimizer):
         self, w: Array, g: Array, block: slice, learning_rate: float, rate: float, scratch: Array
     ) -> None:
         step = self.iterations + 1
-        correction = math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        # As in Keras of any precision, rounded to float32 here: 1 − β₂ of the first step changes by 1e-5.
+        beta_1, beta_2 = float(np.float32(self.beta_1)), float(np.float32(self.beta_2))
+        correction = math.sqrt(1 - beta_2**step) / (1 - beta_1**step)
         m, v, t = self.slots["momentum"][block], self.slots["velocity"][block], scratch[0]
         np.subtract(g, m, out=t)
         t *= 1 - self.beta_1
@@ -169,7 +171,7 @@ class AdamW(Adam):
         name: As in `Optimizer`.
     """
 
-    default_name = "adamw"
+    default_name = "adam_w"
 
     def __init__(
         self,

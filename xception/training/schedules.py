@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..layers.validation import as_float, as_int
+from ..layers.validation import as_bool, as_float, as_int
 from .named import get_named
 
 
@@ -160,6 +160,7 @@ class ExponentialDecay(Schedule):
     def __post_init__(self) -> None:
         self._store_floats("initial_learning_rate", "decay_rate", minimum=0)
         as_int("decay_steps", self.decay_steps)
+        as_bool("staircase", self.staircase)
 
     def __call__(self, step: int) -> float:
         power = step // self.decay_steps if self.staircase else step / self.decay_steps
