@@ -74,22 +74,22 @@ class PictureOutput:
         return paths
 
     def _protect(self, paths: Sequence[str | None]) -> None:
-        self._taken.update(_key(Path(path)) for path in paths if path is not None)
+        self._taken.update(path_key(Path(path)) for path in paths if path is not None)
 
     def _check_file(self) -> None:
-        if _key(self.path) in self._taken:
+        if path_key(self.path) in self._taken:
             raise ValueError(f"{self.path}: is one of the photographs; name another file for the picture")
 
     def _unused_path(self, stem: str) -> Path:
         """Return the path of a picture that is neither a photograph nor written already."""
         path, number = self.path / f"{stem}.why.png", 0
-        while _key(path) in self._taken:
+        while path_key(path) in self._taken:
             number += 1
             path = self.path / f"{stem}.why.{number}.png"
-        self._taken.add(_key(path))
+        self._taken.add(path_key(path))
         return path
 
 
-def _key(path: Path) -> str:
+def path_key(path: Path) -> str:
     """Return what two paths to the same file have in common, also where case makes no difference."""
     return os.path.realpath(path).casefold()  # unlike `resolve`, not an error for links in a circle
