@@ -9,6 +9,7 @@ from PIL import Image
 
 import xception
 from xception.layers import (
+    LSTM,
     Activation,
     BatchNormalization,
     Conv2D,
@@ -19,6 +20,7 @@ from xception.layers import (
     Rescaling,
     TrainingOnly,
 )
+from xception.layers.penalties import L2
 from xception.training import SGD, Callback, SparseCategoricalCrossentropy, Trainer
 
 LOSS = "sparse_categorical_crossentropy"
@@ -194,6 +196,18 @@ def test_a_photograph_that_cannot_be_read_is_found_before_the_first_step(tmp_pat
     assert not same(before, model.get_weights())
 
 
+def test_photographs_beyond_the_memory_budget_are_read_again_and_give_the_same_weights(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{i}.png") for i in range(6)]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (9, 9, 3)).astype(np.uint8)).save(path)
+    kept, reread = build(), build()
+    fit(kept, paths, np.arange(6) % 3, batch_size=4)
+    monkeypatch.setattr("xception.training.sources.BATCH_SHARE", 2**62)
+    fit(reread, paths, np.arange(6) % 3, batch_size=4)
+    assert same(kept.get_weights(), reread.get_weights())
+
+
 # --- what it refuses before the first step --------------------------------------------------
 
 
@@ -289,6 +303,28 @@ def test_a_model_without_trainable_layers_is_refused(data):
         layer.trainable = False
     with pytest.raises(ValueError, match="no layer is trainable"):
         fit(model, *data)
+
+
+def test_layers_without_gradients_stay_frozen_and_are_named(data, capsys):
+    graph = xception.Graph("recurrent")
+    x = graph.add(LSTM(4), graph.add(Input((5, 3))), name="lstm")
+    graph.add(Dense(3, "softmax"), x)
+    model = xception.Model(graph, seed=0)
+    before = model.get_layer("lstm").get_weights()
+    fit(model, data[0][:, 0, :5], data[1], verbose=2)
+    assert "frozen, since their parameters cannot be trained here: lstm" in capsys.readouterr().out
+    assert same(before, model.get_layer("lstm").get_weights())
+
+
+def test_penalties_of_layers_are_part_of_the_loss_and_pull_at_the_weights(data):
+    plain, penalized = build(), build()
+    graph = penalized.graph.with_replaced("dense", Dense(3, "softmax", kernel_regularizer=L2(0.5)))
+    penalized = xception.Model(graph, plain.parameters)
+    kernel = plain.parameters["dense"]["kernel"]
+    losses = [Trainer(model, SGD(0.1), LOSS).train_on_batch(*data)["loss"] for model in (plain, penalized)]
+    assert losses[1] - losses[0] == pytest.approx(0.5 * np.square(kernel, dtype=np.float64).sum(), rel=1e-5)
+    pulled = penalized.parameters["dense"]["kernel"] - plain.parameters["dense"]["kernel"]
+    np.testing.assert_allclose(pulled, -0.1 * 2 * 0.5 * kernel, atol=1e-6)
 
 
 # --- what goes wrong ------------------------------------------------------------------------

@@ -79,7 +79,8 @@ class Feeder:
         if _is_photographs(x):
             return self._photographs(x, y, weights)
         is_arrays = isinstance(x, np.ndarray | Mapping) or y is not None
-        if not is_arrays and isinstance(x, Iterable):
+        # Keras's `PyDataset` has a length and items, but is no iterable by its methods.
+        if not is_arrays and (isinstance(x, Iterable) or hasattr(x, "__getitem__")):
             return self._generator(self._only(x, y, weights, what), steps, what)
         if steps is not None:
             raise ValueError("steps belong to generators; an epoch of arrays or photographs is all of them")

@@ -18,6 +18,7 @@ from .trained_layers import frozen_for_want_of_gradients
 MAX_LAYERS_SHOWN = 5  #: by name, in a line
 #: Above this share of the old moving statistics after a run, validation does not yet show what was learned.
 MAX_OLD_SHARE = 0.1
+MIN_ANNOUNCED_SECONDS = 10  #: of an epoch; a shorter one is over before that is read
 BYTES_PER_MEGABYTE = 1_000_000
 
 
@@ -30,6 +31,17 @@ def say(text: str, verbose: Verbose) -> None:
     """
     if verbose != 0 and not is_silenced():
         print(text, flush=True)
+
+
+def say_duration(seconds: float, verbose: Verbose) -> None:
+    """Print how long an epoch takes, if that is long.
+
+    Args:
+        seconds: By the time of a step.
+        verbose: 0 prints nothing.
+    """
+    if seconds >= MIN_ANNOUNCED_SECONDS:
+        say(f"an epoch takes about {format_seconds(seconds)}, and validation", verbose)
 
 
 def describe_run(

@@ -23,7 +23,7 @@ from .losses import Loss, get_loss
 from .metrics import Metric, get_metric
 from .optimizer_base import Optimizer
 from .optimizers import get_optimizer
-from .overview import describe_epoch, describe_progress, describe_run, say
+from .overview import describe_epoch, describe_progress, describe_run, say, say_duration
 from .penalties import total_penalty
 from .run import Batch, TrainingRun
 from .scoring import Scores, score
@@ -242,7 +242,7 @@ class Trainer:
         verbose: Verbose,
     ) -> dict[str, float]:
         """Train on all batches of an epoch, and return its running loss and metrics."""
-        scores, task = Scores(self.metrics), f"epoch {epoch + 1} of {epochs}"
+        scores, task, start = Scores(self.metrics), f"epoch {epoch + 1} of {epochs}", 0.0
         with ProgressBar(source.examples, "example", 0 if verbose == 2 else verbose, task=task) as bar:
             for number, batch in enumerate(source.batches(epoch)):
                 if not epoch and not number:
@@ -252,8 +252,13 @@ class Trainer:
                 callbacks.on_train_batch_end(number, running)
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
+                if not epoch and number == 1 and source.steps:  # the first step also prepares
+                    with bar.paused():
+                        say_duration((time.monotonic() - start) * source.steps, verbose)
+                start = time.monotonic()
                 if interrupt.is_requested:
-                    say(f"interrupted: the model has the weights after batch {number} of {task}", verbose)
+                    with bar.paused():
+                        say(f"interrupted after batch {number} of {task}, whose weights stay", verbose)
                     break
         run.write_back()
         return scores.result()
