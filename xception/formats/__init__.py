@@ -5,8 +5,11 @@ that several of them use. `reading` and `writing` choose the package for a path.
 strangers: `limits` says how much they may cost.
 """
 
-from .reading import count_classes, read_model, read_weights
+from .reading import count_classes, read_model, read_training, read_weights
 from .stored import StoredModel
-from .writing import write_model, write_weights
+from .writing import write_model, write_training, write_weights
 
-__all__ = ["StoredModel", "count_classes", "read_model", "read_weights", "write_model", "write_weights"]
+__all__ = [
+    "StoredModel", "count_classes", "read_model", "read_training", "read_weights", "write_model",
+    "write_training", "write_weights",
+]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..data.regular_files import check_regular_file
 from ..errors import ModelFileError
@@ -18,6 +18,9 @@ from .foreign import Foreign, identify, identify_folder
 from .hdf5.exiting import using_file
 from .keras import reader
 from .stored import StoredModel
+
+if TYPE_CHECKING:  # training alone needs it
+    from .training_state import TrainingState
 
 
 class Reader(Protocol):
@@ -75,6 +78,28 @@ def read_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
         if weights is not None:
             check_path(weights)
         return find_reader(path).read_model(path, weights)
+
+
+def read_training(path: str | os.PathLike[str]) -> tuple[StoredModel, TrainingState]:
+    """Read a whole model with the state of its training, which this library or Keras 3 saved.
+
+    Args:
+        path: A `.keras` archive or folder.
+
+    Returns:
+        The model, as `read_model` returns it, and the state. The slots are those of the trainable layers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder that holds no Keras model.
+        OSError: It is a named pipe, a device or a socket, or cannot be read.
+        ModelFileError: As for `read_model`; or the file holds no state, that of another optimizer than SGD,
+            Adam and AdamW, one that does not fit its trainable layers, or NaN or infinity in it.
+    """
+    path = Path(path)
+    with using_file():
+        check_path(path)
+        return reader.read_training(path)
 
 
 def read_weights(

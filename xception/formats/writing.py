@@ -7,12 +7,16 @@ the former file unchanged.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from ..data.locations import expect_local
 from ..graph import Graph, GraphParameters, Network
 from .hdf5.exiting import using_file
 from .keras import writer
 from .stored import StoredModel
+
+if TYPE_CHECKING:  # training alone needs it
+    from .training_state import TrainingState
 
 #: The writer for each suffix. The first suffix that fits is taken.
 MODEL_WRITERS = {".keras": writer.write_model}
@@ -40,6 +44,29 @@ def write_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
         if path.name.endswith(suffix):
             return write(path, stored)
     raise ValueError(f"{path.name}: a model is written as .keras; weights alone by save_weights()")
+
+
+@using_file()
+def write_training(path: str | os.PathLike[str], stored: StoredModel, state: TrainingState) -> None:
+    """Write a model with the state of its training, in a file that Keras 3 loads with its optimizer.
+
+    In the file, the layers that have slots in the state are trainable, and no others.
+
+    Args:
+        path: The file to write, with the suffix `.keras`.
+        stored: The model.
+        state: The state.
+
+    Raises:
+        TypeError: The state holds what JSON cannot.
+        ValueError: The suffix is not `.keras`, Keras 3 cannot express a layer, or the state does not fit the
+            model or is of an optimizer that is not supported.
+        OSError: The file cannot be written.
+    """
+    path = expect_local(path)
+    if not path.name.endswith(".keras"):
+        raise ValueError(f"{path.name}: a run of training is written as .keras")
+    writer.write_training(path, stored, state)
 
 
 @using_file()

@@ -7,7 +7,7 @@ a network, and `Network.from_graph` a network of a graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -201,6 +201,42 @@ class Network:
             The name of the layer's first node in the graph, and the layer.
         """
         return ((name, member) for name, member in self.walk(path) if not isinstance(member.layer, Network))
+
+    def leaf_flags(self, path: str = "", trainable: bool = True) -> dict[str, bool]:
+        """Return whether each layer is trainable, by the names and in the order of `leaves`.
+
+        A frozen network freezes all its layers.
+
+        Args:
+            path: Prefix of the names in the graph: "base/" for a nested network.
+            trainable: Whether the networks around this one are.
+        """
+        flags: dict[str, bool] = {}
+        for member in self.in_order():
+            name, flag = f"{path}{member.name}", trainable and member.trainable
+            if isinstance(member.layer, Network):
+                flags |= member.layer.leaf_flags(f"{name}/", flag)
+            else:
+                flags[name] = flag
+        return flags
+
+    def with_trainable(self, names: Collection[str], path: str = "") -> Network:
+        """Return a copy in which exactly some layers are trainable, and the networks around them.
+
+        Args:
+            names: Names of layers, as `leaves` yields them.
+            path: Prefix of the names in the graph.
+        """
+        members = {}
+        for key, member in self.members.items():
+            layer, name = member.layer, f"{path}{key}"
+            if isinstance(layer, Network):
+                layer = layer.with_trainable(names, f"{name}/")
+                flag = any(inner.trainable for inner in layer.members.values())
+            else:
+                flag = name in names
+            members[key] = replace(member, layer=layer, trainable=flag)
+        return replace(self, members=members)
 
     def without_loose_ends(self) -> Network:
         """Return a copy without the layers, and the uses of layers, that no output depends on."""

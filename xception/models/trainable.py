@@ -52,7 +52,7 @@ class TrainableFlags:
 
     def leaves(self) -> dict[str, bool]:
         """Return the flag of each layer that is no network, by its name in the graph."""
-        return dict(_leaf_flags(self._network, "", True))
+        return self._network.leaf_flags()
 
 
 def _members_along(network: Network, path: str) -> list[Member]:
@@ -89,14 +89,3 @@ def _with_all(member: Member, trainable: bool) -> Member:
         members = {name: _with_all(inner, trainable) for name, inner in layer.members.items()}
         layer = replace(layer, members=members)
     return replace(member, layer=layer, trainable=trainable)
-
-
-def _leaf_flags(network: Network, path: str, trainable: bool) -> list[tuple[str, bool]]:
-    flags = []
-    for name, member in network.members.items():
-        flag = trainable and member.trainable
-        if isinstance(member.layer, Network):
-            flags += _leaf_flags(member.layer, f"{path}{name}/", flag)
-        else:
-            flags.append((f"{path}{name}", flag))
-    return flags

@@ -5,17 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import ModelFileError, printable
 from ...graph import Graph, Network
 from ...kernels import Array
 from ..building import build_graph
+from ..hdf5.array_reader import check_memory
 from ..hdf5.file import File, list_entries
+from ..hdf5.source import Source
 from ..matching import Match, join_some
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
-from .containers import is_hdf5, open_model, open_weights
+from .containers import is_hdf5, is_package, open_model, open_weights
+
+if TYPE_CHECKING:
+    from ..training_state import TrainingState
 
 
 class WeightsLayout(Protocol):
@@ -54,6 +59,32 @@ def read_model(path: Path, weights: Path | None = None) -> StoredModel:
         parameters = _read_weights(weights, network, graph, stacklevel=5)
     record = described.record
     return StoredModel(graph, parameters, network, record.class_names, record.preprocessing, record.task)
+
+
+def read_training(path: Path) -> tuple[StoredModel, TrainingState]:
+    """Read a model with the state of its training; see `formats.read_training`."""
+    from .optimizer_state import find_state, read_state
+
+    if not is_package(path):
+        raise ModelFileError(
+            f"{path.name}: the state of training is read from .keras files, and this is none"
+        )
+    with open_model(path) as described:
+        network, graph = _read_network(described.config, described.keras, path)
+        assert described.open_weights is not None  # a package has weights
+        with described.open_weights(graph.count_params()) as (file, source):
+            assert isinstance(source, Source)  # nor shards
+            match = find_layout(file).match(network, graph, file)
+            match.check_complete(source.name)
+            stored = find_state(described.config, file, network, graph)
+            check_memory([*match.arrays.values(), *stored.arrays], source)
+            parameters = match.load(source)
+            match.warn_not_finite(source.name, stacklevel=4)
+            record = described.record
+            state = read_state(stored, source, record.run or {})
+    return StoredModel(
+        graph, parameters, network, record.class_names, record.preprocessing, record.task
+    ), state
 
 
 def read_weights(

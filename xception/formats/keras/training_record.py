@@ -6,12 +6,14 @@ It holds what is needed to use a model correctly, and has no place in Keras's ow
         "version": 1,
         "class_names": [["n01440764", "tench"], …],
         "preprocessing": {"scaling": "tf", "interpolation": "bilinear", "from_logits": false},
-        "task": "classes"
+        "task": "classes",
+        "training": {"epoch": 7, …}
     }
 
-All keys but the version are optional, and unknown keys are ignored, so that files of later versions can
-hold more. The version rises only when older readers would misread a file. Keras ignores the member.
-Version 0.1 of this library wrote `labels.json` instead, with class names only.
+Only the file of a run, from which training goes on, has "training". All keys but the version are optional,
+and unknown keys are ignored, so that files of later versions can hold more. The version rises only when older
+readers would misread a file. Keras ignores the member. Version 0.1 of this library wrote `labels.json`
+instead, with class names only.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ...data.class_names import ClassNames, as_class_names, check_printable
 from ...data.preprocessing import Preprocessing
 from ...data.tasks import Task, check_task
 from ...errors import ModelFileError
+from ..limits import MAX_TEXT_BYTES
 
 RECORD = "xception.json"
 OLD_RECORD = "labels.json"  #: read if there is no RECORD
@@ -39,17 +42,21 @@ class TrainingRecord:
         class_names: (class id, class name) of each class; None if not recorded.
         preprocessing: How photographs become the model's input.
         task: What the outputs mean; None if not recorded.
+        run: What a run of training needs in order to go on, as JSON can hold it; None in other files.
     """
 
     class_names: ClassNames | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     task: Task | None = None
+    run: Mapping[str, Any] | None = None
 
     def to_json(self) -> str | None:
         """Return the content of `xception.json`; None if there is nothing to record.
 
         Raises:
-            ValueError: A class name has control characters, with which the file could not be loaded.
+            TypeError: `run` holds what JSON cannot.
+            ValueError: The file could not be loaded: a class name has control characters, or the record is
+                longer than `MAX_TEXT_BYTES`.
         """
         values: dict[str, Any] = {}
         if self.class_names is not None:
@@ -59,7 +66,12 @@ class TrainingRecord:
             values["preprocessing"] = self.preprocessing.to_dict()
         if self.task is not None:
             values["task"] = self.task
-        return json.dumps({"version": VERSION} | values) if values else None
+        if self.run is not None:
+            values["training"] = self.run
+        text = json.dumps({"version": VERSION} | values) if values else None
+        if text is not None and len(text) > MAX_TEXT_BYTES:
+            raise ValueError(f"the record has {len(text):,} bytes; at most {MAX_TEXT_BYTES:,} are read again")
+        return text
 
 
 def read_training_record(members: Mapping[str, Mapping[str, Any]], archive_name: str) -> TrainingRecord:
@@ -84,6 +96,7 @@ def read_training_record(members: Mapping[str, Mapping[str, Any]], archive_name:
                 _read_class_names(values, "class_names"),
                 _read_preprocessing(values.get("preprocessing", {})),
                 _read_task(values.get("task")),
+                _read_run(values.get("training")),
             )
         if name in members:
             return TrainingRecord(_read_class_names({"labels": None} | dict(values), "labels"))
@@ -119,3 +132,9 @@ def _read_preprocessing(values: object) -> Preprocessing:
 def _read_task(task: Any) -> Task | None:
     check_task(task)
     return task
+
+
+def _read_run(run: Any) -> dict[str, Any] | None:
+    if not isinstance(run, dict | None):
+        raise ValueError(f"'training' should be an object, found {type(run).__name__}")
+    return run

@@ -92,7 +92,7 @@ def count_classes(file: File) -> int | None:
     root = _layers_group(file)
     if root is None or "dense" not in root.keys():  # noqa: SIM118, `in root` would follow a link
         return None
-    kernel = next(iter(_find_variables(open_group(root, "dense")).values()), None)
+    kernel = next(iter(find_variables(open_group(root, "dense")).values()), None)
     return kernel.shape[-1] if kernel is not None and len(kernel.shape) == 2 else None
 
 
@@ -133,7 +133,7 @@ def _match_network(network: Network, prefix: str, holder: Group, result: Match) 
             loose_ends[stem_of(key)] -= 1
         elif _has_weights(layer):
             result.unused.append(key)
-            shapes = [array.shape for array in _find_variables(layer).values()]
+            shapes = [array.shape for array in find_variables(layer).values()]
             result.unused_is_classifier = [len(shape) for shape in shapes] in ([2], [2, 1])
 
 
@@ -200,11 +200,11 @@ def _has_weights(layer: Group) -> bool:
     """Return True if a layer, or one of the layers inside it, has arrays."""
     groups = [layer, *(_open_path(layer, path) for path in INNER_GROUPS)]
     return any(
-        group is not None and (_find_variables(group) or _layers_group(group) is not None) for group in groups
+        group is not None and (find_variables(group) or _layers_group(group) is not None) for group in groups
     )
 
 
-def _find_variables(layer: Group | None) -> dict[str, StoredArray]:
+def find_variables(layer: Group | None) -> dict[str, StoredArray]:
     """Return a layer's arrays by position: "0", "1", …"""
     if layer is None or "vars" not in layer.keys():  # noqa: SIM118
         return {}
@@ -216,9 +216,9 @@ def _find_variables(layer: Group | None) -> dict[str, StoredArray]:
 def _find_parameters(holder: Group, layer: Layer, parameters: Iterable[str]) -> dict[str, StoredArray]:
     """Return a layer's arrays by parameter name; by position in groups that hold more or fewer."""
     groups = variable_groups(layer, parameters)
-    arrays = {} if "" in groups else _find_variables(holder)
+    arrays = {} if "" in groups else find_variables(holder)
     for path, names_in_group in groups.items():
-        stored = _find_variables(_open_path(holder, path))
+        stored = find_variables(_open_path(holder, path))
         in_order = len(stored) == len(names_in_group)
         names = names_in_group if in_order else [f"{path}/{key}" if path else key for key in stored]
         arrays |= zip(names, stored.values(), strict=True)

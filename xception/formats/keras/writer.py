@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...data.atomic import replace_file
 from ...graph import Graph, GraphParameters, Network
 from ..hdf5.file import create_file
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
+
+if TYPE_CHECKING:
+    from ..training_state import TrainingState
 
 
 def write_model(path: Path, stored: StoredModel) -> None:
@@ -23,6 +27,23 @@ def write_model(path: Path, stored: StoredModel) -> None:
     record = TrainingRecord(stored.class_names, stored.preprocessing, stored.task)
     with create_archive(path, config, describe_origin(), record) as file:
         weights_by_position.write(file, stored.network, stored.graph, stored.parameters)
+
+
+def write_training(path: Path, stored: StoredModel, state: TrainingState) -> None:
+    """Write a `.keras` archive with the state of a run; see `formats.write_training`."""
+    from .archive import create_archive
+    from .config_writer import describe_network, describe_origin
+    from .optimizer_state import check_slots, describe_optimizer, list_variables, write_state
+    from .training_record import TrainingRecord
+
+    network = stored.network.with_trainable({node for node, _ in state.slots})
+    variables = list_variables(network, stored.graph)
+    check_slots(state, variables)
+    config = describe_network(network, stored.graph) | {"compile_config": describe_optimizer(state)}
+    record = TrainingRecord(stored.class_names, stored.preprocessing, stored.task, state.run)
+    with create_archive(path, config, describe_origin(), record) as file:
+        weights_by_position.write(file, network, stored.graph, stored.parameters)
+        write_state(file, state, variables)
 
 
 def write_weights_by_name(path: Path, network: Network, graph: Graph, parameters: GraphParameters) -> None:
