@@ -72,8 +72,11 @@ if TYPE_CHECKING:
     from .models.local_weights import download_weights, verify_weights, weights_path
     from .models.model import Model
     from .prediction.classifier import Classifier
-    from .prediction.evaluation import Evaluation, evaluate
+    from .prediction.evaluation import Evaluation
+    from .prediction.label_evaluation import LabelEvaluation
+    from .prediction.measurement import evaluate
     from .prediction.naming import iter_predict, predict
+    from .prediction.regression_evaluation import RegressionEvaluation
     from .prediction.results import Predictions, WrittenPredictions
     from .storage.budget import CacheInfo, cache_info, clear_cache
     from .training.report import FitReport
@@ -93,6 +96,7 @@ _HOMES = {
     "GraphError": "errors",
     "ImageError": "errors",
     "JobError": "errors",
+    "LabelEvaluation": "prediction.label_evaluation",
     "LimitError": "errors",
     "Limits": "limits",
     "MissingPackageError": "errors",
@@ -102,6 +106,7 @@ _HOMES = {
     "Prediction": "data.imagenet",
     "Predictions": "prediction.results",
     "Preprocessing": "data.preprocessing",
+    "RegressionEvaluation": "prediction.regression_evaluation",
     "RemoteError": "errors",
     "SimilarPhotographs": "feature_extraction.similarity",
     "TrainingError": "errors",
@@ -112,7 +117,7 @@ _HOMES = {
     "clear_cache": "storage.budget",
     "decode_predictions": "data.imagenet",
     "download_weights": "models.local_weights",
-    "evaluate": "prediction.evaluation",
+    "evaluate": "prediction.measurement",
     "explain": "explanation.explainer",
     "features": "feature_extraction.extraction",
     "fit": "training.transfer",
@@ -139,14 +144,15 @@ _ROOMS = (
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
-    "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LimitError", "Limits",
+    "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LabelEvaluation", "LimitError", "Limits",
     "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
-    "Preprocessing", "RemoteError", "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception",
-    "XceptionError", "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed",
-    "download_weights", "engine", "errors", "evaluate", "explain", "features", "fit", "fit_with_report",
-    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels", "layers",
-    "load_image", "load_model", "predict", "preprocess_input", "read_class_names", "set_limits",
-    "set_num_threads", "similar", "training", "verify_weights", "weights_path",
+    "Preprocessing", "RegressionEvaluation", "RemoteError", "SimilarPhotographs", "TrainingError",
+    "WrittenPredictions", "Xception", "XceptionError", "architecture", "cache_info", "clear_cache",
+    "decode_predictions", "distributed", "download_weights", "engine", "errors", "evaluate", "explain",
+    "features", "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
+    "iter_predict", "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input",
+    "read_class_names", "set_limits", "set_num_threads", "similar", "training", "verify_weights",
+    "weights_path",
 ]  # fmt: skip
 
 

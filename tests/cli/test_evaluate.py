@@ -3,9 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import small_models
 
 import xception
+from xception.layers import Dense, GlobalAveragePooling2D, Input
 
 
 @pytest.fixture
@@ -51,3 +54,73 @@ def test_folders_that_the_model_does_not_know(run, own, class_names, photographs
     status, _, err = run("evaluate", photographs / "cup" / "1.jpg", "--model", own)
     assert status == 1
     assert "is not a folder; expected one with a sub-folder for each class" in err
+
+
+@pytest.fixture
+def saved_labels(tmp_path):
+    """A model whose label "dark" every photograph gets, and "bright" none."""
+    layers = [
+        ("image", Input((8, 8, 3))), ("pool", GlobalAveragePooling2D()), ("head", Dense(2, "sigmoid")),
+    ]  # fmt: skip
+    built = small_models.model(small_models.row("labels", *layers))
+    built.get_layer("head").set_weights([np.zeros((3, 2)), np.array([1.0, -1])])
+    built.task, built.class_names = "labels", ["dark", "bright"]
+    built.save(tmp_path / "labels.keras")
+    return tmp_path / "labels.keras"
+
+
+def test_a_model_of_labels_is_measured_with_a_table(run, saved_labels, photographs, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("photograph,bright,dark\ncup/1.jpg,0,1\ncup/2.jpg,1,0\n")
+    arguments = ("evaluate", photographs, "--model", saved_labels, "--labels", table)
+    expected = xception.evaluate(photographs, table, saved_labels)
+    status, out, err = run(*arguments)
+    assert (status, err, out) == (0, "", f"{expected}\n")
+    assert "dark    0.500  0.500 (1 of 2)  1.000 (1 of 1)" in out
+    status, out, err = run(*arguments, "--format", "json", "--threshold", "0.9")
+    assert json.loads(out)["per_label"][0]["predicted"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("photograph,bright,dark\ncup/1.jpg,0,maybe\n", "line 2: expected 0 or 1 in the column 'dark'"),
+        ("photograph,bright\ncup/1.jpg,0\n", "the table has no column for 'dark'"),
+        ("photograph,bright,dark\nno.jpg,0,1\n", "no.jpg"),
+    ],
+)  # fmt: skip
+def test_a_wrong_table_is_one_line(run, saved_labels, photographs, tmp_path, content, message):
+    (tmp_path / "labels.csv").write_text(content)
+    arguments = ("--model", saved_labels, "--labels", tmp_path / "labels.csv")
+    status, out, err = run("evaluate", photographs, *arguments)
+    assert (status, out) == (1, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_table_for_a_model_of_classes(run, own, photographs, tmp_path):
+    status, out, err = run("evaluate", photographs, "--model", own, "--labels", tmp_path / "labels.csv")
+    assert (status, out) == (1, "")
+    assert "the task of this one is 'classes'" in err
+
+
+def test_without_a_table_labels_are_asked_for(run, saved_labels, photographs):
+    status, out, err = run("evaluate", photographs, "--model", saved_labels)
+    assert (status, out) == (1, "")
+    assert "give the labels of each photograph: a .csv file" in err
+
+
+def test_the_task_of_a_model_that_does_not_record_it_is_an_option(run, saved_labels, photographs):
+    built = xception.load_model(saved_labels)
+    built.task = None
+    built.save(saved_labels)
+    photograph = photographs / "cup" / "1.jpg"
+    status, out, err = run("predict", photograph, "--model", saved_labels, "--task", "labels")
+    assert (status, err) == (0, "")
+    assert out == f"{photograph}\n    0.7311          0  dark\n"
+    threshold = ("--task", "labels", "--threshold", "0.9")
+    status, out, err = run("predict", photograph, "--model", saved_labels, *threshold)
+    assert out == f"{photograph}\n  no label reaches the threshold\n"
+    status, out, err = run("predict", photograph, "--model", saved_labels, "--task", "regression", "--top", 1)
+    assert (status, out) == (1, "")
+    assert "Leave top out" in err

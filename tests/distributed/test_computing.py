@@ -59,6 +59,23 @@ def test_predictions(photos, small_model, tmp_path, one_thread):
     assert results == [[tuple(prediction) for prediction in entry] for entry in expected]
 
 
+def test_a_job_of_labels_or_numbers_follows_the_task_and_threshold(photos, tmp_path, one_thread):
+    from color_models import label_model, number_model
+
+    classifier = xception.Classifier(label_model("linear"), threshold=0.45)
+    for name, argument in (("labels", classifier), ("numbers", number_model(2, ["red", "green"]))):
+        expected = xception.predict(photos, argument, on_error="skip")
+        job = prepare(photos, tmp_path / name, argument, task="predictions", shard=4)
+        job.run(each=map)
+        results = [[tuple(p) for p in result] for b in batches(job) for result in b.results]
+        assert results == [[tuple(prediction) for prediction in entry] for entry in expected]
+        assert (len({len(result) for result in results}) > 1) == (name == "labels")
+    with pytest.raises(ValueError, match="Leave top out"):
+        prepare(photos, tmp_path / "top", number_model(), task="predictions", top=3)
+    with pytest.raises(xception.JobError, match=r"threshold: 0\.45 there, 0\.5 here"):
+        prepare(photos, tmp_path / "labels", label_model("linear"), task="predictions", shard=4)
+
+
 @pytest.mark.parametrize(
     ("names", "from_logits"),
     [

@@ -12,7 +12,8 @@ from PIL import Image
 import xception
 from xception import Classifier
 from xception.layers import Dense
-from xception.prediction.evaluation import Evaluation, evaluate
+from xception.prediction.evaluation import Evaluation
+from xception.prediction.measurement import evaluate
 
 NAMES = ["red", "green", "blue"]
 
@@ -274,3 +275,18 @@ def test_as_json_and_as_text(classifier, folder):
     assert "3.png  (red, taken for green)" in text
     assert repr(evaluation) == "<Evaluation: 4 of 5 photographs right, 0 failures>"
     assert "<pre" in evaluation._repr_html_()
+
+
+def test_two_classes_show_the_recall_at_other_thresholds():
+    scores = np.array([0.15, 0.35, 0.3, 0.8], np.float32)
+    evaluation = made([0, 0, 1, 1], [0, 0, 0, 1], classes=2, second_class_scores=scores)
+    by_threshold = {row.threshold: row[1:] for row in evaluation.thresholds}
+    assert by_threshold[0.5] == (1, 0.5)
+    assert by_threshold[0.3] == (0.5, 1)  # a score that is equal reaches it
+    assert by_threshold[0.9] == (1, 0)
+    assert "class 1 from  recall of class 0  of class 1" in str(evaluation)
+    assert "0.3           0.500              1.000" in str(evaluation)
+    assert evaluation.to_dict()["thresholds"][0] == {
+        "threshold": 0.1, "first_recall": 0.0, "second_recall": 1.0
+    }  # fmt: skip
+    assert made([0, 1, 2], [0, 1, 2]).thresholds == []

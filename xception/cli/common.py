@@ -14,6 +14,7 @@ from ..console.text import terminal_safe
 from ..data.failures import Failure
 from ..data.locations import is_folder
 from ..data.preprocessing import ASPECTS, DECODE_OPTIONS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
+from ..data.tasks import TASKS
 from ..limits import parse_bytes, parse_count, set_limits
 
 if TYPE_CHECKING:
@@ -103,6 +104,19 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-name", metavar="NAME", help="the output with the scores, if the model has several"
     )
+    parser.add_argument(
+        "--task", choices=TASKS,
+        help="what the outputs mean: one of several classes, any number of labels, or numbers (as the model "
+        "records, else classes)",
+    )  # fmt: skip
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Add --threshold."""
+    parser.add_argument(
+        "--threshold", type=share, metavar="P",
+        help="of a model that gives several labels: the score from which on a photograph gets one (0.5)",
+    )  # fmt: skip
 
 
 def add_layers(parser: argparse.ArgumentParser) -> None:
@@ -179,6 +193,17 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:  # also of NaN
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+    return value
+
+
 def optional_bool(text: str) -> bool | None:
     """Parse "yes", "no", or "auto"."""
     values = {"auto": None, "yes": True, "no": False}
@@ -238,7 +263,8 @@ def build_classifier(arguments: argparse.Namespace) -> Classifier:
         model = Xception(weights=arguments.weights, classes=classes)
     return Classifier(
         model, class_names=arguments.class_names, scaling=arguments.scaling,
-        from_logits=arguments.from_logits, output_name=arguments.output_name, **reading_options(arguments),
+        from_logits=arguments.from_logits, output_name=arguments.output_name,
+        task=arguments.task, threshold=getattr(arguments, "threshold", None), **reading_options(arguments),
     )  # fmt: skip
 
 

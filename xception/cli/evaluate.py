@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..prediction.evaluation import evaluate
+from ..prediction.measurement import evaluate
 from . import common
 
 
@@ -13,15 +13,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", metavar="FOLDER", help="with a sub-folder of photographs for each class, named as the class"
     )
+    parser.add_argument(
+        "--labels", metavar="FILE.csv",
+        help="of a model that gives several labels, or numbers: photograph (in FOLDER), then a column for "
+        "each label or target",
+    )  # fmt: skip
     common.add_classifier(parser)
+    common.add_threshold(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print accuracy, a row per class, the confusion matrix, and the most confident mistakes."""
+    """Print the figures of the model's task: of classes accuracy, a row per class, the confusion matrix."""
     common.check_folder(arguments.folder)
     classifier = common.build_classifier(arguments)
-    evaluation = evaluate(arguments.folder, model=classifier, on_error=common.complain_of)
+    evaluation = evaluate(arguments.folder, arguments.labels, classifier, on_error=common.complain_of)
     if arguments.format == "json":
         common.show_json(evaluation.to_dict())
     else:

@@ -19,8 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_photographs(parser, required=False)
     common.add_classifier(parser)
     parser.add_argument(
-        "--top", type=common.positive_int, default=5, metavar="N", help="classes per photograph (5)"
-    )
+        "--top", type=common.positive_int, metavar="N",
+        help="classes or labels per photograph (5 classes, or all labels)",
+    )  # fmt: skip
+    common.add_threshold(parser)
     targets = parser.add_mutually_exclusive_group()
     targets.add_argument(
         "--format", choices=("table", "jsonl", "csv", "json"), default="table",
@@ -79,6 +81,8 @@ def _table_text(path: str | None, entry: Sequence[Prediction] | Exception) -> st
     if isinstance(entry, Exception):
         return ""
     lines = [str(path), *(f"  {score:8.4f}  {class_id:>9}  {name}" for class_id, name, score in entry)]
+    if not entry:
+        lines.append("  no label reaches the threshold")
     return terminal_safe("\n".join(lines) + "\n")
 
 

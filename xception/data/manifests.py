@@ -55,16 +55,16 @@ def read_manifest(location: str | os.PathLike[str]) -> Iterator[Photograph]:
     with open_file(location) as stream:
         try:
             for index, (number, path, label) in enumerate(read(stream)):
-                source = _check_path(path, is_remote(location), number)
+                source = check_entry(path, is_remote(location), number)
                 yield Photograph(index, source, source, label)
-        except _ManifestError as error:
+        except ManifestError as error:
             where = f", {unit} {error.number}" if error.number else ""
             raise ValueError(printable(f"{name}{where}: {error}")) from None
     if index < 0:
         raise ValueError(f"{name}: lists no photographs")
 
 
-class _ManifestError(ValueError):
+class ManifestError(ValueError):
     """An entry of a manifest is wrong; `number` is its line or row, 0 for the whole file."""
 
     def __init__(self, message: str, number: int = 0) -> None:
@@ -72,36 +72,36 @@ class _ManifestError(ValueError):
         self.number = number
 
 
-def _check_path(path: str, is_manifest_remote: bool, number: int) -> str:
+def check_entry(path: str, is_manifest_remote: bool, number: int) -> str:
     """Return the path or URL of an entry, checked without opening it."""
     if not path:
-        raise _ManifestError("names no photograph; expected a path or URL", number)
+        raise ManifestError("names no photograph; expected a path or URL", number)
     if is_remote(path):
         try:
             scheme_of(path)
         except ValueError as error:
-            raise _ManifestError(str(error), number) from None
+            raise ManifestError(str(error), number) from None
         return path
     if is_manifest_remote:
         message = f"{path}: is a local file; a manifest behind a URL may name photographs behind URLs only"
-        raise _ManifestError(message, number)
+        raise ManifestError(message, number)
     return local_path(path)
 
 
 def _read_text(stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
-    for number, line in enumerate(_lines(stream), 1):
+    for number, line in enumerate(read_lines(stream), 1):
         entry = line.rstrip("\r\n")
         if entry.strip() and not entry.startswith("#"):
             path, _, label = entry.partition("\t")
             if "\t" in label:
-                raise _ManifestError(
+                raise ManifestError(
                     "has several tabs; expected a path, or a path, a tab, and a label", number
                 )
             yield number, path, label
 
 
 def _read_csv(stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
-    rows = csv.reader(_lines(stream), strict=True)
+    rows = csv.reader(read_lines(stream), strict=True)
     try:
         header = next(rows, [])
         _check_columns(header)
@@ -111,10 +111,10 @@ def _read_csv(stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
             if row:
                 if len(row) != len(header):
                     message = f"has {len(row)} columns, and the header {len(header)}"
-                    raise _ManifestError(message, rows.line_num)
+                    raise ManifestError(message, rows.line_num)
                 yield rows.line_num, row[path_column], "" if label_column is None else row[label_column]
     except csv.Error as error:
-        raise _ManifestError(f"is not CSV ({error})", rows.line_num) from None
+        raise ManifestError(f"is not CSV ({error})", rows.line_num) from None
 
 
 def _read_parquet(stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
@@ -134,29 +134,29 @@ def _read_parquet(stream: IO[bytes]) -> Iterator[tuple[int, str, str]]:
                 number += 1
                 yield number, _text(path, PATH, number), _text("" if label is None else label, LABEL, number)
     except pyarrow.ArrowException as error:
-        raise _ManifestError(f"is no Parquet file, or damaged ({error})") from None
+        raise ManifestError(f"is no Parquet file, or damaged ({error})") from None
 
 
 def _text(value: Any, column: str, number: int) -> str:
     if not isinstance(value, str):
-        raise _ManifestError(f"expected a text in the column {column!r}, got {value!r:.80}", number)
+        raise ManifestError(f"expected a text in the column {column!r}, got {value!r:.80}", number)
     return value
 
 
 def _check_columns(names: list[str]) -> None:
     if names.count(PATH) != 1 or names.count(LABEL) > 1:
         listed = ", ".join(map(repr, names[:10])) or "none"
-        raise _ManifestError(f"expected the columns {PATH!r} and, optionally, {LABEL!r}; got {listed}")
+        raise ManifestError(f"expected the columns {PATH!r} and, optionally, {LABEL!r}; got {listed}")
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
+def read_lines(stream: IO[bytes]) -> Iterator[str]:
     """Yield the lines of a text, with their ends."""
     for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), 1):
         if len(line) > MAX_LINE_BYTES:
-            raise _ManifestError(
+            raise ManifestError(
                 f"is longer than {MAX_LINE_BYTES:,} bytes; is this a list of photographs?", number
             )
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise _ManifestError("is not UTF-8 text", number) from None
+            raise ManifestError("is not UTF-8 text", number) from None

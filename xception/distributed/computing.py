@@ -104,9 +104,10 @@ def build_computer(kind: Kind, model: Model, settings: Settings) -> Computer:
         extractor = Extractor(model, settings.layers, settings.pooling, **reading)
         return Computer(extractor.preprocessor, lambda pixels: extractor.compute(pixels)[0])
     classifier = Classifier(
-        model, class_names=settings.class_names, from_logits=settings.from_logits, **reading
-    )
+        model, class_names=settings.class_names, from_logits=settings.from_logits, task=settings.task,
+        threshold=settings.threshold, **reading,
+    )  # fmt: skip
     return Computer(
         classifier.preprocessor,
-        lambda pixels: classifier.decode(classifier.probabilities(pixels), settings.top)[0],
+        lambda pixels: classifier.decode(classifier.probabilities(pixels), settings.top or None)[0],
     )

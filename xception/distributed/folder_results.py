@@ -59,7 +59,7 @@ def compute_predictions(
     classifier: Classifier,
     images: ImagesLike,
     output: str | os.PathLike[str],
-    top: int,
+    top: int | None,
     log: FailureLog,
     verbose: Verbose = "auto",
 ) -> WrittenPredictions:
@@ -69,7 +69,7 @@ def compute_predictions(
         classifier: Computes the scores.
         images: The photographs, which must be files.
         output: The folder.
-        top: Classes per photograph.
+        top: Classes or labels per photograph; see `xception.predict`.
         log: Records the photographs that cannot be read, when all others have been computed.
         verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 

@@ -86,7 +86,7 @@ def prepare(
             optionally, `label`.
         layers: Of features: see `xception.features`.
         pooling: Of features: see `xception.features`.
-        top: Of predictions: classes per photograph; by default 5.
+        top: Of predictions: classes or labels per photograph; by default 5 classes, or all labels.
         class_names: Of predictions: see `xception.predict`.
         scaling: See `Classifier`.
         interpolation: See `Classifier`.
@@ -142,7 +142,7 @@ def prepare(
         request = request_features(model, layers, pooling, reading)
     else:
         request = request_predictions(
-            model, 5 if top is None else as_int("top", top), class_names, from_logits, output_name, reading
+            model, None if top is None else as_int("top", top), class_names, from_logits, output_name, reading
         )
     given = _GivenPhotographs(images, manifest)
     if recorded is None:

@@ -14,6 +14,7 @@ from ..models.feature_maps import Pooling
 from ..models.layer import as_layer_names
 from ..models.model import Model
 from ..prediction.classifier import Classifier, ClassNamesArgument, ModelArgument, as_classifier, as_model
+from ..prediction.decoding import DEFAULT_TOP
 from ..prediction.preprocessing import Preprocessor
 from ..storage.identity import fingerprint
 from .settings import Settings, versions
@@ -65,7 +66,7 @@ def request_features(
 
 def request_predictions(
     argument: ModelArgument,
-    top: int,
+    top: int | None,
     class_names: ClassNamesArgument,
     from_logits: bool | None,
     output_name: str | None,
@@ -79,9 +80,13 @@ def request_predictions(
     )  # fmt: skip
     if classifier.model is not model:  # it has several outputs, and only what computes one of them is kept
         argument = classifier
+    classifier.decoder.check_top(top)
+    if top is None and classifier.task == "classes":
+        top = DEFAULT_TOP
     settings = _settings(
-        classifier.model, classifier.preprocessor, top=top, class_names=classifier.class_names,
-        from_logits=classifier.decoder.activation != "none",
+        classifier.model, classifier.preprocessor, top=top or 0, class_names=classifier.class_names,
+        from_logits=classifier.decoder.activation != "none", task=classifier.task,
+        threshold=classifier.threshold if classifier.task == "labels" else None,
     )  # fmt: skip
     return Request("predictions", argument, classifier.model, settings, [])
 

@@ -21,8 +21,10 @@ from ..data.preprocessing import (
     Scaling,
     check_option,
 )
+from ..data.tasks import TASKS, Task
 from ..errors import JobError
 from ..models.feature_maps import Pooling, check_pooling
+from ..prediction.decoding import check_threshold
 from ..version import __version__
 
 #: A model that is kept in the job's folder.
@@ -50,9 +52,11 @@ class Settings:
         decode: See `Preprocessor`.
         layers: Of features: see `xception.features`.
         pooling: Of features: see `xception.features`.
-        top: Of predictions: classes per photograph.
+        top: Of predictions: classes or labels per photograph; 0 for all.
         class_names: Of predictions: the (class id, class name) of each class.
         from_logits: Of predictions: whether the model's scores become probabilities.
+        task: Of predictions: what the model's outputs mean; see `Classifier`.
+        threshold: Of predictions of labels: the score from which on a photograph gets one.
     """
 
     xception: str
@@ -70,6 +74,8 @@ class Settings:
     top: int = 0
     class_names: ClassNames = ()
     from_logits: bool = False
+    task: Task = "classes"
+    threshold: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict that JSON can hold."""
@@ -84,7 +90,9 @@ class Settings:
             JobError: They are not valid.
         """
         try:
-            given = {field.name: values[field.name] for field in fields(cls)}
+            # Jobs of earlier versions lack the last two.
+            given = {"task": "classes", "threshold": None} | values
+            given = {field.name: given[field.name] for field in fields(cls)}
             if given["layers"] is not None:
                 given["layers"] = tuple(given["layers"])
             given["class_names"] = tuple((id_, name) for id_, name in given["class_names"])
@@ -114,6 +122,8 @@ class Settings:
             raise ValueError(f"top must be an integer, got {self.top!r:.20}")
         if not isinstance(self.from_logits, bool):
             raise TypeError("from_logits must be true or false")
+        check_option("task", self.task, TASKS)
+        check_threshold(self.threshold, self.task)
 
 
 def versions() -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Explainer:
         self.method = method
         self.layer = find_map_node(self.classifier.model, layer)
         self.image = find_image(self.classifier.model, self.layer)
-        self._selector = TargetSelector(target, top, self.classifier.class_names)
+        self._selector = TargetSelector(target, top, self.classifier.class_names, self.classifier.task)
         gray = GRAY[self.classifier.scaling]
         self._method = build_method(
             method, Scores(self.classifier, self.image), self.layer, channels=channels, patch=patch, gray=gray

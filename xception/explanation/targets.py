@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.class_names import ClassNames, ambiguity, find_by_name, fold_name
+from ..data.tasks import Task
 from ..kernels import Array
 from ..layers.validation import as_int
+
+MAX_LISTED = 10  #: targets of a regression that an error message lists
 
 #: A class's index, id or name, or a pattern such as "*cat*"; or several of these. None: the best class.
 Target = int | str | Sequence[int | str] | None
@@ -26,6 +29,7 @@ class TargetSelector:
         target: The classes, see `Target`; None for each photograph's best.
         top: Explain this many best classes of each photograph, instead of `target`.
         class_names: (class id, class name) of each class.
+        task: What the classes are: of a regression there is no best one.
 
     Attributes:
         count: Classes per photograph, t.
@@ -33,12 +37,16 @@ class TargetSelector:
 
     Raises:
         ValueError: A name stands for no class, or for several; or `top` is out of range, or given
-            together with `target`.
+            together with `target`; or a regression has several targets, and none is named.
     """
 
-    def __init__(self, target: Target, top: int | None, class_names: ClassNames) -> None:
+    def __init__(
+        self, target: Target, top: int | None, class_names: ClassNames, task: Task = "classes"
+    ) -> None:
         if top is not None and target is not None:
             raise ValueError(f"give either target or top, not both; got target={target!r} and top={top}")
+        if task == "regression":
+            _check_numbers(target, top, class_names)
         if top is not None and as_int("top", top) > len(class_names):
             raise ValueError(f"top must be from 1 to {len(class_names)}, got {top}")
         fixed = [] if target is None else find_classes(target, class_names)
@@ -52,6 +60,18 @@ class TargetSelector:
             return np.tile(self._fixed, (len(probabilities), 1))
         # Stable, as `best_classes` sorts: of equal scores the first class comes first.
         return np.argsort(-probabilities, axis=1, kind="stable")[:, : self.count]
+
+
+def _check_numbers(target: Target, top: int | None, class_names: ClassNames) -> None:
+    """Raise ValueError if the best of several numbers is asked for: they have different units."""
+    names = ", ".join(name for _, name in class_names[:MAX_LISTED])
+    if top is not None:
+        raise ValueError(
+            f"top={top} explains the best of several classes, and this model gives numbers (its task is "
+            f"'regression'): give one as the target: {names}"
+        )
+    if target is None and len(class_names) > 1:
+        raise ValueError(f"this model gives {len(class_names)} numbers: give one as the target: {names}")
 
 
 def find_classes(target: int | str | Sequence[int | str], class_names: ClassNames) -> list[int]:

@@ -97,6 +97,7 @@ def _describe_package(package: Package, kind: str, inspection: Inspection) -> De
     inspection.saved = as_text(package.metadata.get("date_saved"))
     record = package.record
     inspection.class_names = [name for _, name in record.class_names] if record.class_names else None
+    inspection.task = record.task
     inspection.preprocessing = record.preprocessing if record.preprocessing.to_dict() else None
     inspection.optimizer = optimizer_name(package.config.get("compile_config"), "optimizer")
     describe_config(package.config, inspection)

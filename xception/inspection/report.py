@@ -8,6 +8,7 @@ from typing import Any
 
 from ..console.text import align_columns
 from ..data.preprocessing import Preprocessing
+from ..data.tasks import Task
 from ..formats.matching import describe_not_finite
 from .backbones import Backbone
 
@@ -17,6 +18,10 @@ PIXEL_RANGES = {"tf": "−1…1", "unit": "0…1", "none": "0…255"}
 
 #: A shape with its batch axis.
 BatchShape = tuple[int | None, ...]
+
+
+#: What the outputs of a task are called.
+CALLED = {"classes": "classes", "labels": "labels", "regression": "targets"}
 
 
 @dataclass
@@ -58,6 +63,7 @@ class Inspection:
         optimizer: Class of the optimizer that the model was trained with.
         optimizer_arrays: Number of arrays of its state.
         class_names: Name of each class, if the file has them.
+        task: What the outputs mean, if the file records it.
         preprocessing: How photographs become the model's input, if the file says.
         bases: The Xception backbones in it.
         runs: Whether this library loads and runs it.
@@ -84,6 +90,7 @@ class Inspection:
     optimizer: str | None = None
     optimizer_arrays: int = 0
     class_names: list[str] | None = None
+    task: Task | None = None
     preprocessing: Preprocessing | None = None
     bases: list[Backbone] = field(default_factory=list)
     runs: bool = False
@@ -109,7 +116,8 @@ class Inspection:
             ("parameters", _describe_parameters(self)),
             ("arrays", _join(*(f"{count} of {kind}" for kind, count in self.arrays.items()))),
             ("training", _describe_optimizer(self)),
-            ("classes", _describe_class_names(self)),
+            ("task", self.task),
+            (CALLED[self.task or "classes"], _describe_class_names(self)),
             ("preprocess", _describe_preprocessing(self.preprocessing)),
             ("scores", _describe_scores(self.preprocessing)),
             *(("Xception", _describe_backbone(backbone)) for backbone in self.bases),

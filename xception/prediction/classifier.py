@@ -17,6 +17,7 @@ from ..data.imagenet import Prediction
 from ..data.photographs import Photograph, find_photographs
 from ..data.pipeline import Progress, log_unreadable, stream_outcomes
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Scaling, ScalingArgument
+from ..data.tasks import Task
 from ..kernels import Array
 from ..models.factory import Xception, load_model
 from ..models.model import Model
@@ -57,6 +58,9 @@ class Classifier:
         from_logits: Whether the scores are logits, which are converted to probabilities. None: as
             recorded, else as the model's last layers say.
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
+        task: What the outputs mean: "classes", of which one is right; "labels", any number of which are; or
+            "regression", numbers. None: as the model records (`Model.task`), else "classes".
+        threshold: Of labels: the score from which on a photograph gets one, 0…1; by default 0.5.
 
     Attributes:
         model: The model. If it had several outputs, only the part that computes this output.
@@ -90,6 +94,8 @@ class Classifier:
         decode: Decode = "exact",
         from_logits: bool | None = None,
         output_name: str | None = None,
+        task: Task | None = None,
+        threshold: float | None = None,
     ) -> None:
         if isinstance(model, Classifier):
             raise TypeError(
@@ -97,18 +103,29 @@ class Classifier:
             )
         self.model = select_output(as_model(model), output_name)
         self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
-        self.decoder = Decoder(self.preprocessor, class_names, from_logits)
+        self.decoder = Decoder(self.preprocessor, class_names, from_logits, task, threshold)
 
     def __repr__(self) -> str:
+        kinds = "targets" if self.task == "regression" else self.task
         return (
-            f"<Classifier {self.model.name}: {len(self.class_names)} classes, photographs "
+            f"<Classifier {self.model.name}: {len(self.class_names)} {kinds}, photographs "
             f"{self.size[0]}×{self.size[1]}, scaling {self.scaling!r}>"
         )
 
     @property
     def class_names(self) -> ClassNames:
-        """(class id, class name) of each class."""
+        """(class id, class name) of each class, label or target."""
         return self.decoder.class_names
+
+    @property
+    def task(self) -> Task:
+        """What the outputs mean: one of several "classes", any number of "labels", or a "regression"."""
+        return self.decoder.task
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on a photograph gets a label."""
+        return self.decoder.threshold
 
     @property
     def size(self) -> tuple[int, int]:
@@ -192,8 +209,20 @@ class Classifier:
     def _score(self, pixels: NDArray[Any]) -> Array:
         return self.probabilities(pixels[np.newaxis])[0]  # (h, w, c) -> (classes,)
 
-    def decode(self, probabilities: Array, top: int = 5) -> list[list[Prediction]]:
-        """Return the `top` best classes of each row of (n, classes), best first."""
+    def decode(self, probabilities: Array, top: int | None = None) -> list[list[Prediction]]:
+        """Name what each row of scores says.
+
+        Args:
+            probabilities: (n, classes) as `probabilities` returned them.
+            top: Classes or labels per row; None for 5 classes, or all labels.
+
+        Returns:
+            The best classes of each row, best first; or the labels that reach the threshold, best first; or
+            every target in order, with its number as the score.
+
+        Raises:
+            ValueError: `top` is given, and the model's task is "regression".
+        """
         return self.decoder.decode(probabilities, top)
 
 
@@ -212,6 +241,7 @@ def as_classifier(
     decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
+    threshold: float | None = None,
 ) -> Classifier:
     """Return the classifier that a model and options stand for.
 
@@ -225,6 +255,7 @@ def as_classifier(
         decode: See `Classifier`.
         from_logits: See `Classifier`.
         output_name: See `Classifier`.
+        threshold: See `Classifier`.
 
     Raises:
         TypeError: `model` is none of these.
@@ -235,11 +266,13 @@ def as_classifier(
             class_names=class_names, scaling=None if scaling == "auto" else scaling,
             interpolation=interpolation, aspect=aspect, exif=exif,
             decode=None if decode == "exact" else decode, from_logits=from_logits, output_name=output_name,
+            threshold=threshold,
         )  # fmt: skip
         return model
     return Classifier(
         as_model(model), class_names=class_names, scaling=scaling, interpolation=interpolation,
         aspect=aspect, exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
+        threshold=threshold,
     )  # fmt: skip
 
 

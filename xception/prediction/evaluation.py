@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..console.html import preformatted
-from ..console.progress import Verbose
 from ..console.text import align_columns
 from ..data.class_names import ClassNames
-from ..data.failures import Failure, FailureLog, OnError
-from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
-from ..graph.budget import check_memory
-from .classifier import ClassNamesArgument, ModelArgument, as_classifier, check_no_model
-from .labels import label_photographs
+from ..data.failures import Failure
+from .rates import rank_auc, wilson_interval
 from .report import class_table, confusion_table, count_confusions, mistake_table, optional
 
-if TYPE_CHECKING:
-    from ..data.photographs import ImagesLike
-
 TOP = 5  #: classes among which the top-5 accuracy looks; with five classes it would always be 1
-Z_95 = 1.959964  #: standard deviations of a normal distribution's central 95 %
+#: Scores of the second of two classes that may decide instead of 0.5.
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 Indices = NDArray[np.intp]
 
@@ -49,6 +42,20 @@ class ClassMetrics(NamedTuple):
     correct: int
     precision: float | None
     recall: float | None
+
+
+class ThresholdMetrics(NamedTuple):
+    """Recall of two classes if a photograph is taken for the second from a score on.
+
+    Attributes:
+        threshold: The score of the second class.
+        first_recall: The share of the first class's photographs below it; None without photographs.
+        second_recall: The share of the second class's photographs that reach it; None without photographs.
+    """
+
+    threshold: float
+    first_recall: float | None
+    second_recall: float | None
 
 
 @dataclass(frozen=True)
@@ -119,12 +126,20 @@ class Evaluation:
         names = [row.class_name for row in rows]
         counts = self.confusion[np.ix_(occurring, occurring)].tolist()
         lines += ["", *confusion_table(names, counts, "the JSON")]
+        if self.second_class_scores is not None:
+            lines += ["", *self._threshold_table()]
         mistakes = [
             (m.score, m.path or f"photograph {m.index}", m.label, m.class_name) for m in self.mistakes()
         ]
         if mistakes:
             lines += ["", "most confident mistakes", *mistake_table(mistakes)]
         return "\n".join(lines)
+
+    def _threshold_table(self) -> list[str]:
+        first, second = (name for _, name in self.class_names)
+        rows = [(f"{row.threshold:g}", *map(optional, row[1:])) for row in self.thresholds]
+        header = (f"{second} from", f"recall of {first}", f"of {second}")
+        return align_columns([header, *rows])
 
     def __repr__(self) -> str:
         return f"<Evaluation: {self.correct} of {len(self)} photographs right, {len(self.failures)} failures>"
@@ -144,15 +159,8 @@ class Evaluation:
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy.
-
-        E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-        """
-        n, p = len(self), self.accuracy
-        center = p + Z_95**2 / (2 * n)
-        margin = Z_95 * np.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n**2))
-        scale = 1 + Z_95**2 / n
-        return max(0.0, float(center - margin) / scale), min(1.0, float(center + margin) / scale)
+        """Wilson's 95 % interval of the accuracy."""
+        return wilson_interval(self.correct, len(self))
 
     @property
     def largest_class_share(self) -> float:
@@ -176,13 +184,23 @@ class Evaluation:
         It is the probability that a photograph of the second class gets a higher score for it than one
         of the first; equal scores count half. Exact, by ranks (Mann and Whitney, 1947).
         """
-        if self.second_class_scores is None or not 0 < self.labels.sum() < len(self):
+        if self.second_class_scores is None:
             return None
-        _, inverse, counts = np.unique(self.second_class_scores, return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # from 1; equal scores share their mean
-        positive = int(self.labels.sum())
-        above = ranks[self.labels == 1].sum() - positive * (positive + 1) / 2
-        return float(above / (positive * (len(self) - positive)))
+        return rank_auc(self.second_class_scores, self.labels == 1)
+
+    @property
+    def thresholds(self) -> list[ThresholdMetrics]:
+        """What two classes get if other scores than 0.5 decide; empty for more classes."""
+        if self.second_class_scores is None:
+            return []
+        counts = np.bincount(self.labels, minlength=2).tolist()
+        metrics = []
+        for threshold in THRESHOLDS:
+            taken = self.second_class_scores >= np.float32(threshold)
+            correct = int((~taken & (self.labels == 0)).sum()), int((taken & (self.labels == 1)).sum())
+            rates = [r / n if n else None for r, n in zip(correct, counts, strict=True)]
+            metrics.append(ThresholdMetrics(threshold, *rates))
+        return metrics
 
     @property
     def confusion(self) -> Indices:
@@ -222,6 +240,7 @@ class Evaluation:
         """
         occurring = np.union1d(self.labels, self.predicted)
         return {
+            "task": "classes",
             "photographs": len(self),
             "correct": self.correct,
             "accuracy": self.accuracy,
@@ -230,6 +249,7 @@ class Evaluation:
             "balanced_accuracy": self.balanced_accuracy,
             "top_5_accuracy": self.top_5_accuracy,
             "auc": self.auc,
+            "thresholds": [metrics._asdict() for metrics in self.thresholds],
             "per_class": [metrics._asdict() for metrics in self.per_class],
             "confusion": {
                 "class_names": [self.class_names[index][1] for index in occurring],
@@ -238,87 +258,3 @@ class Evaluation:
             "mistakes": [asdict(mistake) for mistake in self.mistakes()],
             "failures": [{"path": failure.path, "error": str(failure)} for failure in self.failures],
         }
-
-
-def evaluate(
-    images: ImagesLike,
-    labels: Iterable[str | int] | None = None,
-    model: ModelArgument = None,
-    *,
-    class_names: ClassNamesArgument = None,
-    scaling: ScalingArgument = "auto",
-    interpolation: Interpolation | None = None,
-    aspect: Aspect | None = None,
-    exif: Exif | None = None,
-    decode: Decode = "exact",
-    from_logits: bool | None = None,
-    output_name: str | None = None,
-    on_error: OnError = "raise",
-    verbose: Verbose = "auto",
-) -> Evaluation:
-    """Measure how often a classifier is right.
-
-    Args:
-        images: A folder with a sub-folder of photographs per class, whose name is the label; or
-            photographs as `predict` takes them, together with `labels`.
-        labels: The class of each photograph, in order: its name, its id, or its index.
-        model: A Model, a Classifier, or the path of a model file. By default Xception with the ImageNet
-            classifier.
-        class_names: As for `predict`.
-        scaling: As for `predict`.
-        interpolation: As for `predict`.
-        aspect: As for `predict`.
-        exif: As for `predict`.
-        decode: As for `predict`.
-        from_logits: As for `predict`.
-        output_name: As for `predict`.
-        on_error: What to do with a photograph that cannot be read: "raise", "skip", or a function that
-            is called with each `Failure`.
-        verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
-
-    Returns:
-        Accuracy with its 95 % interval, balanced accuracy, precision and recall of each class, the
-        confusion matrix, and the most confident mistakes. `print` shows it as a table.
-
-    Raises:
-        TypeError: An argument is of another type.
-        ValueError: There are no labels, a label is not a class of the model, labels and photographs
-            differ in number, or a score is not finite; and what `predict` raises.
-        OSError: A photograph or model file cannot be read.
-
-    Examples:
-        >>> import xception
-        >>> model = xception.Xception(weights=None, classes=2, input_shape=(71, 71, 3), seed=0)
-        >>> classifier = xception.Classifier(model, class_names=["cat", "cup"])
-        >>> photographs = ["examples/chelsea.jpg", "examples/coffee.jpg"]
-        >>> evaluation = evaluate(photographs, ["cat", "cup"], classifier)
-        >>> len(evaluation), evaluation.accuracy in (0.0, 0.5, 1.0)
-        (2, True)
-    """
-    check_no_model("evaluate(images, labels, model)", images=images, labels=labels)
-    classifier = as_classifier(
-        model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
-        exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
-    )  # fmt: skip
-    check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
-    log = FailureLog(on_error)
-    photographs, truth = label_photographs(images, labels, classifier.class_names, log)
-    paths: list[str | None] = []  # of the photographs that could be read
-    indices: list[int] = []
-    parts: list[tuple[Any, ...]] = []
-    for photograph, scores in classifier.stream_photographs(photographs, len(truth), log, verbose):
-        if not np.isfinite(scores).all():
-            name = photograph.path or f"photograph {photograph.index}"
-            raise ValueError(f"{name}: the model's scores are not finite (NaN or infinity)")
-        label, order = truth[photograph.index], np.argsort(-scores, kind="stable")  # (classes,)
-        parts.append((label, order[0], scores[order[0]], label in order[:TOP], scores[-1]))
-        paths.append(photograph.path)
-        indices.append(photograph.index)
-    if not parts:
-        raise ValueError("there are no photographs to evaluate: none could be read")
-    expected, predicted, best, in_top, last = map(np.array, zip(*parts, strict=True))
-    count = len(classifier.class_names)
-    return Evaluation(
-        classifier.class_names, expected, predicted, best,
-        in_top if count > TOP else None, last if count == 2 else None, paths, indices, log.failures,
-    )  # fmt: skip

@@ -37,7 +37,7 @@ def predict_to_file(
     classifier: Classifier,
     images: ImagesLike,
     output: str | os.PathLike[str],
-    top: int,
+    top: int | None,
     log: FailureLog,
     verbose: Verbose = "auto",
     verify: bool = False,
@@ -48,7 +48,7 @@ def predict_to_file(
         classifier: Computes the scores.
         images: The photographs.
         output: The file.
-        top: Classes per photograph.
+        top: Classes or labels per photograph, see `predict`.
         log: Records the photographs that cannot be read.
         verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
         verify: Whether photographs that were computed before an interruption are compared by content.
@@ -76,7 +76,7 @@ def predict_to_file(
 
 
 def _decode(
-    classifier: Classifier, store: DiskStore, stored: StoredRows, top: int
+    classifier: Classifier, store: DiskStore, stored: StoredRows, top: int | None
 ) -> Iterator[PredictionOrError]:
     for start in range(0, len(stored.numbers), CHUNK_ROWS):
         part = slice(start, start + CHUNK_ROWS)

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
 from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog, OnError
-from ..data.imagenet import best_classes
 from ..data.locations import names_folder
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
@@ -25,7 +26,7 @@ def predict(
     images: ImagesLike,
     model: ModelArgument = None,
     *,
-    top: int = 5,
+    top: int | None = None,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     interpolation: Interpolation | None = None,
@@ -34,6 +35,7 @@ def predict(
     decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
+    threshold: float | None = None,
     output: None = None,
     verify: bool = False,
     on_error: OnError = "raise",
@@ -46,7 +48,7 @@ def predict(
     images: ImagesLike,
     model: ModelArgument = None,
     *,
-    top: int = 5,
+    top: int | None = None,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     interpolation: Interpolation | None = None,
@@ -55,6 +57,7 @@ def predict(
     decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
+    threshold: float | None = None,
     output: str | os.PathLike[str],
     verify: bool = False,
     on_error: OnError = "raise",
@@ -66,7 +69,7 @@ def predict(
     images: ImagesLike,
     model: ModelArgument = None,
     *,
-    top: int = 5,
+    top: int | None = None,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     interpolation: Interpolation | None = None,
@@ -75,6 +78,7 @@ def predict(
     decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
+    threshold: float | None = None,
     output: str | os.PathLike[str] | None = None,
     verify: bool = False,
     on_error: OnError = "raise",
@@ -89,7 +93,7 @@ def predict(
             that number, which are not scaled unless `scaling` says so.
         model: A Model, a Classifier, or the path of a model file, which is loaded anew at each call. By
             default Xception with the ImageNet classifier, which is loaded once and kept.
-        top: Classes per photograph, at least 1.
+        top: Classes or labels per photograph, at least 1; by default 5 classes, or all labels.
         class_names: Names of the classes in the order of the model's outputs, or a file that holds them
             (see `read_class_names`). By default the model's own, ImageNet's for 1000 classes, else
             class_0, class_1, …
@@ -104,6 +108,8 @@ def predict(
         from_logits: Whether the model's scores are logits, which are converted to probabilities; None
             infers it from the model.
         output_name: Which output holds the scores, where a model has several; see `Model.output_names`.
+        threshold: Of a model that gives several labels at once: the score from which on a photograph gets a
+            label, 0…1; by default 0.5. 0 gives all labels with their scores.
         output: A file to write the predictions to, whole or not at all. Its suffix chooses the format:
             `.jsonl` (a JSON object per line, also for photographs that cannot be read), `.csv` (a row per
             class), `.json`, or `.parquet` (a row per photograph, with lists of its classes). Until the
@@ -124,13 +130,16 @@ def predict(
     Returns:
         For each photograph that could be read, a list of its `top` best classes, best first. A single
         output of the model is the probability of the second of two classes if it is a sigmoid's, or if
-        there are two class names. With `output`, the number of photographs in the file, and the failures.
+        there are two class names. Of a model whose `task` is "labels", the labels that reach the threshold,
+        of which there may be none; of one whose task is "regression", each target with its number as the
+        score. With `output`, the number of photographs in the file, and the failures.
         If no photograph could be read, nothing is written.
 
     Raises:
         TypeError: `images` or `model` is of another type.
         ValueError: The model does not take a photograph alone, has no classifier, or several outputs of
-            which none is named; the number of class names is wrong, or an option is unknown.
+            which none is named; the number of class names is wrong, or an option is unknown, or does not
+            apply to the model's task.
         OSError: A photograph or model file cannot be read, the ImageNet weights are not available
             (ImageError, FileNotFoundError, DownloadError), or `output` cannot be written.
         ModelFileError: The model file is damaged or not supported.
@@ -146,19 +155,21 @@ def predict(
         True
     """
     check_no_model("predict(images, model)", images=images)
-    top = as_int("top", top)
+    top = None if top is None else as_int("top", top)
     log = FailureLog(on_error)
     if output is not None:
         _check_output(output, verify)  # before a model is loaded
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
         exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
+        threshold=threshold,
     )  # fmt: skip
+    classifier.decoder.check_top(top)
     if output is not None:
         return _write(classifier, images, output, top, log, verbose, verify)
     predictions = Predictions()
     for photograph, scores in classifier.stream(images, log, verbose):
-        predictions.append(photograph, best_classes(scores, classifier.class_names, top))
+        predictions.append(photograph, classifier.decode(scores[np.newaxis], top)[0])
     predictions.failures = log.failures
     return predictions
 
@@ -179,7 +190,7 @@ def _write(
     classifier: Classifier,
     images: ImagesLike,
     output: str | os.PathLike[str],
-    top: int,
+    top: int | None,
     log: FailureLog,
     verbose: Verbose,
     verify: bool,
@@ -198,7 +209,7 @@ def iter_predict(
     images: ImagesLike,
     model: ModelArgument = None,
     *,
-    top: int = 5,
+    top: int | None = None,
     class_names: ClassNamesArgument = None,
     scaling: ScalingArgument = "auto",
     interpolation: Interpolation | None = None,
@@ -207,6 +218,7 @@ def iter_predict(
     decode: Decode = "exact",
     from_logits: bool | None = None,
     output_name: str | None = None,
+    threshold: float | None = None,
     verbose: Verbose = "auto",
 ) -> Iterator[tuple[str | None, PhotographPredictions | Exception]]:
     """Name what photographs show, one after the other, as they are computed.
@@ -217,7 +229,7 @@ def iter_predict(
     Args:
         images: As for `predict`.
         model: As for `predict`.
-        top: Classes per photograph, at least 1.
+        top: As for `predict`.
         class_names: As for `predict`.
         scaling: As for `predict`.
         interpolation: As for `predict`.
@@ -226,6 +238,7 @@ def iter_predict(
         decode: As for `predict`.
         from_logits: As for `predict`.
         output_name: As for `predict`.
+        threshold: As for `predict`.
         verbose: "auto" for a progress bar if there are several, 0 for none, 1 for one in any case.
 
     Returns:
@@ -236,7 +249,8 @@ def iter_predict(
     Raises:
         TypeError: `images` or `model` is of another type.
         ValueError: The model does not take a photograph alone, has no classifier, or several outputs of
-            which none is named; the number of class names is wrong, or an option is unknown.
+            which none is named; the number of class names is wrong, or an option is unknown, or does not
+            apply to the model's task.
         OSError: The model file cannot be read, or the ImageNet weights are not available.
         ModelFileError: The model file is damaged or not supported.
         RemoteError: While iterating: a store behind a URL cannot be reached.
@@ -250,11 +264,13 @@ def iter_predict(
         no.jpg failed
     """
     check_no_model("iter_predict(images, model)", images=images)
-    top = as_int("top", top)
+    top = None if top is None else as_int("top", top)
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
         exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,
+        threshold=threshold,
     )  # fmt: skip
+    classifier.decoder.check_top(top)
     classifier.preprocessor.check_only_input()
     log = FailureLog("skip")
     photographs = find_photographs(images, log)
@@ -262,7 +278,11 @@ def iter_predict(
 
 
 def _iterate(
-    classifier: Classifier, photographs: Iterable[Photograph], log: FailureLog, top: int, verbose: Verbose
+    classifier: Classifier,
+    photographs: Iterable[Photograph],
+    log: FailureLog,
+    top: int | None,
+    verbose: Verbose,
 ) -> Iterator[tuple[str | None, PhotographPredictions | Exception]]:
     total = len(photographs) if isinstance(photographs, Sequence) else None
     with ProgressBar(total, "photo", verbose) as bar:
@@ -273,7 +293,7 @@ def _iterate(
             if not isinstance(outcome, Exception):
                 # Pixels are not kept, as a caller may keep the predictions.
                 source = photograph.source if photograph.source is photograph.path else None
-                entry = best_classes(outcome, classifier.class_names, top)
+                entry = classifier.decode(outcome[np.newaxis], top)[0]  # (classes,) -> (1, classes)
                 yield photograph.path, PhotographPredictions(entry, source)
     yield from _take_failures(log)
 

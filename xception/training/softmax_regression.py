@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from ..errors import requires
 from ..kernels import Array, softmax
 from ..prediction.report import count_confusions
+from .feature_arrays import center_and_scale
 
 Indices = NDArray[np.signedinteger]
 
@@ -133,11 +134,10 @@ def fit_softmax_regression(
     _check_counts(names, counts)
     weights = len(x) / (len(names) * counts[truth]) if balanced else np.ones(len(x))
 
-    mean = x.mean(axis=0)
-    scale = np.sqrt(((x - mean) ** 2).sum(axis=1).mean()) or 1.0  # root mean square length of a row
+    mean, scale = center_and_scale(x)
     with threadpool_limits(1, "blas"):  # these products are too narrow to gain from threads
-        z, basis = _reduce((x - mean) / scale)  # (n, r), (r, d)
-        folds = list(_folds(truth, counts, seed))
+        z, basis = reduce_features((x - mean) / scale)  # (n, r), (r, d)
+        folds = list(stratified_folds(truth, counts, seed))
         probabilities = {l2: np.empty((len(x), len(names))) for l2 in l2_values}
         for fold in folds:
             solution = None
@@ -172,7 +172,7 @@ def _cross_entropy(probabilities: Array, truth: Indices, weights: Array) -> floa
     return float(-(weights * np.log(np.maximum(own, MIN_PROBABILITY))).mean())
 
 
-def _reduce(z: Array) -> tuple[Array, Array]:
+def reduce_features(z: Array) -> tuple[Array, Array]:
     """Return (u, v) with z = u·v, where the rows of v (r, d) are orthonormal and r ≤ n.
 
     With fewer rows than features the optimal kernel lies in the span of the rows (the representer
@@ -188,9 +188,18 @@ def _reduce(z: Array) -> tuple[Array, Array]:
     return vectors[:, keep] * lengths, (vectors[:, keep].T @ z) / lengths[:, np.newaxis]
 
 
-def _folds(truth: Indices, counts: Indices, seed: int) -> Iterator[NDArray[np.bool_]]:
-    """Yield a mask (n,) of the rows that each fold leaves out: stratified folds, or leave-one-out."""
-    if len(truth) <= MAX_LEAVE_ONE_OUT_PHOTOGRAPHS:
+def stratified_folds(
+    truth: Indices, counts: Indices, seed: int, max_leave_one_out: int = MAX_LEAVE_ONE_OUT_PHOTOGRAPHS
+) -> Iterator[NDArray[np.bool_]]:
+    """Yield a mask (n,) of the rows that each fold leaves out: stratified folds, or leave-one-out.
+
+    Args:
+        truth: (n,) class indices.
+        counts: (c,) how many rows each class has.
+        seed: Decides which rows are in which fold.
+        max_leave_one_out: Up to so many rows each is a fold of its own.
+    """
+    if len(truth) <= max_leave_one_out:
         yield from np.eye(len(truth), dtype=bool)
         return
     folds = max(2, min(FOLDS, counts.min()))  # every fold has some of every class
