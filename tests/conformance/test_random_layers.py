@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import xception
 from xception.gradients.random_layers.registry import RULES, random_rule
 from xception.layers import Dropout, TrainingOnly
 
@@ -108,6 +109,8 @@ CASES = [
     ("RandomErasing", {}),
     ("RandomErasing", {"factor": (0.5, 0.9), "scale": (0.1, 0.9), "fill_value": [3.0, 300.0, 20.0]}),
     ("RandomErasing", {"fill_value": 0.5, **UNIT}),
+    ("RandomErasing", {"scale": (0.5, 1.5), "fill_value": 9.0}),
+    ("RandomContrast", {"factor": (0.0, 2.5)}),
     ("RandomSharpness", {"factor": 0.9}),
     ("RandomSharpness", {"factor": (0.7, 1.0), **UNIT}),
     ("RandomInvert", {"factor": 1.0}),
@@ -240,3 +243,47 @@ def test_every_rule_is_compared():
     units = {"AlphaDropout", "GaussianDropout", "GaussianNoise"}
     spatial = {f"SpatialDropout{rank}D" for rank in (1, 2, 3)}
     assert set(RULES) == set(TRANSFORMATIONS) | units | spatial | {"RandomGaussianBlur", "RandomColorJitter"}
+
+
+def test_a_model_in_training_mode_is_that_of_keras(keras, tmp_path):
+    """Statistics of the batch where a layer is trainable, moving ones where it is frozen."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((11, 10, 3)),
+            layers.SeparableConv2D(6, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Conv2D(5, 3, strides=2),
+            layers.BatchNormalization(scale=False, trainable=False),
+            layers.Dropout(0.0),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(4, "softmax"),
+        ]
+    )
+    rng = np.random.default_rng(8)
+    model.set_weights([rng.uniform(0.1, 1, array.shape) for array in model.get_weights()])
+    model.save(tmp_path / "model.keras")
+    x = rng.normal(0, 1, (6, 11, 10, 3)).astype(np.float32)
+    ours = xception.load_model(tmp_path / "model.keras")(x, training=True)
+    np.testing.assert_allclose(ours, np.asarray(model(x, training=True)), atol=1e-6)
+    assert np.abs(ours - np.asarray(model(x, training=False))).max() > 1e-4
+
+
+def test_a_saved_model_keeps_its_noise_shapes(keras, tmp_path):
+    layers = keras.layers
+    inner = [
+        layers.Dropout(0.3, noise_shape=(None, 1, 1, 4)),
+        layers.AlphaDropout(0.2, noise_shape=(None, 1, 1, 1)),
+    ]
+    keras.Sequential([layers.Input((5, 5, 4)), *inner]).save(tmp_path / "model.keras")
+    xception.load_model(tmp_path / "model.keras").save(tmp_path / "saved.keras")
+    loaded = keras.saving.load_model(tmp_path / "saved.keras")
+    assert [tuple(layer.noise_shape) for layer in loaded.layers] == [(None, 1, 1, 4), (None, 1, 1, 1)]
+
+
+def test_spatial_dropout_of_keras_2_is_saved_for_keras_3(keras, tmp_path):
+    tf_keras = pytest.importorskip("tf_keras")
+    model = tf_keras.Sequential([tf_keras.layers.Input((5, 5, 4)), tf_keras.layers.SpatialDropout2D(0.3)])
+    model.save(tmp_path / "model.h5")
+    xception.load_model(tmp_path / "model.h5").save(tmp_path / "saved.keras")
+    assert keras.saving.load_model(tmp_path / "saved.keras").layers[-1].rate == 0.3

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..graph import Node
 from .random_layers.registry import acts_in_training, does_not_act, run_in_training, value_range_problem
 from .random_layers.rule import TrainedOutput
 
@@ -14,6 +15,7 @@ __all__ = [
     "Randomness",
     "TrainedOutput",
     "acts_in_training",
+    "describe_idle_layers",
     "does_not_act",
     "run_in_training",
     "value_range_problem",
@@ -42,3 +44,18 @@ class Randomness:
             layer: The number of the layer in its graph.
         """
         return [np.random.default_rng((*key, layer)) for key in self.keys]
+
+
+def describe_idle_layers(nodes: Iterable[Node]) -> list[str]:
+    """Name the layers that act in training in Keras, but not here.
+
+    Args:
+        nodes: The nodes of a graph.
+
+    Returns:
+        A clause for each, such as "mix_up (MixUp): it mixes labels, …". Uses of one layer count once.
+    """
+    reasons = {
+        f"{node.name} ({node.kind})": does_not_act(node.layer) for node in nodes if node.owner == node.name
+    }
+    return [f"{name}: {reason}" for name, reason in reasons.items() if reason]

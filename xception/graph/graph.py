@@ -10,12 +10,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
-import numpy as np
-
 from ..errors import GraphError
 from ..kernels import Array
 from ..layers import Input, Layer, Shape
-from .budget import check_evaluation, node_costs
+from .evaluation import evaluate_nodes
 from .names import Numbering, automatic_name, use_name
 from .node import GraphParameters, Inputs, Node, make_node
 from .order import keras_order
@@ -324,26 +322,5 @@ class Graph:
         """
         requested = tuple(self.outputs if nodes is None else nodes)
         needed = self.ancestors(requested)
-        inputs = self.by_input_name(x)
-        readers = dict.fromkeys(needed, 0)
-        for name in needed:
-            for source in self._nodes[name].inputs:
-                readers[source] += 1
-
         order = [node for node in self.topological_order() if node.name in needed]
-        arrays_in = [np.asarray(inputs[node.name]) for node in order if not node.inputs]
-        shapes = {name: np.shape(x)[1:] for name, x in inputs.items()}
-        check_evaluation(self.name, node_costs(order, shapes), parameters, requested, arrays_in)
-
-        alive: dict[str, Array] = {}
-        for node in order:
-            if node.inputs:
-                arrays = [alive[source] for source in node.inputs]
-                alive[node.name] = node.layer.forward(parameters.get(node.owner, {}), *arrays)
-            else:
-                alive[node.name] = np.asarray(inputs[node.name])
-            for source in node.inputs:
-                readers[source] -= 1
-                if not readers[source] and source not in requested:
-                    del alive[source]
-        return {name: alive[name] for name in requested}
+        return evaluate_nodes(self.name, order, parameters, self.by_input_name(x), requested)

@@ -17,15 +17,16 @@ from ..graph import Graph, GraphParameters, Network, Node
 from ..graph.budget import check_names
 from ..kernels import Array
 from .batches import check_results, run_batches
+from .calling import CallableModel
 from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
 from .parameters import ParameterStore, initial_parameters
 from .record import ModelRecord
-from .structure import ModelStructure, pack_outputs
+from .structure import pack_outputs
 
 
-class Model(ModelStructure, ModelRecord):
+class Model(CallableModel, ModelRecord):
     """A network with its parameters: it predicts, gives features, and is saved and loaded.
 
     Most models come from `Xception(…)` or `load_model(path)`. The constructor makes one of a graph

@@ -8,7 +8,8 @@ from typing import Literal
 from ..console.text import align_columns
 from ..graph import Graph, Network, Node
 from ..graph.network import member_nodes, output_shapes
-from ..layers import Shape
+from ..layers import BatchNormalization, Shape
+from .trainable import TrainableFlags
 
 #: "keras", or "dl4j" for Deeplearning4j's.
 Style = Literal["keras", "dl4j"]
@@ -43,16 +44,36 @@ def _keras_table(graph: Graph, network: Network, expand_nested: bool) -> str:
     lines = align_columns([("Layer (type)", "Output Shape", "Param #", "Connected to"), *rows])
     width = max(map(len, lines))
     heavy, light = "=" * width, "-" * width
-    counts = {
-        "Total": graph.count_params(),
-        "Trainable": graph.count_params(trainable=True),
-        "Non-trainable": graph.count_params(trainable=False),
-    }
+    total, trainable = graph.count_params(), _count_trainable(graph, network)
+    counts = {"Total": total, "Trainable": trainable, "Non-trainable": total - trainable}
     totals = [
         f"{label} params: {count:,} ({count * BYTES_PER_PARAMETER / 2**20:.2f} MB)"
         for label, count in counts.items()
     ]
+    totals += _statistics_lines(graph)
     return "\n".join([f'Model: "{graph.name}"', light, lines[0], heavy, *lines[1:], heavy, *totals])
+
+
+def _count_trainable(graph: Graph, network: Network) -> int:
+    """Count the elements of parameters that training changes, by the network's present flags."""
+    flags = TrainableFlags(network).leaves()
+    return sum(
+        parameter.size
+        for name, flag in flags.items()
+        if flag
+        for parameter in graph.nodes[name].parameters.values()
+        if parameter.trainable
+    )
+
+
+def _statistics_lines(graph: Graph) -> list[str]:
+    """Say what training does to the moving statistics of batch normalization, if there are any.
+
+    In Keras they move in `fit` unless the layer is frozen: https://github.com/keras-team/keras/issues/9965
+    """
+    if not any(isinstance(node.frame_layer, BatchNormalization) for node in graph.nodes.values()):
+        return []
+    return ["Statistics of normalization: frozen in training, unless Trainer has statistics='batch'"]
 
 
 def _keras_rows(graph: Graph, network: Network, path: str, indent: str, expand: bool) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data.image_pixels import MODES
-from ..gradients.randomness import acts_in_training, value_range_problem
+from ..gradients.randomness import acts_in_training, describe_idle_layers, value_range_problem
 from ..gradients.rules import backward
 from ..graph import Graph
 from ..kernels import Array
@@ -98,7 +98,7 @@ def check_gradient_rules(graph: Graph, trained: Collection[str], output: str) ->
 
 
 def check_layers(graph: Graph, trained: Collection[str]) -> None:
-    """Check the regularizers and constraints of the layers that are trained.
+    """Check regularizers and constraints of the layers that are trained; warn of layers that do nothing.
 
     Args:
         graph: The graph.
@@ -118,6 +118,8 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
             f"{graph.name}: cannot be trained as Keras would: {'; '.join(problems)}. Freeze these layers, or "
             "change their settings"
         )
+    if idle := describe_idle_layers(graph.nodes.values()):
+        warnings.warn(f"layers that do nothing here in training: {'; '.join(idle)}", stacklevel=5)
 
 
 def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:

@@ -60,6 +60,8 @@ class ErasingRule(PixelRule):
             factor=as_interval("factor", self.factor, minimum=0),
             scale=as_interval("scale", self.scale, minimum=0),
         )
+        if self.scale[0] < 0:
+            raise ValueError(f"scale must be at least 0, got {self.scale[0]}")
         value = self.fill_value
         if isinstance(value, list | tuple):
             if len(value) != 3:
@@ -88,8 +90,9 @@ class ErasingRule(PixelRule):
     def transform(self, image: Array, drawn: Patch | None) -> Array:
         if drawn is None:
             return image
-        rows = slice(math.ceil(drawn.top), math.ceil(drawn.bottom))
-        columns = slice(math.ceil(drawn.left), math.ceil(drawn.right))
+        # Larger than the image, where the scale exceeds 1.
+        rows = slice(max(0, math.ceil(drawn.top)), math.ceil(drawn.bottom))
+        columns = slice(max(0, math.ceil(drawn.left)), math.ceil(drawn.right))
         erased = image.copy()
         erased[rows, columns] = np.broadcast_to(drawn.fill, image.shape)[rows, columns]
         return erased
@@ -209,6 +212,8 @@ class PosterizationRule(PixelRule):
     def __post_init__(self) -> None:
         super().__post_init__()
         store(self, factor=as_interval("factor", self.factor, minimum=1, maximum=8))
+        if not 1 <= int(self.factor[0]) <= self.factor[1] <= 8:
+            raise ValueError(f"factor must be from 1 to 8 bits, got {self.factor}")
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> int:
         """Return the number of bits."""

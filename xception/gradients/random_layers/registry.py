@@ -129,7 +129,7 @@ def does_not_act(layer: Layer) -> str | None:
         A clause such as "its rate must be less than 1", to follow the layer's name.
 
     Examples:
-        >>> from xception.gradients.random_layers import does_not_act
+        >>> from xception.gradients.randomness import does_not_act
         >>> from xception.layers import Dropout, TrainingOnly
         >>> does_not_act(TrainingOnly("RandomWidth", '{"factor": 0.2}'))
         'it changes the size of images; Keras 3 has no such layer'

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 from ...layers.validation import as_float
 
+#: Bounds numbers of a file, so that products of them are finite.
+MAX_FACTOR, MAX_PIXEL = 1e6, 1e30
+
 Interval = tuple[float, float]  #: (lower, upper)
 T = TypeVar("T")
 
@@ -45,14 +48,17 @@ def as_interval(name: str, value: Any, minimum: float = -1.0, maximum: float = 1
 
     Args:
         name: The setting's name, for the message.
-        value: A number, or a pair.
+        value: A number, or a pair. As in Keras, a pair need only overlap the allowed interval.
         minimum: Smallest value that the factor may have.
         maximum: Largest value.
     """
     if value is None:
         value = 0.0
     if isinstance(value, list | tuple):
-        return as_pair(name, value, minimum, maximum)
+        lower, upper = as_pair(name, value, -MAX_FACTOR, MAX_FACTOR)
+        if lower > maximum or upper < minimum:
+            raise ValueError(f"{name} must overlap {minimum}…{maximum}, got {reprlib.repr(value)}")
+        return lower, upper
     size = abs(as_float(name, value, minimum, maximum))
     return max(-size, minimum), size
 
@@ -78,7 +84,7 @@ def as_value_range(value: Any) -> Interval:
     Args:
         value: A list or tuple of two numbers.
     """
-    low, high = as_pair("value_range", value, -1e30, 1e30)
+    low, high = as_pair("value_range", value, -MAX_PIXEL, MAX_PIXEL)
     if low == high:
         raise ValueError(f"value_range must be two different numbers, got {reprlib.repr(value)}")
     return low, high
