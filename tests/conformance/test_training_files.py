@@ -126,7 +126,7 @@ def optimizers(keras):
 def nested(keras, frozen=()):
     """A network within the model, two branches, and frozen layers at both depths."""
     inner = keras.Input((8, 8, 3))
-    # Without a bias: before normalization its gradient is 0 but for rounding. Adam makes a whole step of it.
+    # Without a bias, whose gradient before normalization is rounding alone, which Adam makes whole steps of.
     y = keras.layers.Conv2D(4, 3, use_bias=False, name="conv", trainable="conv" not in frozen)(inner)
     y = keras.layers.BatchNormalization(name="bn")(y)
     base = keras.Model(inner, keras.layers.SeparableConv2D(4, 3, name="separable")(y), name="base")

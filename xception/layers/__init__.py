@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .operations.products import Matmul
     from .operations.reductions import Normalize, Reduction
     from .operations.selection import Cast, Where
+    from .penalties import L1, L1L2, L2, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
     from .preprocessing import CenterCrop, Normalization, Rescaling, Resizing
     from .reshaping import Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
     from .sequences.attention import AdditiveAttention, Attention
@@ -86,6 +87,7 @@ _LAZY = {
     "operations.products": ("Matmul",),
     "operations.reductions": ("Normalize", "Reduction"),
     "operations.selection": ("Cast", "Where"),
+    "penalties": ("L1", "L1L2", "L2", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"),
     "preprocessing": ("CenterCrop", "Normalization", "Rescaling", "Resizing"),
     "reshaping": (
         "Cropping2D", "Flatten", "Permute", "RepeatVector", "Reshape", "UpSampling2D", "ZeroPadding2D",
@@ -121,20 +123,20 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "GRU", "LSTM", "OPERATIONS", "RNN", "TRAINING_ONLY", "Activation", "Add",
-    "AdditiveAttention", "Arithmetic", "Attention", "Average", "AveragePooling1D", "AveragePooling2D",
-    "BatchNormalization", "Bidirectional", "Cast", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose",
-    "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "Cumsum", "CustomScaleLayer", "Dense",
-    "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "Einsum", "EinsumDense", "ExpandDims",
-    "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-    "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D",
-    "GroupNormalization", "GroupedQueryAttention", "Identity", "Input", "LSTMCell", "Layer",
-    "LayerNormalization", "LayerScale", "LeakyReLU", "Matmul", "MaxPooling1D", "MaxPooling2D", "Maximum",
-    "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "Normalization", "Normalize", "PReLU",
-    "Pad", "Parameter", "Parameters", "Permute", "RMSNormalization", "ReLU", "Reduction", "Repeat",
-    "RepeatVector", "Rescaling", "Reshape", "Resizing", "Roll", "SeparableConv1D", "SeparableConv2D", "Shape",
-    "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax", "Split", "Squeeze", "Stack", "StackedRNNCells",
-    "StochasticDepth", "Subtract", "Take", "ThresholdedReLU", "Tile", "TimeDistributed", "TrainingOnly",
-    "UnitNormalization", "UpSampling1D", "UpSampling2D", "Where", "ZeroPadding1D", "ZeroPadding2D",
-    "array_axes", "pair",
+    "ACTIVATIONS", "ELU", "GRU", "L1", "L1L2", "L2", "LSTM", "OPERATIONS", "RNN", "TRAINING_ONLY",
+    "Activation", "Add", "AdditiveAttention", "Arithmetic", "Attention", "Average", "AveragePooling1D",
+    "AveragePooling2D", "BatchNormalization", "Bidirectional", "Cast", "CenterCrop", "Concatenate",
+    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "Cumsum",
+    "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "Einsum",
+    "EinsumDense", "ExpandDims", "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D", "GroupNormalization", "GroupedQueryAttention", "Identity", "Input", "LSTMCell",
+    "Layer", "LayerNormalization", "LayerScale", "LeakyReLU", "Matmul", "MaxNorm", "MaxPooling1D",
+    "MaxPooling2D", "Maximum", "MinMaxNorm", "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats",
+    "NonNeg", "Normalization", "Normalize", "PReLU", "Pad", "Parameter", "Parameters", "Permute",
+    "RMSNormalization", "ReLU", "Reduction", "Repeat", "RepeatVector", "Rescaling", "Reshape", "Resizing",
+    "Roll", "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax",
+    "Split", "Squeeze", "Stack", "StackedRNNCells", "StochasticDepth", "Subtract", "Take",
+    "ThresholdedReLU", "Tile", "TimeDistributed", "TrainingOnly", "UnitNorm", "UnitNormalization",
+    "UpSampling1D", "UpSampling2D", "Where", "ZeroPadding1D", "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip

@@ -66,7 +66,8 @@ def is_finite(vector: Array) -> bool:
     """
     zeros = np.zeros(min(BLOCK_NUMBERS, vector.size), vector.dtype)
     parts = (vector[block] for block in blocks(0, vector.size))
-    return all(np.dot(part, zeros[: part.size]) == 0 for part in parts)
+    with np.errstate(invalid="ignore"):
+        return all(np.dot(part, zeros[: part.size]) == 0 for part in parts)
 
 
 def clip_factor(norm: float, limit: float) -> float:
