@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,6 +59,8 @@ class ParameterStore:
             "a change of parameters"
         )  # held while new parameters are made of the present ones
         self._plan = self._plan_for(parameters)
+        self._postponed: Callable[[], GraphParameters] | None = None
+        self._revision = 0
 
     def __reduce__(self) -> tuple[object, ...]:
         return ParameterStore, (self.graph, self.parameters)
@@ -65,12 +68,20 @@ class ParameterStore:
     @property
     def plan(self) -> Plan:
         """The engine's plan for the present parameters. Later changes of the store do not affect it."""
+        if self._postponed is not None:
+            with self._lock.hold():
+                self._catch_up()
         return self._plan
+
+    @property
+    def revision(self) -> int:
+        """A number that rises with each change of the parameters."""
+        return self._revision
 
     @property
     def parameters(self) -> GraphParameters:
         """The present parameters: {node: {parameter: read-only float32 array}}."""
-        return self._plan.parameters
+        return self.plan.parameters
 
     def get(self, nodes: Sequence[Node]) -> list[Array]:
         """Return copies of the arrays of some nodes, in order.
@@ -113,7 +124,31 @@ class ParameterStore:
             ValueError: Parameters are missing, unknown or of wrong shapes. The store is unchanged then.
         """
         with self._lock.hold():
-            self._plan = self._plan_for({**self.parameters, **parameters})
+            self._catch_up()
+            self._plan = self._plan_for({**self._plan.parameters, **parameters})
+            self._revision += 1
+
+    def update_when_read(self, parameters: Callable[[], GraphParameters]) -> None:
+        """Replace the parameters of some nodes when anybody reads them next.
+
+        Training by single batches changes all parameters each time, and need not copy them each time.
+
+        Args:
+            parameters: Returns what `update` takes. It is called at most once, on the thread that reads.
+                Arrays that it copies may change meanwhile within `hold` only.
+        """
+        with self._lock.hold():
+            self._postponed = parameters
+            self._revision += 1
+
+    def hold(self) -> AbstractContextManager[object]:
+        """Keep other threads from reading a postponed update within a `with` block."""
+        return self._lock.hold()
+
+    def _catch_up(self) -> None:
+        postponed, self._postponed = self._postponed, None
+        if postponed is not None:
+            self._plan = self._plan_for({**self._plan.parameters, **postponed()})
 
     def _plan_for(self, parameters: GraphParameters) -> Plan:
         """Check parameters, make them read-only, and return a plan for them."""

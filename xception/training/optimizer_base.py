@@ -7,11 +7,14 @@ updated in place, a block at a time: the numbers of a block stay in the processo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..engine.lanes import acquire_team
+from ..engine.team import Barrier
 from ..gradients.training_pass import Variable
 from ..kernels import Array
 from ..layers.validation import as_float, as_int
@@ -150,8 +153,7 @@ class Optimizer(ABC):
         self._check_nodes(self._rates)
         self.iterations = 0
         self.slots = {name: np.zeros_like(variables.flat) for name in self._slot_names()}
-        block = min(BLOCK_NUMBERS, variables.flat.size)
-        self._scratch = np.empty((3, block), variables.flat.dtype)
+        self._scratch: list[Array] = []  # for each thread, three rows of a block
 
     def apply(self, values: Array, gradient: Array) -> None:
         """Take a step.
@@ -176,17 +178,39 @@ class Optimizer(ABC):
         scale = 1.0
         if self.global_clipnorm is not None:
             scale = clip_factor(gradient_norm(gradient), self.global_clipnorm)
+        work: list[Callable[[Array], None]] = []
         for segment in self._all_segments():
             if self.clipnorm is not None:
                 scale = clip_factor(gradient_norm(gradient[segment.start : segment.stop]), self.clipnorm)
-            decay = (self.weight_decay or 0.0) * learning_rate * segment.rate if segment.decays else 0.0
-            for block in blocks(segment.start, segment.stop):
-                w, scratch = values[block], self._scratch[:, : block.stop - block.start]
-                g = self._clipped(gradient[block], scale, scratch[2])
-                if decay:
-                    w -= np.multiply(w, decay, out=scratch[0])
-                self._update(w, g, block, learning_rate, segment.rate, scratch)
+            work += [
+                partial(self._apply_block, values, gradient, block, segment, learning_rate, scale)
+                for block in blocks(segment.start, segment.stop)
+            ]
+        self._run(work)
         self.iterations += 1
+
+    def _apply_block(
+        self, values: Array, gradient: Array, block: slice, segment: Segment, learning_rate: float,
+        scale: float, scratch: Array,
+    ) -> None:  # fmt: skip
+        scratch = scratch[:, : block.stop - block.start]
+        w, g = values[block], self._clipped(gradient[block], scale, scratch[2])
+        decay = (self.weight_decay or 0.0) * learning_rate * segment.rate if segment.decays else 0.0
+        if decay:
+            w -= np.multiply(w, decay, out=scratch[0])
+        self._update(w, g, block, learning_rate, segment.rate, scratch)
+
+    def _run(self, work: Sequence[Callable[[Array], None]]) -> None:
+        """Update all blocks, on all threads. No block depends on another: the bits are always the same."""
+        with acquire_team() as team:
+            size = max(1, min(team.size, len(work)))
+            while len(self._scratch) < size:
+                self._scratch.append(np.empty((3, BLOCK_NUMBERS), self._built_variables().flat.dtype))
+
+            def program(member: int) -> Iterator[Callable[[], None]]:
+                return (partial(update, self._scratch[member]) for update in work[member::size])
+
+            team.run([program(member) for member in range(size)], Barrier(size))
 
     @abstractmethod
     def _slot_names(self) -> tuple[str, ...]:

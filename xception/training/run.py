@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.plan import Plan
 from ..errors import TrainingError
 from ..gradients.randomness import Randomness, acts_in_training
 from ..gradients.training_pass import TrainingPass
 from ..graph import GraphParameters
 from ..kernels import Array
 from ..models.model import Model
-from .flat_blocks import gradient_norm
+from .flat_blocks import gradient_norm, is_finite
 from .forward_tail import ForwardTail
 from .heads import Head
 from .moving_statistics import MovingStatistics
@@ -133,7 +132,7 @@ class TrainingRun:
     def read_model(self) -> None:
         """Copy the model's parameters, which somebody else may have changed."""
         self._plan = self.model.plan
-        self._seen: Plan | None = self._plan  # which has the parameters of the run
+        self._seen: int | None = self.model.parameter_store.revision  # which has the parameters of the run
         self._skipped = 0
         #: What the model had before parameters were written back that may be the reason of skipped steps.
         self._fallback: GraphParameters | None = None
@@ -145,7 +144,7 @@ class TrainingRun:
     @property
     def is_current(self) -> bool:
         """Whether the model has the parameters of the run: neither has changed alone."""
-        return self.model.plan is self._seen
+        return self.model.parameter_store.revision == self._seen
 
     @property
     def penalty(self) -> float:
@@ -214,9 +213,10 @@ class TrainingRun:
 
     def _update(self, result: BatchResult) -> None:
         self._seen, self._skipped, self._fallback = None, 0, None
-        self._statistics.move(self.parameters, result.statistics)
-        self.optimizer.apply(self.variables.flat, self.gradient.flat)
-        self._penalties.constrain()
+        with self.model.parameter_store.hold():  # which may copy the variables when it is read
+            self._statistics.move(self.parameters, result.statistics)
+            self.optimizer.apply(self.variables.flat, self.gradient.flat)
+            self._penalties.constrain()
 
     def _count_skipped(self) -> None:
         self._skipped += 1
@@ -228,24 +228,34 @@ class TrainingRun:
                 "the weights of the last good epoch. Try a lower learning rate"
             )
 
-    def write_back(self) -> None:
+    def write_back(self, when_read: bool = False) -> None:
         """Copy the parameters of the run into the model, all at once.
+
+        Args:
+            when_read: Whether to copy them only when somebody reads the model's parameters, which then are
+                those of the last step.
 
         Raises:
             TrainingError: The last step has made them infinite or NaN. The model is unchanged then.
         """
-        if not np.isfinite(self.variables.flat).all():
+        if not is_finite(self.variables.flat):
             raise TrainingError(
                 "the weights are no longer finite; the model has those of the last good epoch. Try a lower "
                 "learning rate"
             )
+        store = self.model.parameter_store
         changed = dict.fromkeys([*(v.node for v in self.variables.variables), *self._statistics.nodes])
         if self._skipped and self._fallback is None:
             self._fallback = {node: self.model.parameters[node] for node in changed}
-        self.model.parameter_store.update(
-            {node: {k: a.copy() for k, a in self.parameters[node].items()} for node in changed}
-        )
-        self._seen = self.model.plan
+
+        def copy() -> GraphParameters:
+            return {node: {k: a.copy() for k, a in self.parameters[node].items()} for node in changed}
+
+        if when_read:
+            store.update_when_read(copy)
+        else:
+            store.update(copy())
+        self._seen = store.revision
 
     def forward_tail(self) -> ForwardTail:
         """Return the forward pass from the border to the outputs, with the model's present parameters.

@@ -302,7 +302,7 @@ class Trainer:
         (batch,) = feeder.open(x, y, sample_weight).batches(self.optimizer.iterations)
         scores = Scores(self.metrics)
         self._step(run, batch, scores, "the batch")
-        run.write_back()
+        run.write_back(when_read=True)
         return scores.result()
 
     def evaluate(

@@ -73,13 +73,14 @@ def test_settings_of_keras_1_are_read_by_their_names():
         (keras3("L2", l2=-1), "L2 with settings that are not valid"),
         (keras3("L2", l2="1"), "L2 with settings that are not valid"),
         (keras3("L2", l3=1), "L2 with settings that are not valid"),
-        (keras3("MaxNorm", axis=[[0]]), "MaxNorm with settings that are not valid"),
         (keras3("L2") | {"module": "mine"}, "L2"),
         (keras3("L2") | {"registered_name": "mine>L2"}, "L2"),
         (keras3("Mine\x1b"), "Mine\\x1b"),
         (keras3("L2") | {"class_name": ["L2"]}, "list"),
         (keras3("L2") | {"config": 3}, "L2"),
         ("mine", "mine"),
+        (keras3("MaxNorm", "constraints"), "MaxNorm"),  # is no regularizer
+        ("non_neg", "NonNeg"),
         (3, "int"),
         ([], "list"),
         ({}, "NoneType"),
@@ -95,6 +96,14 @@ def test_others_are_named_and_not_saved_and_the_model_predicts(described, kind, 
     assert "kernel_regularizer is" in describe_unsupported(layer, model.graph.nodes["dense"].parameters)[0]
     model.save(tmp_path / "y.keras")
     assert saved_config(tmp_path / "y.keras", "dense").get("kernel_regularizer") is None
+
+
+def test_a_constraint_whose_settings_are_not_valid_is_named():
+    described = keras3("MaxNorm", "constraints", axis=[[0]])
+    layer = read_layer("Dense", {"units": 2, "kernel_constraint": described}, 3)
+    assert penalties_of(layer) == {
+        "kernel_constraint": OtherPenalty("MaxNorm with settings that are not valid")
+    }
 
 
 def test_a_regularizer_of_keras_that_does_not_act_is_saved_again(tmp_path):

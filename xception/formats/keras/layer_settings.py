@@ -164,7 +164,7 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
             settings[key] = _read_wrapped(key, value, keras, depth)
         elif key in field_names and is_penalty(key):
             if value is not None:
-                settings[key] = _read_penalty(value)
+                settings[key] = _read_penalty(key, value)
         elif key in field_names:
             settings[key] = unwrap_array(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
@@ -249,14 +249,14 @@ def _read_wrapped(key: str, value: Any, keras: int, depth: int) -> Any:
         raise ValueError(f"its {key} ({str(value.get('class_name'))[:100]}): {error}") from None
 
 
-def _read_penalty(value: Any) -> Any:
+def _read_penalty(key: str, value: Any) -> Any:
     from .penalties import read_penalty  # few files have one
 
     try:
         check_origin(value if isinstance(value, Mapping) else {})
     except ValueError:
-        return read_penalty(value, is_own=False)
-    return read_penalty(value, is_own=True)
+        return read_penalty(key, value, is_own=False)
+    return read_penalty(key, value, is_own=True)
 
 
 def _check_setting(key: str, value: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import printable
+from ...layers.penalized import CONSTRAINT
 from ...layers.penalties import (
     CONSTRAINTS,
     REGULARIZERS,
@@ -43,10 +44,11 @@ MAX_CHARACTERS = 20
 Penalty = Regularizer | Constraint | OtherPenalty
 
 
-def read_penalty(value: Any, is_own: bool) -> Penalty | None:
+def read_penalty(setting: str, value: Any, is_own: bool) -> Penalty | None:
     """Return the regularizer or constraint that a config describes.
 
     Args:
+        setting: The layer's setting, such as "kernel_regularizer".
         value: A name, null, or the object that describes it.
         is_own: Whether its class is Keras's own, not one of the same name.
     """
@@ -55,16 +57,22 @@ def read_penalty(value: Any, is_own: bool) -> Penalty | None:
     described = {"class_name": value} if isinstance(value, str) else value
     if not isinstance(described, Mapping):
         return OtherPenalty(type(value).__name__)
-    kind = described.get("class_name", described.get("name"))  # Keras 1 wrote the settings beside the name
+    # Keras 1 wrote the settings beside the name.
+    kind = described.get("class_name", described.get("name"))
     kind = OTHER_NAMES.get(kind, kind) if isinstance(kind, str) else type(kind).__name__
     settings = described.get("config", described if "name" in described else {})
+    family = Constraint if setting.endswith(CONSTRAINT) else Regularizer
     if is_own and isinstance(settings, Mapping):
-        if kind in CLASSES:
+        if kind in CLASSES and issubclass(CLASSES[kind], family):
             try:
                 return _build(CLASSES[kind], settings)
             except (TypeError, ValueError):
                 return OtherPenalty(f"{kind} with settings that are not valid")
-        if kind in KEPT and all(_is_plain(settings.get(name)) for name in KEPT[kind]):
+        if (
+            kind in KEPT
+            and family is Regularizer
+            and all(_is_plain(settings.get(name)) for name in KEPT[kind])
+        ):
             kept = {name: settings[name] for name in KEPT[kind] if name in settings}
             return OtherPenalty(kind, json.dumps(kept))
     return OtherPenalty(printable(kind[:100]))

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from ...graph import Graph, Node
 from ...layers import Activation, Add, BatchNormalization, Conv2D, MaxPooling2D, ReLU, SeparableConv2D, pair
 from .batch_statistics import BatchStatisticsStep
-from .convolutions import ConvolutionStep, Fold, SeparableStep
+from .convolutions import ConvolutionStep, SeparableStep
 from .elementwise import AddStep, MaxPoolingStep, ReLUStep
+from .folding import Fold
 from .step import PlainStep, Step
 
 
