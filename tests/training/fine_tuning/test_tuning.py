@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import xception
 from xception import formats
@@ -166,6 +167,12 @@ def resume(folder, labels=NAMES, pixels=PIXELS, **options):
         )  # fmt: skip
 
 
+def test_what_keras_would_not_know_of_a_run_is_named(tmp_path, capsys):
+    tune(output=tmp_path / "m.keras", epochs=1, balanced=True, verbose=1)
+    expected = "m.run.keras: Keras would go on without rates by layer, frozen statistics, class weights"
+    assert expected in capsys.readouterr().err
+
+
 def test_a_run_is_not_resumed_on_other_photographs_or_with_another_model(tmp_path):
     tune(output=tmp_path / "part.keras", epochs=1)
     changed = PIXELS.copy()
@@ -184,6 +191,22 @@ def test_a_run_is_not_resumed_on_other_photographs_or_with_another_model(tmp_pat
 
 def renamed(folder):
     return (folder / "part.keras").rename(folder / "other.run.keras")
+
+
+def test_photographs_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    paths = []
+    for number, (pixels, name) in enumerate(zip(PIXELS, NAMES, strict=True)):
+        paths.append(tmp_path / f"{name}{number}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    paths[7].write_bytes(b"no photograph")
+    with pytest.raises(xception.ImageError, match="upright7"):
+        tune(pixels=paths)
+    result = tune(pixels=paths, on_error="skip", output=tmp_path / "part.keras", epochs=2)
+    assert [failure.index for failure in result.failures] == [7]
+    whole = tune(pixels=np.delete(PIXELS, 7, axis=0), labels=[*NAMES[:7], *NAMES[8:]], epochs=2)
+    assert_same_weights(result.model, whole.model)
+    again = resume(tmp_path, pixels=paths, on_error="skip")
+    assert_same_weights(result.model, again.model)
 
 
 # --- tasks ----------------------------------------------------------------------------------
@@ -248,6 +271,7 @@ def test_weights_of_classes_have_the_mean_1_and_are_printed(capsys):
         ({"output": "m.run.keras"}, "not in .run.keras"),
         ({"output": "m.h5"}, "ends in .keras"),
         ({"labels": ["one"] * 60}, "at least two classes"),
+        ({"labels": ["few", "few", *["many"] * 58]}, r"to validate; too few are left of few \(1\)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused_before_the_first_step(options, message):

@@ -27,6 +27,8 @@ ACTIVATIONS: dict[Task, HeadActivation] = {
 #: What the best epoch is best in.
 FIGURES: dict[Task, str] = {"classes": "accuracy", "labels": "mean AUC", "regression": "MAE"}
 
+MIN_TRAINING = 2  #: photographs of a class: of one, no penalty can be chosen
+
 Rows = NDArray[np.intp]
 
 
@@ -133,6 +135,8 @@ class Objective:
         Raises:
             ValueError: There are too few photographs.
         """
+        if self.task == "classes":
+            self._check_counts(rows)
         targets = self.indices[rows] if self.task == "classes" else self.targets[rows]
         positive = None
         if self.task == "labels" and self.weights:
@@ -144,6 +148,15 @@ class Objective:
         if not isinstance(head, RidgeRegression):
             return self, head.kernel, head.bias
         return replace(self, scaling=head.scaling), *head.scaling.unfold(head.kernel, head.bias)
+
+    def _check_counts(self, rows: Rows) -> None:
+        counts = self.targets[rows].sum(axis=0)
+        few = [f"{name} ({int(n)})" for name, n in zip(self.names, counts, strict=True) if n < MIN_TRAINING]
+        if few:
+            raise ValueError(
+                f"every class needs at least {MIN_TRAINING} photographs to train, besides those to validate; "
+                f"too few are left of {', '.join(few[:10])}. Add some, or leave the class out"
+            )
 
     def with_scaling(self, scaling: TargetScaling) -> Objective:
         """Return the objective with what standardizes its numbers."""

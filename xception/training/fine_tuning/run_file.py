@@ -16,6 +16,7 @@ from ...data.failures import FailureLog
 from ...data.locations import expect_local
 from ...errors import ModelFileError
 from ...kernels import Array
+from ...layers import BatchNormalization
 from ...models.factory import load_model
 from ...models.model import Model
 from ..csv_log import CSVLogger
@@ -77,6 +78,22 @@ class RunFiles:
         if self._log is not None:
             self._log.check([])
         self._names: list[str] | None = None
+
+    def describe(self, loop: Loop) -> str | None:
+        """Return what Keras 3 would not know if it went on with the state; None if nothing, or no state."""
+        nodes = loop.run.model.graph.nodes
+        is_normalized = any(
+            isinstance(nodes[node].frame_layer, BatchNormalization) for node in loop.run.variables.by_node
+        )
+        unknown = [
+            *loop.run.optimizer.settings_unknown_to_keras(),
+            *loop.run.loss.settings_unknown_to_keras(),
+            *(["frozen statistics"] if is_normalized and not loop.settings.uses_batch_statistics else []),
+            *(["class weights"] if loop.class_weights else []),
+        ]
+        if self.state is None or not unknown:
+            return None
+        return f"{self.state.name}: Keras would go on without {', '.join(unknown)}"
 
     def on_best(self, loop: Loop) -> None:
         """Write the model."""

@@ -182,6 +182,8 @@ def fine_tune(
             loop = begin_loop(preparation, split, settings)
         if settings.augmentation.changes_pixels:  # as they are, these were for the head only
             preparation.store.forget([Example(int(number)) for number in loop.split.training])
+        if (limits := files.describe(loop)) is not None:
+            console.say(limits)
         run_loop(loop, preparation, settings, settings.epochs, console, files, interrupt)
     return files.finish(loop, preparation, failures, console)
 
