@@ -28,7 +28,8 @@ from .labelling import label_run
 from .messages import Console
 from .preparation import prepare
 from .report import FineTuning
-from .run_file import RunFiles, SavedRun
+from .run_file import RunFiles
+from .saved_run import SavedRun
 from .session import begin_loop, run_loop
 from .settings import Settings, Statistics, check_settings
 from .stages import Train
