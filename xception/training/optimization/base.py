@@ -26,6 +26,7 @@ from .flat_blocks import (
     merge_segments,
     update_blocks,
 )
+from .keras_settings import ONLY_IN_KERAS, SWITCHED_OFF
 from .schedules import Schedule, get_schedule
 
 
@@ -320,7 +321,7 @@ class Optimizer(ABC):
             "clipnorm": self.clipnorm,
             "global_clipnorm": self.global_clipnorm,
             "clipvalue": self.clipvalue,
-            **_ONLY_IN_KERAS,
+            **ONLY_IN_KERAS,
         }
 
     @classmethod
@@ -333,29 +334,12 @@ class Optimizer(ABC):
         Raises:
             ValueError: A setting is unknown here, or has a value that cannot be used.
         """
-        for name, off in _SWITCHED_OFF.items():
+        for name, off in SWITCHED_OFF.items():
             if config.get(name, off) != off:
                 raise ValueError(f"{cls.__name__} has no {name} here, got {name}={config[name]!r:.100}")
-        ignored = {*_SWITCHED_OFF, *_ONLY_IN_KERAS}
+        ignored = {*SWITCHED_OFF, *ONLY_IN_KERAS}
         settings = {name: value for name, value in config.items() if name not in ignored}
         try:
             return cls(**settings)
         except TypeError as error:
             raise ValueError(f"{cls.__name__}: {error}") from None
-
-
-#: What else Keras's `get_config` returns.
-_ONLY_IN_KERAS: dict[str, Any] = {
-    "use_ema": False,
-    "ema_momentum": 0.99,
-    "ema_overwrite_frequency": None,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-}
-#: Settings of Keras that have only this value here.
-_SWITCHED_OFF = {
-    "use_ema": False,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-    "amsgrad": False,
-}

@@ -60,7 +60,7 @@ def update_blocks(updates: Sequence[BlockUpdate], scratch: list[Array], dtype: n
 
     Args:
         updates: Each updates a block.
-        scratch: For each thread, three rows of a block, which the updates may overwrite. It is filled as needed.
+        scratch: For each thread, three rows of a block, which the updates may overwrite. It grows as needed.
         dtype: Type of the numbers.
     """
     with acquire_team() as team:
