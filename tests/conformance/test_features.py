@@ -7,7 +7,7 @@ import pytest
 
 import xception
 from xception.feature_extraction.extraction import Extractor
-from xception.training.softmax_regression import fit_softmax_regression
+from xception.training.regression.softmax_regression import fit_softmax_regression
 from xception.training.transfer import SIZE, build_model
 
 pytestmark = pytest.mark.conformance

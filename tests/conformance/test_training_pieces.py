@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from xception.gradients.training_pass import Variable
-from xception.training.callbacks import CallbackList
-from xception.training.losses import get_loss
-from xception.training.metrics import get_metric
-from xception.training.monitoring import EarlyStopping, ReduceLROnPlateau
-from xception.training.optimizers import SGD, Adam, AdamW, get_optimizer
-from xception.training.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
+from xception.training.callbacks.base import CallbackList
+from xception.training.callbacks.monitoring import EarlyStopping, ReduceLROnPlateau
+from xception.training.objectives.losses import get_loss
+from xception.training.objectives.metrics import get_metric
+from xception.training.optimization.optimizers import SGD, Adam, AdamW, get_optimizer
+from xception.training.optimization.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 from xception.training.variables import Variables
 
 pytestmark = pytest.mark.conformance

@@ -6,8 +6,8 @@ import pytest
 import xception
 from xception import layers
 from xception.training.gradient_of_loss import gradients
-from xception.training.losses import BinaryCrossentropy
-from xception.training.trained_layers import frozen_for_want_of_gradients, trained_nodes
+from xception.training.objectives.losses import BinaryCrossentropy
+from xception.training.running.trained_layers import frozen_for_want_of_gradients, trained_nodes
 
 STEP = 1e-5
 CLASSES = 4

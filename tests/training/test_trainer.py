@@ -203,7 +203,7 @@ def test_photographs_beyond_the_memory_budget_are_read_again_and_give_the_same_w
         Image.fromarray(rng.integers(0, 255, (9, 9, 3)).astype(np.uint8)).save(path)
     kept, reread = build(), build()
     fit(kept, paths, np.arange(6) % 3, batch_size=4)
-    monkeypatch.setattr("xception.training.sources.BATCH_SHARE", 2**62)
+    monkeypatch.setattr("xception.training.feeding.sources.BATCH_SHARE", 2**62)
     fit(reread, paths, np.arange(6) % 3, batch_size=4)
     assert same(kept.get_weights(), reread.get_weights())
 

@@ -8,7 +8,7 @@ import pytest
 import xception
 from xception.data.preprocessing import Preprocessing
 from xception.feature_extraction.extraction import Extractor
-from xception.training.softmax_regression import fit_softmax_regression
+from xception.training.regression.softmax_regression import fit_softmax_regression
 from xception.training.transfer import build_model, check_folders
 
 pytestmark = pytest.mark.usefixtures("cache")

@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (arguments.output or arguments.resume):
         arguments.fail("the following arguments are required: --output (or --resume, or --preview)")
     from ..training.fine_tuning.tuning import fine_tune
-    from ..training.grouping import PathPattern
+    from ..training.splitting.grouping import PathPattern
 
     options: dict[str, Any] = {
         name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None

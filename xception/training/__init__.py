@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .callbacks import Callback
-    from .csv_log import CSVLogger
+    from .callbacks.base import Callback
+    from .callbacks.csv_log import CSVLogger
+    from .callbacks.history import History
+    from .callbacks.monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
     from .gradient_of_loss import gradients
-    from .history import History
-    from .losses import (
+    from .objectives.losses import (
         BinaryCrossentropy,
         CategoricalCrossentropy,
         Loss,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         MeanSquaredError,
         SparseCategoricalCrossentropy,
     )
-    from .metrics import (
+    from .objectives.metrics import (
         AUC,
         Accuracy,
         BinaryAccuracy,
@@ -29,44 +30,43 @@ if TYPE_CHECKING:
         SparseTopKCategoricalAccuracy,
         TopKCategoricalAccuracy,
     )
-    from .monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
-    from .optimizer_base import Optimizer
-    from .optimizers import SGD, Adam, AdamW
+    from .optimization.base import Optimizer
+    from .optimization.optimizers import SGD, Adam, AdamW
+    from .optimization.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
     from .rate_finder import RateSearch, find_rate
-    from .schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Schedule
     from .trainer import Trainer
 
 # Where each public name is loaded from when it is first used: `xception.fit` needs none of them.
 _HOMES = {
-    "AUC": "metrics",
-    "Accuracy": "metrics",
-    "Adam": "optimizers",
-    "AdamW": "optimizers",
-    "BinaryAccuracy": "metrics",
-    "BinaryCrossentropy": "losses",
-    "CSVLogger": "csv_log",
-    "Callback": "callbacks",
-    "CategoricalAccuracy": "metrics",
-    "CategoricalCrossentropy": "losses",
-    "CosineDecay": "schedules",
-    "EarlyStopping": "monitoring",
-    "ExponentialDecay": "schedules",
-    "History": "history",
-    "Loss": "losses",
-    "MeanAbsoluteError": "losses",
-    "MeanSquaredError": "losses",
-    "Metric": "metrics",
-    "ModelCheckpoint": "monitoring",
-    "Optimizer": "optimizer_base",
-    "PiecewiseConstantDecay": "schedules",
+    "AUC": "objectives.metrics",
+    "Accuracy": "objectives.metrics",
+    "Adam": "optimization.optimizers",
+    "AdamW": "optimization.optimizers",
+    "BinaryAccuracy": "objectives.metrics",
+    "BinaryCrossentropy": "objectives.losses",
+    "CSVLogger": "callbacks.csv_log",
+    "Callback": "callbacks.base",
+    "CategoricalAccuracy": "objectives.metrics",
+    "CategoricalCrossentropy": "objectives.losses",
+    "CosineDecay": "optimization.schedules",
+    "EarlyStopping": "callbacks.monitoring",
+    "ExponentialDecay": "optimization.schedules",
+    "History": "callbacks.history",
+    "Loss": "objectives.losses",
+    "MeanAbsoluteError": "objectives.losses",
+    "MeanSquaredError": "objectives.losses",
+    "Metric": "objectives.metrics",
+    "ModelCheckpoint": "callbacks.monitoring",
+    "Optimizer": "optimization.base",
+    "PiecewiseConstantDecay": "optimization.schedules",
     "RateSearch": "rate_finder",
-    "ReduceLROnPlateau": "monitoring",
-    "SGD": "optimizers",
-    "Schedule": "schedules",
-    "SparseCategoricalAccuracy": "metrics",
-    "SparseCategoricalCrossentropy": "losses",
-    "SparseTopKCategoricalAccuracy": "metrics",
-    "TopKCategoricalAccuracy": "metrics",
+    "ReduceLROnPlateau": "callbacks.monitoring",
+    "SGD": "optimization.optimizers",
+    "Schedule": "optimization.schedules",
+    "SparseCategoricalAccuracy": "objectives.metrics",
+    "SparseCategoricalCrossentropy": "objectives.losses",
+    "SparseTopKCategoricalAccuracy": "objectives.metrics",
+    "TopKCategoricalAccuracy": "objectives.metrics",
     "Trainer": "trainer",
     "find_rate": "rate_finder",
     "gradients": "gradient_of_loss",

@@ -13,10 +13,10 @@ from ..gradients.training_pass import TrainingPass
 from ..kernels import Array
 from ..models.inputs import check_inputs
 from ..models.model import Model
-from .checks import check_loss
-from .losses import Loss, get_loss
-from .stepping import Stepper
-from .trained_layers import trained_nodes
+from .feeding.checks import check_loss
+from .objectives.losses import Loss, get_loss
+from .running.stepping import Stepper
+from .running.trained_layers import trained_nodes
 
 
 def gradients(

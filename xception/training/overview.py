@@ -10,10 +10,10 @@ from ..console.progress import Verbose, is_silenced
 from ..console.text import count_of
 from ..gradients.randomness import acts_in_training, does_not_act
 from ..prediction.rates import wilson_interval
-from .metrics import Accuracy, Metric
-from .run import TrainingRun
-from .sources import Source
-from .trained_layers import frozen_for_want_of_gradients
+from .feeding.sources import Source
+from .objectives.metrics import Accuracy, Metric
+from .running.run import TrainingRun
+from .running.trained_layers import frozen_for_want_of_gradients
 
 MAX_LAYERS_SHOWN = 5  #: by name, in a line
 #: Above this share of the old moving statistics after a run, validation does not yet show what was learned.

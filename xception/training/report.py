@@ -8,7 +8,7 @@ from ..console.html import preformatted
 from ..data.failures import Failure
 from ..models.model import Model
 from ..prediction.report import confusion_table
-from .softmax_regression import SoftmaxRegression
+from .regression.softmax_regression import SoftmaxRegression
 
 MAX_LEAST_SURE = 5  #: photographs that the text lists
 

@@ -6,13 +6,13 @@ from typing import Literal
 
 from ..data.failures import OnError
 from ..models.model import Model
-from .checks import check_gradient_rules, check_layers, check_loss
-from .class_weights import ClassWeights
-from .feeding import Feeder
-from .losses import Loss
-from .optimizer_base import Optimizer
-from .run import TrainingRun
-from .trained_layers import trained_nodes
+from .feeding.checks import check_gradient_rules, check_layers, check_loss
+from .feeding.feeder import Feeder
+from .objectives.class_weights import ClassWeights
+from .objectives.losses import Loss
+from .optimization.base import Optimizer
+from .running.run import TrainingRun
+from .running.trained_layers import trained_nodes
 
 #: "frozen": `BatchNormalization` normalizes by its moving statistics, which do not change. "batch": by the
 #: statistics of the batch, and the moving ones follow, as in Keras.

@@ -13,23 +13,23 @@ from ..errors import TrainingError
 from ..layers.validation import as_int
 from ..models.inputs import check_batch_size
 from ..models.model import Model
-from .callbacks import Callback, CallbackList
-from .checks import check_batch_statistics, check_metrics, warn_of_pixel_ranges
-from .class_weights import ClassWeights
-from .forward_tail import ForwardTail
-from .history import History
-from .interrupts import Interrupt, first_interrupt_ends_batch
-from .losses import Loss, get_loss
-from .metrics import Metric, get_metric
-from .optimizer_base import Optimizer
-from .optimizers import get_optimizer
+from .callbacks.base import Callback, CallbackList
+from .callbacks.history import History
+from .feeding.checks import check_batch_statistics, check_metrics, warn_of_pixel_ranges
+from .feeding.scoring import Scores, score
+from .feeding.sources import Source
+from .objectives.class_weights import ClassWeights
+from .objectives.losses import Loss, get_loss
+from .objectives.metrics import Metric, get_metric
+from .optimization.base import Optimizer
+from .optimization.optimizers import get_optimizer
 from .overview import describe_epoch, describe_progress, describe_run, say, say_duration
-from .penalties import total_penalty
-from .run import Batch, TrainingRun
-from .scoring import Scores, score
+from .running.forward_tail import ForwardTail
+from .running.interrupts import Interrupt, first_interrupt_ends_batch
+from .running.penalties import total_penalty
+from .running.run import Batch, TrainingRun
+from .running.trained_layers import trained_nodes
 from .setup import Statistics, TrainingSetup
-from .sources import Source
-from .trained_layers import trained_nodes
 
 MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
 

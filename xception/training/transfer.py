@@ -20,8 +20,8 @@ from ..models.model import Model
 from ..prediction.classifier import check_no_model
 from ..prediction.labels import check_count, label_by_folder, list_labels
 from ..storage.cache import CacheStore
+from .regression.softmax_regression import SoftmaxRegression, fit_softmax_regression, import_minimize
 from .report import FitReport
-from .softmax_regression import SoftmaxRegression, fit_softmax_regression, import_minimize
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike

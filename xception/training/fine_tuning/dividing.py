@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...data.failures import FailureLog
-from .. import splitting
-from ..grouping import Groups, list_groups
-from ..joining import Units, join_photographs
+from ..splitting import validation
+from ..splitting.grouping import Groups, list_groups
+from ..splitting.joining import Units, join_photographs
 from .loop import Split
 from .preparation import Preparation
 from .settings import Settings
@@ -30,7 +30,7 @@ def divide(preparation: Preparation, settings: Settings, groups: Groups | None, 
     """
     units = _join(preparation, groups)
     strata, names = _strata(preparation)
-    split = splitting.split_validation(units, strata, settings.validation, settings.seed, names)
+    split = validation.split_validation(units, strata, settings.validation, settings.seed, names)
     return _as_split(preparation, split, log)
 
 
@@ -51,7 +51,7 @@ def divide_into_folds(
     """
     units = _join(preparation, groups)
     strata, names = _strata(preparation)
-    splits = splitting.split_folds(units, strata, folds, settings.seed, names)
+    splits = validation.split_folds(units, strata, folds, settings.seed, names)
     return [_as_split(preparation, split, log) for split in splits]
 
 
@@ -76,10 +76,10 @@ def _strata(preparation: Preparation) -> tuple[Any, Sequence[str] | None]:
         return objective.indices[numbers], objective.names
     if objective.task == "labels":
         return objective.targets[numbers] == 1, objective.names
-    return splitting.bin_targets(objective.targets[numbers, 0]), None  # by the first target
+    return validation.bin_targets(objective.targets[numbers, 0]), None  # by the first target
 
 
-def _as_split(preparation: Preparation, split: splitting.Split, log: FailureLog) -> Split:
+def _as_split(preparation: Preparation, split: validation.Split, log: FailureLog) -> Split:
     for note in split.notes:
         log.note(note)
     numbers, chosen = preparation.readable, np.asarray(split.is_validation)

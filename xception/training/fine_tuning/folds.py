@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data.failures import FailureLog
 from ...errors import TrainingError
-from ..interrupts import Interrupt
+from ..running.interrupts import Interrupt
 from .loop import Split
 from .messages import Console
 from .preparation import Preparation

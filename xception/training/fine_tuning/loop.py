@@ -16,10 +16,10 @@ from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
 from ...models.model import Model
-from ..forward_tail import ForwardTail
-from ..interrupts import Interrupt
-from ..run import Batch, Outcome, TrainingRun
-from ..sources import batch_parts, epoch_order
+from ..feeding.sources import batch_parts, epoch_order
+from ..running.forward_tail import ForwardTail
+from ..running.interrupts import Interrupt
+from ..running.run import Batch, Outcome, TrainingRun
 from .borders import BorderStore, Example
 from .objectives import FIGURES, Figures, Objective, Rows
 from .position import Position, Running

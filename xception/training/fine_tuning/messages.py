@@ -8,7 +8,7 @@ from contextlib import suppress
 from ...console.progress import ProgressBar, Verbose, is_silenced
 from ...console.text import count_of, terminal_safe
 from ...limits import format_bytes
-from ..run import TrainingRun
+from ..running.run import TrainingRun
 from .loop import Loop, Split
 from .objectives import Figures
 from .position import Position, Running

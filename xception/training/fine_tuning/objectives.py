@@ -13,10 +13,10 @@ from ...data.class_names import as_class_names
 from ...data.tasks import Task
 from ...kernels import Array
 from ...prediction.rates import rank_auc, wilson_interval
-from ..class_weights import weigh_classes
-from ..losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
-from ..ridge_regression import RidgeRegression, TargetScaling
-from ..starting_heads import Head, fit_head
+from ..objectives.class_weights import weigh_classes
+from ..objectives.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
+from ..regression.ridge_regression import RidgeRegression, TargetScaling
+from ..regression.starting_heads import Head, fit_head
 
 #: The activation of the last layer.
 HeadActivation = Literal["softmax", "sigmoid", "linear"]

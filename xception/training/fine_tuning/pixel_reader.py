@@ -11,7 +11,7 @@ from ...data.augmentation import Augmentation
 from ...data.photographs import Photograph
 from ...locks import OwnedLock
 from ...prediction.preprocessing import Preprocessor
-from ..joining import digest_pixels
+from ..splitting.joining import digest_pixels
 from .borders import Example
 
 #: Open files and PIL images may be given several times, but not be read by several threads.

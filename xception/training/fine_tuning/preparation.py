@@ -21,9 +21,9 @@ from ...models.inputs import expect_pixels
 from ...models.model import Model
 from ...prediction.preprocessing import Preprocessor
 from ...storage.identity import fingerprint
-from ..checks import check_gradient_rules
-from ..heads import Head, build_head
-from ..trained_layers import frozen_for_want_of_gradients, trained_nodes
+from ..feeding.checks import check_gradient_rules
+from ..objectives.heads import Head, build_head
+from ..running.trained_layers import frozen_for_want_of_gradients, trained_nodes
 from .borders import Border, BorderStore, Example
 from .objectives import Objective, Rows
 from .pixel_reader import PixelReader

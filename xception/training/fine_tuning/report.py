@@ -15,7 +15,7 @@ from ...kernels import Array, elementwise
 from ...models.model import Model
 from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
-from ..history import History
+from ..callbacks.history import History
 from .loop import Loop
 from .objectives import FIGURES, Figures, Objective, Rows, mean_auc
 from .preparation import Preparation

@@ -15,7 +15,7 @@ from ...data.failures import FailureLog
 from ...data.locations import expect_local
 from ...layers import BatchNormalization
 from ...models.model import Model
-from ..csv_log import CSVLogger
+from ..callbacks.csv_log import CSVLogger
 from .loop import Loop
 from .messages import Console
 from .preparation import Preparation

@@ -15,7 +15,7 @@ from ...errors import ModelFileError
 from ...kernels import Array
 from ...models.factory import load_model
 from ...models.model import Model
-from ..ridge_regression import TargetScaling
+from ..regression.ridge_regression import TargetScaling
 from .loop import FormerBest, Loop, Split
 from .objectives import Objective
 from .position import Position

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from ...console.pace import format_seconds
 from ...models.model import Model
-from ..interrupts import Interrupt
-from ..run import TrainingRun
+from ..running.interrupts import Interrupt
+from ..running.run import TrainingRun
 from .loop import Loop, Split
 from .messages import Console, describe_counts, describe_start, describe_statistics, estimate_seconds
 from .objectives import Figures, Objective

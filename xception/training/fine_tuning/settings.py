@@ -11,9 +11,9 @@ from ...data.augmentation import Augmentation
 from ...data.preprocessing import DECODE_OPTIONS, Decode, check_option
 from ...data.tasks import TASKS, Task
 from ...layers.validation import as_float, as_int
-from ..optimizer_base import Optimizer
-from ..optimizers import get_optimizer
-from ..schedules import CosineDecay
+from ..optimization.base import Optimizer
+from ..optimization.optimizers import get_optimizer
+from ..optimization.schedules import CosineDecay
 from .stages import Train
 
 #: Whether batch normalization uses its moving statistics, which then stay as they are, or those of the batch.

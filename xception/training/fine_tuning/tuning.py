@@ -17,10 +17,10 @@ from ...data.tasks import Task
 from ...layers.validation import as_int
 from ...prediction.classifier import ModelArgument, check_no_model
 from ...prediction.preprocessing import Preprocessor
-from ..grouping import Groups
-from ..interrupts import first_interrupt_ends_batch
-from ..optimizer_base import Optimizer
-from ..softmax_regression import import_minimize
+from ..optimization.base import Optimizer
+from ..regression.softmax_regression import import_minimize
+from ..running.interrupts import first_interrupt_ends_batch
+from ..splitting.grouping import Groups
 from .borders import Example
 from .dividing import divide, divide_into_folds
 from .folds import run_folds

@@ -1,0 +1,79 @@
+"""History of a training, and its curves as a picture."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from xception.training.callbacks.curves import draw_curves, ticks
+from xception.training.callbacks.history import History
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def history():
+    history = History()
+    history.append(0, {"loss": 2.0, "val_loss": 2.5})
+    history.append(1, {"loss": 1.0, "val_loss": 1.5, "accuracy": 0.5})
+    history.append(2, {"loss": 0.5, "val_loss": float("nan"), "accuracy": 0.75})
+    return history
+
+
+def test_each_figure_has_a_number_for_each_epoch(history):
+    assert history.epoch == [0, 1, 2]
+    assert history.history["loss"] == [2, 1, 0.5]
+    assert history.history["accuracy"] == pytest.approx([float("nan"), 0.5, 0.75], nan_ok=True)
+
+
+def test_a_history_is_shown_as_a_table(history):
+    assert str(history).splitlines() == [
+        "epoch  loss  val_loss  accuracy",
+        "    1     2       2.5         –",
+        "    2     1       1.5       0.5",
+        "    3   0.5         –      0.75",
+    ]
+    assert repr(history) == "<History: 3 epochs of loss, val_loss, accuracy>"
+    assert str(History()) == "epoch"
+
+
+def test_a_resumed_history_is_what_it_was(history):
+    resumed = History()
+    resumed.set_state(json.loads(json.dumps(history.get_state())))
+    assert str(resumed) == str(history)
+    resumed.append(3, {"loss": 0.25})
+    assert resumed.history["loss"] == [2, 1, 0.5, 0.25]
+
+
+def test_training_and_validation_are_curves_of_one_panel(history):
+    picture = ElementTree.fromstring(history._repr_html_())
+    titles = [t.text for t in picture.iter(f"{NAMESPACE}text") if t.get("class") == "title"]
+    assert titles == ["loss", "accuracy"]
+    curves = [path.get("class") for path in picture.iter(f"{NAMESPACE}path")]
+    assert curves == ["curve training", "curve validation", "curve training"]
+    assert picture.find(f"{NAMESPACE}title").text.endswith("loss 0.5, val_loss nan, accuracy 0.75")
+
+
+def test_a_curve_lies_between_its_axes_with_gaps_where_it_is_not_a_number():
+    picture = ElementTree.fromstring(draw_curves(range(4), {"loss": [1.0, float("inf"), 0.0, 0.5]}))
+    (path,) = picture.iter(f"{NAMESPACE}path")
+    assert path.get("d") == "M0.0 0.0h0M226.7 210.0h0L340.0 105.0"
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [3, 3], [float("nan")], [1e-30, 2e-30], [1e300, -1e300]])
+def test_any_curve_can_be_drawn(values):
+    ElementTree.fromstring(draw_curves(range(len(values)), {"<loss & more>": values}))
+
+
+def test_ticks_are_round_and_enclose_the_curve():
+    assert ticks(0.13, 0.87) == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert ticks(1, 17) == [0, 5, 10, 15, 20]
+    assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert ticks(2.0, 2.0)[0] <= 2 <= ticks(2.0, 2.0)[-1]
+
+
+def test_curves_are_written_as_a_picture(history, tmp_path):
+    history.save(tmp_path / "curves.svg")
+    assert (tmp_path / "curves.svg").read_text("utf-8") == history.to_svg()
+    with pytest.raises(ValueError, match=r"curves are written as \.svg"):
+        history.save(tmp_path / "curves.png")

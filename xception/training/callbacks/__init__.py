@@ -1,0 +1,1 @@
+"""Callbacks, the history of training, and its curves."""

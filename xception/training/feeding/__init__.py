@@ -1,0 +1,1 @@
+"""From arrays, generators and photographs to checked batches, and scores of a model on them."""

@@ -1,0 +1,1 @@
+"""Classifiers and regressions on features, by solvers: where fine-tuning starts."""

@@ -1,0 +1,1 @@
+"""Division of photographs into training and validation, with copies and groups on one side."""
