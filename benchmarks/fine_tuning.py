@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 SEEDS = 5
-EPOCHS = 6
 STAMPS = Path("/usr/share/tuxpaint/stamps")  #: where Debian's tuxpaint-stamps-default puts them
+CHOICE_EPOCHS = 12
+CHOICE_VALIDATION = 0.4
 CELL = 32  #: pixels each way, of a piece of a texture
 #: The kinds of photographs, and their folders.
 KINDS = {
@@ -34,12 +35,10 @@ LONGEST_SIDE = 300  #: pixels, of a photograph that is written
 
 @dataclass(frozen=True)
 class Divided:
-    """Photographs of one seed: paths and their classes."""
+    """Photographs of one seed. Their folders are their classes."""
 
     training: list[Path]
-    training_labels: list[str]
     held_out: list[Path]
-    held_out_labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Method:
         learning_rate: The peak, or None for the default.
         optimizer: The optimizer's name.
         augment: The augmentation, or None.
+        statistics: Of normalization.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Method:
     learning_rate: float | None = None
     optimizer: str = "adam"
     augment: str | None = None
+    statistics: str = "frozen"
 
 
 METHODS = (
@@ -71,10 +72,11 @@ METHODS = (
     Method("exit, augmented", "exit", augment="crop,rotation=10"),
     Method("exit, 299", "exit", 299),
 )
-#: What defaults are chosen by: on digits that are in no other set.
+#: What default learning rates are chosen by, on digits that are in no other set.
 CHOICES = (
     *(Method(f"adam {rate:g}", "exit", learning_rate=rate) for rate in (1e-4, 3e-4, 1e-3)),
     *(Method(f"sgd {rate:g}", "exit", learning_rate=rate, optimizer="sgd") for rate in (1e-2, 3e-2)),
+    Method("adam 0.001, statistics of the batch", "exit", learning_rate=1e-3, statistics="batch"),
 )
 
 
@@ -89,7 +91,8 @@ class Set:
         methods: What is measured.
         write: Writes the photographs into a folder, with a sub-folder for each class. It is also given the
             folder of Tux Paint's stamps.
-        divide: Returns the photographs of a seed.
+        divide: Returns the photographs of a seed; None where nothing is held out, and methods are compared by
+            the validation of `fine_tune`.
     """
 
     name: str
@@ -97,7 +100,7 @@ class Set:
     size: int
     methods: tuple[Method, ...]
     write: Callable[[Path, Path], None]
-    divide: Callable[[Path, int], Divided]
+    divide: Callable[[Path, int], Divided] | None
 
 
 # --- sets -----------------------------------------------------------------------------------
@@ -176,7 +179,7 @@ def draw_training(per_class: int) -> Callable[[Path, int], Divided]:
         for paths in by_class(folder / "training"):
             training += [paths[number] for number in rng.permutation(len(paths))[:per_class]]
         held_out = [path for paths in by_class(folder / "held_out") for path in paths]
-        return Divided(training, classes(training), held_out, classes(held_out))
+        return Divided(training, held_out)
 
     return divide
 
@@ -190,7 +193,7 @@ def halve(folder: Path, seed: int) -> Divided:
         middle = len(paths) // 2
         training += [paths[number] for number in order[:middle]]
         held_out += [paths[number] for number in order[middle:]]
-    return Divided(training, classes(training), held_out, classes(held_out))
+    return Divided(training, held_out)
 
 
 def by_class(folder: Path) -> list[list[Path]]:
@@ -212,7 +215,7 @@ SETS = (
     Set("photographs", "birds, flowers, fruit, mammals, vegetables", 150, METHODS, write_photographs, halve),
     Set(
         "other digits", "digits that are in no other set", 100, CHOICES,
-        lambda folder, _: write_digits(folder, 40, {"training": 20, "held_out": 15}), draw_training(15),
+        lambda folder, _: write_digits(folder, 40, {"all": 25}), None,
     ),
 )  # fmt: skip
 
@@ -231,29 +234,58 @@ def measure(folder: Path, data: Set, method: Method, seed: int) -> dict[str, obj
     """
     import xception
 
-    divided = data.divide(folder, seed)
     size = method.size or data.size
-    result: dict[str, object] = {}
-    begun = time.process_time()
+    result: dict[str, object] = {"set": data.name, "method": method.name, "size": size, "seed": seed}
+    if data.divide is None:
+        paths = [path for own in by_class(folder / "all") for path in own]
+        tuned = tune(paths, method, size, seed, validation=CHOICE_VALIDATION, epochs=CHOICE_EPOCHS)
+        accuracies, losses = tuned.history.history["val_accuracy"], tuned.history.history["val_loss"]
+        count = tuned.validation.figures.count
+        return {
+            **result, "training": len(paths) - count, "held out": count, "accuracy": accuracies[-1],
+            "loss": losses[-1], "first accuracy": accuracies[0], "first loss": losses[0],
+        }  # fmt: skip
+    divided = data.divide(folder, seed)
+    result |= {"training": len(divided.training), "held out": len(divided.held_out)}
     if method.train is None:
-        result |= measure_classifier(divided, size)
-    else:
-        tuned = xception.fine_tune(
-            divided.training, divided.training_labels, train=method.train, epochs=EPOCHS, size=size,
-            optimizer=method.optimizer, learning_rate=method.learning_rate, augment=method.augment, seed=seed,
-            patience=EPOCHS, verbose=0,
-        )  # fmt: skip
-        result |= {"seconds": round(time.process_time() - begun, 1), "best epoch": tuned.best_epoch}
-        held_out = xception.evaluate(divided.held_out, divided.held_out_labels, tuned.model, verbose=0)
-        result["accuracy"] = held_out.accuracy
-    return {
-        "set": data.name, "method": method.name, "size": size, "seed": seed,
-        "training": len(divided.training), "held out": len(divided.held_out), **result,
-    }  # fmt: skip
+        return result | {"accuracy": measure_classifier(divided, size)}
+    begun = time.process_time()
+    tuned = tune(divided.training, method, size, seed)
+    result |= {"seconds": round(time.process_time() - begun, 1), "best epoch": tuned.best_epoch}
+    held_out = xception.evaluate(divided.held_out, classes(divided.held_out), tuned.model, verbose=0)
+    return result | {"accuracy": held_out.accuracy}
 
 
-def measure_classifier(divided: Divided, size: int) -> dict[str, object]:
-    """Measure the classifier that `fit` makes, on photographs of this size.
+def tune(
+    paths: list[Path],
+    method: Method,
+    size: int,
+    seed: int,
+    validation: float = 0.2,
+    epochs: int | None = None,
+):
+    """Fine-tune, with the defaults for everything that the method does not say.
+
+    Args:
+        paths: The photographs, whose folders are their classes.
+        method: How to train.
+        size: Pixels each way.
+        seed: Decides everything that is random.
+        validation: The share of photographs for validation.
+        epochs: All of which are trained; None for the default, and early stopping.
+    """
+    import xception
+
+    options = {} if epochs is None else {"epochs": epochs, "patience": epochs}
+    return xception.fine_tune(
+        paths, classes(paths), train=method.train, size=size, optimizer=method.optimizer,
+        learning_rate=method.learning_rate, statistics=method.statistics, augment=method.augment,
+        validation=validation, seed=seed, verbose=0, **options,
+    )  # fmt: skip
+
+
+def measure_classifier(divided: Divided, size: int) -> float:
+    """Return the accuracy of the classifier that `fit` makes, on photographs of this size.
 
     `fit` reads photographs at 299×299. Features of other sizes are given to the same regression. They are
     kept in the cache, so that each photograph is computed once for all seeds.
@@ -263,52 +295,70 @@ def measure_classifier(divided: Divided, size: int) -> dict[str, object]:
     from xception.training.regression.softmax_regression import fit_softmax_regression
 
     if size == 299:
-        fitted = xception.fit(divided.training, divided.training_labels, verbose=0)
+        fitted = xception.fit(divided.training, classes(divided.training), verbose=0)
         arrays, names = fitted.parameters["predictions"], fitted.class_names
         kernel, bias = arrays["kernel"], arrays["bias"]
         base = None
     else:
         base = pixel_base((size, size))
         values = xception.features(divided.training, base, verbose=0).values
-        regression = fit_softmax_regression(values, divided.training_labels)
+        regression = fit_softmax_regression(values, classes(divided.training))
         kernel, bias, names = regression.kernel, regression.bias, regression.class_names
     values = xception.features(divided.held_out, base, verbose=0).values
     chosen = [str(names[index]) for index in (values @ kernel + bias).argmax(axis=1)]
-    return {"accuracy": float(np.mean(np.array(chosen) == np.array(divided.held_out_labels)))}
+    return float(np.mean(np.array(chosen) == np.array(classes(divided.held_out))))
 
 
 # --- report ---------------------------------------------------------------------------------
 
 
 def report(rows: Sequence[dict[str, object]]) -> str:
-    """Return a table for each set: mean, spread and all seeds of the held-out accuracy, in percent."""
+    """Return a table for each set."""
     texts = []
     for data in SETS:
         own = [row for row in rows if row["set"] == data.name]
-        if not own:
-            continue
-        lines = [("", "size", "held-out accuracy", "deviation", "lowest to highest", "seconds"), ("---",) * 6]
+        lines = []
         for method in data.methods:
             mine = [row for row in own if row["method"] == method.name]
             if mine:
-                lines.append(table_row(method.name, mine))
-        count = f"{own[0]['training']} photographs train, {own[0]['held out']} are held out"
-        texts.append(f"## {data.name}: {data.title}\n\n{count}.\n\n" + markdown(lines))
+                describe = accuracy_row if data.divide else choice_row
+                lines.append((f"{method.name}, {mine[0]['size']}", str(len(mine)), *describe(mine)))
+        if lines:
+            header = ("method, size", "seeds", *(ACCURACY_HEADER if data.divide else CHOICE_HEADER))
+            counts = f"{own[0]['training']} photographs train, {own[0]['held out']} do not"
+            table = markdown([header, ("---",) * len(header), *lines])
+            texts.append(f"## {data.name}: {data.title}\n\n{counts}.\n\n{table}")
     return "\n".join(texts)
 
 
-def table_row(name: str, rows: Sequence[dict[str, object]]) -> tuple[str, ...]:
-    accuracies = [100 * float(row["accuracy"]) for row in rows]  # type: ignore[arg-type]
-    deviation = statistics.stdev(accuracies) if len(rows) > 1 else float("nan")
-    seconds = [float(row["seconds"]) for row in rows if "seconds" in row]  # type: ignore[arg-type]
+ACCURACY_HEADER = ("held-out accuracy, %", "deviation", "lowest to highest", "best epochs", "seconds")
+
+
+def accuracy_row(rows: Sequence[dict[str, object]]) -> tuple[str, ...]:
+    """Return the mean and the spread over the seeds."""
+    accuracies = [100 * value for value in column(rows, "accuracy")]
+    seconds = column(rows, "seconds")
     return (
-        name if len(rows) == SEEDS else f"{name} ({len(rows)} seeds)",
-        str(rows[0]["size"]),
-        f"{statistics.mean(accuracies):.1f} %",
-        f"{deviation:.1f}",
+        f"{statistics.mean(accuracies):.1f}",
+        f"{statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else "",
         f"{min(accuracies):.1f} to {max(accuracies):.1f}",
+        ", ".join(f"{epoch:.0f}" for epoch in column(rows, "best epoch")),
         f"{statistics.mean(seconds):.0f}" if seconds else "",
     )
+
+
+CHOICE_HEADER = ("accuracy before", "accuracy after", "loss before", "loss after")
+
+
+def choice_row(rows: Sequence[dict[str, object]]) -> tuple[str, ...]:
+    """Return the validation figures of the solved head and of the last epoch, means over the seeds."""
+    names = ("first accuracy", "accuracy", "first loss", "loss")
+    return tuple(f"{statistics.mean(column(rows, name)):.3f}" for name in names)
+
+
+def column(rows: Sequence[dict[str, object]], name: str) -> list[float]:
+    """Return the numbers of a name, where there are any."""
+    return [float(row[name]) for row in rows if name in row]  # type: ignore[arg-type]
 
 
 def markdown(lines: Iterable[Sequence[str]]) -> str:
