@@ -106,25 +106,23 @@ class Set:
 # --- sets -----------------------------------------------------------------------------------
 
 
-def write_digits(folder: Path, first: int, counts: dict[str, int]) -> None:
+def write_digits(folder: Path, sides: dict[str, tuple[int, int]]) -> None:
     """Write digits of scikit-learn, 8×8 pixels, dark on white.
 
     Args:
         folder: Where to.
-        first: How many of each digit to pass over.
-        counts: How many of each digit to write for each side.
+        sides: For each side, where it begins and ends among the digits of each class.
     """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))
     for digit in range(10):
-        numbers = order[digits.target[order] == digit][first:]
-        for side, count in counts.items():
-            for number in numbers[:count]:
+        numbers = order[digits.target[order] == digit]
+        for side, (begin, end) in sides.items():
+            for number in numbers[begin:end]:
                 pixels = (255 - digits.images[number] * (255 / 16)).round().astype(np.uint8)
                 save(Image.fromarray(pixels), folder / side / str(digit) / f"{number:04}.png")
-            numbers = numbers[count:]
 
 
 def write_textures(folder: Path, stamps: Path) -> None:
@@ -208,14 +206,20 @@ def classes(paths: Sequence[Path]) -> list[str]:
 SETS = (
     Set(
         "digits", "handwritten digits of 8×8 pixels", 100, METHODS,
-        lambda folder, _: write_digits(folder, 0, {"training": 20, "held_out": 20}), draw_training(15),
+        lambda folder, _: write_digits(folder, {"training": (0, 20), "held_out": (20, 40)}),
+        draw_training(15),
+    ),
+    Set(
+        "more digits", "the same are held out, and more train", 100, METHODS,
+        lambda folder, _: write_digits(folder, {"training": (65, 115), "held_out": (20, 40)}),
+        draw_training(40),
     ),
     Set("textures", "pieces of brick, grass and gravel, 32×32 pixels", 100, METHODS, write_textures,
         draw_training(20)),
     Set("photographs", "birds, flowers, fruit, mammals, vegetables", 150, METHODS, write_photographs, halve),
     Set(
         "other digits", "digits that are in no other set", 100, CHOICES,
-        lambda folder, _: write_digits(folder, 40, {"all": 25}), None,
+        lambda folder, _: write_digits(folder, {"all": (40, 65)}), None,
     ),
 )  # fmt: skip
 
