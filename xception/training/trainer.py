@@ -175,22 +175,21 @@ class Trainer:
             TrainingError: Loss or gradient of three batches in a row were not finite, in the first epoch.
         """
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
-        size = check_batch_size(batch_size)
+        epochs_left, size = max(epochs - initial_epoch, 0), check_batch_size(batch_size)
         run = self.setup.run()
         feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
-        source = feeder.open(x, y, sample_weight, steps_per_epoch)
+        source = feeder.open(x, y, sample_weight, steps_per_epoch, epochs=epochs_left)
         validation = None
         if validation_data is not None:
             size_there = check_batch_size(validation_batch_size or size)
             there = self.setup.feeder(size_there, on_error=on_error)
-            validation = there.open_validation(validation_data, validation_steps)
+            validation = there.open_validation(validation_data, validation_steps, epochs_left)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
         names += [f"val_{name}" for name in names] if validation is not None else []
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
-        epochs_left = max(epochs - initial_epoch, 0)
         say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
         self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
         return history

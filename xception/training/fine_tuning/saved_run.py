@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...data.locations import expect_local
-from ...errors import ModelFileError
+from ...errors import ModelFileError, printable
 from ...kernels import Array
 from ...models.factory import load_model
 from ...models.model import Model
@@ -36,6 +36,8 @@ class SavedRun:
         settings: The settings.
         record: What the file says of the run.
         state: The state of the optimizer.
+        position: How far the run has come.
+        best: Its best epoch, whose model lies beside the state.
     """
 
     path: Path
@@ -43,6 +45,8 @@ class SavedRun:
     settings: Settings
     record: Mapping[str, Any]
     state: Any
+    position: Position
+    best: FormerBest
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SavedRun:
@@ -69,9 +73,14 @@ class SavedRun:
                 raise ValueError("it is not of a run of fine_tune")
             settings = Settings.from_dict(record["settings"])
             _check_record(record, model)
+            position = Position.from_dict(settings.task, record.get("position", {}))
         except (TypeError, ValueError) as error:
-            raise ModelFileError(f"{location.name}: cannot be resumed: {error}") from None
-        return cls(location, model, settings, record, state)
+            raise ModelFileError(printable(f"{location.name}: cannot be resumed: {error}")) from None
+        former = load_model(model_beside(location))
+        # A run that was killed may have written the model of an epoch that its state does not know.
+        is_best = parameters_digest(former) == record["best"]
+        best = FormerBest(record["best"], former if is_best else None)
+        return cls(location, model, settings, record, state, position, best)
 
     def starting_model(self, objective: Objective) -> StartingModel:
         """Return the model to prepare with, whose frozen part is that of the run.
@@ -83,10 +92,10 @@ class SavedRun:
             ValueError: They have other classes, labels or targets than those of the run.
         """
         if list(objective.names) != self.record["names"]:
-            raise ValueError(
+            raise ValueError(printable(
                 f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs "
                 f"have {', '.join(objective.names[:20])}"
-            )
+            ))  # fmt: skip
         head = self.record["head"]
         return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
 
@@ -104,24 +113,16 @@ class SavedRun:
         if scaling is not None:
             center, deviation = (np.asarray(values, np.float64) for values in scaling)
             objective = objective.with_scaling(TargetScaling(center, deviation))
-        position = Position.from_dict(self.settings.task, self.record["position"])
-        loop = make_loop(preparation, split, self.settings, objective, self.model, position)
+        loop = make_loop(preparation, split, self.settings, objective, self.model, self.position)
         variables = loop.run.variables.variables
         keys = [(variable.node, variable.parameter) for variable in variables]
-        if set(keys) != set(self.state.slots) or position.batch > loop.steps_per_epoch:
+        if set(keys) != set(self.state.slots) or self.position.batch > loop.steps_per_epoch:
             raise ModelFileError(
                 f"{self.path.name}: cannot be resumed: it trains other layers, or other batches"
             )
         loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
-        loop.take_former(self._former_best())
+        loop.take_former(self.best)
         return loop
-
-    def _former_best(self) -> FormerBest:
-        """Return the model of the best epoch, which lies beside the state."""
-        digest = self.record["best"]
-        model = load_model(model_beside(self.path))
-        # A run that was killed may have written the model of an epoch that its state does not know.
-        return FormerBest(digest, model if parameters_digest(model) == digest else None)
 
     def _split(self, preparation: Preparation) -> Split:
         numbers = preparation.readable.tolist()
@@ -136,6 +137,11 @@ class SavedRun:
             )
         validation = set(self.record["validation"])
         is_validation = np.array([digest in validation for digest in digests])
+        if is_validation.all() or not is_validation.any():
+            raise ModelFileError(
+                f"{self.path.name}: cannot be resumed: it should say which photographs validate, and "
+                f"{int(is_validation.sum())} of {len(digests)} do"
+            )
         return Split(preparation.readable[~is_validation], preparation.readable[is_validation])
 
 
@@ -145,6 +151,8 @@ def _check_record(record: Mapping[str, Any], model: Model) -> None:
         values = record.get(key)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise ValueError(f"{key} should be a list of texts")
+    if missing := {"scaling", "best", "position"} - record.keys():
+        raise ValueError(f"{', '.join(sorted(missing))} should be in it")
     head = record.get("head")
     if (
         not isinstance(head, str)
@@ -167,5 +175,5 @@ def _check_record(record: Mapping[str, Any], model: Model) -> None:
 def _as_numbers(values: object) -> Array:
     try:
         return np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("scaling should be numbers") from None
