@@ -330,9 +330,7 @@ def test_a_state_that_was_changed_is_refused(tmp_path, change, message):
             record[key] = {**record[key], **value}
         else:
             record[key] = value
-    formats.write_training(
-        tmp_path / "part.run.keras", stored, dataclasses.replace(state, run=record)
-    )
+    formats.write_training(tmp_path / "part.run.keras", stored, dataclasses.replace(state, run=record))
     with pytest.raises(ValueError, match=message):
         resume(tmp_path)
 

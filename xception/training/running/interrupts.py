@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-
 #: Handlers of Ctrl-C that raise KeyboardInterrupt, whose first call is training's. A program may add its own.
 RAISING_HANDLERS: list[Any] = [signal.default_int_handler]
 
