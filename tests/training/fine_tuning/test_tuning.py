@@ -351,13 +351,19 @@ def test_no_file_is_written_over_what_the_run_reads_or_over_another_of_its_files
         Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
     photograph = tmp_path / "level" / "0.png"
     before = photograph.read_bytes()
-    with pytest.raises(ValueError, match="0.png: is read by the run; name another file to write"):
+    with pytest.raises(ValueError, match=r"0\.png: is read by the run; name another file to write"):
         tune(None, tmp_path, log=photograph)
     assert photograph.read_bytes() == before
     table = tmp_path / "ages.csv"
     table.write_text("photograph,age\n" + "".join(f"level/{i}.png,{i}\n" for i in range(0, 12, 2)))
     with pytest.raises(ValueError, match=r"ages.csv: is read by the run"):
         tune(table, tmp_path, task="regression", log=table)
+    (tmp_path / "m.csv").touch()
+    with pytest.raises(
+        OSError, match="level/gone"
+    ):  # a name that no file can have is none that is written over
+        table.write_text("photograph,age\n" + "level/gone\0.png,1\n" * 1)
+        tune(table, tmp_path, task="regression", log=tmp_path / "m.csv")
     for name in ("m.keras", "m.run.keras"):
         with pytest.raises(ValueError, match=f"{name}: is a file of the run"):
             tune(output=tmp_path / "m.keras", log=tmp_path / name)

@@ -13,7 +13,7 @@ from ...data.class_names import as_class_names, check_printable
 from ...data.failures import FailureLog
 from ...data.label_tables import read_label_table
 from ...data.locations import is_folder
-from ...data.photographs import Photograph, find_photographs
+from ...data.photographs import Photograph, find_photographs, list_files
 from ...prediction.labels import check_count, label_by_folder, list_labels
 from ..transfer import check_folders
 from .objectives import Objective, check_weights
@@ -93,7 +93,7 @@ def _table(
         if not is_root:
             raise ValueError("labels in a file go with a folder, which its paths begin at")
         table = read_label_table(labels, settings.task, cast(str, images))
-        return list(find_photographs(list(table.paths), log)), table.names, table.values
+        return list(list_files(table.paths)), table.names, table.values
     if isinstance(labels, Mapping):
         columns = {str(name): np.asarray(column, np.float64) for name, column in labels.items()}
         names: tuple[str, ...] = tuple(columns)

@@ -83,8 +83,10 @@ class RunFiles:
             ValueError: One of them would be.
         """
         written = [self.output, self.state, None if self._log is None else self._log.path]
-        paths = [Path(path) for path in inputs if path is not None]
-        self._check_others([path for path in written if path is not None], paths, "read by the run")
+        existing = [path for path in written if path is not None and path.exists()]
+        if existing:
+            paths = [path for path in inputs if path is not None and "\0" not in os.fspath(path)]
+            self._check_others(existing, paths, "read by the run")
 
     @staticmethod
     def _check_others(written: Iterable[Path], others: Iterable[str | os.PathLike[str]], what: str) -> None:
