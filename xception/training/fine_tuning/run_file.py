@@ -14,6 +14,7 @@ from ...data.atomic import check_writable
 from ...data.failures import FailureLog
 from ...data.locations import expect_local
 from ...explanation.output import path_key
+from ...kernels import Array
 from ...layers import BatchNormalization
 from ...models.model import Model
 from ..callbacks.csv_log import CSVLogger
@@ -205,6 +206,7 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         "names": list(objective.names),
         "scaling": None if scaling is None else [scaling.center.tolist(), scaling.deviation.tolist()],
         "photographs": [preparation.digests[number] for number in preparation.readable.tolist()],
+        "targets": targets_digest(objective.targets[preparation.readable]),
         "validation": sorted({preparation.digests[number] for number in loop.split.validation.tolist()}),
         "best": _best_digest(loop),
     }
@@ -224,6 +226,11 @@ def _best_digest(loop: Loop) -> str | None:
     if loop.best is not None:
         return parameters_digest(loop.finished_model())
     return loop.former_best.digest if loop.former_best is not None else None
+
+
+def targets_digest(targets: Array) -> str:
+    """Return a digest of what photographs teach: targets (n, c)."""
+    return hashlib.blake2b(np.ascontiguousarray(targets, np.float64).data, digest_size=16).hexdigest()
 
 
 def parameters_digest(model: Model) -> str:

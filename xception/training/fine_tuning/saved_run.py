@@ -20,7 +20,7 @@ from .loop import FormerBest, Loop, Split
 from .objectives import Objective
 from .position import Position
 from .preparation import Preparation
-from .run_file import model_beside, parameters_digest
+from .run_file import model_beside, parameters_digest, targets_digest
 from .session import make_loop
 from .settings import Settings
 from .starting_model import StartingModel
@@ -110,6 +110,11 @@ class SavedRun:
         """
         split = self._split(preparation)
         objective, scaling = preparation.objective, self.record["scaling"]
+        if targets_digest(objective.targets[preparation.readable]) != self.record["targets"]:
+            raise ValueError(
+                f"{self.path.name}: is of a run with other labels or targets for some of these photographs. "
+                "It can only be resumed with the same ones"
+            )
         if scaling is not None:
             center, deviation = (np.asarray(values, np.float64) for values in scaling)
             objective = objective.with_scaling(TargetScaling(center, deviation))
@@ -151,7 +156,7 @@ def _check_record(record: Mapping[str, Any], model: Model) -> None:
         values = record.get(key)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise ValueError(f"{key} should be a list of texts")
-    if missing := {"scaling", "best", "position"} - record.keys():
+    if missing := {"scaling", "best", "position", "targets"} - record.keys():
         raise ValueError(f"{', '.join(sorted(missing))} should be in it")
     head = record.get("head")
     if (
