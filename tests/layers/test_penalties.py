@@ -78,7 +78,7 @@ def test_a_factor_that_is_no_number_is_refused(value):
 )
 def test_a_parameter_has_the_penalties_of_its_setting(layer, sizes, parameter, setting):
     settings = {f"{setting}_regularizer": L2(0.25), f"{setting}_constraint": MaxNorm(3)}
-    penalized = layer(*sizes, **settings)
+    penalized = layer(*sizes, penalties=settings)
     for within in (penalized, layers.TimeDistributed(penalized)):
         assert find_regularizer(within, parameter) == L2(0.25)
         assert find_constraint(within, parameter) == MaxNorm(3)
@@ -91,7 +91,7 @@ def test_layers_without_penalties_have_none():
 
 
 def test_names_of_keras_stand_for_its_defaults():
-    layer = layers.Dense(2, kernel_regularizer="l2", kernel_constraint="max_norm")
+    layer = layers.Dense(2, penalties={"kernel_regularizer": "l2", "kernel_constraint": "max_norm"})
     assert find_regularizer(layer, "kernel") == L2(0.01)
     assert find_constraint(layer, "kernel") == MaxNorm(2, axis=0)
 
@@ -99,12 +99,15 @@ def test_names_of_keras_stand_for_its_defaults():
 @pytest.mark.parametrize("value", ["l3", 0.1, MaxNorm(), L2])
 def test_what_is_no_regularizer_is_refused(value):
     with pytest.raises(ValueError, match="kernel_regularizer must be None, L1, L2, L1L2, or Keras's name of"):
-        layers.Dense(2, kernel_regularizer=value)
+        layers.Dense(2, penalties={"kernel_regularizer": value})
 
 
 def test_penalties_and_momentum_do_not_change_what_a_layer_computes():
     """Features in the cache stay valid."""
-    plain, penalized = layers.Dense(2), layers.Dense(2, kernel_regularizer=L2(), bias_constraint=NonNeg())
+    plain, penalized = (
+        layers.Dense(2),
+        layers.Dense(2, penalties={"kernel_regularizer": L2(), "bias_constraint": NonNeg()}),
+    )
     assert plain == penalized
     assert hash(plain) == hash(penalized)
     assert str(plain) == str(penalized)
@@ -121,9 +124,11 @@ def test_momentum_is_keras_default_and_from_0_to_1():
 def test_penalties_that_cannot_act_are_named():
     layer = layers.Dense(
         2,
-        activity_regularizer=L2(),
-        kernel_regularizer=OtherPenalty("Mine"),
-        bias_constraint=MaxNorm(axis=1),
+        penalties={
+            "activity_regularizer": L2(),
+            "kernel_regularizer": OtherPenalty("Mine"),
+            "bias_constraint": MaxNorm(axis=1),
+        },
     )
     problems = describe_unsupported(layers.TimeDistributed(layer), layer.parameters((3,)))
     assert problems == [
@@ -131,4 +136,7 @@ def test_penalties_that_cannot_act_are_named():
         "kernel_regularizer is 'Mine'; supported are those of Keras's L1, L2 and norms",
         "the constraint of bias: axis of MaxNorm must name different axes of 1, got 1",
     ]
-    assert describe_unsupported(layers.Dense(2, kernel_regularizer=L2()), layer.parameters((3,))) == []
+    assert (
+        describe_unsupported(layers.Dense(2, penalties={"kernel_regularizer": L2()}), layer.parameters((3,)))
+        == []
+    )

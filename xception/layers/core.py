@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..kernels import Array
 from .activations import apply_epilogue, bias_parameter, check_activation, epilogue_cost
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
 from .costs import (
     OPERATIONS_PER_CALL,
     OPERATIONS_PER_ELEMENT,
@@ -22,7 +22,6 @@ from .costs import (
     elementwise_cost,
     known,
 )
-from .penalized import PenalizedKernel, check_penalties
 from .shapes import broadcast_operands, channel_count
 from .validation import (
     NestedFloats,
@@ -84,7 +83,7 @@ class Input(Layer):
 
 
 @dataclass(frozen=True)
-class Dense(PenalizedKernel):
+class Dense(Penalized):
     """Fully connected layer, along the last axis: (…, c) -> (…, units).
 
     The parameters are `kernel` (c, units) and `bias` (units,).
@@ -103,7 +102,7 @@ class Dense(PenalizedKernel):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self)
-        check_penalties(self)
+        self.check_penalties()
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         kernel = Parameter((channel_count(inputs[0]), self.units))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from ..kernels import Array
-from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
 from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
-from .penalized import PenalizedGammaAndBeta, check_penalties
 from .shapes import array_axes, check_channel_axis, fully_known
 from .validation import check_axes, check_bool, check_int, check_last_axis, check_number, store_setting
 
 
 @dataclass(frozen=True)
-class BatchNormalization(PenalizedGammaAndBeta):
+class BatchNormalization(Penalized):
     """Batch normalization by the moving statistics of each channel. The shape does not change.
 
     y = gamma · (x − moving_mean) / √(moving_variance + epsilon) + beta
@@ -41,6 +41,7 @@ class BatchNormalization(PenalizedGammaAndBeta):
     scale: bool = True
     axis: int = -1
     momentum: float = field(default=0.99, kw_only=True, compare=False, repr=False)
+    penalized: ClassVar[tuple[str, ...]] = ("beta", "gamma")
 
     def __post_init__(self) -> None:
         _check_shared_settings(self)
@@ -74,7 +75,7 @@ class BatchNormalization(PenalizedGammaAndBeta):
 
 
 @dataclass(frozen=True)
-class LayerNormalization(PenalizedGammaAndBeta):
+class LayerNormalization(Penalized):
     """Layer normalization over the channels of each pixel, or over other axes. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
@@ -97,12 +98,13 @@ class LayerNormalization(PenalizedGammaAndBeta):
     scale: bool = True
     axis: int | tuple[int, ...] = -1
     rms_scaling: bool = False
+    penalized: ClassVar[tuple[str, ...]] = ("beta", "gamma")
 
     def __post_init__(self) -> None:
         check_number(self, "epsilon", minimum=0)
         check_bool(self, "center", "scale", "rms_scaling")
         _check_axes(self)
-        check_penalties(self)
+        self.check_penalties()
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         shape = _sizes_along(self.axis, inputs[0])
@@ -168,7 +170,7 @@ class RMSNormalization(Layer):
 
 
 @dataclass(frozen=True)
-class GroupNormalization(PenalizedGammaAndBeta):
+class GroupNormalization(Penalized):
     """Group normalization over the pixels of each group of channels. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
@@ -190,6 +192,7 @@ class GroupNormalization(PenalizedGammaAndBeta):
     center: bool = True
     scale: bool = True
     axis: int = -1
+    penalized: ClassVar[tuple[str, ...]] = ("beta", "gamma")
 
     def __post_init__(self) -> None:
         _check_shared_settings(self)
@@ -318,7 +321,7 @@ def _check_shared_settings(layer: Normalizing) -> None:
     check_number(layer, "epsilon", minimum=0)
     check_bool(layer, "center", "scale")
     check_last_axis(layer)
-    check_penalties(layer)
+    layer.check_penalties()
 
 
 def _gamma_and_beta(layer: Normalizing, c: int) -> dict[str, Parameter]:

@@ -1,112 +1,87 @@
-"""Layers whose parameters may have regularizers and constraints: the settings, and their checks.
+"""Layers whose parameters have regularizers and constraints: checks of them, and which belongs to what.
 
 They act in training only. Layers that differ in nothing else are equal, and compute the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+import reprlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from .base import Layer, Parameter
-from .validation import store_setting
-
-if TYPE_CHECKING:  # `penalties` is imported where there are some, to keep start-up short
-    from .penalties import Constraint, OtherPenalty, Regularizer
-
-#: A string is one of Keras's names, such as "l2". It is replaced by the object.
-AnyRegularizer: TypeAlias = "Regularizer | OtherPenalty | str | None"
-AnyConstraint: TypeAlias = "Constraint | OtherPenalty | str | None"
-
-REGULARIZER, CONSTRAINT = "_regularizer", "_constraint"
+from .base import CONSTRAINT, ON_OUTPUTS, REGULARIZER, Layer, Parameter, Penalized
+from .penalties import CONSTRAINTS, REGULARIZERS, Constraint, OtherPenalty, Penalty, Regularizer
 
 
-# Only training reads these settings: they are compared and shown nowhere. The layers that inherit them have
-# methods of their own, so that none is made here.
+class FrozenPenalties(Mapping[str, Penalty]):
+    """Regularizers and constraints by setting. It cannot be changed.
 
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class Penalized(Layer):
-    """Base class of layers whose parameters may have regularizers and constraints.
-
-    Attributes:
-        activity_regularizer: Penalty on the outputs. It is kept, but does not act; see
-            `describe_unsupported`.
+    Args:
+        penalties: The objects by Keras's names of the settings.
     """
 
-    activity_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
+    def __init__(self, penalties: Mapping[str, Penalty]) -> None:
+        self._penalties = dict(penalties)
+
+    def __getitem__(self, name: str) -> Penalty:
+        return self._penalties[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._penalties)
+
+    def __len__(self) -> int:
+        return len(self._penalties)
+
+    def __repr__(self) -> str:
+        return repr(self._penalties)
 
 
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedBias(Penalized):
-    """Settings of layers with a parameter `bias`."""
+def frozen_penalties(layer: Penalized) -> FrozenPenalties | None:
+    """Return the penalties of a layer after checks, with objects in place of names; None if there are none.
 
-    bias_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    bias_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
+    Args:
+        layer: The layer.
 
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedKernel(PenalizedBias):
-    """Settings of layers with the parameters `kernel` and `bias`."""
-
-    kernel_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    kernel_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedDepthwiseKernel(PenalizedBias):
-    """Settings of depthwise convolutions."""
-
-    depthwise_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    depthwise_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedSeparableKernel(PenalizedDepthwiseKernel):
-    """Settings of separable convolutions."""
-
-    pointwise_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    pointwise_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
+    Raises:
+        ValueError: The layer has no such setting, or a value is no regularizer or constraint.
+    """
+    if not isinstance(layer.penalties, Mapping):
+        raise ValueError(
+            "penalties must be a mapping by Keras's names, such as {'kernel_regularizer': L2()}, got "
+            f"{reprlib.repr(layer.penalties)}"
+        )
+    names, checked = layer.penalty_names(), {}
+    for name, value in layer.penalties.items():
+        if name not in names:
+            raise ValueError(
+                f"penalties of {layer.kind} must be among {', '.join(names)}, got {reprlib.repr(name)}"
+            )
+        if value is not None:
+            checked[name] = _as_penalty(name, value)
+    return FrozenPenalties(checked) if checked else None
 
 
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedGammaAndBeta(Penalized):
-    """Settings of normalization with the parameters `gamma` and `beta`."""
-
-    beta_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    gamma_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    beta_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-    gamma_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-def is_penalty(setting: str) -> bool:
-    """Return True if a setting of this name is a regularizer or a constraint."""
-    return setting.endswith((REGULARIZER, CONSTRAINT))
+def _as_penalty(name: str, value: object) -> Penalty:
+    is_constraint = name.endswith(CONSTRAINT)
+    base: type[Penalty] = Constraint if is_constraint else Regularizer
+    by_name: Mapping[str, type[Any]] = CONSTRAINTS if is_constraint else REGULARIZERS
+    if isinstance(value, str) and value in by_name:
+        built: Penalty = by_name[value]()
+        return built
+    if isinstance(value, base | OtherPenalty):
+        return value
+    classes = ", ".join(each.__name__ for each in by_name.values())
+    raise ValueError(f"{name} must be None, {classes}, or Keras's name of one, got {value!r:.80}")
 
 
-def check_penalties(layer: Penalized) -> None:
-    """Check the regularizers and constraints of a layer; replace Keras's names by objects."""
-    for name, value in penalties_of(layer).items():
-        from . import penalties
-
-        is_constraint = name.endswith(CONSTRAINT)
-        base: type = penalties.Constraint if is_constraint else penalties.Regularizer
-        by_name: dict[str, Any] = penalties.CONSTRAINTS if is_constraint else penalties.REGULARIZERS
-        if isinstance(value, str) and value in by_name:
-            store_setting(layer, name, by_name[value]())
-        elif not isinstance(value, base | penalties.OtherPenalty):
-            classes = ", ".join(each.__name__ for each in by_name.values())
-            raise ValueError(f"{name} must be None, {classes}, or Keras's name of one, got {value!r:.80}")
-
-
-def penalties_of(layer: Layer) -> dict[str, Any]:
-    """Return the regularizers and constraints of a layer by setting, without those that are None.
+def penalties_of(layer: Layer) -> dict[str, Penalty]:
+    """Return the regularizers and constraints of a layer by setting.
 
     Args:
         layer: Any layer.
     """
-    settings = vars(layer).items()
-    return {name: value for name, value in settings if value is not None and is_penalty(name)}
+    penalties = layer.penalties if isinstance(layer, Penalized) else None
+    return dict(penalties or {})  # type: ignore[arg-type]  # names are replaced in `check_penalties`
 
 
 def find_regularizer(layer: Layer, parameter: str) -> Regularizer | None:
@@ -116,8 +91,6 @@ def find_regularizer(layer: Layer, parameter: str) -> Regularizer | None:
         layer: The layer.
         parameter: Name of the parameter.
     """
-    from .penalties import Regularizer
-
     found = _find(layer, parameter, REGULARIZER)
     return found if isinstance(found, Regularizer) else None
 
@@ -129,8 +102,6 @@ def find_constraint(layer: Layer, parameter: str) -> Constraint | None:
         layer: The layer.
         parameter: Name of the parameter.
     """
-    from .penalties import Constraint
-
     found = _find(layer, parameter, CONSTRAINT)
     return found if isinstance(found, Constraint) else None
 
@@ -142,11 +113,9 @@ def describe_unsupported(layer: Layer, parameters: dict[str, Parameter]) -> list
         layer: The layer.
         parameters: Its parameters, as those of its node in a graph.
     """
-    from .penalties import OtherPenalty
-
     problems = []
     for name, value in penalties_of(_innermost(layer)).items():
-        if name == "activity_regularizer":
+        if name == ON_OUTPUTS:
             problems.append(f"{name} is a penalty on outputs; supported are those on parameters")
         elif isinstance(value, OtherPenalty):
             problems.append(f"{name} is {value.kind!r:.80}; supported are those of Keras's L1, L2 and norms")
@@ -160,12 +129,12 @@ def describe_unsupported(layer: Layer, parameters: dict[str, Parameter]) -> list
     return problems
 
 
-def _find(layer: Layer, parameter: str, ending: str) -> object:
-    """Return the setting that belongs to a parameter: `depthwise_constraint` to `depthwise_kernel`."""
+def _find(layer: Layer, parameter: str, ending: str) -> Penalty | None:
+    """Return the penalty that belongs to a parameter: `depthwise_constraint` to `depthwise_kernel`."""
     layer = _innermost(layer)
-    if parameter == "kernel" and isinstance(layer, PenalizedDepthwiseKernel):
-        parameter = "depthwise_kernel"
-    return getattr(layer, parameter.removesuffix("_kernel") + ending, None)
+    if parameter == "kernel" and isinstance(layer, Penalized) and "kernel" not in layer.penalized:
+        parameter = "depthwise_kernel"  # as the setting of DepthwiseConv2D is called
+    return penalties_of(layer).get(parameter.removesuffix("_kernel") + ending)
 
 
 def _innermost(layer: Layer) -> Any:

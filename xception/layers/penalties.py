@@ -1,7 +1,8 @@
 """Regularizers and constraints of parameters, as Keras's layers have them. They act in training only.
 
 A regularizer adds a penalty to the loss. A constraint changes an array after each update. Both are settings
-of the layer, such as `kernel_regularizer` and `kernel_constraint`.
+of the layer, such as `kernel_regularizer` and `kernel_constraint`. This module is imported only where there
+are some.
 """
 
 from __future__ import annotations
@@ -226,6 +227,8 @@ class OtherPenalty:
     kind: str
     settings: str = ""
 
+
+Penalty = Regularizer | Constraint | OtherPenalty
 
 #: By the names that Keras accepts in their place.
 REGULARIZERS: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2}

@@ -12,12 +12,13 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import printable
-from ...layers.penalized import CONSTRAINT
+from ...layers.base import CONSTRAINT
 from ...layers.penalties import (
     CONSTRAINTS,
     REGULARIZERS,
     Constraint,
     OtherPenalty,
+    Penalty,
     Regularizer,
 )
 from .json_reader import unwrap_array
@@ -40,8 +41,6 @@ OLD_SETTINGS = {"m": "max_value"}
 KEPT = {"OrthogonalRegularizer": ("factor", "mode")}
 #: Of a setting that is kept: they are names.
 MAX_CHARACTERS = 20
-
-Penalty = Regularizer | Constraint | OtherPenalty
 
 
 def read_penalty(setting: str, value: Any, is_own: bool) -> Penalty | None:
