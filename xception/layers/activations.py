@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..kernels import Array, elementwise
-from .base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import OPERATIONS_PER_CALL, elementwise_cost, reduction_cost
+from .penalized import Penalized
 from .shapes import array_axes, fully_known
 from .validation import as_ints, check_axes, check_number, store_setting
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ..kernels import Array
 from .initializers import Initializer, draw
-
-if TYPE_CHECKING:  # they are imported where there are some, to keep start-up short
-    from .penalties import Penalty
 
 #: Shape of one example, without the batch axis. None is a size that is unknown until an input arrives.
 Shape = tuple[int | None, ...]
@@ -157,43 +154,3 @@ class Layer:
             The output, with a batch axis and in the floating-point type of the inputs.
         """
         raise NotImplementedError
-
-
-REGULARIZER, CONSTRAINT = "_regularizer", "_constraint"
-ON_OUTPUTS = "activity_regularizer"  #: It is kept, but does not act.
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False)
-class Penalized(Layer):
-    """Base class of layers whose parameters may have regularizers and constraints, which act in training.
-
-    Attributes:
-        penalties: Regularizers and constraints by Keras's names of the settings, such as
-            {"kernel_regularizer": L2(1e-4), "bias_constraint": "non_neg"}. A string is Keras's name of one;
-            it is replaced by the object. None if there are none. Only training reads them, so that layers
-            which differ in nothing else are equal.
-        penalized: What may have penalties, as the names of the settings begin: "kernel" has
-            "kernel_regularizer" and "kernel_constraint". See `layers.penalized`.
-    """
-
-    penalties: Mapping[str, Penalty | str | None] | None = field(
-        default=None, kw_only=True, compare=False, repr=False
-    )
-    penalized: ClassVar[tuple[str, ...]] = ("kernel", "bias")
-
-    @classmethod
-    def penalty_names(cls) -> tuple[str, ...]:
-        """Return the names that the layer's penalties may have."""
-        own = (part + ending for part in cls.penalized for ending in (REGULARIZER, CONSTRAINT))
-        return (*own, ON_OUTPUTS)
-
-    def check_penalties(self) -> None:
-        """Check the regularizers and constraints, and freeze them. Called from `__post_init__`.
-
-        Raises:
-            ValueError: One has a name or a value that the layer does not take.
-        """
-        if self.penalties is not None:
-            from .penalized import frozen_penalties
-
-            object.__setattr__(self, "penalties", frozen_penalties(self))

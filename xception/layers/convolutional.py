@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from .. import kernels
 from ..kernels import Array, Padding, Pair
 from .activations import apply_epilogue, bias_parameter, check_activation, epilogue_cost
-from .base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import (
     OPERATIONS_PER_CALL,
     OPERATIONS_PER_DEPTHWISE_TAP,
@@ -24,6 +24,7 @@ from .costs import (
     count,
     known,
 )
+from .penalized import Penalized
 from .shapes import as_map_shape, channel_count, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_int, check_pair
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..kernels import Array
 from .activations import apply_epilogue, bias_parameter, check_activation, epilogue_cost
-from .base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import (
     OPERATIONS_PER_CALL,
     OPERATIONS_PER_ELEMENT,
@@ -22,6 +22,7 @@ from .costs import (
     elementwise_cost,
     known,
 )
+from .penalized import Penalized
 from .shapes import broadcast_operands, channel_count
 from .validation import (
     NestedFloats,

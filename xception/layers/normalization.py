@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels import Array
-from .base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .batch_normalization import check_normalization, gamma_and_beta
 from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
+from .penalized import Penalized
 from .shapes import array_axes, check_channel_axis, fully_known
 from .validation import check_axes, check_bool, check_int, check_number, store_setting
 
@@ -146,7 +147,7 @@ class GroupNormalization(Penalized):
         c = check_channel_axis(self.axis, inputs[0])
         if self.groups > 0 and c % self.groups:
             raise ValueError(f"{c} channels cannot be divided into {self.groups} groups")
-        return gamma_and_beta(self, c)
+        return gamma_and_beta(c, self.scale, self.center)
 
     def cost(self, *inputs: Sizes) -> Cost:
         *pixels, c = inputs[0]

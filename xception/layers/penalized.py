@@ -1,77 +1,60 @@
-"""Layers whose parameters have regularizers and constraints: checks of them, and which belongs to what.
+"""Layers whose parameters may have regularizers and constraints, and what belongs to which parameter.
 
 They act in training only. Layers that differ in nothing else are equal, and compute the same.
 """
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .base import CONSTRAINT, ON_OUTPUTS, REGULARIZER, Layer, Parameter, Penalized
-from .penalties import CONSTRAINTS, REGULARIZERS, Constraint, OtherPenalty, Penalty, Regularizer
+from .base import Layer, Parameter
+from .validation import store_setting
+
+if TYPE_CHECKING:  # imported where there are some, to keep start-up short
+    from .penalties import Constraint, Penalty, Regularizer
+
+REGULARIZER, CONSTRAINT = "_regularizer", "_constraint"
+ON_OUTPUTS = "activity_regularizer"  #: It is kept, but does not act.
 
 
-class FrozenPenalties(Mapping[str, Penalty]):
-    """Regularizers and constraints by setting. It cannot be changed.
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Penalized(Layer):
+    """Base class of layers whose parameters may have regularizers and constraints, which act in training.
 
-    Args:
-        penalties: The objects by Keras's names of the settings.
+    Attributes:
+        penalties: Regularizers and constraints by Keras's names of the settings, such as
+            {"kernel_regularizer": L2(1e-4), "bias_constraint": "non_neg"}. A string is Keras's name of one;
+            it is replaced by the object. None if there are none. Only training reads them, so that layers
+            which differ in nothing else are equal.
+        penalized: What may have penalties, as the names of the settings begin: "kernel" has
+            "kernel_regularizer" and "kernel_constraint".
     """
 
-    def __init__(self, penalties: Mapping[str, Penalty]) -> None:
-        self._penalties = dict(penalties)
+    penalties: Mapping[str, Penalty | str | None] | None = field(
+        default=None, kw_only=True, compare=False, repr=False
+    )
+    penalized: ClassVar[tuple[str, ...]] = ("kernel", "bias")
 
-    def __getitem__(self, name: str) -> Penalty:
-        return self._penalties[name]
+    @classmethod
+    def penalty_names(cls) -> tuple[str, ...]:
+        """Return the names that the layer's penalties may have."""
+        own = (part + ending for part in cls.penalized for ending in (REGULARIZER, CONSTRAINT))
+        return (*own, ON_OUTPUTS)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._penalties)
+    def check_penalties(self) -> None:
+        """Check the regularizers and constraints, and freeze them. Called from `__post_init__`.
 
-    def __len__(self) -> int:
-        return len(self._penalties)
+        Raises:
+            ValueError: One has a name or a value that the layer does not take.
+        """
+        if self.penalties is not None:
+            from .penalties import freeze_penalties
 
-    def __repr__(self) -> str:
-        return repr(self._penalties)
-
-
-def frozen_penalties(layer: Penalized) -> FrozenPenalties | None:
-    """Return the penalties of a layer after checks, with objects in place of names; None if there are none.
-
-    Args:
-        layer: The layer.
-
-    Raises:
-        ValueError: The layer has no such setting, or a value is no regularizer or constraint.
-    """
-    if not isinstance(layer.penalties, Mapping):
-        raise ValueError(
-            "penalties must be a mapping by Keras's names, such as {'kernel_regularizer': L2()}, got "
-            f"{reprlib.repr(layer.penalties)}"
-        )
-    names, checked = layer.penalty_names(), {}
-    for name, value in layer.penalties.items():
-        if name not in names:
-            raise ValueError(
-                f"penalties of {layer.kind} must be among {', '.join(names)}, got {reprlib.repr(name)}"
+            store_setting(
+                self, "penalties", freeze_penalties(self.kind, self.penalty_names(), self.penalties)
             )
-        if value is not None:
-            checked[name] = _as_penalty(name, value)
-    return FrozenPenalties(checked) if checked else None
-
-
-def _as_penalty(name: str, value: object) -> Penalty:
-    is_constraint = name.endswith(CONSTRAINT)
-    base: type[Penalty] = Constraint if is_constraint else Regularizer
-    by_name: Mapping[str, type[Any]] = CONSTRAINTS if is_constraint else REGULARIZERS
-    if isinstance(value, str) and value in by_name:
-        built: Penalty = by_name[value]()
-        return built
-    if isinstance(value, base | OtherPenalty):
-        return value
-    classes = ", ".join(each.__name__ for each in by_name.values())
-    raise ValueError(f"{name} must be None, {classes}, or Keras's name of one, got {value!r:.80}")
 
 
 def penalties_of(layer: Layer) -> dict[str, Penalty]:
@@ -91,6 +74,8 @@ def find_regularizer(layer: Layer, parameter: str) -> Regularizer | None:
         layer: The layer.
         parameter: Name of the parameter.
     """
+    from .penalties import Regularizer
+
     found = _find(layer, parameter, REGULARIZER)
     return found if isinstance(found, Regularizer) else None
 
@@ -102,6 +87,8 @@ def find_constraint(layer: Layer, parameter: str) -> Constraint | None:
         layer: The layer.
         parameter: Name of the parameter.
     """
+    from .penalties import Constraint
+
     found = _find(layer, parameter, CONSTRAINT)
     return found if isinstance(found, Constraint) else None
 
@@ -113,6 +100,8 @@ def describe_unsupported(layer: Layer, parameters: dict[str, Parameter]) -> list
         layer: The layer.
         parameters: Its parameters, as those of its node in a graph.
     """
+    from .penalties import OtherPenalty
+
     problems = []
     for name, value in penalties_of(_innermost(layer)).items():
         if name == ON_OUTPUTS:

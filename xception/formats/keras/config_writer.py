@@ -13,7 +13,7 @@ from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
-from ...layers.base import Penalized
+from ...layers.penalized import Penalized, penalties_of
 from ...version import __version__
 from .operations.writing import describe_arguments, describe_operation, is_written_as_operation, output_number
 
@@ -176,8 +176,7 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 def _describe_penalties(layer: Layer) -> dict[str, Any]:
     if not isinstance(layer, Penalized) or layer.penalties is None:
         return {}
-    from ...layers.penalized import penalties_of  # few models have one
-    from .penalties import describe_penalty
+    from .penalties import describe_penalty  # few models have one
 
     described = {name: describe_penalty(value) for name, value in penalties_of(layer).items()}
     return {name: value for name, value in described.items() if value is not None}

@@ -16,7 +16,7 @@ from typing import Any
 from ... import layers
 from ...graph.limits import MAX_AXES
 from ...layers import TRAINING_ONLY, Layer, TrainingOnly
-from ...layers.base import Penalized
+from ...layers.penalized import Penalized
 from ..limits import MAX_WRAPPING_DEPTH
 from .json_reader import unwrap_array
 from .unknown_layers import LAMBDAS, explain_class, explain_lambda, explain_origin

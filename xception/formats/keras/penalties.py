@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import printable
-from ...layers.base import CONSTRAINT
+from ...layers.penalized import CONSTRAINT
 from ...layers.penalties import (
     CONSTRAINTS,
     REGULARIZERS,

@@ -11,8 +11,9 @@ import numpy as np
 
 from ...kernels import Array
 from ..activations import apply_epilogue, check_activation, epilogue_cost
-from ..base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import known
+from ..penalized import Penalized
 from ..shapes import fully_known
 from ..validation import as_int, store_setting
 from .equations import Equation, parse_equation

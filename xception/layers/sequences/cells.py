@@ -15,8 +15,9 @@ import numpy as np
 
 from ...kernels import Array
 from ..activations import activate, activation_cost, bias_parameter, check_activation
-from ..base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
+from ..penalized import Penalized
 from ..shapes import channel_count
 from ..validation import check_bool, check_int
 

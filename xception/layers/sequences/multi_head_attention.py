@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...kernels import Array
-from ..base import Cost, Parameter, Parameters, Penalized, Shape, Sizes
+from ..base import Cost, Parameter, Parameters, Shape, Sizes
 from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW, count
+from ..penalized import Penalized
 from ..shapes import array_axes, as_sequence_shape, channel_count
 from ..validation import as_ints, check_axes, check_bool, check_int, check_number, store_setting
 from .attention import OPERATIONS_PER_SCORE, AttentionLayer, attention_weights

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...kernels import Array, Pair
-from ..base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from ..costs import elementwise_cost, known
+from ..penalized import Penalized
 from ..pooling import AveragePooling2D, MaxPooling2D
 from ..reshaping import Cropping2D, UpSampling2D, ZeroPadding2D
 from ..shapes import as_sequence_shape

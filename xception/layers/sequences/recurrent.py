@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...kernels import Array
-from ..base import Cost, Layer, Parameter, Parameters, Penalized, Shape, Sizes
+from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import elementwise_cost, known
+from ..penalized import Penalized
 from ..validation import check_bool, store_setting
 from ..wrapping import add_prefix, select_prefix, wrapped_group
 from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, States
