@@ -1,5 +1,9 @@
 """Regularizers and constraints: their numbers, and as settings of layers."""
 
+import copy
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,6 +104,50 @@ def test_names_of_keras_stand_for_its_defaults():
 def test_what_is_no_regularizer_is_refused(value):
     with pytest.raises(ValueError, match="kernel_regularizer must be None, L1, L2, L1L2, or Keras's name of"):
         layers.Dense(2, penalties={"kernel_regularizer": value})
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (layers.Dense, "penalties of Dense must be among kernel_regularizer, kernel_constraint, bias_"),
+        (layers.DepthwiseConv1D, "must be among depthwise_regularizer, depthwise_constraint, bias_"),
+        (layers.LSTMCell, "among kernel_regularizer, kernel_constraint, recurrent_regularizer, recurrent_"),
+        (layers.GRU, "among kernel_regularizer, kernel_constraint, recurrent_regularizer, recurrent_"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gamma_regularizer", "kernel", "units", 3])
+def test_a_setting_that_the_layer_does_not_have_is_refused(layer, message, name):
+    with pytest.raises(ValueError, match=f"{message}.*, got {name!r}"):
+        layer(2, penalties={name: None})
+
+
+@pytest.mark.parametrize("value", ["l2", L2(), 3, [("kernel_regularizer", L2())]])
+def test_penalties_that_are_no_mapping_are_refused(value):
+    with pytest.raises(ValueError, match="penalties must be a mapping by Keras's names, such as"):
+        layers.Dense(2, penalties=value)
+
+
+def test_layers_that_have_no_parameters_take_no_penalties():
+    with pytest.raises(TypeError, match="penalties"):
+        layers.ReLU(penalties={})
+
+
+def test_penalties_of_a_layer_cannot_be_changed():
+    given = {"kernel_regularizer": L2(), "bias_constraint": None}
+    layer = layers.Conv2D(8, 3, penalties=given)
+    given["bias_constraint"] = NonNeg()
+    assert layer.penalties == {"kernel_regularizer": L2()}
+    with pytest.raises(TypeError, match="item assignment"):
+        layer.penalties["kernel_regularizer"] = L1()
+    for empty in (None, {}, {"bias_constraint": None}):
+        assert layers.Conv2D(8, 3, penalties=empty).penalties is None
+
+
+def test_copies_of_a_layer_keep_its_penalties():
+    layer = layers.LSTM(2, penalties={"recurrent_regularizer": "l2"})
+    for same in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), replace(layer, units=3)):
+        assert same.penalties == {"recurrent_regularizer": L2()}
+    assert layer.cell.penalties == layer.penalties
 
 
 def test_penalties_and_momentum_do_not_change_what_a_layer_computes():

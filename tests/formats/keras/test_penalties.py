@@ -140,6 +140,7 @@ ALL_KINDS = [
     layers.EinsumDense("abc,cd->abd", (None, 2), penalties={"kernel_regularizer": L2()}),
     layers.LSTM(2, penalties={"recurrent_regularizer": L2(), "kernel_constraint": MaxNorm()}),
     layers.MultiHeadAttention(1, 2, penalties={"kernel_regularizer": L2()}),
+    layers.GroupNormalization(3, penalties={"gamma_constraint": NonNeg()}),
 ]
 
 
@@ -164,6 +165,23 @@ def test_penalties_of_a_layer_within_another_are_its_own(tmp_path):
     config = saved_config(tmp_path / "x.keras", "layer")
     assert "kernel_regularizer" not in config
     assert config["layer"]["config"]["kernel_regularizer"] == keras3("L2", l2=0.5)
+
+
+def test_penalties_of_cells_and_of_both_directions_are_their_own(tmp_path):
+    cell = layers.GRUCell(2, penalties={"recurrent_constraint": UnitNorm()})
+    backward = layers.RNN(cell, go_backwards=True)
+    layer = layers.Bidirectional(
+        layers.LSTM(2, penalties={"bias_regularizer": L1()}), backward_layer=backward
+    )
+    save(tmp_path / "x.keras", layer)
+    loaded = xception.load_model(tmp_path / "x.keras").graph.nodes["layer"].layer
+    assert penalties_of(loaded.layer) == {"bias_regularizer": L1()}
+    assert penalties_of(loaded.backward_layer.cell) == {"recurrent_constraint": UnitNorm()}
+
+
+def test_a_setting_of_this_name_in_a_file_is_no_setting_of_keras():
+    with pytest.raises(ValueError, match=r"its setting penalties = .* is not supported"):
+        read_layer("Dense", {"units": 2, "penalties": {"kernel_regularizer": "l2"}}, 3)
 
 
 def test_penalties_that_are_none_are_not_written(tmp_path):
