@@ -172,11 +172,10 @@ def main() -> None:
     parts, sizes = options.parts.split(","), list(map(int, options.sizes.split(",")))
     peers = [name for name in options.peers.split(",") if name]
     if not set(parts) <= set(PARTS) or not set(sizes) <= set(SIZES) or not set(peers) <= {KERAS, TORCH}:
-        parser.error("a part, size or peer is unknown")
+        parser.error("unknown part, size or peer; see --help")
     texts = [
-        f"# One step of training\n\n{describe_machine()}\n\nAdam; peak memory is that of the process, without "
-        "the pixels of the batch. Median (quartiles) of "
-        f"{options.turns} turns.\n"
+        f"# One step of training\n\n{describe_machine()}\n\nAdam. Peak memory is that of the process, without "
+        f"the pixels of the batch. Median (quartiles) of {options.turns} turns.\n"
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,8 +1,8 @@
 """Worker process that trains: `python benchmarks/training_worker.py NAME THREADS FOLDER PART SIZE BATCH`.
 
-NAME is one of `LOADERS`, and PART one of `PARTS`. The worker takes `WARM_UP` steps, writes the loss of the first
-one, and then the milliseconds of one step for each line that it reads from stdin. For the line "memory" it
-writes its peak memory in MiB, without the pixels of the batch.
+NAME is one of `LOADERS`, and PART one of `PARTS`. The worker takes `WARM_UP` steps, writes the loss of the
+first one, and then the milliseconds of one step for each line that it reads from stdin. For the line "memory"
+it writes its peak memory in MiB, without the pixels of the batch.
 """
 
 import os
@@ -17,7 +17,7 @@ from worker import peak_memory, reply_on_stdout
 
 CLASSES, LEARNING_RATE = 5, 1e-4
 WARM_UP = 2  #: in the first step, Keras traces its graph, and arrays are allocated
-#: The layers that train, by the begin of their names in Keras; numbers are those of the block's projection.
+#: The layers that train, by the beginning of their names in Keras. The projection of block 13 has numbers.
 PARTS = {"all": ("",), "exit": ("block13", "block14", "conv2d_3", "batch_normalization_3", "predictions")}
 #: The same layers in timm's Xception.
 PARTS_OF_TIMM = {"all": ("",), "exit": ("block12", "conv3", "bn3", "conv4", "bn4", "fc")}

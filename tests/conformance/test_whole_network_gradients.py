@@ -1,16 +1,16 @@
 """Gradients of the whole real network, all 156 arrays, against Keras's in float64.
 
-Between two activations that are almost equal, rounding decides: which pixel is the maximum of a window, and
-whether a value just above 0 passes a ReLU. One such tie that is decided otherwise moves the gradients of all
-layers before it by 1e-4 to 5e-3, a hundred times as much as all other rounding. In half of all batches Keras's
-own float32 differs from its float64 in a tie, and ours does in other batches. So a single batch says little:
-of eight, the distances of this library were from 0.03 to 6 times those of Keras, and of single arrays from
-1/4000 to 4000 times. Therefore
+Rounding decides ties: which of two pixels that are almost equal is the maximum of a window, and on which
+side of a ReLU's 0 a value lies. A tie that is decided otherwise changes the gradients of all layers before it
+by 1e-4 to 5e-3, a hundred times as much as all other rounding. This happens to Keras's float32 in almost
+every batch, and to ours, but not in the same layers. So a single batch says little: over eight batches, our
+distances from float64 were 0.03 to 6 times those of Keras's float32, and those of single arrays 1/4000 to
+4000 times. Therefore:
 
-- the rules are compared in float64, where no tie is that close;
-- the rounding of float32 is compared in a network without ties, with SiLU and average pooling in place of ReLU
-  and max pooling, strictly and array by array;
-- in the real network medians over several batches are compared.
+- The rules are compared in float64, where no two activations are that close.
+- The rounding of float32 is compared array by array in a network without ties, which has SiLU and average
+  pooling in place of ReLU and max pooling.
+- In the real network, medians over several batches are compared.
 """
 
 import numpy as np
@@ -125,7 +125,7 @@ def test_in_float32_we_are_about_as_far_from_float64_as_keras(networks, model, w
     )
     # Medians were 0.5 and 0.9 times those of Keras, over eight batches.
     assert np.median(together) <= MAX_RATIO * np.median(their_together)
-    # With a tie in half of the batches, the median of one array is that of either kind by chance. So the limit
-    # is what a tie costs Keras: in the worst batch for this array, or in an ordinary one for all of them.
+    # Where ties decide in about half of the batches, the median of one array has either magnitude by chance.
+    # So the limit is what ties cost Keras: this array in its worst batch, or all arrays in an ordinary one.
     tie = np.maximum(their_each.max(axis=0), np.median(their_together))
     assert (np.median(each, axis=0) / tie).max() <= MAX_RATIO_OF_ARRAY
