@@ -79,6 +79,9 @@ if TYPE_CHECKING:
     from .prediction.regression_evaluation import RegressionEvaluation
     from .prediction.results import Predictions, WrittenPredictions
     from .storage.budget import CacheInfo, cache_info, clear_cache
+    from .training.fine_tuning.preview import preview_augmentation
+    from .training.fine_tuning.report import FineTuning
+    from .training.fine_tuning.tuning import fine_tune
     from .training.report import FitReport
     from .training.transfer import fit, fit_with_report
 
@@ -91,6 +94,7 @@ _HOMES = {
     "Explanation": "explanation.result",
     "Failure": "data.failures",
     "Features": "feature_extraction.result",
+    "FineTuning": "training.fine_tuning.report",
     "FitReport": "training.report",
     "Graph": "graph",
     "GraphError": "errors",
@@ -120,6 +124,7 @@ _HOMES = {
     "evaluate": "prediction.measurement",
     "explain": "explanation.explainer",
     "features": "feature_extraction.extraction",
+    "fine_tune": "training.fine_tuning.tuning",
     "fit": "training.transfer",
     "fit_with_report": "training.transfer",
     "get_limits": "limits",
@@ -129,6 +134,7 @@ _HOMES = {
     "load_image": "data.images",
     "load_model": "models.factory",
     "predict": "prediction.naming",
+    "preview_augmentation": "training.fine_tuning.preview",
     "preprocess_input": "data.imagenet",
     "read_class_names": "data.class_names",
     "set_limits": "limits",
@@ -144,13 +150,14 @@ _ROOMS = (
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
     "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
-    "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LabelEvaluation", "LimitError", "Limits",
-    "MissingPackageError", "Model", "ModelFileError", "NoGradientError", "Prediction", "Predictions",
-    "Preprocessing", "RegressionEvaluation", "RemoteError", "SimilarPhotographs", "TrainingError",
-    "WrittenPredictions", "Xception", "XceptionError", "architecture", "cache_info", "clear_cache",
-    "decode_predictions", "distributed", "download_weights", "engine", "errors", "evaluate", "explain",
-    "features", "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
-    "iter_predict", "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input",
+    "FineTuning", "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LabelEvaluation",
+    "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError", "NoGradientError",
+    "Prediction", "Predictions", "Preprocessing", "RegressionEvaluation", "RemoteError",
+    "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception", "XceptionError",
+    "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
+    "engine", "errors", "evaluate", "explain", "features", "fine_tune", "fit", "fit_with_report",
+    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels",
+    "layers", "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation",
     "read_class_names", "set_limits", "set_num_threads", "similar", "training", "verify_weights",
     "weights_path",
 ]  # fmt: skip

@@ -13,6 +13,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -43,6 +45,22 @@ def _ignore() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+
+@contextmanager
+def handed_over() -> Iterator[None]:
+    """Let the command handle interrupts as any Python program does, within a `with` block.
+
+    Training ends a batch before it ends itself; see `training.interrupts`.
+    """
+    if signal.getsignal(signal.SIGINT) != _handle:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _handle)
 
 
 def arrived() -> bool:

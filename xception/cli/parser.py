@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "show which parts of a photograph support a class",
     "evaluate": "measure how often a model is right",
     "fit": "train a model on your own classes",
+    "fine-tune": "train the layers of a network on your own classes, labels or numbers",
     "summary": "print the table of a network's layers",
     "inspect": "show what a model file contains, and whether it runs here",
     "weights": "locate, download or verify the ImageNet weights",
@@ -28,7 +29,7 @@ COMMANDS = {
 #: Commands that compute nothing.
 WITHOUT_LIMITS = ("cache", "gather", "weights")
 #: Commands that go through photographs, and take --quiet; `weights download` does, too.
-WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit", "gather")
+WITH_PROGRESS = ("predict", "features", "similar", "explain", "evaluate", "fit", "fine-tune", "gather")
 
 
 def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -47,7 +48,7 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name in words[:1]:
-            module = import_module(f".{name}", __package__)
+            module = import_module(f".{name.replace('-', '_')}", __package__)
             module.add_arguments(command)
             if name in WITH_PROGRESS:
                 add_quiet(command)

@@ -1,0 +1,325 @@
+"""Fine-tuning of a small network on small photographs, end to end."""
+
+import dataclasses
+import signal
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import xception
+from xception import formats
+from xception.layers import BatchNormalization, Conv2D, Dropout, GlobalAveragePooling2D, Input, ReLU
+from xception.training.fine_tuning.loop import Loop
+
+SIZE = 12
+
+
+def small_base(dropout=0.0):
+    """Two convolutions with normalization, which take −1…1, and give a vector."""
+    net = xception.Graph("small")
+    x = net.add(Input((SIZE, SIZE, 3)))
+    for filters, name in ((6, "first"), (8, "second")):
+        x = net.add(Conv2D(filters, 3, use_bias=False), x, name=name)
+        x = net.add(BatchNormalization(), x, name=f"{name}_bn")
+        x = net.add(ReLU(), x, name=f"{name}_relu")
+    x = net.add(GlobalAveragePooling2D(), x)
+    if dropout:
+        net.add(Dropout(dropout), x)
+    return xception.Model(net, seed=3)
+
+
+def stripes(count, seed=0):
+    """Photographs of upright and of level stripes in noise: pixels (n, 12, 12, 3), and their names."""
+    rng = np.random.default_rng(seed)
+    names = np.array(["level", "upright"])[np.arange(count) % 2]
+    wave = 60 * np.sin(np.arange(SIZE) * 2.1)
+    pixels = rng.normal(128, 50, (count, SIZE, SIZE, 3))
+    for image, name in zip(pixels, names, strict=True):
+        image += (wave[:, None, None] if name == "level" else wave[None, :, None]) * rng.uniform(0.3, 1)
+    return np.clip(pixels, 0, 255).astype(np.uint8), names.tolist()
+
+
+PIXELS, NAMES = stripes(60)
+
+
+def tune(labels=NAMES, pixels=PIXELS, dropout=0.0, **options):
+    settings = {"train": "all", "epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "verbose": 0, "seed": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few photographs
+        return xception.fine_tune(pixels, labels, small_base(dropout), **{**settings, **options})
+
+
+def assert_same_weights(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_network_learns_what_its_features_did_not_show():
+    result = tune(epochs=10)
+    accuracy = result.history.history["val_accuracy"]
+    assert result.best_epoch > 0
+    assert result.validation.figures.value == max(accuracy) > accuracy[0]
+    assert result.history.history["loss"][-1] < result.history.history["loss"][1]
+
+
+def test_the_printed_figure_is_that_of_evaluate_on_the_saved_file(tmp_path):
+    result = tune(output=tmp_path / "m.keras")
+    validation = result.validation
+    truth = [validation.names[i] for i in validation.targets.argmax(axis=1)]
+    # The photographs are arrays: find those of the validation by their outputs.
+    scores = xception.load_model(tmp_path / "m.keras").predict(PIXELS / np.float32(127.5) - 1)
+    rows = [int(np.abs(scores - output).sum(axis=1).argmin()) for output in validation.outputs]
+    assert [NAMES[row] for row in rows] == truth
+    evaluation = xception.evaluate([PIXELS[row] for row in rows], truth, tmp_path / "m.keras")
+    assert evaluation.correct == validation.figures.correct
+    assert f"{evaluation.accuracy:.3f}" in str(result)
+
+
+def test_the_result_is_never_worse_than_the_solved_head():
+    result = tune(epochs=2, learning_rate=3.0)  # which spoils everything
+    assert result.best_epoch == 0
+    assert result.validation.figures.value == result.history.history["val_accuracy"][0]
+    head = tune(epochs=0)
+    assert_same_weights(result.model, head.model)
+
+
+def test_the_same_call_gives_the_same_bits():
+    options = {"augment": "flip,brightness,mixup,variants=2", "dropout": 0.3}
+    assert_same_weights(tune(**options).model, tune(**options).model)
+
+
+def test_frozen_layers_and_statistics_stay_and_the_chosen_layers_learn():
+    base = small_base()
+    result = tune(train="second", epochs=6)
+    assert result.best_epoch > 0
+    before, after = base.parameters, result.model.parameters
+    for node, arrays in before.items():
+        for name, array in arrays.items():
+            is_trained = node.startswith("second") and not name.startswith("moving")
+            assert np.array_equal(array, after[node][name]) != is_trained, (node, name)
+    assert result.model.get_layer("second").trainable
+    assert not result.model.get_layer("first_bn").trainable
+
+
+def test_statistics_of_the_batch_move_and_the_weight_of_the_former_ones_is_warned_of(tmp_path):
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        result = xception.fine_tune(
+            PIXELS, NAMES, small_base(), train="all", statistics="batch", epochs=3, batch_size=8,
+            learning_rate=3e-3, verbose=0, output=tmp_path / "m.keras",
+        )  # fmt: skip
+    expected = "after 21 steps, the moving statistics that validation uses still have 81% of the former ones"
+    assert any(expected in str(warning.message) for warning in shown)
+    assert len(result.history.epoch) == 4
+    moved = xception.load_model(tmp_path / "m.run.keras").parameters["first_bn"]["moving_mean"]
+    assert not np.array_equal(moved, small_base().parameters["first_bn"]["moving_mean"])
+
+
+# --- interruptions --------------------------------------------------------------------------
+
+
+def interrupt_after(monkeypatch, batches):
+    """Press Ctrl-C after so many batches."""
+    count, original = iter(range(1, 10_000)), Loop._count
+
+    def counted(self, *arguments):
+        original(self, *arguments)
+        if next(count) == batches:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Loop, "_count", counted)
+
+
+@pytest.mark.parametrize("task", ["classes", "regression"])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, task):
+    labels = NAMES if task == "classes" else {"age": PIXELS.mean(axis=(1, 2, 3)) / 3}
+    options = {
+        "labels": labels, "task": task, "augment": "flip,mixup,variants=2", "epochs": 4, "dropout": 0.3,
+        "optimizer": "sgd",
+    }  # fmt: skip
+    whole = tune(output=tmp_path / "whole.keras", **options)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 9)
+        first = tune(output=tmp_path / "part.keras", **options)
+        assert first.ended_by == "interrupted"
+        interrupt_after(patch, 5)
+        second = resume(tmp_path, labels)
+        assert second.ended_by == "interrupted"
+    last = resume(tmp_path, labels)
+    assert_same_weights(last.model, whole.model)
+    for name in whole.history.history.keys() - {"seconds"}:
+        np.testing.assert_array_equal(last.history.history[name], whole.history.history[name])
+    assert str(last) == str(whole)
+    files = [formats.read_training(tmp_path / f"{name}.run.keras") for name in ("part", "whole")]
+    for key, slots in files[0][1].slots.items():
+        for name, array in slots.items():
+            np.testing.assert_array_equal(array, files[1][1].slots[key][name])
+
+
+def resume(folder, labels=NAMES, pixels=PIXELS, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return xception.fine_tune(
+            pixels, labels, task="classes" if labels is NAMES else "regression",
+            resume=folder / "part.run.keras", verbose=0, **options,
+        )  # fmt: skip
+
+
+def test_what_keras_would_not_know_of_a_run_is_named(tmp_path, capsys):
+    tune(output=tmp_path / "m.keras", epochs=1, balanced=True, verbose=1)
+    expected = "m.run.keras: Keras would go on without rates by layer, frozen statistics, class weights"
+    assert expected in capsys.readouterr().err
+
+
+def test_a_run_is_not_resumed_on_other_photographs_or_with_another_model(tmp_path):
+    tune(output=tmp_path / "part.keras", epochs=1)
+    changed = PIXELS.copy()
+    changed[5] = 0
+    with pytest.raises(ValueError, match="of a run on 60 other photographs: 1 are new, and 1 are missing"):
+        resume(tmp_path, pixels=changed)
+    with pytest.raises(ValueError, match="was trained on level, upright; the photographs have a, b"):
+        xception.fine_tune(PIXELS, ["a", "b"] * 30, resume=tmp_path / "part.run.keras")
+    with pytest.raises(ValueError, match="leave out model, size"):
+        xception.fine_tune(PIXELS, NAMES, small_base(), resume=tmp_path / "part.run.keras")
+    with pytest.raises(ValueError, match="epochs was 1, got 7; leave it out"):
+        resume(tmp_path, epochs=7)
+    with pytest.raises(xception.ModelFileError, match="holds no state of training"):
+        xception.fine_tune(PIXELS, NAMES, resume=renamed(tmp_path))
+
+
+def renamed(folder):
+    return (folder / "part.keras").rename(folder / "other.run.keras")
+
+
+def test_photographs_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    paths = []
+    for number, (pixels, name) in enumerate(zip(PIXELS, NAMES, strict=True)):
+        paths.append(tmp_path / f"{name}{number}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    paths[7].write_bytes(b"no photograph")
+    with pytest.raises(xception.ImageError, match="upright7"):
+        tune(pixels=paths)
+    result = tune(pixels=paths, on_error="skip", output=tmp_path / "part.keras", epochs=2)
+    assert [failure.index for failure in result.failures] == [7]
+    whole = tune(pixels=np.delete(PIXELS, 7, axis=0), labels=[*NAMES[:7], *NAMES[8:]], epochs=2)
+    assert_same_weights(result.model, whole.model)
+    again = resume(tmp_path, pixels=paths, on_error="skip")
+    assert_same_weights(result.model, again.model)
+
+
+# --- tasks ----------------------------------------------------------------------------------
+
+
+def test_numbers_are_learned_in_their_own_unit():
+    ages = PIXELS.mean(axis=(1, 2, 3)) - 100
+    result = tune({"age": ages}, task="regression")
+    predicted = result.model.predict(PIXELS / np.float32(127.5) - 1)[:, 0]
+    assert np.abs(predicted - ages).mean() < 3
+    assert result.model.task == "regression"
+    assert result.model.class_names == (("0", "age"),)
+    figures = result.validation
+    assert figures.figures.value == pytest.approx(np.abs(figures.outputs - figures.targets).mean())
+    assert "MAE of always the median" in str(result)
+
+
+def test_several_labels_have_a_score_each():
+    labels = {"upright": [name == "upright" for name in NAMES], "bright": PIXELS.mean(axis=(1, 2, 3)) > 128}
+    result = tune(labels, task="labels", class_weight={"bright": 2.0})
+    assert result.model.graph.nodes[result.model.graph.outputs[0]].layer.activation == "sigmoid"
+    assert result.model.task == "labels"
+    assert 0.5 < result.validation.figures.value <= 1
+    assert set(result.history.history) == {"loss", "learning_rate", "seconds", "val_loss", "val_auc"}
+
+
+# --- folds, weights -------------------------------------------------------------------------
+
+
+def test_folds_measure_on_all_photographs_and_then_all_of_them_train():
+    result = tune(folds=3, epochs=2)
+    assert len(result.folds) == 3
+    assert sum(figures.count for figures in result.folds) == 60 == result.validation.figures.count
+    assert result.validation.confusion.sum() == 60
+    assert "3 folds: accuracy" in str(result)
+
+
+def test_weights_of_classes_have_the_mean_1_and_are_printed(capsys):
+    names = ["rare" if i % 10 == 0 else "common" for i in range(60)]
+    tune(names, balanced=True, epochs=0, verbose=1)
+    assert "0 common: 43 to train, 11 to validate, weight 0.558" in capsys.readouterr().err
+
+
+# --- refusals -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"train": "exit"}, "means from block13_sepconv1 on, which small does not have"),
+        ({"train": "nowhere"}, "small has no layer 'nowhere'"),
+        ({"validation": 1.5}, "validation must be"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"augment": "flop"}, "did you mean flip"),
+        ({"class_weight": {"cat": 2.0}}, "cat"),
+        ({"statistics": "batch", "batch_size": 1}, "needs a batch_size of at least 2"),
+        ({"task": "labels", "labels": {"a": [2] * 60}}, "expected 0 or 1"),
+        ({"task": "regression", "labels": None}, "needs labels"),
+        ({"task": "labels", "labels": {"a": [1] * 60}, "balanced": True}, "balanced applies to classes"),
+        ({"size": 30}, r"takes photographs of 12×12"),
+        ({"optimizer": "adem"}, "did you mean 'adam'"),
+        ({"output": "m.run.keras"}, "not in .run.keras"),
+        ({"output": "m.h5"}, "ends in .keras"),
+        ({"labels": ["one"] * 60}, "at least two classes"),
+        ({"labels": ["few", "few", *["many"] * 58]}, r"to validate; too few are left of few \(1\)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_refused_before_the_first_step(options, message):
+    with pytest.raises(ValueError, match=message):
+        tune(**options)
+
+
+def test_floats_within_0_and_1_are_refused():
+    with pytest.raises(ValueError, match="these lie in 0…1: multiply them by 255"):
+        tune(pixels=PIXELS / np.float32(255))
+
+
+# --- weights that are lost ------------------------------------------------------------------
+
+
+def test_a_diverging_run_ends_with_the_best_epoch_and_a_state_that_can_be_resumed(tmp_path):
+    result = tune(optimizer="sgd", learning_rate=1e30, epochs=3, output=tmp_path / "part.keras")
+    assert result.best_epoch == 0
+    assert "not finite" in result.ended_by or "no longer finite" in result.ended_by
+    assert np.isfinite(xception.load_model(tmp_path / "part.keras").predict(PIXELS / np.float32(255))).all()
+    assert formats.read_training(tmp_path / "part.run.keras")[1].run["position"]["epoch"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {}}, "lack task"),
+        ({"settings": None}, "not of a run of fine_tune"),
+        ({"head": "nowhere"}, "its head is no layer"),
+        ({"position": {"epoch": 1}}, "how far the run has come"),
+        ({"names": ["level"]}, "1 names do not fit 2 outputs"),
+        ({"photographs": [3]}, "should be a list of texts"),
+        ({"scaling": [[1.0, 2.0], [0.0, 1.0]]}, "means and deviations"),
+    ],
+)
+def test_a_state_that_was_changed_is_refused(tmp_path, change, message):
+    tune(output=tmp_path / "part.keras", epochs=1)
+    stored, state = formats.read_training(tmp_path / "part.run.keras")
+    changed = dataclasses.replace(state, run={**state.run, **change})
+    formats.write_training(tmp_path / "part.run.keras", stored, changed)
+    with pytest.raises(ValueError, match=message):
+        resume(tmp_path)
+
+
+def test_the_best_model_must_be_that_of_the_run_if_it_stays_the_best(tmp_path):
+    tune(output=tmp_path / "part.keras", epochs=1)
+    model = xception.load_model(tmp_path / "part.keras")
+    model.set_weights([2 * array for array in model.get_weights()])
+    model.save(tmp_path / "part.keras")
+    with pytest.raises(ValueError, match="is not the model of epoch"):
+        resume(tmp_path)

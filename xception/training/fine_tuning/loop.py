@@ -1,0 +1,312 @@
+"""Loop of fine-tuning: epochs of batches, the validation after each, and the best of them."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ...data.augmentation import Augmentation
+from ...engine.cpus import get_num_threads
+from ...errors import TrainingError
+from ...graph import GraphParameters
+from ...kernels import Array
+from ...models.model import Model
+from ..feeding.sources import batch_parts, epoch_order
+from ..running.forward_tail import ForwardTail
+from ..running.interrupts import Interrupt
+from ..running.run import Batch, Outcome, TrainingRun
+from .borders import BorderStore, Example
+from .objectives import FIGURES, Figures, Objective, Rows
+from .position import Position, Running
+from .settings import Settings
+from .starting_model import with_parameters
+
+#: The names of the figure of each task in the history, as Keras names its metrics.
+METRICS = {"accuracy": "accuracy", "mean AUC": "auc", "MAE": "mean_absolute_error"}
+MAX_NAMES = 8  #: photographs that a warning lists
+
+
+class Listener(Protocol):
+    """What is told of the loop's progress."""
+
+    def on_epoch_begin(self, epoch: int, batches: int) -> None:
+        """An epoch begins, counted from 1."""
+
+    def on_batch_end(self, running: Running) -> None:
+        """A batch has been trained."""
+
+    def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
+        """An epoch has been validated. The position's last row of history is that of the epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class FormerBest:
+    """The best epoch of a run that is resumed.
+
+    Attributes:
+        digest: What the state says of its parameters.
+        model: The model; None if the file beside the state holds another.
+    """
+
+    digest: str
+    model: Model | None
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which photographs of a run train, and which validate.
+
+    Attributes:
+        training: Their numbers.
+        validation: Their numbers; none where a run has a fixed number of epochs.
+    """
+
+    training: Rows
+    validation: Rows
+
+    def parts(self, settings: Settings) -> list[slice]:
+        """Return which examples of an epoch each batch has."""
+        return batch_parts(
+            len(self.training), settings.batch_size, joins_single=settings.uses_batch_statistics
+        )
+
+
+class Loop:
+    """The training of one model on border activations.
+
+    Args:
+        run: The run, whose optimizer has been built.
+        head: The node of the last layer.
+        store: The border activations of the photographs.
+        objective: What the photographs teach, with the scaling of numbers.
+        split: Which of them train.
+        settings: The settings.
+        keys: A digest of each photograph, by its number.
+        names: What each photograph is called in messages.
+        position: Where to begin.
+
+    Attributes:
+        run: The run.
+        objective: What the photographs teach.
+        split: Which of them train.
+        settings: The settings.
+        position: How far it has come.
+        best: The parameters of the best epoch; None until there is one.
+        best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
+        former_best: Of a resumed run, the model of its best epoch so far, and its digest.
+        ended_by: Why the loop ended before its time; "" if it did not.
+    """
+
+    def __init__(
+        self,
+        run: TrainingRun,
+        head: str,
+        store: BorderStore,
+        objective: Objective,
+        split: Split,
+        settings: Settings,
+        keys: Mapping[int, str],
+        names: Sequence[str],
+        position: Position,
+    ) -> None:
+        self.run, self._head, self._store, self.objective = run, head, store, objective
+        self.split, self.settings, self._keys, self._names = split, settings, keys, names
+        self.position = position
+        self.best: GraphParameters | None = None
+        self.best_outputs: Array | None = None
+        self.former_best: FormerBest | None = None
+        self.ended_by = ""
+        self._augmentation: Augmentation = settings.augmentation
+        self._targets = objective.trained_targets()
+        self._class_weights = objective.class_weights(split.training)
+        self._parts = split.parts(settings)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches per epoch."""
+        return len(self._parts)
+
+    @property
+    def class_weights(self) -> dict[str, float] | None:
+        """How much a photograph of each class weighs, by name; None for 1 each."""
+        if self._class_weights is None:
+            return None
+        return dict(zip(self.objective.names, self._class_weights.tolist(), strict=True))
+
+    @property
+    def metric(self) -> str:
+        """The name of the figure in the history."""
+        return METRICS[FIGURES[self.objective.task]]
+
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether photographs are augmented, so that an epoch may need activations of new variants."""
+        return self._augmentation.changes_pixels
+
+    @property
+    def shows_figure(self) -> bool:
+        """Whether the figure is known while training: of mixtures it would mean nothing."""
+        return self.objective.task != "labels" and not self._augmentation.mixup
+
+    def begin(self, listener: Listener) -> None:
+        """Validate the solved head: epoch 0, which competes for the best."""
+        names = ["loss", *([self.metric] if self.shows_figure else []), "learning_rate", "seconds"]
+        self._finish_epoch(listener, dict.fromkeys(names))
+
+    def train(self, epochs: int, listener: Listener, interrupt: Interrupt) -> None:
+        """Train until an epoch, until nothing improves, or until an interrupt.
+
+        Args:
+            epochs: The number of the last epoch.
+            listener: Is told of the progress.
+            interrupt: Whether an interrupt has come, which ends the batch.
+        """
+        while self.position.epoch < epochs and not self._is_patience_lost():
+            try:
+                if not self._train_epoch(listener, interrupt):
+                    self.ended_by = "interrupted"
+                    return
+            except TrainingError as error:
+                self.ended_by = str(error)
+                warnings.warn(str(error), stacklevel=2)
+                return
+
+    def _is_patience_lost(self) -> bool:
+        if self.position.waited < self.settings.patience:
+            return False
+        self.ended_by = f"{FIGURES[self.objective.task]} did not improve for {self.position.waited} epochs"
+        return True
+
+    def _train_epoch(self, listener: Listener, interrupt: Interrupt) -> bool:
+        """Train the rest of an epoch, and validate; return False if an interrupt came."""
+        position, epoch = self.position, self.position.epoch
+        order = self.split.training[epoch_order(len(self.split.training), self.settings.seed, epoch)]
+        listener.on_epoch_begin(epoch + 1, len(self._parts) - position.batch)
+        begun = time.monotonic()
+        if not position.batch:
+            position.running.learning_rate = self.run.optimizer.learning_rate
+        for part in self._parts[position.batch :]:
+            if interrupt.is_requested:
+                return False
+            batch = self._batch(order[part], epoch)
+            self._count(self.run.step(batch), order[part])
+            position.batch += 1
+            listener.on_batch_end(position.running)
+        self.run.write_back()  # unless the weights are not finite
+        running = position.running
+        row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
+        if self.shows_figure:
+            row[self.metric] = running.mean_figure if running.count else None
+        row |= {"learning_rate": running.learning_rate, "seconds": round(time.monotonic() - begun, 3)}
+        position.epoch, position.batch, position.running = epoch + 1, 0, Running()
+        self._finish_epoch(listener, row)
+        return not interrupt.is_requested
+
+    def _batch(self, numbers: Rows, epoch: int) -> Batch:
+        variant = self._augmentation.variant(epoch) if self._augmentation.changes_pixels else None
+        values = self._store.values([Example(int(number), variant) for number in numbers])
+        targets = self._targets[numbers]
+        weights = None if self._class_weights is None else self._class_weights[targets.argmax(axis=1)]
+        mixing = self._augmentation.pair(
+            self.settings.seed, epoch, [self._keys[int(number)] for number in numbers]
+        )
+        if mixing is not None:
+            values = {name: mixing.mix(array) for name, array in values.items()}
+            targets = mixing.mix(targets)
+            weights = None if weights is None else mixing.mix(weights)
+        keys = [(self.settings.seed, epoch, int(number)) for number in numbers]
+        return Batch(values, targets, weights, keys, [self._names[number] for number in numbers])
+
+    def _count(self, outcome: Outcome, numbers: Rows) -> None:
+        running, objective = self.position.running, self.objective
+        if outcome.is_skipped:
+            running.skipped += 1
+            listed = ", ".join(outcome.names[:MAX_NAMES]) + (", …" if len(outcome.names) > MAX_NAMES else "")
+            warnings.warn(
+                f"epoch {self.position.epoch + 1}, batch {self.position.batch + 1}: the loss or the gradient "
+                f"is not finite; the batch changes nothing: {listed}",
+                stacklevel=4,
+            )
+            return
+        running.count += len(numbers)
+        running.loss += outcome.loss * len(numbers)
+        if objective.task == "classes":
+            right = outcome.outputs.argmax(axis=1) == objective.indices[numbers]
+            running.figure += int(right.sum())
+        elif objective.task == "regression":
+            errors = np.abs(objective.answers(outcome.outputs) - objective.targets[numbers])
+            running.figure += float(errors.mean(axis=1).sum())
+
+    def _finish_epoch(self, listener: Listener, row: dict[str, float | None]) -> None:
+        position = self.position
+        is_best = True
+        figures = Figures(self.objective.task, None, 0.0, 0)
+        outputs = None
+        if len(self.split.validation):
+            outputs = self.validate()
+            figures = self.objective.measure(outputs, self.split.validation)
+            row |= {"val_loss": figures.loss, f"val_{self.metric}": figures.value}
+            is_best = position.best is None or figures.rank > position.best.rank
+        position.history.append(row)
+        position.waited = 0 if is_best else position.waited + 1
+        if is_best:
+            position.best_epoch, position.best = position.epoch, figures
+            # The store's arrays are never changed in place: `write_back` puts others there.
+            self.best, self.best_outputs = self.run.model.parameters, outputs
+        listener.on_epoch_end(position, figures, is_best)
+
+    def take_former(self, former: FormerBest) -> None:
+        """Take the best epoch of a run that is resumed.
+
+        Args:
+            former: The model, as it was written.
+        """
+        self.former_best = former
+        if former.model is not None:
+            parameters = dict(former.model.parameters)
+            arrays = parameters[self._head]
+            kernel, bias = self.objective.unfold(arrays["kernel"], arrays["bias"])
+            parameters[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+            self.best_outputs = self.validate(parameters)
+
+    def validate(self, parameters: GraphParameters | None = None) -> Array:
+        """Return the outputs (v, c) for the validation photographs, which are not augmented.
+
+        Args:
+            parameters: Those of the model; by default the present ones, after `write_back`.
+        """
+        run, size = self.run, self.settings.batch_size
+        tail = ForwardTail(run.head, run.border, parameters or run.model.parameters, run.model.plan)
+        numbers = self.split.validation.tolist()
+        parts = [
+            tail.run(self._store.values([Example(number) for number in numbers[first : first + size]]))
+            for first in range(0, len(numbers), size)
+        ]
+        return np.concatenate(parts)
+
+    def time_forward(self) -> float:
+        """Return the seconds that the forward pass of the part that trains takes for a photograph."""
+        numbers = [*self.split.validation, *self.split.training][: get_num_threads()]
+        values = self._store.values([Example(int(number)) for number in numbers])
+        tail = self.run.forward_tail()
+        tail.run(values)  # the first call prepares
+        begun = time.monotonic()
+        tail.run(values)
+        return (time.monotonic() - begun) / len(numbers)
+
+    def finished_model(self, parameters: GraphParameters | None = None) -> Model:
+        """Return the model with the parameters of the best epoch, as it is used.
+
+        Args:
+            parameters: Those of another epoch.
+        """
+        chosen = dict(parameters or self.best or self.run.model.parameters)
+        arrays = chosen[self._head]
+        kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
+        chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+        return with_parameters(self.run.model, chosen)

@@ -1,0 +1,108 @@
+"""Position of a run: how far it has come, which is all that resuming needs beside weights and optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...data.tasks import Task
+from .objectives import Figures
+
+
+@dataclass
+class Running:
+    """Sums over the batches of an epoch, with dropout, augmentation and weights.
+
+    Attributes:
+        loss: The sum of the losses.
+        figure: The number of right answers, or the sum of absolute errors.
+        count: The number of photographs.
+        skipped: How many batches were skipped.
+        learning_rate: The learning rate of the first batch.
+    """
+
+    loss: float = 0.0
+    figure: float = 0.0
+    count: int = 0
+    skipped: int = 0
+    learning_rate: float = 0.0
+
+    @property
+    def mean_loss(self) -> float:
+        """The loss of a photograph; NaN before the first batch."""
+        return self.loss / self.count if self.count else float("nan")
+
+    @property
+    def mean_figure(self) -> float:
+        """The accuracy, or the mean absolute error; NaN before the first batch."""
+        return self.figure / self.count if self.count else float("nan")
+
+
+@dataclass
+class Position:
+    """How far a run has come.
+
+    Attributes:
+        epoch: How many epochs are complete.
+        batch: How many batches of the next epoch are done.
+        running: The sums over these.
+        history: {name: value} of each complete epoch. The first is epoch 0, the solved head.
+        best_epoch: The best epoch so far.
+        best: Its figures.
+        waited: How many epochs there have been since.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    running: Running = field(default_factory=Running)
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: Figures | None = None
+    waited: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the position as a dict that JSON can hold."""
+        return {
+            "epoch": self.epoch, "batch": self.batch, "running": vars(self.running).copy(),
+            "history": [dict(row) for row in self.history], "best_epoch": self.best_epoch,
+            "best": self.best.to_dict() if self.best else None, "waited": self.waited,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, task: Task, values: Mapping[str, Any]) -> Position:
+        """Return the position of a dict from `to_dict`.
+
+        Args:
+            task: The task of the run.
+            values: The dict, from a file.
+
+        Raises:
+            ValueError: It is no such dict.
+        """
+        try:
+            position = cls(
+                _count(values["epoch"]), _count(values["batch"]),
+                Running(
+                    float(values["running"]["loss"]), float(values["running"]["figure"]),
+                    _count(values["running"]["count"]), _count(values["running"]["skipped"]),
+                    float(values["running"]["learning_rate"]),
+                ),
+                [
+                    {str(name): None if value is None else float(value) for name, value in row.items()}
+                    for row in values["history"]
+                ],
+                _count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
+                _count(values["waited"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"the file does not say how far the run has come ({error!r:.200})") from None
+        if len(position.history) != position.epoch + 1 or position.best_epoch > position.epoch:
+            raise ValueError("the file's history is not that of as many epochs as it names")
+        return position
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected a count, got {value!r:.80}")
+    return value

@@ -1,0 +1,202 @@
+"""Files of a run: the model of the best epoch, the state that an interrupted run goes on from, and a log."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.atomic import check_writable
+from ...data.failures import FailureLog
+from ...data.locations import expect_local
+from ...layers import BatchNormalization
+from ...models.model import Model
+from ..callbacks.csv_log import CSVLogger
+from .loop import Loop
+from .messages import Console
+from .preparation import Preparation
+from .report import FineTuning, Validation, history_of, validation_of
+
+SUFFIX, RUN_SUFFIX = ".keras", ".run.keras"
+
+
+class RunFiles:
+    """Writes the files of a run.
+
+    Args:
+        output: The model; None for no files, or of a resumed run for the file beside its state.
+        resume: The state that is resumed; None for a new run.
+        log: The CSV file; None for none.
+        has_state: Whether the state is written after each epoch.
+
+    Attributes:
+        output: Where the model is written; None for nowhere.
+        state: Where the state is written; None for nowhere.
+
+    Raises:
+        ValueError: A name has another suffix.
+        OSError: A file cannot be written.
+    """
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str] | None,
+        resume: str | os.PathLike[str] | None,
+        log: str | os.PathLike[str] | None,
+        has_state: bool = True,
+    ) -> None:
+        if output is None and resume is not None:
+            output = model_beside(resume)
+        self.output = None if output is None else expect_local(output)
+        self.state: Path | None = None
+        if self.output is not None:
+            name = self.output.name
+            if not name.endswith(SUFFIX) or name.endswith(RUN_SUFFIX):
+                raise ValueError(
+                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, that of "
+                    "the state"
+                )
+            check_writable(self.output)
+            if has_state:
+                self.state = self.output.with_name(name.removesuffix(SUFFIX) + RUN_SUFFIX)
+                check_writable(self.state)
+        self._log = None if log is None else CSVLogger(log, append=resume is not None)
+        if self._log is not None:
+            self._log.check([])
+        self._names: list[str] | None = None
+
+    def describe(self, loop: Loop) -> str | None:
+        """Return what Keras 3 would not know if it went on with the state; None if nothing, or no state."""
+        nodes = loop.run.model.graph.nodes
+        is_normalized = any(
+            isinstance(nodes[node].frame_layer, BatchNormalization) for node in loop.run.variables.by_node
+        )
+        unknown = [
+            *loop.run.optimizer.settings_unknown_to_keras(),
+            *loop.run.loss.settings_unknown_to_keras(),
+            *(["frozen statistics"] if is_normalized and not loop.settings.uses_batch_statistics else []),
+            *(["class weights"] if loop.class_weights else []),
+        ]
+        if self.state is None or not unknown:
+            return None
+        return f"{self.state.name}: Keras would go on without {', '.join(unknown)}"
+
+    def on_best(self, loop: Loop) -> None:
+        """Write the model."""
+        if self.output is not None:
+            loop.finished_model().save(self.output)
+
+    def on_epoch_end(self, loop: Loop) -> None:
+        """Write a line of the log."""
+        if self._log is not None:
+            row = loop.position.history[-1]
+            figures: dict[str, Any] = {name: "NA" if value is None else value for name, value in row.items()}
+            self._log.on_epoch_end(loop.position.epoch, figures)
+
+    def on_pause(self, loop: Loop, preparation: Preparation) -> None:
+        """Write the state."""
+        if self.state is not None:
+            write_state(self.state, loop, preparation)
+
+    def finish(
+        self,
+        loop: Loop,
+        preparation: Preparation,
+        failures: FailureLog,
+        console: Console,
+        validation: Validation | None = None,
+        folds: Sequence[Any] = (),
+    ) -> FineTuning:
+        """Return the result of a run, and say where the files are."""
+        position = loop.position
+        if loop.ended_by:
+            console.say(f"ended early: {loop.ended_by}")
+        if loop.ended_by == "interrupted" and self.state is not None:
+            console.say(f"to go on: --resume {self.state}")
+        model = loop.finished_model() if loop.best is not None else self._former_model(loop)
+        return FineTuning(
+            model, position.best_epoch, validation or validation_of(loop, preparation),
+            history_of(position.history), list(folds), loop.ended_by, failures.failures, failures.notes,
+        )  # fmt: skip
+
+    def _former_model(self, loop: Loop) -> Model:
+        """Return the model of the best epoch, which lies before the run was resumed."""
+        former = loop.former_best
+        if former is None or former.model is None:
+            raise ValueError(
+                f"{self.output}: is not the model of epoch {loop.position.best_epoch}, which is still the "
+                "best one; put back the file that the run has written, or start anew"
+            )
+        return former.model
+
+
+def model_beside(state: str | os.PathLike[str]) -> Path:
+    """Return the path of the model that belongs to a state: "m.keras" for "m.run.keras".
+
+    Raises:
+        ValueError: The name is not that of a state.
+    """
+    path = expect_local(state)
+    if not path.name.endswith(RUN_SUFFIX):
+        raise ValueError(f"{path.name}: expected a file that ends in {RUN_SUFFIX}, as fine_tune writes it")
+    return path.with_name(path.name.removesuffix(RUN_SUFFIX) + SUFFIX)
+
+
+def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
+    """Write the state of a run, with the parameters of its model.
+
+    Args:
+        path: The file.
+        loop: The loop. The parameters of the run must have been written back.
+        preparation: The photographs.
+    """
+    from ... import formats  # imports h5py
+    from ...formats.training_state import TrainingState
+
+    run, objective = loop.run, loop.objective
+    variables = run.variables.variables
+    slots = {
+        (variable.node, variable.parameter): slots
+        for variable, slots in zip(variables, run.optimizer.slots_by_variable(), strict=True)
+    }
+    scaling = objective.scaling
+    record = {
+        "settings": loop.settings.to_dict(),
+        "position": loop.position.to_dict(),
+        "head": preparation.starting.head,
+        "names": list(objective.names),
+        "scaling": None if scaling is None else [scaling.center.tolist(), scaling.deviation.tolist()],
+        "photographs": [preparation.digests[number] for number in preparation.readable.tolist()],
+        "validation": sorted({preparation.digests[number] for number in loop.split.validation.tolist()}),
+        "best": _best_digest(loop),
+    }
+    optimizer = run.optimizer
+    state = TrainingState(
+        type(optimizer).__name__, optimizer.get_config(), optimizer.iterations, slots, None,
+        run.loss.default_name, None, record,
+    )  # fmt: skip
+    model = run.model
+    stored = formats.StoredModel(
+        model.graph, model.parameters, model.network, model.class_names, model.preprocessing, model.task
+    )
+    formats.write_training(path, stored, state)
+
+
+def _best_digest(loop: Loop) -> str | None:
+    if loop.best is not None:
+        return parameters_digest(loop.finished_model())
+    return loop.former_best.digest if loop.former_best is not None else None
+
+
+def parameters_digest(model: Model) -> str:
+    """Return a digest of a model's parameters."""
+    digest = hashlib.blake2b(digest_size=16)
+    for node in model.graph.nodes:
+        for name, array in model.parameters.get(node, {}).items():
+            digest.update(f"{node}/{name}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,171 @@
+"""State of an interrupted run, read from its file and checked, and the loop that goes on from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.locations import expect_local
+from ...errors import ModelFileError
+from ...kernels import Array
+from ...models.factory import load_model
+from ...models.model import Model
+from ..regression.ridge_regression import TargetScaling
+from .loop import FormerBest, Loop, Split
+from .objectives import Objective
+from .position import Position
+from .preparation import Preparation
+from .run_file import model_beside, parameters_digest
+from .session import make_loop
+from .settings import Settings
+from .starting_model import StartingModel
+
+
+@dataclass(frozen=True, eq=False)
+class SavedRun:
+    """The state of an interrupted run, as its file holds it.
+
+    Attributes:
+        path: The file.
+        model: The model of the last epoch.
+        settings: The settings.
+        record: What the file says of the run.
+        state: The state of the optimizer.
+    """
+
+    path: Path
+    model: Model
+    settings: Settings
+    record: Mapping[str, Any]
+    state: Any
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> SavedRun:
+        """Read a state.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ModelFileError: It is damaged, or not that of a run of `fine_tune`.
+            OSError: It cannot be read.
+        """
+        from ... import formats  # imports h5py
+
+        location = expect_local(path)
+        stored, state = formats.read_training(location)
+        record = state.run
+        model = Model(
+            stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing
+        )
+        model.task = stored.task
+        try:
+            if not isinstance(record.get("settings"), Mapping):
+                raise ValueError("it is not of a run of fine_tune")
+            settings = Settings.from_dict(record["settings"])
+            _check_record(record, model)
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"{location.name}: cannot be resumed: {error}") from None
+        return cls(location, model, settings, record, state)
+
+    def starting_model(self, objective: Objective) -> StartingModel:
+        """Return the model to prepare with, whose frozen part is that of the run.
+
+        Args:
+            objective: What the photographs teach now.
+
+        Raises:
+            ValueError: They have other classes, labels or targets than those of the run.
+        """
+        if list(objective.names) != self.record["names"]:
+            raise ValueError(
+                f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs "
+                f"have {', '.join(objective.names[:20])}"
+            )
+        head = self.record["head"]
+        return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
+
+    def resume(self, preparation: Preparation) -> Loop:
+        """Return the loop where it was interrupted.
+
+        Args:
+            preparation: The photographs, which must be those of the run.
+
+        Raises:
+            ValueError: There are others, or the file does not fit them.
+        """
+        split = self._split(preparation)
+        objective, scaling = preparation.objective, self.record["scaling"]
+        if scaling is not None:
+            center, deviation = (np.asarray(values, np.float64) for values in scaling)
+            objective = objective.with_scaling(TargetScaling(center, deviation))
+        position = Position.from_dict(self.settings.task, self.record["position"])
+        loop = make_loop(preparation, split, self.settings, objective, self.model, position)
+        variables = loop.run.variables.variables
+        keys = [(variable.node, variable.parameter) for variable in variables]
+        if set(keys) != set(self.state.slots) or position.batch > loop.steps_per_epoch:
+            raise ModelFileError(
+                f"{self.path.name}: cannot be resumed: it trains other layers, or other batches"
+            )
+        loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
+        loop.take_former(self._former_best())
+        return loop
+
+    def _former_best(self) -> FormerBest:
+        """Return the model of the best epoch, which lies beside the state."""
+        digest = self.record["best"]
+        model = load_model(model_beside(self.path))
+        # A run that was killed may have written the model of an epoch that its state does not know.
+        return FormerBest(digest, model if parameters_digest(model) == digest else None)
+
+    def _split(self, preparation: Preparation) -> Split:
+        numbers = preparation.readable.tolist()
+        digests = [preparation.digests[number] for number in numbers]
+        recorded = self.record["photographs"]
+        if digests != recorded:
+            new, gone = len(set(digests) - set(recorded)), len(set(recorded) - set(digests))
+            change = f"{new} are new, and {gone} are missing" if new or gone else "they are in another order"
+            raise ValueError(
+                f"{self.path.name}: is of a run on {len(recorded)} other photographs: {change}. It can only "
+                "be resumed on the same ones"
+            )
+        validation = set(self.record["validation"])
+        is_validation = np.array([digest in validation for digest in digests])
+        return Split(preparation.readable[~is_validation], preparation.readable[is_validation])
+
+
+def _check_record(record: Mapping[str, Any], model: Model) -> None:
+    """Raise ValueError unless a record, from a file, has what resuming needs."""
+    for key in ("photographs", "validation", "names"):
+        values = record.get(key)
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise ValueError(f"{key} should be a list of texts")
+    head = record.get("head")
+    if (
+        not isinstance(head, str)
+        or head not in model.graph.nodes
+        or "kernel" not in model.parameters.get(head, {})
+    ):
+        raise ValueError("its head is no layer of the model")
+    if not isinstance(record.get("best"), str | None):
+        raise ValueError("the digest of the best model should be a text")
+    units = model.parameters[head]["kernel"].shape[-1]
+    scaling: Any = record.get("scaling")
+    if scaling is not None:
+        values = _as_numbers(scaling)
+        if values.shape != (2, units) or not np.isfinite(values).all() or (values[1] <= 0).any():
+            raise ValueError("scaling should be the means and deviations of the targets")
+    if len(record["names"]) != units:
+        raise ValueError(f"{len(record['names'])} names do not fit {units} outputs")
+
+
+def _as_numbers(values: object) -> Array:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("scaling should be numbers") from None

@@ -1,0 +1,144 @@
+"""One training of a run: the head is solved, competes as epoch 0, and then the network learns."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Protocol
+
+from ...console.pace import format_seconds
+from ...models.model import Model
+from ..running.interrupts import Interrupt
+from ..running.run import TrainingRun
+from .loop import Loop, Split
+from .messages import Console, describe_counts, describe_start, describe_statistics, estimate_seconds
+from .objectives import Figures, Objective
+from .position import Position
+from .preparation import Preparation, logits_of
+from .settings import Settings
+from .stages import set_trainable
+
+
+class Observer(Protocol):
+    """What writes a run to files."""
+
+    def on_best(self, loop: Loop) -> None:
+        """The epoch that has just been validated is the best so far."""
+
+    def on_epoch_end(self, loop: Loop) -> None:
+        """An epoch has been validated."""
+
+    def on_pause(self, loop: Loop, preparation: Preparation) -> None:
+        """An epoch is complete, or an interrupt has ended a batch."""
+
+
+def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Loop:
+    """Solve the head on the training photographs alone, and make the loop of a fresh copy of the model.
+
+    Args:
+        preparation: The photographs and the starting model.
+        split: Which of them train.
+        settings: The settings.
+
+    Raises:
+        ValueError: There are too few photographs for the head.
+    """
+    objective, kernel, bias = preparation.objective.solve(preparation.features, split.training, settings.seed)
+    model = preparation.starting.with_head(kernel, bias)
+    return make_loop(preparation, split, settings, objective, model, Position())
+
+
+def make_loop(
+    preparation: Preparation,
+    split: Split,
+    settings: Settings,
+    objective: Objective,
+    model: Model,
+    position: Position,
+) -> Loop:
+    """Make the loop of a model.
+
+    Args:
+        preparation: The photographs, and the layers that train.
+        split: Which photographs train.
+        settings: The settings.
+        objective: What they teach, with the scaling of numbers.
+        model: The model, with a head. It changes with each epoch.
+        position: Where to begin.
+    """
+    set_trainable(model, preparation.rates)
+    run = TrainingRun(
+        model, settings.build_optimizer(len(split.parts(settings))), objective.loss(),
+        logits_of(model, objective), batch_statistics=settings.uses_batch_statistics,
+    )  # fmt: skip
+    run.optimizer.rates = {node: preparation.rates[node] for node in run.variables.by_node}
+    return Loop(
+        run, preparation.starting.head, preparation.store, objective, split, settings, preparation.digests,
+        preparation.names, position,
+    )  # fmt: skip
+
+
+def run_loop(
+    loop: Loop,
+    preparation: Preparation,
+    settings: Settings,
+    epochs: int,
+    console: Console,
+    observer: Observer | None,
+    interrupt: Interrupt,
+) -> None:
+    """Train until an epoch, and show and write the progress.
+
+    Args:
+        loop: The loop, at its beginning or where it was resumed.
+        preparation: The photographs and the starting model.
+        settings: The settings.
+        epochs: The number of the last epoch.
+        console: Shows the progress.
+        observer: Writes the files; None for no files.
+        interrupt: Whether an interrupt has come.
+    """
+    listener = _Listener(loop, preparation, console, observer)
+    console.say(describe_start(preparation, loop.split, loop.run, settings))
+    console.is_augmented = loop.changes_pixels or bool(settings.augmentation.mixup)
+    weights = loop.class_weights
+    for line in describe_counts(preparation, loop.split, weights):
+        console.say(f"  {line}")
+    momentum = loop.run.moving_momentum
+    if momentum is not None and epochs:
+        text, is_much = describe_statistics(momentum, epochs * loop.steps_per_epoch)
+        console.say(text)
+        if is_much:
+            warnings.warn(f"{text}; train longer, or with frozen statistics", stacklevel=3)
+    try:
+        if not loop.position.history:
+            loop.begin(listener)
+            if epochs:
+                seconds = estimate_seconds(loop, preparation)
+                console.say(f"about {format_seconds(seconds)} for the first epoch, of at most {epochs}")
+        loop.train(epochs, listener, interrupt)
+    finally:
+        console.close()
+    if loop.ended_by == "interrupted" and observer is not None:
+        loop.run.write_back()
+        observer.on_pause(loop, preparation)
+
+
+class _Listener:
+    """Passes what the loop tells on to the console and the observer."""
+
+    def __init__(
+        self, loop: Loop, preparation: Preparation, console: Console, observer: Observer | None
+    ) -> None:
+        self._loop, self._preparation = loop, preparation
+        self._console, self._observer = console, observer
+        self.on_epoch_begin = console.on_epoch_begin
+        self.on_batch_end = console.on_batch_end
+
+    def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
+        """Show the epoch, and write the files."""
+        self._console.on_epoch_end(position, figures, is_best)
+        if self._observer is not None:
+            if is_best:
+                self._observer.on_best(self._loop)
+            self._observer.on_epoch_end(self._loop)
+            self._observer.on_pause(self._loop, self._preparation)
