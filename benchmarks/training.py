@@ -174,8 +174,8 @@ def main() -> None:
     if not set(parts) <= set(PARTS) or not set(sizes) <= set(SIZES) or not set(peers) <= {KERAS, TORCH}:
         parser.error("unknown part, size or peer; see --help")
     texts = [
-        f"# One step of training\n\n{describe_machine()}\n\nAdam. Peak memory is that of the process, without "
-        f"the pixels of the batch. Median (quartiles) of {options.turns} turns.\n"
+        f"# One step of training\n\n{describe_machine()}\n\nAdam. Peak memory is that of the process, "
+        f"without the pixels of the batch. Median (quartiles) of {options.turns} turns.\n"
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Gradients of a batch: the same bits with the same threads, and the same numbers with others and in chunks."""
+"""Gradients of a batch on threads and in chunks: the same bits, or the same numbers but for rounding."""
 
 import numpy as np
 import pytest
