@@ -116,9 +116,10 @@ class Case:
 
     def report(self) -> str:
         """Return the table. Ratios are computed within each turn."""
-        ours = next(name for name in PARTS[self.part][1] if name in self.times)
-        rows = []
-        for name, times in self.times.items():
+        names = [name for name in PARTS[self.part][1] if name in self.times]
+        ours, rows = names[0], []
+        for name in names:
+            times = self.times[name]
             ratio = "–" if name == ours else median_and_quartiles(np.divide(self.times[ours], times), 2)
             seconds = median_and_quartiles(np.divide(times, 1e3), 3)
             rows.append([TITLES[name], seconds, ratio, f"{self.memory[name]:.0f}"])
