@@ -346,7 +346,9 @@ def test_layers_without_gradients_stay_frozen_and_are_named(data, capsys):
 
 def test_penalties_of_layers_are_part_of_the_loss_and_pull_at_the_weights(data):
     plain, penalized = build(), build()
-    graph = penalized.graph.with_replaced("dense", Dense(3, "softmax", kernel_regularizer=L2(0.5)))
+    graph = penalized.graph.with_replaced(
+        "dense", Dense(3, "softmax", penalties={"kernel_regularizer": L2(0.5)})
+    )
     penalized = xception.Model(graph, plain.parameters)
     kernel = plain.parameters["dense"]["kernel"]
     losses = [Trainer(model, SGD(0.1), LOSS).train_on_batch(*data)["loss"] for model in (plain, penalized)]
@@ -407,7 +409,9 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
     x, y = data
     model = build(dropout=0.1)
     fit(model, x, y, verbose=2, validation_data=(x[:4], y[:4]), class_weight={0: 2.0})
-    first, random, weights, epoch = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    assert printed.err == ""  # no bar, not of the validation either
+    first, random, weights, epoch = printed.out.splitlines()
     assert first.startswith(
         "training small on 24 examples, batches, 3 an epoch: 5 arrays of 3 layers train, 195 of 207 "
         "parameters; statistics: frozen"
