@@ -24,7 +24,7 @@ from .softmax_regression import MIN_PROBABILITY, stratified_folds
 L2_VALUES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0)
 TOLERANCE = 1e-10  #: of the solver, relative to the loss
 FOLD_TOLERANCE = 1e-5  #: in cross-validation, which only compares penalties, and reports three digits
-#: Regressions that are solved together, folds times labels. With more, products take as long for each of them.
+#: Regressions that are solved together, folds times labels. With more, products take as long for each.
 MAX_COLUMNS = 60
 #: Principal axes along which features vary less than this, relative to the first, are rounding errors.
 MIN_VARIANCE = 1e-10
