@@ -101,8 +101,8 @@ def fine_tune(
             is four times quicker.
         optimizer: "adam", "adamw", "sgd" (with momentum 0.9), or an optimizer of `xception.training`.
         learning_rate: The peak of the learning rate, which rises in the first tenth of the steps of each
-            stage, and then falls to 0 in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD. Deeper layers have
-            lower rates.
+            stage, and then falls to 0 in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD.
+            Deeper layers have lower rates.
         statistics: "frozen": normalization uses its moving statistics, which do not change. "batch": those
             of the batch, and the moving ones follow, which takes some hundred steps.
         validation: The share of photographs for validation, stratified. Copies, near copies and groups are on

@@ -25,8 +25,9 @@ from ..variables import Variables
 #: matrices are small, and the gradients are added up more often, which takes 25 ms each time.
 MAX_CHUNK_BYTES = 460 << 20
 
-#: What a step takes at its peak, as a share of all activations: some are computed in place, or given back.
-ACTIVATION_SHARE = 1.0
+#: What a step takes for activations at its peak, relative to their size: some are computed in place, and
+#: there are gradients. Measured: 0.7 to 1.7, so that the estimate of a run's memory was at most 17 % off.
+ACTIVATION_SHARE = 1.2
 
 #: From the outputs (k, …) by node, and which examples of the batch they are: the loss of each (k,), and
 #: dL/dy of each output, where L is the loss of the whole batch. It is called on several threads at once.
@@ -77,7 +78,8 @@ class Stepper:
         share = -(-count // size)  # of each thread
         together = min(share, self._pass.examples_together(MAX_CHUNK_BYTES // size) or share)
         activations = int(ACTIVATION_SHARE * size * together * self._pass.bytes_per_example)
-        return size * self.gradient.flat.nbytes + activations
+        # Beside the gradient, the kernels with normalization folded in, and the sums of all threads but one.
+        return (1 + size) * self.gradient.flat.nbytes + activations
 
     def compute(
         self, values: Mapping[str, Array], loss: LossOfPart, randomness: Randomness | None = None
