@@ -105,7 +105,7 @@ def test_the_border_moves_and_gives_its_memory_back(monkeypatch):
     monkeypatch.setattr(BorderStore, "clear", clear)
     tune(train=STAGES, epochs=2)
     assert cleared[0] == (("first_relu",), True)
-    assert {nodes for nodes, _ in cleared[1:]} == {("first_relu",), ("input",)}
+    assert {nodes for nodes, _ in cleared[1:]} == {("first_relu",), ("input_layer",)}
 
 
 def test_folds_train_all_stages_each_time():

@@ -206,10 +206,8 @@ def test_the_memory_that_is_announced_is_what_is_taken(statistics, batch_size):
     tracemalloc.start()
     try:
         begun = tracemalloc.get_traced_memory()[0]
-        run = TrainingRun(
-            model, Adam(), SparseCategoricalCrossentropy(from_logits=True), build_head(model.graph, "softmax"),
-            batch_statistics=statistics == "batch",
-        )  # fmt: skip
+        loss, head = SparseCategoricalCrossentropy(from_logits=True), build_head(model.graph, "softmax")
+        run = TrainingRun(model, Adam(), loss, head, batch_statistics=statistics == "batch")
         shapes = {name: run.head.graph.nodes[name].output_shape for name in run.border}
         values = {n: rng.normal(size=(batch_size, *s)).astype(np.float32) for n, s in shapes.items()}
         run.step(Batch(values, np.arange(batch_size) % 3))
