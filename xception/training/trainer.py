@@ -253,9 +253,8 @@ class Trainer:
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
                 if not epoch and number == 1 and source.steps:  # the first step also prepares
-                    text = describe_duration((time.monotonic() - start) * source.steps)
                     with bar.paused():
-                        say(text or "", verbose)
+                        say(describe_duration((time.monotonic() - start) * source.steps) or "", verbose)
                 start = time.monotonic()
                 if interrupt.is_requested:
                     with bar.paused():
