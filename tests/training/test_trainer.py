@@ -381,7 +381,9 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
     x, y = data
     model = build(dropout=0.1)
     fit(model, x, y, verbose=2, validation_data=(x[:4], y[:4]), class_weight={0: 2.0})
-    first, random, weights, epoch = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    assert printed.err == ""  # no bar, not of the validation either
+    first, random, weights, epoch = printed.out.splitlines()
     assert first.startswith(
         "training small on 24 examples, batches, 3 an epoch: 5 arrays of 3 layers train, 195 of 207 "
         "parameters; statistics: frozen"

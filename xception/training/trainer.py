@@ -221,7 +221,7 @@ class Trainer:
                     warnings.warn(f"training ended in epoch {epoch + 1}: {error}", stacklevel=3)
                     break
                 if validation is not None and not interrupt.is_requested:
-                    logs |= self._score(validation, verbose).result("val_")
+                    logs |= self._score(validation, 0 if verbose == 2 else verbose).result("val_")
                 callbacks.on_epoch_end(epoch, logs)
                 seconds = time.monotonic() - start
                 count = None if validation is None else validation.examples
