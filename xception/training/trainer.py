@@ -23,7 +23,7 @@ from .objectives.losses import Loss, get_loss
 from .objectives.metrics import Metric, get_metric
 from .optimization.base import Optimizer
 from .optimization.optimizers import get_optimizer
-from .overview import describe_epoch, describe_progress, describe_run, say, say_duration
+from .overview import describe_duration, describe_epoch, describe_progress, describe_run, say
 from .running.forward_tail import ForwardTail
 from .running.interrupts import Interrupt, first_interrupt_ends_batch
 from .running.penalties import total_penalty
@@ -190,7 +190,7 @@ class Trainer:
         names += [f"val_{name}" for name in names] if validation is not None else []
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
-        say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
+        say(describe_run(run, source, size, epochs_left, feeder.notes), verbose)
         self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
         return history
 
@@ -253,7 +253,7 @@ class Trainer:
                 bar.advance(len(batch))
                 if not epoch and number == 1 and source.steps:  # the first step also prepares
                     with bar.paused():
-                        say_duration((time.monotonic() - start) * source.steps, verbose)
+                        say(describe_duration((time.monotonic() - start) * source.steps) or "", verbose)
                 start = time.monotonic()
                 if interrupt.is_requested:
                     with bar.paused():

@@ -115,6 +115,7 @@ class RunFiles:
             *loop.run.loss.settings_unknown_to_keras(),
             *(["frozen statistics"] if is_normalized and not loop.settings.uses_batch_statistics else []),
             *(["class weights"] if loop.class_weights else []),
+            *(["stages"] if len(loop.settings.stages) > 1 else []),
         ]
         if self.state is None or not unknown:
             return None

@@ -74,6 +74,10 @@ class SavedRun:
             settings = Settings.from_dict(record["settings"])
             _check_record(record, model)
             position = Position.from_dict(settings.task, record.get("position", {}))
+            # At the end of a stage, the next one has not begun yet.
+            expected = [settings.stage_of(position.epoch), settings.stage_of(position.epoch + 1)]
+            if position.stage not in expected:
+                raise ValueError(f"{position.epoch} epochs do not end in stage {position.stage + 1}")
         except (TypeError, ValueError) as error:
             raise ModelFileError(printable(f"{location.name}: cannot be resumed: {error}")) from None
         former = load_model(model_beside(location))
