@@ -22,6 +22,7 @@ from xception.layers import (
 )
 from xception.layers.penalties import L2
 from xception.training import SGD, Callback, SparseCategoricalCrossentropy, Trainer
+from xception.training.feeding.splitting import split_off_last
 
 LOSS = "sparse_categorical_crossentropy"
 
@@ -394,3 +395,37 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
 def test_verbose_0_prints_nothing(data, capsys):
     fit(build(), *data, verbose=0)
     assert capsys.readouterr() == ("", "")
+
+
+def test_validation_split_takes_the_last_examples_as_keras_does(data):
+    x, y = data
+    weights = np.linspace(1, 2, 24)
+    (x_train, y_train, w_train), (x_val, y_val, w_val) = split_off_last(x, y, weights, 0.3)
+    assert (len(x_train), len(x_val)) == (16, 8)  # floor(24 · 0.7)
+    assert (
+        np.array_equal(x_val, x[16:])
+        and np.array_equal(y_val, y[16:])
+        and np.array_equal(w_val, weights[16:])
+    )
+    assert np.array_equal(y_train, y[:16]) and np.array_equal(w_train, weights[:16])
+
+
+def test_fit_with_a_validation_split_is_fit_with_its_parts(data):
+    x, y = data
+    split = fit(build(), x, y, validation_split=0.25).history
+    assert split == fit(build(), x[:18], y[:18], validation_data=(x[18:], y[18:])).history
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"validation_split": 1.5}, "validation_split"),
+        ({"validation_split": 0.001}, "leaves one side without any"),
+        ({"validation_split": 0.2, "validation_data": "there"}, "not both"),
+    ],
+)
+def test_a_validation_split_that_cannot_be_is_refused(data, more, message):
+    with pytest.raises(ValueError, match=message):
+        fit(build(), *data, **more)
+    with pytest.raises(ValueError, match="give validation_data"):
+        fit(build(), "photographs", validation_split=0.2)

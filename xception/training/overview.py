@@ -58,8 +58,8 @@ def describe_run(
     """
     variables, model = run.variables, run.model
     layers = list(variables.by_node)
-    amount = "batches" if source.examples is None else f"{count_of(source.examples, 'example')}, batches"
-    steps = "" if source.steps is None else f", {source.steps} an epoch"
+    amount = "batches" if source.examples is None else count_of(source.examples, "example")
+    steps = "" if source.steps is None else f", {source.steps} batches an epoch"
     arrays = count_of(len(variables.variables), "array")
     size = (2 + len(run.optimizer.slots)) * variables.flat.nbytes / BYTES_PER_MEGABYTE
     lines = [

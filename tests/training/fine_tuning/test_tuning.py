@@ -169,7 +169,10 @@ def resume(folder, labels=NAMES, pixels=PIXELS, **options):
 
 def test_what_keras_would_not_know_of_a_run_is_named(tmp_path, capsys):
     tune(output=tmp_path / "m.keras", epochs=1, balanced=True, verbose=1)
-    expected = "m.run.keras: Keras would go on without rates by layer, frozen statistics, class weights"
+    expected = (
+        "m.run.keras: if Keras goes on from it, then without the rates of single layers, frozen statistics, "
+        "class weights"
+    )
     assert expected in capsys.readouterr().err
 
 

@@ -107,7 +107,7 @@ def test_the_step_is_scaled_by_the_rate_of_its_layer(kind, momentum, nesterov):
     else:
         np.testing.assert_allclose(moved["b"], 0.1 * moved["a"], rtol=1e-9)
     np.testing.assert_array_equal(moved["c"], moved["a"])
-    assert optimizer.settings_unknown_to_keras() == ("rates by layer",)
+    assert optimizer.settings_unknown_to_keras() == ("the rates of single layers",)
 
 
 def test_a_rate_of_0_leaves_a_layer_as_it_is():

@@ -15,6 +15,8 @@ from .position import Position, Running
 from .preparation import Preparation
 from .settings import Settings
 
+#: What a model gives numbers for, in the line of a run.
+NAMES_OF = {"classes": "{} classes", "labels": "{} labels", "regression": "regression of {} numbers"}
 #: Forward and backward pass of the trained part, relative to its forward pass alone.
 STEP_COST = 4.0
 #: The share of the former moving statistics, after a run, above which validation lags behind training.
@@ -51,7 +53,7 @@ class Console:
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """Begin a bar."""
         self._close()
-        self._bar = ProgressBar(batches, "batch", self._verbose, task=f"{self._prefix}epoch {epoch}")
+        self._bar = ProgressBar(batches, "step", self._verbose, task=f"{self._prefix}epoch {epoch}")
         self._bar.__enter__()
 
     def on_batch_end(self, running: Running) -> None:
@@ -72,7 +74,8 @@ class Console:
         if is_best and figures.count:
             parts.append("best so far")
         what = "epoch 0 (the solved head)" if position.epoch == 0 else f"epoch {position.epoch}"
-        self.say(f"{what}: {'; '.join(filter(None, parts))}")
+        figures_shown = "; ".join(filter(None, parts))
+        self.say(f"{what}: {figures_shown}" if figures_shown else what)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -103,8 +106,8 @@ def describe_start(preparation: Preparation, split: Split, run: TrainingRun, set
     first = next(iter(run.variables.by_node))
     parts = [
         f"{count_of(count, 'photograph')}, {training} to train, {validation} to validate",
-        f"{len(objective.names)} {objective.task}",
-        f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, "
+        NAMES_OF[objective.task].format(len(objective.names)),
+        f"train={settings.train!r}: {numbers:,} parameters in {count_of(len(variables.variables), 'array')}, "
         f"from {first} on",
         f"statistics of normalization: {'of the batch' if settings.uses_batch_statistics else 'frozen'}",
         f"memory {format_bytes(memory)}",
