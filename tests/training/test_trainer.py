@@ -268,6 +268,12 @@ def test_pixels_that_were_not_shifted_are_warned_of(data):
         fit(build(), np.abs(x) / np.abs(x).max(), y)
 
 
+def test_pixels_that_were_scaled_before_a_model_that_scales_are_warned_of(data):
+    x, y = data
+    with pytest.warns(UserWarning, match="which it scales itself: leave out xception.preprocess_input"):
+        fit(build(first=(Rescaling(1 / 127.5, -1.0),)), x / np.abs(x).max(), y)
+
+
 def test_a_layer_that_augments_another_range_is_warned_of(data):
     layer = TrainingOnly("RandomBrightness", '{"factor": 0.2, "value_range": [0, 255]}')
     with pytest.warns(UserWarning, match=r"RandomBrightness\): its value_range is 0…255"):
@@ -382,7 +388,7 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
     fit(model, x, y, verbose=2, validation_data=(x[:4], y[:4]), class_weight={0: 2.0})
     first, random, weights, epoch = capsys.readouterr().out.splitlines()
     assert first.startswith(
-        "training small on 24 examples, batches, 3 an epoch: 5 arrays of 3 layers train, 195 of 207 "
+        "training small on 24 examples, 3 batches an epoch: 5 arrays of 3 layers train, 195 of 207 "
         "parameters; statistics: frozen"
     )
     assert random == "at random in training: dropout"
@@ -402,12 +408,11 @@ def test_validation_split_takes_the_last_examples_as_keras_does(data):
     weights = np.linspace(1, 2, 24)
     (x_train, y_train, w_train), (x_val, y_val, w_val) = split_off_last(x, y, weights, 0.3)
     assert (len(x_train), len(x_val)) == (16, 8)  # floor(24 · 0.7)
-    assert (
-        np.array_equal(x_val, x[16:])
-        and np.array_equal(y_val, y[16:])
-        and np.array_equal(w_val, weights[16:])
-    )
-    assert np.array_equal(y_train, y[:16]) and np.array_equal(w_train, weights[:16])
+    assert np.array_equal(x_val, x[16:])
+    assert np.array_equal(y_val, y[16:])
+    assert np.array_equal(w_val, weights[16:])
+    assert np.array_equal(y_train, y[:16])
+    assert np.array_equal(w_train, weights[:16])
 
 
 def test_fit_with_a_validation_split_is_fit_with_its_parts(data):
@@ -420,7 +425,7 @@ def test_fit_with_a_validation_split_is_fit_with_its_parts(data):
     ("more", "message"),
     [
         ({"validation_split": 1.5}, "validation_split"),
-        ({"validation_split": 0.001}, "leaves one side without any"),
+        ({"validation_split": 0.99}, "leaves one side without any"),
         ({"validation_split": 0.2, "validation_data": "there"}, "not both"),
     ],
 )

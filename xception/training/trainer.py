@@ -193,8 +193,7 @@ class Trainer:
         names += [f"val_{name}" for name in names] if validation is not None else []
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
-        epochs_left = max(epochs - initial_epoch, 0)
-        say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
+        say(describe_run(run, self.statistics, source, max(epochs - initial_epoch, 0), feeder.notes), verbose)
         self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
         return history
 

@@ -73,8 +73,8 @@ def _classes(
         return photographs, names
     if isinstance(labels, str | os.PathLike):
         raise ValueError(
-            "labels in a file need the task 'labels' or 'regression' (--task); for classes, give a folder with "
-            "a sub-folder of photographs for each class, or in Python a list with the class of each photograph"
+            "labels in a file need the task 'labels' or 'regression' (--task); for classes, give a folder "
+            "with a sub-folder of photographs for each class, or in Python a list of classes"
         )
     names = [str(label) for label in list_labels(labels, images)]
     counts = Counter(names)
