@@ -271,7 +271,7 @@ def test_weights_of_classes_have_the_mean_1_and_are_printed(capsys):
         ({"task": "labels", "labels": {"a": [1] * 60}, "balanced": True}, "balanced applies to classes"),
         ({"size": 30}, r"takes photographs of 12×12"),
         ({"optimizer": "adem"}, "did you mean 'adam'"),
-        ({"output": "m.run.keras"}, "not in .run.keras"),
+        ({"output": "m.run.keras"}, r"expected a name that ends in \.keras; \.run\.keras is"),
         ({"output": "m.h5"}, "ends in .keras"),
         ({"labels": ["one"] * 60}, "at least two classes"),
         ({"labels": ["few", "few", *["many"] * 58]}, r"to validate; too few are left of few \(1\)"),
