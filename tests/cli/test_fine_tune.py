@@ -107,6 +107,7 @@ def test_labels_come_from_a_table(run, stripes, base, tmp_path):
         (("--learning-rate", "0"), "learning_rate must be above 0"),
         (("--resume", "nowhere.run.keras"), "leave out model"),
         (("--task", "labels"), "needs labels"),
+        (("--labels", "labels.csv"), "labels in a file need the task 'labels' or 'regression'"),
         (("--size", "20"), "takes photographs of 8×8 pixels"),
     ],
 )  # fmt: skip

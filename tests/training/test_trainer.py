@@ -22,6 +22,7 @@ from xception.layers import (
 )
 from xception.layers.penalties import L2
 from xception.training import SGD, Callback, SparseCategoricalCrossentropy, Trainer
+from xception.training.feeding.splitting import split_off_last
 from xception.training.objectives.class_weights import weigh_classes
 
 LOSS = "sparse_categorical_crossentropy"
@@ -295,6 +296,12 @@ def test_pixels_that_were_not_shifted_are_warned_of(data):
         fit(build(), np.abs(x) / np.abs(x).max(), y)
 
 
+def test_pixels_that_were_scaled_before_a_model_that_scales_are_warned_of(data):
+    x, y = data
+    with pytest.warns(UserWarning, match="which it scales itself: leave out xception.preprocess_input"):
+        fit(build(first=(Rescaling(1 / 127.5, -1.0),)), x / np.abs(x).max(), y)
+
+
 def test_a_layer_that_augments_another_range_is_warned_of(data):
     layer = TrainingOnly("RandomBrightness", '{"factor": 0.2, "value_range": [0, 255]}')
     with pytest.warns(UserWarning, match=r"RandomBrightness\): its value_range is 0…255"):
@@ -413,7 +420,7 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
     assert printed.err == ""  # no bar, not of the validation either
     first, random, weights, epoch = printed.out.splitlines()
     assert first.startswith(
-        "training small on 24 examples, batches, 3 an epoch: 5 arrays of 3 layers train, 195 of 207 "
+        "training small on 24 examples, 3 batches an epoch: 5 arrays of 3 layers train, 195 of 207 "
         "parameters; statistics: frozen"
     )
     assert random == "at random in training: dropout"
@@ -426,3 +433,36 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
 def test_verbose_0_prints_nothing(data, capsys):
     fit(build(), *data, verbose=0)
     assert capsys.readouterr() == ("", "")
+
+
+def test_validation_split_takes_the_last_examples_as_keras_does(data):
+    x, y = data
+    weights = np.linspace(1, 2, 24)
+    (x_train, y_train, w_train), (x_val, y_val, w_val) = split_off_last(x, y, weights, 0.3)
+    assert (len(x_train), len(x_val)) == (16, 8)  # floor(24 · 0.7)
+    assert np.array_equal(x_val, x[16:])
+    assert np.array_equal(y_val, y[16:])
+    assert np.array_equal(w_val, weights[16:])
+    assert np.array_equal(y_train, y[:16])
+    assert np.array_equal(w_train, weights[:16])
+
+
+def test_fit_with_a_validation_split_is_fit_with_its_parts(data):
+    x, y = data
+    split = fit(build(), x, y, validation_split=0.25).history
+    assert split == fit(build(), x[:18], y[:18], validation_data=(x[18:], y[18:])).history
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"validation_split": 1.5}, "validation_split"),
+        ({"validation_split": 0.99}, "leaves one side without any"),
+        ({"validation_split": 0.2, "validation_data": "there"}, "not both"),
+    ],
+)
+def test_a_validation_split_that_cannot_be_is_refused(data, more, message):
+    with pytest.raises(ValueError, match=message):
+        fit(build(), *data, **more)
+    with pytest.raises(ValueError, match="give validation_data"):
+        fit(build(), "photographs", validation_split=0.2)

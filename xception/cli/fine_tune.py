@@ -18,7 +18,11 @@ OPTIONS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", metavar="FOLDER", help="with a sub-folder of photographs for each class")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="with a sub-folder of photographs for each class; or the photographs of --labels",
+    )
     parser.add_argument(
         "--output", metavar="FILE",
         help="the model of the best epoch, .keras; beside it NAME.run.keras, from which a run goes on",
@@ -30,11 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--labels", metavar="FILE.csv",
-        help="of labels and regression: a column of photographs in FOLDER, then one for each label or target",
+        help="for labels and regression: a column of photographs in FOLDER, then one for each label (0 or 1) "
+        "or target",
     )  # fmt: skip
     _add_training(parser)
     _add_split(parser)
-    parser.add_argument("--log", metavar="FILE.csv", help="write a line for each epoch")
+    parser.add_argument(
+        "--log", metavar="FILE.csv", help="write a line for each epoch; with --folds, of the last training"
+    )
     parser.add_argument(
         "--resume", metavar="FILE", help="go on with an interrupted run, from its NAME.run.keras"
     )

@@ -76,8 +76,8 @@ def describe_run(
         notes: Further lines.
     """
     model = run.model
-    amount = "batches" if source.examples is None else f"{count_of(source.examples, 'example')}, batches"
-    steps = "" if source.steps is None else f", {source.steps} an epoch"
+    amount = "batches" if source.examples is None else count_of(source.examples, "example")
+    steps = "" if source.steps is None else f", {source.steps} batches an epoch"
     lines = [f"training {model.name} on {amount}{steps}: {describe_training(run, batch_size)}"]
     if run.optimizer.iterations:
         lines.append(

@@ -18,6 +18,7 @@ from .callbacks.history import History
 from .feeding.checks import check_batch_statistics, check_metrics, warn_of_pixel_ranges
 from .feeding.scoring import Scores, score
 from .feeding.sources import Source
+from .feeding.splitting import split_off_last
 from .objectives.class_weights import ClassWeights
 from .objectives.losses import Loss, get_loss
 from .objectives.metrics import Metric, get_metric
@@ -117,8 +118,6 @@ class Trainer:
         """By which statistics `BatchNormalization` normalizes: "frozen" or "batch"."""
         return self.setup.statistics
 
-    # --- training ---------------------------------------------------------------------------
-
     def fit(
         self,
         x: Any,
@@ -127,6 +126,7 @@ class Trainer:
         epochs: int = 1,
         *,
         validation_data: Any = None,
+        validation_split: float = 0.0,
         class_weight: ClassWeights | None = None,
         sample_weight: Any = None,
         callbacks: Sequence[Callback] = (),
@@ -152,6 +152,7 @@ class Trainer:
             epochs: The number of the last epoch.
             validation_data: (x, y) or (x, y, weights); a folder, or an iterable of batches. The loss on it
                 is without label smoothing and weights of classes.
+            validation_split: The share of examples that validate: the last ones, as in Keras.
             class_weight: {class: weight}, by index or name, or "balanced". Weights are scaled such that
                 their mean over the examples is 1.
             sample_weight: (n,) how much each example weighs in the loss.
@@ -178,11 +179,13 @@ class Trainer:
         epochs_left, size = max(epochs - initial_epoch, 0), check_batch_size(batch_size)
         run = self.setup.run()
         feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
+        if validation_split:
+            parts = split_off_last(x, y, sample_weight, validation_split, validation_data)
+            (x, y, sample_weight), validation_data = parts
         source = feeder.open(x, y, sample_weight, steps_per_epoch, epochs=epochs_left)
         validation = None
         if validation_data is not None:
-            size_there = check_batch_size(validation_batch_size or size)
-            there = self.setup.feeder(size_there, on_error=on_error)
+            there = self.setup.feeder(check_batch_size(validation_batch_size or size), on_error=on_error)
             validation = there.open_validation(validation_data, validation_steps, epochs_left)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
@@ -336,8 +339,6 @@ class Trainer:
         """
         feeder = self.setup.feeder(check_batch_size(batch_size), False, None, on_error)
         return self._score(feeder.open(x, y, sample_weight, steps), verbose).result()
-
-    # --- helpers ----------------------------------------------------------------------------
 
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""

@@ -37,6 +37,23 @@ def test_a_history_is_shown_as_a_table(history):
     assert str(History()) == "epoch"
 
 
+def test_a_history_that_begins_before_training_counts_from_0():
+    history = History(first_number=0)
+    history.append(0, {"val_loss": 2.0})
+    history.append(1, {"val_loss": 1.0})
+    assert str(history).splitlines() == ["epoch  val_loss", "    0         2", "    1         1"]
+    texts = [element.text for element in ElementTree.fromstring(history.to_svg()).iter(f"{NAMESPACE}text")]
+    assert "0" in texts
+    assert "2" not in texts[texts.index("epoch") - 2 :]
+
+
+def test_small_numbers_at_the_axis_are_short():
+    picture = ElementTree.fromstring(draw_curves([1, 2], {"learning_rate": [0.00015, 0.00018]}))
+    texts = [element.text for element in picture.iter(f"{NAMESPACE}text")]
+    assert "1.5e-4" in texts
+    assert "1.8e-4" in texts
+
+
 def test_a_resumed_history_is_what_it_was(history):
     resumed = History()
     resumed.set_state(json.loads(json.dumps(history.get_state())))

@@ -107,7 +107,7 @@ def test_the_step_is_scaled_by_the_rate_of_its_layer(kind, momentum, nesterov):
     else:
         np.testing.assert_allclose(moved["b"], 0.1 * moved["a"], rtol=1e-9)
     np.testing.assert_array_equal(moved["c"], moved["a"])
-    assert optimizer.settings_unknown_to_keras() == ("rates by layer",)
+    assert optimizer.settings_unknown_to_keras() == ("the rates of single layers",)
 
 
 def test_a_rate_of_0_leaves_a_layer_as_it_is():
@@ -277,7 +277,7 @@ def test_optimizers_have_keras_s_names():
     assert isinstance(get_optimizer("adam"), Adam)
     assert isinstance(get_optimizer("AdamW"), AdamW)
     assert get_optimizer({"class_name": "SGD", "config": {"momentum": 0.9}}).momentum == 0.9
-    with pytest.raises(ValueError, match="no optimizer is called 'adamm': did you mean 'adam'"):
+    with pytest.raises(ValueError, match=r"no optimizer is called 'adamm'; expected .*; did you mean 'adam'"):
         get_optimizer("adamm")
     with pytest.raises(TypeError, match="optimizer: expected a name"):
         get_optimizer(0.1)

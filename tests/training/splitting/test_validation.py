@@ -29,8 +29,8 @@ def test_each_class_has_its_share_in_validation():
     split = split_validation(make_units(155), classes, 0.2, names=NAMES)
     assert np.bincount(classes[split.is_validation]).tolist() == [20, 8, 3]
     assert split.notes == (
-        "only 31 photographs for validation: its figures have wide intervals; folds=5 validates on all "
-        "photographs",
+        "only 31 photographs for validation: its figures have wide intervals; --folds 5, or folds=5, "
+        "validates on all photographs",
     )
 
 

@@ -194,6 +194,13 @@ def check_pixels(model: Model, arrays: Mapping[str, Array], what: str = "the ima
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "
             "scales itself: do not divide them"
         )
+    is_scaled = np.issubdtype(x.dtype, np.floating) and -1 <= low < 0 and high <= 1
+    if is_scaled and infer_scaling(model) == "none":
+        warnings.warn(
+            f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "
+            "scales itself: leave out xception.preprocess_input",
+            stacklevel=3,
+        )
     if is_within_1 and scaling == "tf":
         warnings.warn(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes −1…1: did you forget "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...console.text import count_of
 from ...data.failures import FailureLog
 from ...errors import TrainingError
 from ..running.interrupts import Interrupt
@@ -55,7 +56,8 @@ def run_folds(
         parts.append(validation_of(loop, preparation))
         best_epochs.append(loop.position.best_epoch)
     epochs = int(np.median(best_epochs))
-    console.say(f"best epochs {', '.join(map(str, best_epochs))}: {epochs} on all photographs")
+    listed = ", ".join(map(str, best_epochs))
+    console.say(f"best epochs of the folds: {listed}; now {count_of(epochs, 'epoch')} on all photographs")
     everything = Split(preparation.readable, np.empty(0, np.intp))
     loop = begin_loop(preparation, everything, settings)
     run_loop(loop, preparation, settings, epochs, console, files, interrupt)

@@ -63,7 +63,7 @@ def label_run(
 
 
 def _classes(
-    images: ImagesLike, labels: Iterable[str | int] | None, log: FailureLog
+    images: ImagesLike, labels: Iterable[str | int] | os.PathLike[str] | None, log: FailureLog
 ) -> tuple[list[Photograph], list[str]]:
     """Return the photographs, and the name of the class of each."""
     if labels is None:
@@ -71,6 +71,11 @@ def _classes(
         names = [photograph.label for photograph in photographs]
         check_folders(names)
         return photographs, names
+    if isinstance(labels, str | os.PathLike):
+        raise ValueError(
+            "labels in a file need the task 'labels' or 'regression' (--task); for classes, give a folder "
+            "with a sub-folder of photographs for each class, or in Python a list of classes"
+        )
     names = [str(label) for label in list_labels(labels, images)]
     counts = Counter(names)
     if len(counts) < 2:
@@ -84,8 +89,8 @@ def _table(
     """Return the photographs, the names of labels or targets, and the numbers (n, c)."""
     if labels is None:
         raise ValueError(
-            f"task={settings.task!r} needs labels: a dict with a column for each name, or the path of a CSV "
-            "file"
+            f"the task {settings.task!r} needs labels: a CSV file (--labels FILE.csv), or in Python also a "
+            "dict with a column for each name"
         )
     if isinstance(labels, str | os.PathLike):
         assert settings.task != "classes"

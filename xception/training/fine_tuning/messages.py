@@ -14,6 +14,8 @@ from .objectives import Figures
 from .position import Position
 from .preparation import Preparation
 
+#: What a model gives numbers for, in the line of a run.
+NAMES_OF = {"classes": "{} classes", "labels": "{} labels", "regression": "regression of {} numbers"}
 #: The share of the former moving statistics, after a run, above which validation lags behind training.
 MAX_FORMER_STATISTICS = 0.1
 
@@ -54,7 +56,7 @@ class Console:
         """Begin a bar."""
         self._close()
         self._task = f"{self._prefix}epoch {epoch} of {self.epochs}"
-        self._bar = ProgressBar(batches, "batch", self._verbose, task=self._task)
+        self._bar = ProgressBar(batches, "step", self._verbose, task=self._task)
         self._bar.__enter__()
 
     def on_batch_end(self, figures: Mapping[str, float], seconds: float) -> None:
@@ -92,7 +94,8 @@ class Console:
         if is_best and figures.count:
             parts.append("best so far")
         what = "epoch 0 (the solved head)" if position.epoch == 0 else f"epoch {position.epoch}"
-        self.say(f"{what}: {'; '.join(filter(None, parts))}")
+        figures_shown = "; ".join(filter(None, parts))
+        self.say(f"{what}: {figures_shown}" if figures_shown else what)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -113,9 +116,10 @@ def describe_start(loop: Loop, preparation: Preparation) -> str:
     """
     training, validation = len(loop.split.training), len(loop.split.validation)
     objective = preparation.objective
+    names = NAMES_OF[objective.task].format(len(objective.names))
     return (
         f"{count_of(training + validation, 'photograph')}, {training} to train, {validation} to validate; "
-        f"{len(objective.names)} {objective.task}; {describe_stage(loop, preparation)}"
+        f"{names}; {describe_stage(loop, preparation)}"
     )
 
 

@@ -59,8 +59,8 @@ class RunFiles:
             name = self.output.name
             if not name.endswith(SUFFIX) or name.endswith(RUN_SUFFIX):
                 raise ValueError(
-                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, that of "
-                    "the state"
+                    f"{name}: expected a name that ends in {SUFFIX}; {RUN_SUFFIX} is the ending of the "
+                    "file beside it, from which a run goes on"
                 )
             check_writable(self.output)
             if has_state:
@@ -119,7 +119,7 @@ class RunFiles:
         ]
         if self.state is None or not unknown:
             return None
-        return f"{self.state.name}: Keras would go on without {', '.join(unknown)}"
+        return f"{self.state.name}: if Keras goes on from it, then without {', '.join(unknown)}"
 
     def on_best(self, loop: Loop) -> None:
         """Write the model."""

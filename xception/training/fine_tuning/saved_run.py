@@ -62,6 +62,7 @@ class SavedRun:
         from ... import formats  # imports h5py
 
         location = expect_local(path)
+        model_beside(location)  # or an error, if the name is that of the model
         stored, state = formats.read_training(location)
         record = state.run
         model = Model(

@@ -315,7 +315,7 @@ class Optimizer(ABC):
     def settings_unknown_to_keras(self) -> tuple[str, ...]:
         """Return the settings that Keras 3.15 cannot be told in a file."""
         settings = {
-            "rates by layer": any(rate != 1 for rate in self._rates.values()),
+            "the rates of single layers": any(rate != 1 for rate in self._rates.values()),
             "ages of layers": any(self._ages.values()),
             "variables excluded from weight decay": self.weight_decay
             and (self._no_decay_paths or self._no_decay_names),

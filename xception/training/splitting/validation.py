@@ -203,7 +203,7 @@ def _check_classes(
     if problems:
         raise ValueError(
             f"every class must be {where}, but {_listed(problems, '; ')}: add photographs of other groups, "
-            "remove the class, or do without validation"
+            "or remove the class"
         )
 
 
@@ -235,8 +235,8 @@ def _describe_split(is_validation: Mask, share: float) -> list[str]:
         )
     if count < MIN_VALIDATION:
         notes.append(
-            f"only {count_of(count, 'photograph')} for validation: its figures have wide intervals; folds=5 "
-            "validates on all photographs"
+            f"only {count_of(count, 'photograph')} for validation: its figures have wide intervals; --folds "
+            "5, or folds=5, validates on all photographs"
         )
     return notes
 
