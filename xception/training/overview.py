@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from ..console.pace import format_seconds
 from ..console.progress import Verbose, is_silenced
-from ..console.text import count_of
+from ..console.text import count_of, list_some
 from ..gradients.randomness import acts_in_training, does_not_act
 from ..prediction.rates import wilson_interval
 from .feeding.sources import Source
 from .objectives.metrics import Accuracy, Metric
+from .running.moving_statistics import describe_old_share
 from .running.run import TrainingRun
 from .running.trained_layers import frozen_for_want_of_gradients
 
 MAX_LAYERS_SHOWN = 5  #: by name, in a line
-#: Above this share of the old moving statistics after a run, validation does not yet show what was learned.
-MAX_OLD_SHARE = 0.1
 MIN_ANNOUNCED_SECONDS = 10  #: of an epoch; a shorter one is over before that is read
 BYTES_PER_MEGABYTE = 1_000_000
 
@@ -73,15 +72,19 @@ def describe_run(
             f"it goes on from the model as it is, and step {run.optimizer.iterations} of the optimizer"
         )
     if untrainable := frozen_for_want_of_gradients(model):
-        lines.append(f"frozen, since their parameters cannot be trained here: {_listed(untrainable)}")
+        listed = list_some(untrainable, MAX_LAYERS_SHOWN)
+        lines.append(f"frozen, since their parameters cannot be trained here: {listed}")
     if random := [node.name for node in model.graph.nodes.values() if acts_in_training(node.layer)]:
-        lines.append(f"at random in training: {_listed(random)}")
+        lines.append(f"at random in training: {list_some(random, MAX_LAYERS_SHOWN)}")
     for name, node in model.graph.nodes.items():
         if reason := does_not_act(node.layer):
             lines.append(f"{name} ({node.kind}) does nothing in training: {reason}")
     momentum = run.moving_momentum
     if momentum is not None and source.steps is not None:
-        lines.append(_describe_old_share(momentum, source.steps * epochs))
+        text, is_too_much = describe_old_share(momentum, source.steps * epochs)
+        lines.append(text)
+        if is_too_much:
+            warnings.warn(text, stacklevel=3)
     return "\n".join([*lines, *notes])
 
 
@@ -132,20 +135,6 @@ def describe_epoch(
     return "; ".join([line, ", ".join(shown)]) if shown else line
 
 
-def _describe_old_share(momentum: float, steps: int) -> str:
-    share = momentum**steps
-    text = (
-        f"after {count_of(steps, 'step')}, {share:.0%} of the moving statistics will still be the old ones "
-        f"({momentum:g}^{steps})"
-    )
-    if share > MAX_OLD_SHARE:
-        warnings.warn(
-            f"{text}, so that validation lags behind training: train longer, or use statistics='frozen'",
-            stacklevel=4,
-        )
-    return text
-
-
 def _running(is_random: bool) -> str:
     return "running, augmented" if is_random else "running"
 
@@ -153,8 +142,3 @@ def _running(is_random: bool) -> str:
 def _figures(logs: Mapping[str, float]) -> str:
     # NaN stands for what is undefined, such as the AUC of labels that no example has.
     return ", ".join(f"{name} {value:.4g}" if value == value else f"{name} –" for name, value in logs.items())
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_LAYERS_SHOWN:,} more" if len(names) > MAX_LAYERS_SHOWN else ""
-    return ", ".join(names[:MAX_LAYERS_SHOWN]) + more

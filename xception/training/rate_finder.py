@@ -95,7 +95,7 @@ def find_rate(
     steps = as_int("steps", steps, minimum=2)
     setup = trainer.setup.copied(lowest)
     run = setup.run()
-    source = setup.feeder(check_batch_size(batch_size), shuffle=True).open(x, y)
+    source = setup.feeder(check_batch_size(batch_size), shuffle=True, verbose=verbose).open(x, y)
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
     smoothed: list[float] = []

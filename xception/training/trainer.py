@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..console.progress import ProgressBar, Verbose
+from ..console.text import list_some
 from ..data.failures import OnError
 from ..errors import TrainingError
 from ..layers.validation import as_int
@@ -26,10 +27,11 @@ from .optimization.optimizers import get_optimizer
 from .overview import describe_epoch, describe_progress, describe_run, say, say_duration
 from .running.forward_tail import ForwardTail
 from .running.interrupts import Interrupt, first_interrupt_ends_batch
+from .running.moving_statistics import Statistics
 from .running.penalties import total_penalty
 from .running.run import Batch, TrainingRun
 from .running.trained_layers import trained_nodes
-from .setup import Statistics, TrainingSetup
+from .setup import TrainingSetup
 
 MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
 
@@ -177,12 +179,13 @@ class Trainer:
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
         size = check_batch_size(batch_size)
         run = self.setup.run()
-        feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
+        bar = 0 if verbose == 2 else verbose
+        feeder = self.setup.feeder(size, shuffle, class_weight, on_error, bar)
         source = feeder.open(x, y, sample_weight, steps_per_epoch)
         validation = None
         if validation_data is not None:
             size_there = check_batch_size(validation_batch_size or size)
-            there = self.setup.feeder(size_there, on_error=on_error)
+            there = self.setup.feeder(size_there, on_error=on_error, verbose=bar)
             validation = there.open_validation(validation_data, validation_steps)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
@@ -271,10 +274,9 @@ class Trainer:
         if not outcome.is_skipped:
             scores.add(outcome.loss, outcome.outputs, batch.targets)
             return
-        listed = ", ".join(batch.names[:MAX_NAMES_SHOWN]) + (", …" if len(batch) > MAX_NAMES_SHOWN else "")
         warnings.warn(
             f"{what} was left out: its loss is {outcome.loss:g}, the norm of its gradient "
-            f"{outcome.gradient_norm:g}; its examples: {listed}",
+            f"{outcome.gradient_norm:g}; its examples: {list_some(batch.names, MAX_NAMES_SHOWN)}",
             stacklevel=5,
         )
 
@@ -298,7 +300,7 @@ class Trainer:
             TrainingError: As for `fit`.
         """
         run = self.setup.run()
-        feeder = self.setup.feeder(2**31, False, class_weight, "raise")
+        feeder = self.setup.feeder(2**31, class_weight=class_weight, verbose=0)
         (batch,) = feeder.open(x, y, sample_weight).batches(self.optimizer.iterations)
         scores = Scores(self.metrics)
         self._step(run, batch, scores, "the batch")
@@ -335,7 +337,7 @@ class Trainer:
             TypeError: As for `fit`.
             ValueError: As for `fit`.
         """
-        feeder = self.setup.feeder(check_batch_size(batch_size), False, None, on_error)
+        feeder = self.setup.feeder(check_batch_size(batch_size), on_error=on_error, verbose=verbose)
         return self._score(feeder.open(x, y, sample_weight, steps), verbose).result()
 
     # --- helpers ----------------------------------------------------------------------------

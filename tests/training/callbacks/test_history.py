@@ -1,6 +1,5 @@
 """History of a training, and its curves as a picture."""
 
-import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -35,14 +34,6 @@ def test_a_history_is_shown_as_a_table(history):
     ]
     assert repr(history) == "<History: 3 epochs of loss, val_loss, accuracy>"
     assert str(History()) == "epoch"
-
-
-def test_a_resumed_history_is_what_it_was(history):
-    resumed = History()
-    resumed.set_state(json.loads(json.dumps(history.get_state())))
-    assert str(resumed) == str(history)
-    resumed.append(3, {"loss": 0.25})
-    assert resumed.history["loss"] == [2, 1, 0.5, 0.25]
 
 
 def test_training_and_validation_are_curves_of_one_panel(history):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...data.atomic import replace_file
 from .base import Callback, Logs
@@ -67,16 +66,6 @@ class History(Callback):
             raise ValueError(f"{target}: curves are written as .svg")
         with replace_file(target) as temporary:
             temporary.write_text(self.to_svg(), "utf-8")
-
-    def get_state(self) -> dict[str, Any]:
-        return {"epoch": list(self.epoch), "history": {k: list(v) for k, v in self.history.items()}}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.epoch = list(state["epoch"])
-        self.history = {
-            name: [float("nan") if value is None else value for value in values]
-            for name, values in state["history"].items()
-        }
 
     def __str__(self) -> str:
         names = list(self.history)

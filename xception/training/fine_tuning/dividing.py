@@ -11,12 +11,12 @@ from ...data.failures import FailureLog
 from ..splitting import validation
 from ..splitting.grouping import Groups, list_groups
 from ..splitting.joining import Units, join_photographs
-from .loop import Split
+from .loop import RunSplit
 from .preparation import Preparation
 from .settings import Settings
 
 
-def divide(preparation: Preparation, settings: Settings, groups: Groups | None, log: FailureLog) -> Split:
+def divide(preparation: Preparation, settings: Settings, groups: Groups | None, log: FailureLog) -> RunSplit:
     """Choose the photographs that validate.
 
     Args:
@@ -36,7 +36,7 @@ def divide(preparation: Preparation, settings: Settings, groups: Groups | None, 
 
 def divide_into_folds(
     preparation: Preparation, folds: int, settings: Settings, groups: Groups | None, log: FailureLog
-) -> list[Split]:
+) -> list[RunSplit]:
     """Divide the photographs into folds, each of which validates once.
 
     Args:
@@ -79,8 +79,8 @@ def _strata(preparation: Preparation) -> tuple[Any, Sequence[str] | None]:
     return validation.bin_targets(objective.targets[numbers, 0]), None  # by the first target
 
 
-def _as_split(preparation: Preparation, split: validation.Split, log: FailureLog) -> Split:
+def _as_split(preparation: Preparation, split: validation.Split, log: FailureLog) -> RunSplit:
     for note in split.notes:
         log.note(note)
     numbers, chosen = preparation.readable, np.asarray(split.is_validation)
-    return Split(numbers[~chosen], numbers[chosen])
+    return RunSplit(numbers[~chosen], numbers[chosen])

@@ -9,7 +9,7 @@ import numpy as np
 from ...data.failures import FailureLog
 from ...errors import TrainingError
 from ..running.interrupts import Interrupt
-from .loop import Split
+from .loop import RunSplit
 from .messages import Console
 from .preparation import Preparation
 from .report import FineTuning, Validation, validation_of
@@ -20,7 +20,7 @@ from .settings import Settings
 
 def run_folds(
     preparation: Preparation,
-    splits: Sequence[Split],
+    splits: Sequence[RunSplit],
     settings: Settings,
     console: Console,
     files: RunFiles,
@@ -56,7 +56,7 @@ def run_folds(
         best_epochs.append(loop.position.best_epoch)
     epochs = int(np.median(best_epochs))
     console.say(f"best epochs {', '.join(map(str, best_epochs))}: {epochs} on all photographs")
-    everything = Split(preparation.readable, np.empty(0, np.intp))
+    everything = RunSplit(preparation.readable, np.empty(0, np.intp))
     loop = begin_loop(preparation, everything, settings)
     run_loop(loop, preparation, settings, epochs, console, files, interrupt)
     return files.finish(

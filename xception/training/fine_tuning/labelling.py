@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.class_names import as_class_names, check_printable
 from ...data.failures import FailureLog
 from ...data.label_tables import read_label_table
 from ...data.locations import is_folder
 from ...data.photographs import Photograph, find_photographs
-from ...prediction.labels import check_count, label_by_folder, list_labels
-from ..transfer import check_folders
-from .objectives import Objective, check_weights
+from ...prediction.labels import check_count, list_labels
+from ..transfer import labelled_by_folder
 from .settings import Settings
+from .task_objective import Objective, check_weights
 
 if TYPE_CHECKING:
     from ...data.photographs import ImagesLike
+
+MAX_NAMES = 12  #: classes that a message lists
 
 
 def label_run(
@@ -50,9 +53,9 @@ def label_run(
         targets[np.arange(len(names)), [index[name] for name in names]] = 1
         if listed and all(name.isdecimal() for name in listed):
             log.note(
-                "all classes are numbers, sorted as text: " + ", ".join(listed[:12])
-                + (", …" if len(listed) > 12 else "") + "; the model stores the names"
-            )  # fmt: skip
+                f"all classes are numbers, sorted as text: {list_some(listed, MAX_NAMES)}; the model stores "
+                "the names"
+            )
     else:
         photographs, listed, targets = _table(images, labels, settings, log)
     check_weights(settings.class_weight, listed, settings.task)
@@ -67,10 +70,8 @@ def _classes(
 ) -> tuple[list[Photograph], list[str]]:
     """Return the photographs, and the name of the class of each."""
     if labels is None:
-        photographs = [photograph for photograph in label_by_folder(images, log) if photograph.label]
-        names = [photograph.label for photograph in photographs]
-        check_folders(names)
-        return photographs, names
+        photographs = labelled_by_folder(images, log)
+        return photographs, [photograph.label for photograph in photographs]
     names = [str(label) for label in list_labels(labels, images)]
     counts = Counter(names)
     if len(counts) < 2:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.augmentation import Augmentation
 from ...engine.cpus import get_num_threads
 from ...errors import TrainingError
@@ -17,14 +18,14 @@ from ...graph import GraphParameters
 from ...kernels import Array
 from ...models.model import Model
 from ..feeding.sources import batch_parts, epoch_order
+from ..pixel_models import copy_model
 from ..running.forward_tail import ForwardTail
 from ..running.interrupts import Interrupt
 from ..running.run import Batch, Outcome, TrainingRun
 from .borders import BorderStore, Example
-from .objectives import FIGURES, Figures, Objective, Rows
 from .position import Position, Running
 from .settings import Settings
-from .starting_model import with_parameters
+from .task_objective import FIGURES, Figures, Objective, Rows
 
 #: The names of the figure of each task in the history, as Keras names its metrics.
 METRICS = {"accuracy": "accuracy", "mean AUC": "auc", "MAE": "mean_absolute_error"}
@@ -58,7 +59,7 @@ class FormerBest:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class RunSplit:
     """Which photographs of a run train, and which validate.
 
     Attributes:
@@ -108,7 +109,7 @@ class Loop:
         head: str,
         store: BorderStore,
         objective: Objective,
-        split: Split,
+        split: RunSplit,
         settings: Settings,
         keys: Mapping[int, str],
         names: Sequence[str],
@@ -226,10 +227,9 @@ class Loop:
         running, objective = self.position.running, self.objective
         if outcome.is_skipped:
             running.skipped += 1
-            listed = ", ".join(outcome.names[:MAX_NAMES]) + (", …" if len(outcome.names) > MAX_NAMES else "")
             warnings.warn(
                 f"epoch {self.position.epoch + 1}, batch {self.position.batch + 1}: the loss or the gradient "
-                f"is not finite; the batch changes nothing: {listed}",
+                f"is not finite; the batch changes nothing: {list_some(outcome.names, MAX_NAMES)}",
                 stacklevel=4,
             )
             return
@@ -309,4 +309,4 @@ class Loop:
         arrays = chosen[self._head]
         kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
         chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-        return with_parameters(self.run.model, chosen)
+        return copy_model(self.run.model, chosen)

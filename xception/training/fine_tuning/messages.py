@@ -9,16 +9,14 @@ from ...console.progress import ProgressBar, Verbose, is_silenced
 from ...console.text import count_of, terminal_safe
 from ...limits import format_bytes
 from ..running.run import TrainingRun
-from .loop import Loop, Split
-from .objectives import Figures
+from .loop import Loop, RunSplit
 from .position import Position, Running
 from .preparation import Preparation
 from .settings import Settings
+from .task_objective import Figures
 
 #: Forward and backward pass of the trained part, relative to its forward pass alone.
 STEP_COST = 4.0
-#: The share of the former moving statistics, after a run, above which validation lags behind training.
-MAX_FORMER_STATISTICS = 0.1
 
 
 class Console:
@@ -84,7 +82,7 @@ class Console:
             self._bar = None
 
 
-def describe_start(preparation: Preparation, split: Split, run: TrainingRun, settings: Settings) -> str:
+def describe_start(preparation: Preparation, split: RunSplit, run: TrainingRun, settings: Settings) -> str:
     """Return what is about to happen: photographs, what trains, which statistics, and the memory.
 
     Args:
@@ -112,7 +110,7 @@ def describe_start(preparation: Preparation, split: Split, run: TrainingRun, set
     return "; ".join(parts)
 
 
-def describe_counts(preparation: Preparation, split: Split, weights: dict[str, float] | None) -> list[str]:
+def describe_counts(preparation: Preparation, split: RunSplit, weights: dict[str, float] | None) -> list[str]:
     """Return "index name count" of each class, with its weight; for labels, how many have each.
 
     Args:
@@ -149,18 +147,3 @@ def estimate_seconds(loop: Loop, preparation: Preparation) -> float:
     forward = loop.time_forward()  # of the part that trains
     new = preparation.seconds_per_photograph if loop.changes_pixels else 0.0
     return training * (STEP_COST * forward + new) + validation * forward
-
-
-def describe_statistics(momentum: float, steps: int) -> tuple[str, bool]:
-    """Return how much the former moving statistics weigh after a run, and whether that is too much.
-
-    Args:
-        momentum: The momentum of the moving statistics.
-        steps: The steps of the run.
-    """
-    former = momentum**steps
-    text = (
-        f"statistics of the batch: after {count_of(steps, 'step')}, the moving statistics that validation "
-        f"uses still have {former:.0%} of the former ones ({momentum:g}^{steps})"
-    )
-    return text, former > MAX_FORMER_STATISTICS

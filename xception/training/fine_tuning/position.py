@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...data.tasks import Task
-from .objectives import Figures
+from .task_objective import Figures
 
 
 @dataclass

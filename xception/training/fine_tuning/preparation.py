@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...console.progress import ProgressBar, Verbose
+from ...console.text import list_some
 from ...data.failures import FailureLog
 from ...data.photographs import Photograph
 from ...gradients.training_pass import TrainingPass
@@ -25,11 +26,11 @@ from ..feeding.checks import check_gradient_rules
 from ..objectives.heads import Head, build_head
 from ..running.trained_layers import frozen_for_want_of_gradients, trained_nodes
 from .borders import Border, BorderStore, Example
-from .objectives import Objective, Rows
 from .pixel_reader import PixelReader
 from .settings import Settings
 from .stages import choose_stage, set_trainable
 from .starting_model import StartingModel
+from .task_objective import Objective, Rows
 
 MAX_NAMES = 8  #: layers that a warning lists
 
@@ -44,7 +45,6 @@ class Preparation:
         objective: What they teach.
         starting: The model to begin with, with the layers that train as its trainable ones.
         rates: The factor of the learning rate of each node that trains.
-        preprocessor: How photographs are read and scaled.
         store: The border activations.
         features: (n, d) what the last layer reads, of each photograph as it is; NaN of unreadable ones.
         digests: A digest of the pixels of each.
@@ -57,7 +57,6 @@ class Preparation:
     objective: Objective
     starting: StartingModel
     rates: Mapping[str, float]
-    preprocessor: Preprocessor
     store: BorderStore
     features: Array = field(repr=False)
     digests: dict[int, str] = field(repr=False)
@@ -109,8 +108,9 @@ def prepare(
     set_trainable(starting.model, rates)
     frozen = frozen_for_want_of_gradients(starting.model)
     if frozen:
-        listed = ", ".join(frozen[:MAX_NAMES]) + (", …" if len(frozen) > MAX_NAMES else "")
-        warnings.warn(f"recurrent and attention layers stay frozen: {listed}", stacklevel=3)
+        warnings.warn(
+            f"recurrent and attention layers stay frozen: {list_some(frozen, MAX_NAMES)}", stacklevel=3
+        )
     trained = trained_nodes(starting.model)
     head = logits_of(starting.model, objective)
     check_gradient_rules(head.graph, trained, head.output)
@@ -153,7 +153,7 @@ def prepare(
         rows[number] = row
     return Preparation(
         list(photographs), np.array(sorted(features), np.intp), objective, starting,
-        {node: rate for node, rate in rates.items() if node in trained}, preprocessor, store, rows,
+        {node: rate for node, rate in rates.items() if node in trained}, store, rows,
         reader.digests, seconds, opened,
     )  # fmt: skip
 

@@ -17,8 +17,8 @@ from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
 from ..callbacks.history import History
 from .loop import Loop
-from .objectives import FIGURES, Figures, Objective, Rows, mean_auc
 from .preparation import Preparation
+from .task_objective import FIGURES, Figures, Objective, Rows, mean_auc
 
 
 @dataclass(frozen=True, eq=False)

@@ -155,14 +155,8 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         preparation: The photographs.
     """
     from ... import formats  # imports h5py
-    from ...formats.training_state import TrainingState
 
-    run, objective = loop.run, loop.objective
-    variables = run.variables.variables
-    slots = {
-        (variable.node, variable.parameter): slots
-        for variable, slots in zip(variables, run.optimizer.slots_by_variable(), strict=True)
-    }
+    model, objective = loop.run.model, loop.objective
     scaling = objective.scaling
     record = {
         "settings": loop.settings.to_dict(),
@@ -174,16 +168,10 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         "validation": sorted({preparation.digests[number] for number in loop.split.validation.tolist()}),
         "best": _best_digest(loop),
     }
-    optimizer = run.optimizer
-    state = TrainingState(
-        type(optimizer).__name__, optimizer.get_config(), optimizer.iterations, slots, None,
-        run.loss.default_name, None, record,
-    )  # fmt: skip
-    model = run.model
     stored = formats.StoredModel(
         model.graph, model.parameters, model.network, model.class_names, model.preprocessing, model.task
     )
-    formats.write_training(path, stored, state)
+    formats.write_training(path, stored, loop.run.state(record))
 
 
 def _best_digest(loop: Loop) -> str | None:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.locations import expect_local
 from ...errors import ModelFileError
 from ...kernels import Array
 from ...models.factory import load_model
 from ...models.model import Model
 from ..regression.ridge_regression import TargetScaling
-from .loop import FormerBest, Loop, Split
-from .objectives import Objective
+from .loop import FormerBest, Loop, RunSplit
 from .position import Position
 from .preparation import Preparation
 from .run_file import model_beside, parameters_digest
 from .session import make_loop
 from .settings import Settings
 from .starting_model import StartingModel
+from .task_objective import Objective
+
+MAX_NAMES = 20  #: classes that a message lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +64,9 @@ class SavedRun:
         stored, state = formats.read_training(location)
         record = state.run
         model = Model(
-            stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing
-        )
-        model.task = stored.task
+            stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing,
+            task=stored.task,
+        )  # fmt: skip
         try:
             if not isinstance(record.get("settings"), Mapping):
                 raise ValueError("it is not of a run of fine_tune")
@@ -84,8 +87,8 @@ class SavedRun:
         """
         if list(objective.names) != self.record["names"]:
             raise ValueError(
-                f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs "
-                f"have {', '.join(objective.names[:20])}"
+                f"{self.path.name}: was trained on {list_some(self.record['names'], MAX_NAMES)}; the "
+                f"photographs have {list_some(objective.names, MAX_NAMES)}"
             )
         head = self.record["head"]
         return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
@@ -103,16 +106,18 @@ class SavedRun:
         objective, scaling = preparation.objective, self.record["scaling"]
         if scaling is not None:
             center, deviation = (np.asarray(values, np.float64) for values in scaling)
-            objective = objective.with_scaling(TargetScaling(center, deviation))
+            objective = replace(objective, scaling=TargetScaling(center, deviation))
         position = Position.from_dict(self.settings.task, self.record["position"])
         loop = make_loop(preparation, split, self.settings, objective, self.model, position)
-        variables = loop.run.variables.variables
-        keys = [(variable.node, variable.parameter) for variable in variables]
-        if set(keys) != set(self.state.slots) or position.batch > loop.steps_per_epoch:
+        if position.batch > loop.steps_per_epoch:
             raise ModelFileError(
-                f"{self.path.name}: cannot be resumed: it trains other layers, or other batches"
+                f"{self.path.name}: cannot be resumed: it has done {position.batch} batches of an epoch of "
+                f"{loop.steps_per_epoch}"
             )
-        loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
+        try:
+            loop.run.restore(self.state)
+        except ValueError as error:
+            raise ModelFileError(f"{self.path.name}: cannot be resumed: {error}") from None
         loop.take_former(self._former_best())
         return loop
 
@@ -123,7 +128,7 @@ class SavedRun:
         # A run that was killed may have written the model of an epoch that its state does not know.
         return FormerBest(digest, model if parameters_digest(model) == digest else None)
 
-    def _split(self, preparation: Preparation) -> Split:
+    def _split(self, preparation: Preparation) -> RunSplit:
         numbers = preparation.readable.tolist()
         digests = [preparation.digests[number] for number in numbers]
         recorded = self.record["photographs"]
@@ -136,7 +141,7 @@ class SavedRun:
             )
         validation = set(self.record["validation"])
         is_validation = np.array([digest in validation for digest in digests])
-        return Split(preparation.readable[~is_validation], preparation.readable[is_validation])
+        return RunSplit(preparation.readable[~is_validation], preparation.readable[is_validation])
 
 
 def _check_record(record: Mapping[str, Any], model: Model) -> None:

@@ -8,14 +8,15 @@ from typing import Protocol
 from ...console.pace import format_seconds
 from ...models.model import Model
 from ..running.interrupts import Interrupt
+from ..running.moving_statistics import describe_old_share
 from ..running.run import TrainingRun
-from .loop import Loop, Split
-from .messages import Console, describe_counts, describe_start, describe_statistics, estimate_seconds
-from .objectives import Figures, Objective
+from .loop import Loop, RunSplit
+from .messages import Console, describe_counts, describe_start, estimate_seconds
 from .position import Position
 from .preparation import Preparation, logits_of
 from .settings import Settings
 from .stages import set_trainable
+from .task_objective import Figures, Objective
 
 
 class Observer(Protocol):
@@ -31,7 +32,7 @@ class Observer(Protocol):
         """An epoch is complete, or an interrupt has ended a batch."""
 
 
-def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Loop:
+def begin_loop(preparation: Preparation, split: RunSplit, settings: Settings) -> Loop:
     """Solve the head on the training photographs alone, and make the loop of a fresh copy of the model.
 
     Args:
@@ -49,7 +50,7 @@ def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Lo
 
 def make_loop(
     preparation: Preparation,
-    split: Split,
+    split: RunSplit,
     settings: Settings,
     objective: Objective,
     model: Model,
@@ -105,10 +106,10 @@ def run_loop(
         console.say(f"  {line}")
     momentum = loop.run.moving_momentum
     if momentum is not None and epochs:
-        text, is_much = describe_statistics(momentum, epochs * loop.steps_per_epoch)
+        text, is_too_much = describe_old_share(momentum, epochs * loop.steps_per_epoch)
         console.say(text)
-        if is_much:
-            warnings.warn(f"{text}; train longer, or with frozen statistics", stacklevel=3)
+        if is_too_much:
+            warnings.warn(text, stacklevel=3)
     try:
         if not loop.position.history:
             loop.begin(listener)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ...data.augmentation import Augmentation
 from ...data.preprocessing import DECODE_OPTIONS, Decode, check_option
@@ -14,10 +14,8 @@ from ...layers.validation import as_float, as_int
 from ..optimization.base import Optimizer
 from ..optimization.optimizers import get_optimizer
 from ..optimization.schedules import CosineDecay
+from ..running.moving_statistics import Statistics
 from .stages import Train
-
-#: Whether batch normalization uses its moving statistics, which then stay as they are, or those of the batch.
-Statistics = Literal["frozen", "batch"]
 
 #: The peak of the learning rate, by optimizer. On 200 enlarged digits, held-out accuracy of two seeds was
 #: 0.86, 0.90 and 0.83 with Adam and 1e-4, 3e-4 and 1e-3; that of the solved head 0.87.

@@ -20,6 +20,7 @@ from ...prediction.preprocessing import Preprocessor
 from ..optimization.base import Optimizer
 from ..regression.softmax_regression import import_minimize
 from ..running.interrupts import first_interrupt_ends_batch
+from ..running.moving_statistics import Statistics
 from ..splitting.grouping import Groups
 from .borders import Example
 from .dividing import divide, divide_into_folds
@@ -31,7 +32,7 @@ from .report import FineTuning
 from .run_file import RunFiles
 from .saved_run import SavedRun
 from .session import begin_loop, run_loop
-from .settings import Settings, Statistics, check_settings
+from .settings import Settings, check_settings
 from .stages import Train
 from .starting_model import choose_base, make_starting_model
 

@@ -1,16 +1,24 @@
-"""Moving statistics of normalization, which follow those of the batches."""
+"""Moving statistics of batch normalization, and how quickly they follow the batches."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 import numpy as np
 
+from ...console.text import count_of
 from ...graph import Graph
 from ...kernels import Array
 from ...layers import BatchNormalization
 
+#: "frozen": `BatchNormalization` normalizes by its moving statistics, which do not change. "batch": by the
+#: statistics of the batch, and the moving ones follow, as in Keras.
+Statistics = Literal["frozen", "batch"]
+
 DEFAULT_MOMENTUM = 0.99  #: Keras's, of layers whose settings have none
+#: If more than this share of the old moving statistics is left after a run, validation lags behind training.
+MAX_OLD_SHARE = 0.1
 
 
 class MovingStatistics:
@@ -69,3 +77,20 @@ class MovingStatistics:
 
     def _momentum(self, node: str) -> float:
         return float(getattr(self._graph.nodes[node].frame_layer, "momentum", DEFAULT_MOMENTUM))
+
+
+def describe_old_share(momentum: float, steps: int) -> tuple[str, bool]:
+    """Return how much of the old moving statistics is left after a run, and whether that is too much.
+
+    Args:
+        momentum: The largest momentum of the moving statistics.
+        steps: The steps of the run.
+    """
+    share = momentum**steps
+    text = (
+        f"after {count_of(steps, 'step')}, {share:.0%} of the moving statistics will still be the old ones "
+        f"({momentum:g}^{steps})"
+    )
+    if share > MAX_OLD_SHARE:
+        text += ", so that validation lags behind training: train longer, or use statistics='frozen'"
+    return text, share > MAX_OLD_SHARE

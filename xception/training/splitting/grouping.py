@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ...console.text import list_some
+
 #: What identifies a group; several of them connect these groups; None for a photograph of no group.
 GroupKey = str | int | Iterable[str | int] | None
 #: A key for each photograph, or a function of its path.
@@ -103,10 +105,9 @@ class PathPattern:
         """Raise ValueError, with their number, if there are paths that the expression does not match."""
         unmatched = [path for path in paths if self._search(path) is None]
         if unmatched:
-            listed = ", ".join(map(self._shorten, unmatched[:MAX_LISTED]))
-            more = f" and {len(unmatched) - MAX_LISTED:,} more" if len(unmatched) > MAX_LISTED else ""
+            listed = list_some([self._shorten(path) for path in unmatched], MAX_LISTED)
             raise ValueError(
-                f"the pattern {self._expression.pattern!r} of groups does not match {listed}{more}; it "
+                f"the pattern {self._expression.pattern!r} of groups does not match {listed}; it "
                 f"matches {len(paths) - len(unmatched):,} of {len(paths):,} paths"
             )
 
@@ -145,10 +146,9 @@ def describe_series(paths: Sequence[str | None], labels: Sequence[str] | None = 
     ]
     if not suspicious:
         return ""
-    shown = ", ".join(f"{os.path.basename(stem)}…" for stem in suspicious[:MAX_LISTED])
-    more = f" and {len(suspicious) - MAX_LISTED:,} more" if len(suspicious) > MAX_LISTED else ""
+    shown = list_some([f"{os.path.basename(stem)}…" for stem in suspicious], MAX_LISTED)
     return (
-        f"names look like series of photographs: {shown}{more}. If a series is a video, a patient, or one "
+        f"names look like series of photographs: {shown}. If a series is a video, a patient, or one "
         "object, keep it on one side, or validation figures will be too good: "
         f"--group-by '{SERIES_PATTERN}', or groups="
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...console.text import count_of
+from ...console.text import count_of, list_some
 from ...kernels import Array
 from .grouping import Groups, describe_series, list_groups
 
@@ -218,11 +218,8 @@ def _describe_contradictions(
     pairs = [(i, j) for i, j in copies if labels[i] != labels[j]]
     if not pairs:
         return []
-    listed = "; ".join(
-        f"{_name(i, paths)} ({labels[i]}) and {_name(j, paths)} ({labels[j]})" for i, j in pairs[:MAX_LISTED]
-    )
-    more = f"; and {len(pairs) - MAX_LISTED} more" if len(pairs) > MAX_LISTED else ""
-    return [f"the same pixels with different labels: {listed}{more}"]
+    described = [f"{_name(i, paths)} ({labels[i]}) and {_name(j, paths)} ({labels[j]})" for i, j in pairs]
+    return [f"the same pixels with different labels: {list_some(described, MAX_LISTED, '; ')}"]
 
 
 def _is_too_much(alone: NDArray[np.intp], joined: NDArray[np.intp], labels: Sequence[str] | None) -> bool:

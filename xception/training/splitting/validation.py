@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...console.text import count_of
+from ...console.text import count_of, list_some
 from ...layers.validation import as_float, as_int
 from .division import Mask, Numbers, divide, find_presence
 from .joining import Units
@@ -33,12 +33,10 @@ class Split:
 
     Attributes:
         is_validation: (n,) True for validation, False for training.
-        digests: The sorted digests of the photographs that validate, to find them when a run is resumed.
         notes: What the user should know.
     """
 
     is_validation: Mask = field(repr=False)
-    digests: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
 
 
@@ -75,7 +73,7 @@ def split_validation(
             "give more photographs, smaller groups, or validation photographs of their own"
         )
     notes = _describe_split(is_validation, share)
-    return Split(is_validation, _digests(units, is_validation), (*units.notes, *notes))
+    return Split(is_validation, (*units.notes, *notes))
 
 
 def split_folds(
@@ -118,48 +116,8 @@ def split_folds(
         where = find_presence(rows, labels, fold_of, count, folds)
         partial = [name for name, on_sides in zip(names, where, strict=False) if on_sides.sum() < folds]
         if partial:
-            notes.append(f"not in every fold, for want of photographs: {_listed(partial)}")
-    return [
-        Split(fold_of == fold, _digests(units, fold_of == fold), tuple(notes) if not fold else ())
-        for fold in range(folds)
-    ]
-
-
-def restore_split(units: Units, digests: Sequence[str]) -> Split:
-    """Return the split of a run that is resumed.
-
-    Args:
-        units: Which of the n photographs stay together.
-        digests: `Split.digests` of the run.
-
-    Raises:
-        ValueError: Photographs that validated are not there.
-    """
-    is_validation = np.isin(np.array(units.keys), np.array(list(digests), dtype=str))
-    missing = len(set(digests) - set(units.keys))
-    if missing or not is_validation.any():
-        raise ValueError(
-            f"{missing} of the {count_of(len(set(digests)), 'photograph')} that validated this run are not "
-            "among the photographs that were given: resume with the same photographs, or start anew"
-        )
-    return Split(is_validation, tuple(sorted(set(digests))))
-
-
-def describe_overlap(units: Units, is_validation: Mask) -> str:
-    """Return a warning if units lie on both sides of a split that was made elsewhere; else "".
-
-    Args:
-        units: Which of the n photographs stay together.
-        is_validation: (n,) which of them validate.
-    """
-    training = set(units.numbers[~is_validation].tolist())
-    count = sum(number in training for number in units.numbers[is_validation].tolist())
-    if not count:
-        return ""
-    return (
-        f"{count} of {count_of(int(is_validation.sum()), 'photograph')} for validation are copies or near "
-        "copies of photographs for training, or of the same group: validation figures will be too good"
-    )
+            notes.append(f"not in every fold, for want of photographs: {list_some(partial, MAX_LISTED)}")
+    return [Split(fold_of == fold, tuple(notes) if not fold else ()) for fold in range(folds)]
 
 
 def bin_targets(targets: NDArray[Any], bins: int = BINS) -> Numbers:
@@ -202,8 +160,8 @@ def _check_classes(
             problems.append(f"{name!r} has {count_of(len(own), 'photograph')}{together}")
     if problems:
         raise ValueError(
-            f"every class must be {where}, but {_listed(problems, '; ')}: add photographs of other groups, "
-            "remove the class, or do without validation"
+            f"every class must be {where}, but {list_some(problems, MAX_LISTED, '; ')}: add photographs of "
+            "other groups, remove the class, or do without validation"
         )
 
 
@@ -220,8 +178,8 @@ def _check_sides(
     if problems:
         raise ValueError(
             "no division was found with every class on both sides, since photographs of several classes must "
-            f"stay together: {_listed(problems, '; ')}. Use smaller groups, or validation photographs of "
-            "their own"
+            f"stay together: {list_some(problems, MAX_LISTED, '; ')}. Use smaller groups, or validation "
+            "photographs of their own"
         )
 
 
@@ -239,12 +197,3 @@ def _describe_split(is_validation: Mask, share: float) -> list[str]:
             "validates on all photographs"
         )
     return notes
-
-
-def _digests(units: Units, is_validation: Mask) -> tuple[str, ...]:
-    return tuple(sorted({units.keys[row] for row in np.flatnonzero(is_validation).tolist()}))
-
-
-def _listed(items: Sequence[str], separator: str = ", ") -> str:
-    more = f"{separator}and {len(items) - MAX_LISTED} more" if len(items) > MAX_LISTED else ""
-    return separator.join(items[:MAX_LISTED]) + more

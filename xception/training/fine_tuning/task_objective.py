@@ -1,4 +1,4 @@
-"""Objectives of fine-tuning: what each task learns, and the figure by which epochs compete."""
+"""Objective of fine-tuning for each task, and the figure by which epochs compete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...prediction.rates import rank_auc, wilson_interval
 from ..objectives.class_weights import weigh_classes
 from ..objectives.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
 from ..regression.ridge_regression import RidgeRegression, TargetScaling
-from ..regression.starting_heads import Head, fit_head
+from ..regression.starting_heads import fit_head
 
 #: The activation of the last layer.
 HeadActivation = Literal["softmax", "sigmoid", "linear"]
@@ -141,7 +141,7 @@ class Objective:
         positive = None
         if self.task == "labels" and self.weights:
             positive = [self.weights.get(name, 1.0) for name in self.names]
-        head: Head = fit_head(
+        head = fit_head(
             self.task, features[rows], targets, self.names, balanced=self.balanced, positive_weights=positive,
             seed=seed,
         )  # fmt: skip
@@ -157,10 +157,6 @@ class Objective:
                 f"every class needs at least {MIN_TRAINING} photographs to train, besides those to validate; "
                 f"too few are left of {', '.join(few[:10])}. Add some, or leave the class out"
             )
-
-    def with_scaling(self, scaling: TargetScaling) -> Objective:
-        """Return the objective with what standardizes its numbers."""
-        return replace(self, scaling=scaling)
 
     def fold(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
         """Return the parameters of the last layer of the finished model, from those that were trained."""
