@@ -1,4 +1,4 @@
-"""Forward pass of a model in training mode, which changes nothing."""
+"""Forward pass of a model in training mode, which leaves the model unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..kernels import Array
 from ..layers import BatchNormalization, Parameters
 from ..layers.validation import as_int
 
-SEED_BITS = 64  #: of a seed that nobody gave
+SEED_BITS = 64  #: of a seed that is drawn
 
 
 def run_in_training_mode(
@@ -36,7 +36,7 @@ def run_in_training_mode(
         parameters: {node: {parameter: array}}.
         x: The inputs (n, …) by name.
         trained: The nodes that are trainable.
-        seed: Decides what random layers do; None for another draw at each call.
+        seed: Seed of the random layers; None for another draw at each call.
 
     Returns:
         The outputs (n, …), by node.

@@ -1,4 +1,4 @@
-"""What training prints: what trains, before the first step, and a line for each epoch."""
+"""Text that training prints: a summary before the first step, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..console.pace import format_seconds
 from ..console.progress import Verbose, is_silenced
 from ..console.text import count_of, list_some
-from ..gradients.randomness import acts_in_training, does_not_act
+from ..gradients.randomness import acts_in_training, describe_idle_layers
 from ..prediction.rates import wilson_interval
 from .feeding.sources import Source
 from .objectives.metrics import Accuracy, Metric
@@ -17,7 +17,7 @@ from .running.run import TrainingRun
 from .running.trained_layers import frozen_for_want_of_gradients
 
 MAX_LAYERS_SHOWN = 5  #: by name, in a line
-MIN_ANNOUNCED_SECONDS = 10  #: of an epoch; a shorter one is over before that is read
+MIN_ANNOUNCED_SECONDS = 10  #: of an epoch; a shorter one needs no announcement
 BYTES_PER_MEGABYTE = 1_000_000
 
 
@@ -76,9 +76,8 @@ def describe_run(
         lines.append(f"frozen, since their parameters cannot be trained here: {listed}")
     if random := [node.name for node in model.graph.nodes.values() if acts_in_training(node.layer)]:
         lines.append(f"at random in training: {list_some(random, MAX_LAYERS_SHOWN)}")
-    for name, node in model.graph.nodes.items():
-        if reason := does_not_act(node.layer):
-            lines.append(f"{name} ({node.kind}) does nothing in training: {reason}")
+    idle = describe_idle_layers(model.graph.nodes.values())
+    lines += [f"does nothing in training: {clause}" for clause in idle]
     momentum = run.moving_momentum
     if momentum is not None and source.steps is not None:
         text, is_too_much = describe_old_share(momentum, source.steps * epochs)

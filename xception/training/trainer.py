@@ -55,7 +55,7 @@ class Trainer:
     Attributes:
         loss: The loss, as it was given.
         metrics: The metrics.
-        setup: What runs and sources are made from.
+        setup: The model with its loss and optimizer, which makes runs and sources.
         stop_training: A callback may set it to True, which ends training after the epoch.
 
     Raises:
@@ -143,7 +143,7 @@ class Trainer:
         """Train the model.
 
         A batch whose loss or gradient is not finite is left out, and a warning names its examples. The first
-        Ctrl-C ends training after the present batch.
+        Ctrl-C ends training after the current batch.
 
         Args:
             x: Arrays as for `model.predict`, with `y`; a folder with a sub-folder for each class, or paths
@@ -157,7 +157,7 @@ class Trainer:
             class_weight: {class: weight}, by index or name, or "balanced". Weights are scaled such that
                 their mean over the examples is 1.
             sample_weight: (n,) how much each example weighs in the loss.
-            callbacks: Called at the begin and end of training, epochs and batches.
+            callbacks: Called at the beginning and end of training, epochs and batches.
             shuffle: Whether the order changes with each epoch. It is a function of seed and epoch.
             initial_epoch: The number of epochs that were done before.
             steps_per_epoch: Batches per epoch of an iterable; None for all.

@@ -144,9 +144,9 @@ def test_a_schedule_and_a_plateau_are_refused_before_the_start():
     [
         (
             EarlyStopping("val_acc"),
-            "EarlyStopping monitors 'val_acc', which there is not; there are loss",
+            "EarlyStopping monitors 'val_acc', which is not in the logs; they have loss",
         ),
-        (ReduceLROnPlateau("auc"), "ReduceLROnPlateau monitors 'auc', which there is not"),
+        (ReduceLROnPlateau("auc"), "ReduceLROnPlateau monitors 'auc', which is not in the logs"),
         (ModelCheckpoint("m.keras", "auc", save_best_only=True), "ModelCheckpoint monitors 'auc'"),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_figure_that_there_is_not_is_refused_before_the_start(callback, messag
 
 
 def test_monitoring_validation_without_validation_data_says_what_is_needed():
-    with pytest.raises(ValueError, match="'val_loss', which there is not: it needs validation data"):
+    with pytest.raises(ValueError, match="'val_loss', which is not in the logs: it needs validation data"):
         CallbackList([EarlyStopping()], make_trainer(), ["loss", "accuracy"])
 
 

@@ -321,5 +321,5 @@ def test_the_best_model_must_be_that_of_the_run_if_it_stays_the_best(tmp_path):
     model = xception.load_model(tmp_path / "part.keras")
     model.set_weights([2 * array for array in model.get_weights()])
     model.save(tmp_path / "part.keras")
-    with pytest.raises(ValueError, match="is not the model of epoch"):
+    with pytest.raises(ValueError, match="expected the model of epoch"):
         resume(tmp_path)

@@ -171,7 +171,7 @@ def test_folds_keep_groups_together():
 def test_classes_that_are_not_in_each_fold_are_named_once():
     splits = split_folds(make_units(43), repeat(20, 20, 3), 5, names=NAMES)
     assert [split.notes for split in splits] == [
-        ("not in every fold, for want of photographs: owl",),
+        ("too few photographs to be in every fold: owl",),
         *[()] * 4,
     ]
 

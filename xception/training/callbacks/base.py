@@ -1,4 +1,4 @@
-"""Callbacks: what a trainer calls before, within and after epochs. The methods are Keras's."""
+"""Base class of callbacks, which a trainer calls before, within and after epochs. The methods are Keras's."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Callback:
 
 
 class CallbackList(Callback):
-    """Several callbacks as one, in the order given, but those that record last.
+    """Several callbacks as one, in the order given, with recorders last.
 
     Args:
         callbacks: The callbacks.
@@ -105,7 +105,7 @@ class CallbackList(Callback):
 
     Raises:
         TypeError: One is no callback, or cannot do its work.
-        ValueError: One cannot do its work: it monitors a figure that there is not, for instance.
+        ValueError: One cannot do its work: for instance, it monitors an unknown figure.
         OSError: A file that one writes cannot be written.
     """
 

@@ -123,6 +123,6 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def _describe(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
-    """Return the curves in words, for those who cannot see them."""
+    """Return the curves in words, for screen readers."""
     last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.items() if len(values))
     return f"Training over {len(epochs)} epochs. After the last one: {last or 'nothing'}"

@@ -51,8 +51,8 @@ class MonitorCallback(Callback):
             if self.monitor.startswith("val_") and not any(name.startswith("val_") for name in names):
                 hint = ": it needs validation data"
             raise ValueError(
-                f"{type(self).__name__} monitors {self.monitor!r}, which there is not{hint}; "
-                f"there are {', '.join(names)}"
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not in the logs{hint}; "
+                f"they have {', '.join(names)}"
             )
         self.direction  # noqa: B018, raises if it does not follow from the name
 

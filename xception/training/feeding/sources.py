@@ -57,9 +57,9 @@ def batch_parts(count: int, batch_size: int, joins_single: bool = False) -> list
 
     Args:
         count: The number of examples.
-        batch_size: Examples per batch. The last batch has those that are left.
-        joins_single: Whether a single example that is left joins the batch before. Its own statistics would
-            say that every channel has the variance 0.
+        batch_size: Examples per batch. The last batch has the remaining ones.
+        joins_single: Whether a single remaining example joins the batch before. On its own, a vector would
+            have the variance 0 in every channel.
     """
     parts = [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     if joins_single and len(parts) > 1 and parts[-1].stop - parts[-1].start == 1:

@@ -23,7 +23,7 @@ def divide(preparation: Preparation, settings: Settings, groups: Groups | None, 
         preparation: The photographs, with features that show near copies.
         settings: The settings.
         groups: See `fine_tune`.
-        log: Takes what the user should know.
+        log: Records notes for the user.
 
     Raises:
         ValueError: A class cannot be on both sides.
@@ -70,7 +70,7 @@ def _join(preparation: Preparation, groups: Groups | None) -> Units:
 
 
 def _strata(preparation: Preparation) -> tuple[Any, Sequence[str] | None]:
-    """Return what splits are stratified by, and the names of those that must be on both sides."""
+    """Return what splits are stratified by, and the names of the strata that must be on both sides."""
     objective, numbers = preparation.objective, preparation.readable
     if objective.task == "classes":
         return objective.indices[numbers], objective.names

@@ -1,4 +1,4 @@
-"""Cross-validation of fine-tuning: a fresh copy for each fold, and then one that learns from everything."""
+"""Cross-validation of fine-tuning: a fresh model for each fold, and then one for all photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs of a run with what they teach: classes by folder or by list, labels and numbers by table."""
+"""Photographs of a run and their targets: classes by folder or list, labels and numbers by table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_NAMES = 12  #: classes that a message lists
 def label_run(
     images: ImagesLike, labels: Any, settings: Settings, log: FailureLog
 ) -> tuple[list[Photograph], Objective]:
-    """List the photographs of a run, and what they teach.
+    """List the photographs of a run, and their targets.
 
     Args:
         images: See `fine_tune`.
@@ -92,7 +92,10 @@ def _table(
         assert settings.task != "classes"
         is_root = isinstance(images, str | os.PathLike) and is_folder(images)
         if not is_root:
-            raise ValueError("labels in a file go with a folder, which its paths begin at")
+            raise ValueError(
+                "a file of labels needs a folder as images, to which its paths are relative; got "
+                f"{type(images).__name__}"
+            )
         table = read_label_table(labels, settings.task, cast(str, images))
         return list(find_photographs(list(table.paths), log)), table.names, table.values
     if isinstance(labels, Mapping):

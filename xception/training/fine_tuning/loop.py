@@ -33,7 +33,7 @@ MAX_NAMES = 8  #: photographs that a warning lists
 
 
 class Listener(Protocol):
-    """What is told of the loop's progress."""
+    """Interface of what follows the loop's progress."""
 
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """An epoch begins, counted from 1."""
@@ -50,7 +50,7 @@ class FormerBest:
     """The best epoch of a run that is resumed.
 
     Attributes:
-        digest: What the state says of its parameters.
+        digest: The digest of its parameters, as the state records it.
         model: The model; None if the file beside the state holds another.
     """
 
@@ -84,8 +84,8 @@ class Loop:
         run: The run, whose optimizer has been built.
         head: The node of the last layer.
         store: The border activations of the photographs.
-        objective: What the photographs teach, with the scaling of numbers.
-        split: Which of them train.
+        objective: The targets, with the scaling of numbers.
+        split: Which photographs train.
         settings: The settings.
         keys: A digest of each photograph, by its number.
         names: What each photograph is called in messages.
@@ -93,14 +93,14 @@ class Loop:
 
     Attributes:
         run: The run.
-        objective: What the photographs teach.
-        split: Which of them train.
+        objective: The targets.
+        split: Which photographs train.
         settings: The settings.
-        position: How far it has come.
+        position: The progress of the run.
         best: The parameters of the best epoch; None until there is one.
         best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
-        former_best: Of a resumed run, the model of its best epoch so far, and its digest.
-        ended_by: Why the loop ended before its time; "" if it did not.
+        former_best: The best epoch before the run was resumed; None for a new run.
+        ended_by: Why the loop ended before the last epoch; "" if it did not.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Loop:
 
     @property
     def shows_figure(self) -> bool:
-        """Whether the figure is known while training: of mixtures it would mean nothing."""
+        """Whether the figure is shown while training. Of mixtures it would mean nothing."""
         return self.objective.task != "labels" and not self._augmentation.mixup
 
     def begin(self, listener: Listener) -> None:
@@ -160,14 +160,14 @@ class Loop:
         self._finish_epoch(listener, dict.fromkeys(names))
 
     def train(self, epochs: int, listener: Listener, interrupt: Interrupt) -> None:
-        """Train until an epoch, until nothing improves, or until an interrupt.
+        """Train up to an epoch, until nothing improves, or until an interrupt.
 
         Args:
             epochs: The number of the last epoch.
-            listener: Is told of the progress.
-            interrupt: Whether an interrupt has come, which ends the batch.
+            listener: Follows the progress.
+            interrupt: Whether an interrupt has come. The current batch is finished first.
         """
-        while self.position.epoch < epochs and not self._is_patience_lost():
+        while self.position.epoch < epochs and not self._has_stalled():
             try:
                 if not self._train_epoch(listener, interrupt):
                     self.ended_by = "interrupted"
@@ -177,7 +177,7 @@ class Loop:
                 warnings.warn(str(error), stacklevel=2)
                 return
 
-    def _is_patience_lost(self) -> bool:
+    def _has_stalled(self) -> bool:
         if self.position.waited < self.settings.patience:
             return False
         self.ended_by = f"{FIGURES[self.objective.task]} did not improve for {self.position.waited} epochs"
@@ -198,7 +198,7 @@ class Loop:
             self._count(self.run.step(batch), order[part])
             position.batch += 1
             listener.on_batch_end(position.running)
-        self.run.write_back()  # unless the weights are not finite
+        self.run.write_back()  # raises TrainingError if the weights are not finite
         running = position.running
         row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
         if self.shows_figure:
@@ -256,15 +256,15 @@ class Loop:
         position.waited = 0 if is_best else position.waited + 1
         if is_best:
             position.best_epoch, position.best = position.epoch, figures
-            # The store's arrays are never changed in place: `write_back` puts others there.
+            # These arrays stay as they are: `write_back` gives the model new ones.
             self.best, self.best_outputs = self.run.model.parameters, outputs
         listener.on_epoch_end(position, figures, is_best)
 
-    def take_former(self, former: FormerBest) -> None:
-        """Take the best epoch of a run that is resumed.
+    def adopt_best(self, former: FormerBest) -> None:
+        """Adopt the best epoch of the run before it was resumed.
 
         Args:
-            former: The model, as it was written.
+            former: The epoch.
         """
         self.former_best = former
         if former.model is not None:

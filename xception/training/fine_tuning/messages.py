@@ -1,4 +1,4 @@
-"""Messages of a run: what trains, and a line for each epoch."""
+"""Messages of a run: a summary before the first epoch, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Console:
 
     Args:
         verbose: "auto" or 1 or 2 for a line an epoch, and a bar of its batches; 0 for nothing.
-        prefix: Before each line: "fold 2 of 5: ".
+        prefix: Text before each line, such as "fold 2 of 5: ".
 
     Attributes:
         is_augmented: Whether training figures are those of augmented photographs.
@@ -48,7 +48,7 @@ class Console:
 
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """Begin a bar."""
-        self._close()
+        self.close()
         self._bar = ProgressBar(batches, "batch", self._verbose, task=f"{self._prefix}epoch {epoch}")
         self._bar.__enter__()
 
@@ -59,7 +59,7 @@ class Console:
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """Print the line of an epoch."""
-        self._close()
+        self.close()
         row, parts = position.history[-1], []
         if "loss" in row:
             loss = row["loss"]
@@ -74,16 +74,13 @@ class Console:
 
     def close(self) -> None:
         """Remove the bar."""
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
             self._bar = None
 
 
 def describe_start(preparation: Preparation, split: RunSplit, run: TrainingRun, settings: Settings) -> str:
-    """Return what is about to happen: photographs, what trains, which statistics, and the memory.
+    """Return a line on the run: photographs, what trains, which statistics, and the memory.
 
     Args:
         preparation: The photographs and the starting model.
@@ -95,7 +92,7 @@ def describe_start(preparation: Preparation, split: RunSplit, run: TrainingRun, 
     count = training + validation
     objective = preparation.objective
     variables, numbers = run.variables, run.variables.flat.size
-    # Values, gradients, and what the optimizer remembers.
+    # Values, gradients, and the slots of the optimizer.
     copies = 2 + len(run.optimizer.slots)
     memory = preparation.store.kept_bytes + copies * run.variables.flat.nbytes
     first = next(iter(run.variables.by_node))
@@ -141,7 +138,7 @@ def estimate_seconds(loop: Loop, preparation: Preparation) -> float:
 
     Args:
         loop: The loop, after the validation of epoch 0.
-        preparation: What the pass through the whole network took.
+        preparation: The preparation, which has timed the whole network.
     """
     training, validation = len(loop.split.training), len(loop.split.validation)
     forward = loop.time_forward()  # of the part that trains

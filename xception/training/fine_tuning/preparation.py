@@ -37,17 +37,18 @@ MAX_NAMES = 8  #: layers that a warning lists
 
 @dataclass(eq=False)
 class Preparation:
-    """Everything that is the same for all folds of a run.
+    """Data and model that all folds of a run share.
 
     Attributes:
         photographs: The photographs. The position of each is its number.
         readable: The numbers of those that could be read.
-        objective: What they teach.
+        objective: Their targets.
         starting: The model to begin with, with the layers that train as its trainable ones.
         rates: The factor of the learning rate of each node that trains.
         store: The border activations.
-        features: (n, d) what the last layer reads, of each photograph as it is; NaN of unreadable ones.
-        digests: A digest of the pixels of each.
+        features: (n, d) the input of the last layer for each photograph, without augmentation; NaN for
+            those that could not be read.
+        digests: A digest of the pixels of each photograph, by its number.
         seconds_per_photograph: What the pass through the whole network took.
         opened: Closes the caches.
     """
@@ -74,7 +75,7 @@ class Preparation:
 
 
 def logits_of(model: Model, objective: Objective) -> Head:
-    """Return the end of a model, whose outputs are logits, or numbers."""
+    """Return the end of a model without its softmax or sigmoid."""
     activation = objective.activation
     return build_head(model.graph, None if activation == "linear" else activation)
 
@@ -92,7 +93,7 @@ def prepare(
 
     Args:
         photographs: The photographs.
-        objective: What they teach, by their position.
+        objective: Their targets.
         starting: The model to begin with. Its trainable flags are changed.
         preprocessor: How photographs are read.
         settings: The settings.
@@ -100,7 +101,7 @@ def prepare(
         verbose: Progress, as for `predict`.
 
     Raises:
-        ValueError: The stage is none of this model, nothing would train, no gradient passes through a layer,
+        ValueError: The model has no such stage, nothing would train, no gradient passes through a layer,
             or no photograph could be read.
         OSError: A photograph cannot be read.
     """
@@ -114,10 +115,10 @@ def prepare(
     trained = trained_nodes(starting.model)
     head = logits_of(starting.model, objective)
     check_gradient_rules(head.graph, trained, head.output)
-    learning = TrainingPass(
+    training_pass = TrainingPass(
         head.graph, trained, (head.output,), batch_statistics=settings.uses_batch_statistics
     )
-    border = Border(starting.model.graph, learning.border, preprocessor.input_shape)
+    border = Border(starting.model.graph, training_pass.border, preprocessor.input_shape)
     reader = PixelReader(photographs, preprocessor, settings.augmentation, settings.seed)
     opened = ExitStack()
     store = opened.enter_context(
@@ -148,19 +149,19 @@ def prepare(
         opened.close()
         raise ValueError("there are no photographs to train on: none could be read")
     width = len(next(iter(features.values())))
-    rows = np.full((len(photographs), width), np.nan, np.float32)
+    feature_rows = np.full((len(photographs), width), np.nan, np.float32)
     for number, row in features.items():
-        rows[number] = row
+        feature_rows[number] = row
     return Preparation(
         list(photographs), np.array(sorted(features), np.intp), objective, starting,
-        {node: rate for node, rate in rates.items() if node in trained}, store, rows,
+        {node: rate for node, rate in rates.items() if node in trained}, store, feature_rows,
         reader.digests, seconds, opened,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Fingerprints:
-    """What tells the border activations of a variant from others in the cache."""
+    """Digests by which the cache tells border activations apart."""
 
     model: Model
     border: Border
@@ -177,7 +178,7 @@ class _Fingerprints:
 
     @functools.cached_property
     def _frozen(self) -> Model:
-        """The part of the model that is not trained: the last layer of a run is another one each time."""
+        """The part of the model before the border: the trained part differs from run to run."""
         graph, needed = self.model.graph, self.model.graph.ancestors(self.border.stored)
         part = Graph(graph.name)
         for node in graph.nodes.values():

@@ -1,4 +1,4 @@
-"""Result of fine-tuning: the model, its history, and how well it does on the validation photographs."""
+"""Result of fine-tuning: the model, its history, and its validation."""
 
 from __future__ import annotations
 

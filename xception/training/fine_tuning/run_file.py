@@ -28,8 +28,8 @@ class RunFiles:
     """Writes the files of a run.
 
     Args:
-        output: The model; None for no files, or of a resumed run for the file beside its state.
-        resume: The state that is resumed; None for a new run.
+        output: The model. None for no files; in a resumed run, for the file beside its state.
+        resume: The state from which the run resumes; None for a new run.
         log: The CSV file; None for none.
         has_state: Whether the state is written after each epoch.
 
@@ -69,8 +69,8 @@ class RunFiles:
             self._log.check([])
         self._names: list[str] | None = None
 
-    def describe(self, loop: Loop) -> str | None:
-        """Return what Keras 3 would not know if it went on with the state; None if nothing, or no state."""
+    def describe_keras_limits(self, loop: Loop) -> str | None:
+        """Return a note on what Keras 3 would ignore in the state; None if nothing, or without a state."""
         nodes = loop.run.model.graph.nodes
         is_normalized = any(
             isinstance(nodes[node].frame_layer, BatchNormalization) for node in loop.run.variables.by_node
@@ -128,7 +128,7 @@ class RunFiles:
         former = loop.former_best
         if former is None or former.model is None:
             raise ValueError(
-                f"{self.output}: is not the model of epoch {loop.position.best_epoch}, which is still the "
+                f"{self.output}: expected the model of epoch {loop.position.best_epoch}, which is still the "
                 "best one; put back the file that the run has written, or start anew"
             )
         return former.model

@@ -80,10 +80,10 @@ class SavedRun:
         """Return the model to prepare with, whose frozen part is that of the run.
 
         Args:
-            objective: What the photographs teach now.
+            objective: The targets of the photographs that were given.
 
         Raises:
-            ValueError: They have other classes, labels or targets than those of the run.
+            ValueError: They have other classes, labels or targets than the run.
         """
         if list(objective.names) != self.record["names"]:
             raise ValueError(
@@ -100,7 +100,8 @@ class SavedRun:
             preparation: The photographs, which must be those of the run.
 
         Raises:
-            ValueError: There are others, or the file does not fit them.
+            ValueError: They are other photographs.
+            ModelFileError: The state does not fit the model.
         """
         split = self._split(preparation)
         objective, scaling = preparation.objective, self.record["scaling"]
@@ -118,7 +119,7 @@ class SavedRun:
             loop.run.restore(self.state)
         except ValueError as error:
             raise ModelFileError(f"{self.path.name}: cannot be resumed: {error}") from None
-        loop.take_former(self._former_best())
+        loop.adopt_best(self._former_best())
         return loop
 
     def _former_best(self) -> FormerBest:

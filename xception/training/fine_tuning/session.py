@@ -1,4 +1,4 @@
-"""One training of a run: the head is solved, competes as epoch 0, and then the network learns."""
+"""Training of one model of a run: its head is solved and competes as epoch 0, then the network trains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .task_objective import Figures, Objective
 
 
 class Observer(Protocol):
-    """What writes a run to files."""
+    """Interface of what writes a run to files."""
 
     def on_best(self, loop: Loop) -> None:
         """The epoch that has just been validated is the best so far."""
@@ -62,7 +62,7 @@ def make_loop(
         preparation: The photographs, and the layers that train.
         split: Which photographs train.
         settings: The settings.
-        objective: What they teach, with the scaling of numbers.
+        objective: Their targets, with the scaling of numbers.
         model: The model, with a head. It changes with each epoch.
         position: Where to begin.
     """
@@ -87,7 +87,7 @@ def run_loop(
     observer: Observer | None,
     interrupt: Interrupt,
 ) -> None:
-    """Train until an epoch, and show and write the progress.
+    """Train up to an epoch, and show and write the progress.
 
     Args:
         loop: The loop, at its beginning or where it was resumed.
@@ -125,7 +125,7 @@ def run_loop(
 
 
 class _Listener:
-    """Passes what the loop tells on to the console and the observer."""
+    """Forwards the progress of the loop to the console and the observer."""
 
     def __init__(
         self, loop: Loop, preparation: Preparation, console: Console, observer: Observer | None

@@ -93,11 +93,11 @@ class Settings:
         return get_optimizer({"class_name": self.optimizer["class_name"], "config": config})
 
     def check_agreement(self, given: Settings, default: Settings) -> None:
-        """Check that nothing else is asked for than these settings, of a run that is resumed.
+        """Check that the call that resumes a run does not ask for other settings.
 
         Args:
-            given: What was asked for.
-            default: What stands for nothing.
+            given: The settings of the call.
+            default: Those of a call without options.
 
         Raises:
             ValueError: A setting was given that the run does not have.

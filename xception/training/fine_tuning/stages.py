@@ -1,4 +1,4 @@
-"""Stages of a network: which layers fine-tuning trains, and how quickly each of them."""
+"""Stages of a network: the layers that fine-tuning trains, and their learning rates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_LAYERS = {"exit": "block13_sepconv1", "half": "block8_sepconv1"}
 
 #: The rate of a layer, for each layer with weights between it and the head.
 RATE_PER_LAYER = 0.9
-#: Rates do not fall further: a layer that hardly moves costs as much time as one that learns.
+#: Smallest rate: a layer that hardly changes takes as much time as one that learns.
 MIN_RATE = 0.1
 
 
@@ -28,15 +28,14 @@ def choose_stage(model: Model, train: Train, head: str) -> dict[str, float]:
         model: The model.
         train: "head" for the last layer alone; "exit" for Xception's exit flow (from block 13); "half" for
             blocks 8 to 14; "all"; "norms" for scales and offsets of normalization layers, and the head; or
-            the name of a layer: it trains, and everything that its input does not depend on.
+            the name of a layer: all layers train but those that its input depends on.
         head: The node of the last layer.
 
     Returns:
         {node: factor}, 1 for the head, and less for layers that lie deeper.
 
     Raises:
-        ValueError: The model is no Xception and has no such stage, or there is no such layer, or nothing but
-            the head would train.
+        ValueError: The model has no such stage or layer.
     """
     graph = model.graph
     owners = [node for node in graph.nodes.values() if node.owner == node.name and node.count_params()]

@@ -24,7 +24,7 @@ HeadActivation = Literal["softmax", "sigmoid", "linear"]
 ACTIVATIONS: dict[Task, HeadActivation] = {
     "classes": "softmax", "labels": "sigmoid", "regression": "linear",
 }  # fmt: skip
-#: What the best epoch is best in.
+#: The figure of each task by which epochs compete.
 FIGURES: dict[Task, str] = {"classes": "accuracy", "labels": "mean AUC", "regression": "MAE"}
 
 MIN_TRAINING = 2  #: photographs of a class: of one, no penalty can be chosen
@@ -62,7 +62,7 @@ class Figures:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """The better figures have the higher rank. Where the figure is the same, the lower loss wins."""
+        """Rank by which epochs compete: the figure, and of equal figures the lower loss."""
         if not np.isfinite(self.loss):
             return -np.inf, -np.inf  # never the best
         sign = -1.0 if self.task == "regression" else 1.0
@@ -90,16 +90,16 @@ class Figures:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What the n photographs of a run are to teach.
+    """Targets of the n photographs of a run, and the loss that they are learned by.
 
     Attributes:
         task: The task.
         names: (c,) the names of the classes, labels or targets.
         targets: (n, c) float64: one-hot classes, 0 or 1 for each label, or numbers.
         balanced: Of classes: whether each weighs the same, however many photographs it has.
-        weights: How much the photographs of a class weigh, or those that have a label, by name.
+        weights: The weight of the photographs of a class, or of those with a label, by name.
         label_smoothing: From 0 to 1; not of numbers.
-        scaling: Of numbers: what standardizes them. The network learns standard ones.
+        scaling: Of numbers: their standardization. The network learns standardized numbers.
     """
 
     task: Task

@@ -213,7 +213,7 @@ class AUC(Metric):
 
     It is the probability that an example with the label scores higher than one without; equal scores count
     half. Labels that all examples have, or none, are undefined and left out of the mean. Keras approximates
-    the curve by 200 thresholds, and pools all labels unless it is told `multi_label=True`.
+    the curve by 200 thresholds, and pools all labels unless `multi_label=True`.
 
     Targets are 0 or 1 for each label (n, c), or class indices (n,): then each class is a label; with two
     classes both have the same area, except for rounding.

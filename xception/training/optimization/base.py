@@ -50,7 +50,7 @@ class Optimizer(ABC):
         variables: What `build` was given; None before.
 
     Raises:
-        ValueError: A setting is out of range, or more than one kind of clipping is asked for.
+        ValueError: A setting is out of range, or more than one kind of clipping is set.
     """
 
     default_name: ClassVar[str]
@@ -238,7 +238,7 @@ class Optimizer(ABC):
                 Segment(part.start, part.stop, self._rates.get(variable.node, 1.0), self._decays(variable))
                 for variable, part in zip(variables.variables, variables.slices, strict=True)
             ]
-            # The norm of each variable by itself needs each by itself.
+            # `clipnorm` needs the norm of each variable, so that they are not merged.
             self._segments = segments if self.clipnorm is not None else merge_segments(segments)
         return self._segments
 

@@ -32,7 +32,7 @@ class MovingStatistics:
         trained: The nodes whose parameters are trained. Only these normalize by the batch.
 
     Attributes:
-        nodes: The nodes that own moving statistics which change.
+        nodes: The nodes whose moving statistics change.
     """
 
     def __init__(self, graph: Graph, trained: Collection[str]) -> None:

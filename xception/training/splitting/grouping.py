@@ -21,8 +21,8 @@ Groups = Sequence[GroupKey] | Callable[[str], GroupKey]
 NUMBERED = re.compile(r"(.+?)[-_. ]?(\d+)\.\w+")
 #: The same for `--group-by`.
 SERIES_PATTERN = r"(.+?)[-_. ]?\d+\.\w+$"
-#: So many numbered photographs are a series, if at least two series make up half of a class. In a class with
-#: one series, photographs are more often just numbered.
+#: Numbered photographs are a series from this number on, if at least two series make up half of a class.
+#: In a class with one series, photographs are more often just numbered.
 MIN_SERIES_PHOTOGRAPHS = 3
 MIN_SERIES_SHARE = 0.5
 #: Numbers within a series differ by so much on average, at most: frames that are taken every four seconds,
@@ -169,5 +169,5 @@ def _as_keys(key: Any, name: str) -> list[str]:
 
 
 def _is_column(groups: object) -> bool:
-    """Whether it is a column of a table, such as a pandas Series."""
+    """Return True for a column of a table, such as a pandas Series."""
     return hasattr(groups, "__len__") and hasattr(groups, "to_list")

@@ -1,7 +1,7 @@
 """Validation splits and folds: stratified, with copies and groups on one side.
 
-Photographs that must stay together make up a unit: see `joining.py`. Which units are drawn is a function of
-the seed and of the photographs' digests, not of their order.
+Photographs that must stay together form a unit: see `joining.py`. Which units are drawn is a function of the
+seed and of the photographs' digests, not of their order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...layers.validation import as_float, as_int
 from .division import Mask, Numbers, divide, find_presence
 from .joining import Units
 
-#: Below so many photographs the interval of a validation figure is wider than 20 points: 40 right of 50 is
+#: With fewer photographs the interval of a validation figure is wider than 20 points: 40 right of 50 is
 #: 67–89 % (95 %, Wilson).
 MIN_VALIDATION = 50
 #: The share of photographs that validation may have more or less than requested without a note.
@@ -116,7 +116,7 @@ def split_folds(
         where = find_presence(rows, labels, fold_of, count, folds)
         partial = [name for name, on_sides in zip(names, where, strict=False) if on_sides.sum() < folds]
         if partial:
-            notes.append(f"not in every fold, for want of photographs: {list_some(partial, MAX_LISTED)}")
+            notes.append(f"too few photographs to be in every fold: {list_some(partial, MAX_LISTED)}")
     return [Split(fold_of == fold, tuple(notes) if not fold else ()) for fold in range(folds)]
 
 
@@ -148,7 +148,7 @@ def _list_labels(strata: NDArray[Any], names: Sequence[str] | None) -> tuple[Num
 def _check_classes(
     units: Units, rows: Numbers, labels: Numbers, names: Sequence[str] | None, needed: int, where: str
 ) -> None:
-    """Raise ValueError unless each class has enough units to be on so many sides."""
+    """Raise ValueError unless each class has enough units to be on `needed` sides."""
     if names is None:
         return
     problems = []
@@ -168,7 +168,7 @@ def _check_classes(
 def _check_sides(
     units: Units, rows: Numbers, labels: Numbers, sides: Numbers, names: Sequence[str], needed: int
 ) -> None:
-    """Raise ValueError unless each class is on so many sides."""
+    """Raise ValueError unless each class is on `needed` sides."""
     where = find_presence(rows, labels, sides, int(labels.max()) + 1, int(sides.max()) + 1)
     problems = []
     for label in np.flatnonzero(where[: len(names)].sum(axis=1) < needed).tolist():
