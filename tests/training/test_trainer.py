@@ -318,7 +318,9 @@ def test_layers_without_gradients_stay_frozen_and_are_named(data, capsys):
 
 def test_penalties_of_layers_are_part_of_the_loss_and_pull_at_the_weights(data):
     plain, penalized = build(), build()
-    graph = penalized.graph.with_replaced("dense", Dense(3, "softmax", kernel_regularizer=L2(0.5)))
+    graph = penalized.graph.with_replaced(
+        "dense", Dense(3, "softmax", penalties={"kernel_regularizer": L2(0.5)})
+    )
     penalized = xception.Model(graph, plain.parameters)
     kernel = plain.parameters["dense"]["kernel"]
     losses = [Trainer(model, SGD(0.1), LOSS).train_on_batch(*data)["loss"] for model in (plain, penalized)]
