@@ -193,9 +193,9 @@ class Trainer:
         names += [f"val_{name}" for name in names] if validation is not None else []
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
-        epochs_left = max(epochs - initial_epoch, 0)
-        say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
-        self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
+        remaining = range(initial_epoch, epochs)
+        say(describe_run(run, self.statistics, source, len(remaining), feeder.notes), verbose)
+        self._fit_epochs(remaining, run, source, validation, listed, verbose)
         return history
 
     def _fit_epochs(
@@ -344,9 +344,7 @@ class Trainer:
 
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
-        plan = self.model.plan
-        head = self.setup.head
+        plan, head = self.model.plan, self.setup.head
         tail = ForwardTail(head, self.model.input_names, plan.parameters, plan)
         penalty = total_penalty(self.model.graph, trained_nodes(self.model), plan.parameters)
-        loss = self.setup.loss.without_smoothing()
-        return score(tail, head, loss, source, self.metrics, penalty, verbose)
+        return score(tail, head, self.setup.loss.without_smoothing(), source, self.metrics, penalty, verbose)
