@@ -81,7 +81,6 @@ def gradients(
     )
     if not training_pass.variables:
         raise ValueError(f"{model.name}: no layer is trainable; set model.get_layer(name).trainable = True")
-
     randomness = None if seed is None else Randomness([(seed, i) for i in range(count)])
     stepper = Stepper(training_pass, model.parameters)
     values = compute_border(model.plan, training_pass.border, arrays)

@@ -34,6 +34,10 @@ def test_a_history_is_shown_as_a_table(history):
     ]
     assert repr(history) == "<History: 3 epochs of loss, val_loss, accuracy>"
     assert str(History()) == "epoch"
+    fine_tuning = History(shown_from=0)  # whose epoch 0 is the solved head
+    fine_tuning.append(0, {"loss": 2.0})
+    assert str(fine_tuning).splitlines()[1] == "    0     2"
+    assert ">0</text>" in fine_tuning.to_svg()
 
 
 def test_training_and_validation_are_curves_of_one_panel(history):

@@ -30,13 +30,14 @@ STYLE = """
 """
 
 
-def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
+def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]], shown_from: int = 1) -> str:
     """Draw a panel for each figure, with training and validation in one panel.
 
     Args:
-        epochs: The epochs, from 0; they are shown from 1.
+        epochs: The epochs, from 0.
         history: {name: a number for each epoch}. "val_" stands before the names of validation figures. What
             is not finite is a gap.
+        shown_from: The number under which epoch 0 is shown.
 
     Returns:
         An SVG element, which shows itself light or dark as the reader's system is.
@@ -61,16 +62,16 @@ def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -
             if key in history
         }
         parts.append(f'<g transform="translate({column * width + LEFT} {row * height + TOP})">')
-        parts += _panel(name, epochs, curves)
+        parts += _panel(name, [epoch + shown_from for epoch in epochs], curves)
         parts.append("</g>")
     return "\n".join([*parts, "</svg>"])
 
 
 def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Iterable[str]:
-    """Yield the elements of a panel, whose area begins at (0, 0)."""
+    """Yield the elements of a panel, whose area begins at (0, 0). Epochs are numbered as they are shown."""
     numbers = [value for values in curves.values() for value in values if math.isfinite(value)]
     y_ticks = ticks(min(numbers, default=0.0), max(numbers, default=1.0))
-    first, last = (epochs[0] + 1, epochs[-1] + 1) if len(epochs) else (1, 1)
+    first, last = (epochs[0], epochs[-1]) if epochs else (1, 1)
 
     def x_of(epoch: float) -> float:
         return PANEL_WIDTH * ((epoch - first) / (last - first) if last > first else 0.5)
@@ -93,7 +94,7 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
         yield f'<text x="{x_of(tick):.1f}" y="{PANEL_HEIGHT + 17}" text-anchor="middle">{tick:.0f}</text>'
     yield f'<text x="{PANEL_WIDTH / 2}" y="{PANEL_HEIGHT + 33}" text-anchor="middle">epoch</text>'
     for kind, values in curves.items():
-        points = [(x_of(epoch + 1), y_of(value)) for epoch, value in zip(epochs, values, strict=False)]
+        points = [(x_of(epoch), y_of(value)) for epoch, value in zip(epochs, values, strict=False)]
         yield f'<path class="curve {kind}" stroke-linecap="round" d="{_path(points)}"/>'
 
 

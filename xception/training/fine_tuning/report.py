@@ -168,7 +168,7 @@ def validation_of(loop: Loop, preparation: Preparation) -> Validation:
 
 def history_of(rows: Sequence[Mapping[str, float | None]]) -> History:
     """Return the history of epochs, the first of which is epoch 0, from a row {name: value} for each."""
-    history = History()
+    history = History(shown_from=0)
     for epoch, row in enumerate(rows):
         history.append(epoch, {name: np.nan if value is None else value for name, value in row.items()})
     return history

@@ -16,7 +16,6 @@ from ...layers import BatchNormalization
 #: statistics of the batch, and the moving ones follow, as in Keras.
 Statistics = Literal["frozen", "batch"]
 
-DEFAULT_MOMENTUM = 0.99  #: Keras's, of layers whose settings have none
 #: If more than this share of the old moving statistics is left after a run, validation lags behind training.
 MAX_OLD_SHARE = 0.1
 
@@ -76,7 +75,9 @@ class MovingStatistics:
                 moving += value.astype(np.float32, copy=False) * (np.float32(1) - momentum)
 
     def _momentum(self, node: str) -> float:
-        return float(getattr(self._graph.nodes[node].frame_layer, "momentum", DEFAULT_MOMENTUM))
+        layer = self._graph.nodes[node].frame_layer
+        assert isinstance(layer, BatchNormalization)
+        return layer.momentum
 
 
 def describe_old_share(momentum: float, steps: int) -> tuple[str, bool]:
