@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--train", metavar="STAGE",
+        "--train", metavar="STAGE[,STAGE…]", type=_stages,
         help="what trains: head, exit (from block 13), half (from block 8), all, norms, or the name of the "
-        "first layer (exit)",
+        "first layer (exit); several stages, as in exit,half, share the epochs one after the other",
     )  # fmt: skip
     group.add_argument("--epochs", type=common.positive_int, metavar="N", help="the most epochs (10)")
     group.add_argument("--batch-size", type=common.positive_int, metavar="N", help="photographs a batch (16)")
@@ -80,6 +80,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=int, metavar="N", help="of the split, the order, and all that is random (0)"
     )
+
+
+def _stages(text: str) -> tuple[str, ...]:
+    """Return the stages of a text with commas. Which there are depends on the model."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:

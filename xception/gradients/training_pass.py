@@ -74,6 +74,7 @@ class TrainingPass:
         variables: The parameters that are trained, in Keras's order.
         border: The nodes whose activations `forward` takes.
         outputs: The nodes that the loss depends on.
+        bytes_per_example: The size of all activations of an example, behind the border, in float32.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class TrainingPass:
         )
         self._differentiated = _dependents(nodes, trained_nodes)
         self._batch_statistics = batch_statistics
-        self._bytes_per_example = 4 * sum(count(node.output_shape) for node in computed)
+        self.bytes_per_example = 4 * sum(count(node.output_shape) for node in computed)
         self._steps = group_nodes(graph, computed, self.outputs, trained_nodes, batch_statistics)
         self._readers = Counter(source for step in self._steps for source in step.inputs)
         self._readers.update(self.outputs)
@@ -163,7 +164,7 @@ class TrainingPass:
         """
         if self._batch_statistics:
             return None  # the statistics are those of the whole batch
-        return max(1, max_bytes // max(1, self._bytes_per_example))
+        return max(1, max_bytes // max(1, self.bytes_per_example))
 
     def prepare(self, parameters: GraphParameters) -> list[Any]:
         """Return what all passes with these parameters use, such as folded kernels, for each step."""

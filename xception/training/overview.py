@@ -9,6 +9,7 @@ from ..console.pace import format_seconds
 from ..console.progress import Verbose, is_silenced
 from ..console.text import count_of, list_some
 from ..gradients.randomness import acts_in_training, describe_idle_layers
+from ..limits import format_bytes
 from ..prediction.rates import wilson_interval
 from .feeding.sources import Source
 from .objectives.metrics import Accuracy, Metric
@@ -18,55 +19,65 @@ from .running.trained_layers import frozen_for_want_of_gradients
 
 MAX_LAYERS_SHOWN = 5  #: by name, in a line
 MIN_ANNOUNCED_SECONDS = 10  #: of an epoch; a shorter one needs no announcement
-BYTES_PER_MEGABYTE = 1_000_000
+MEMORY_DIGITS = 2  #: an estimate of memory has no more
 
 
 def say(text: str, verbose: Verbose) -> None:
     """Print a text, unless progress is silenced.
 
     Args:
-        text: The text.
+        text: The text; nothing is printed of none.
         verbose: 0 prints nothing.
     """
-    if verbose != 0 and not is_silenced():
+    if text and verbose != 0 and not is_silenced():
         print(text, flush=True)
 
 
-def say_duration(seconds: float, verbose: Verbose) -> None:
-    """Print how long an epoch takes, if that is long.
+def describe_duration(seconds: float) -> str | None:
+    """Return how long an epoch takes; None if it is over before that is read.
 
     Args:
-        seconds: By the time of a step.
-        verbose: 0 prints nothing.
+        seconds: The time of the second step, times the steps of an epoch. The first step also prepares.
     """
-    if seconds >= MIN_ANNOUNCED_SECONDS:
-        say(f"an epoch takes about {format_seconds(seconds)}, and validation", verbose)
+    if seconds < MIN_ANNOUNCED_SECONDS:
+        return None
+    return f"an epoch takes about {format_seconds(seconds)}, and validation"
+
+
+def describe_training(run: TrainingRun, batch_size: int, kept_bytes: int = 0) -> str:
+    """Return what trains, by which statistics, and the memory that it takes.
+
+    Args:
+        run: The run.
+        batch_size: Examples per batch.
+        kept_bytes: What is kept in memory besides.
+    """
+    variables = run.variables
+    arrays = count_of(len(variables.variables), "array")
+    memory = format_bytes(_rounded(run.memory(batch_size) + kept_bytes))
+    return (
+        f"{arrays} of {count_of(len(variables.by_node), 'layer')} train, {variables.flat.size:,} of "
+        f"{run.model.count_params():,} parameters; statistics: "
+        f"{'of the batch' if run.batch_statistics else 'frozen'}; memory about {memory}, activations included"
+    )
 
 
 def describe_run(
-    run: TrainingRun, statistics: str, source: Source, epochs: int, notes: Sequence[str] = ()
+    run: TrainingRun, source: Source, batch_size: int, epochs: int, notes: Sequence[str] = ()
 ) -> str:
     """Return what is about to be trained, in a few lines. Warns if moving statistics cannot follow.
 
     Args:
         run: The run.
-        statistics: "frozen" or "batch".
         source: The examples.
+        batch_size: Examples per batch.
         epochs: How many epochs are to be trained.
         notes: Further lines.
     """
-    variables, model = run.variables, run.model
-    layers = list(variables.by_node)
+    model = run.model
     amount = "batches" if source.examples is None else f"{count_of(source.examples, 'example')}, batches"
     steps = "" if source.steps is None else f", {source.steps} an epoch"
-    arrays = count_of(len(variables.variables), "array")
-    size = (2 + len(run.optimizer.slots)) * variables.flat.nbytes / BYTES_PER_MEGABYTE
-    lines = [
-        f"training {model.name} on {amount}{steps}: {arrays} of {count_of(len(layers), 'layer')} train, "
-        f"{variables.flat.size:,} of {model.count_params():,} parameters; statistics: "
-        f"{'of the batch' if statistics == 'batch' else 'frozen'}; weights, gradients and optimizer take "
-        f"{size:,.1f} MB"
-    ]
+    lines = [f"training {model.name} on {amount}{steps}: {describe_training(run, batch_size)}"]
     if run.optimizer.iterations:
         lines.append(
             f"it goes on from the model as it is, and step {run.optimizer.iterations} of the optimizer"
@@ -95,7 +106,18 @@ def describe_progress(task: str, logs: Mapping[str, float], is_random: bool) -> 
         logs: Loss and metrics so far.
         is_random: Whether layers act at random.
     """
-    return f"{task}, {_figures(logs)} ({_running(is_random)})"
+    return f"{task}, {describe_running(logs, is_random)}"
+
+
+def describe_running(logs: Mapping[str, float], is_random: bool) -> str:
+    """Return "loss 0.4312, accuracy 0.91 (running)".
+
+    Args:
+        logs: Loss and metrics of an epoch so far, as they were before each step.
+        is_random: Whether layers act at random, or photographs are augmented.
+    """
+    how = "running, augmented" if is_random else "running"
+    return f"{_figures(logs)} ({how})"
 
 
 def describe_epoch(
@@ -120,7 +142,7 @@ def describe_epoch(
     """
     trained = {name: value for name, value in logs.items() if not name.startswith("val_")}
     line = f"epoch {epoch + 1} of {epochs}, {format_seconds(seconds)}: "
-    line += f"{_figures(trained)} ({_running(is_random)})"
+    line += describe_running(trained, is_random)
     shown = []
     accuracies = {f"val_{metric.name}" for metric in metrics if isinstance(metric, Accuracy)}
     for name, value in logs.items():
@@ -134,8 +156,10 @@ def describe_epoch(
     return "; ".join([line, ", ".join(shown)]) if shown else line
 
 
-def _running(is_random: bool) -> str:
-    return "running, augmented" if is_random else "running"
+def _rounded(size: int) -> int:
+    """Return a number of bytes, rounded up."""
+    unit = 10 ** max(0, len(str(size)) - MEMORY_DIGITS)
+    return -(-size // unit) * unit
 
 
 def _figures(logs: Mapping[str, float]) -> str:

@@ -24,7 +24,7 @@ from .objectives.losses import Loss, get_loss
 from .objectives.metrics import Metric, get_metric
 from .optimization.base import Optimizer
 from .optimization.optimizers import get_optimizer
-from .overview import describe_epoch, describe_progress, describe_run, say, say_duration
+from .overview import describe_duration, describe_epoch, describe_progress, describe_run, say
 from .running.forward_tail import ForwardTail
 from .running.interrupts import Interrupt, first_interrupt_ends_batch
 from .running.moving_statistics import Statistics
@@ -194,7 +194,7 @@ class Trainer:
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
         remaining = range(initial_epoch, epochs)
-        say(describe_run(run, self.statistics, source, len(remaining), feeder.notes), verbose)
+        say(describe_run(run, source, size, len(remaining), feeder.notes), verbose)
         self._fit_epochs(remaining, run, source, validation, listed, verbose)
         return history
 
@@ -256,8 +256,9 @@ class Trainer:
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
                 if not epoch and number == 1 and source.steps:  # the first step also prepares
+                    text = describe_duration((time.monotonic() - start) * source.steps)
                     with bar.paused():
-                        say_duration((time.monotonic() - start) * source.steps, verbose)
+                        say(text or "", verbose)
                 start = time.monotonic()
                 if interrupt.is_requested:
                     with bar.paused():

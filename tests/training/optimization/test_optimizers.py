@@ -314,3 +314,30 @@ def test_a_gradient_of_another_size_is_refused():
     with pytest.raises(ValueError, match="values must be 3 numbers of float64"):
         optimizer.apply(variables.flat.astype(np.float32), np.zeros(3))
     assert optimizer.iterations == 0
+
+
+def test_variables_that_begin_later_get_the_same_first_steps_as_others():
+    """Adam's first step is as long as the learning rate, whenever a variable begins to train."""
+    rng = np.random.default_rng(0)
+    variables = Variables([Variable("old", "kernel", (3,)), Variable("new", "kernel", (3,))])
+    alone = Variables([Variable("old", "kernel", (3,))])
+    optimizer, reference = Adam(0.1), Adam(0.1)
+    reference.build(alone)
+    for _ in range(5):
+        reference.apply(alone.flat, rng.normal(size=3).astype(np.float32))
+    optimizer.build(variables)
+    variables.flat[:3] = alone.flat
+    for name, slot in optimizer.slots.items():
+        slot[:3] = reference.slots[name]
+    optimizer.ages = {"old": 5}
+    for step in range(3):
+        g = rng.normal(size=3).astype(np.float32)
+        before = variables.flat.copy()
+        optimizer.apply(variables.flat, np.concatenate([g, g]))
+        reference.apply(alone.flat, g)
+        np.testing.assert_allclose(variables.flat[:3], alone.flat, rtol=1e-6)
+        if not step:
+            np.testing.assert_allclose(before[3:] - variables.flat[3:], 0.1 * np.sign(g), rtol=1e-3)
+    assert "steps of former stages" in optimizer.settings_unknown_to_keras()
+    with pytest.raises(ValueError, match="ages names 'other'"):
+        optimizer.ages = {"other": 1}

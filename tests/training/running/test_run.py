@@ -3,6 +3,7 @@
 import copy
 import functools
 import operator
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -194,3 +195,25 @@ def test_a_single_example_left_over_joins_the_batch_before():
     assert batch_parts(9, 4, joins_single=True) == [slice(0, 4), slice(4, 9)]
     assert batch_parts(9, 4) == [slice(0, 4), slice(4, 8), slice(8, 9)]
     assert batch_parts(10, 4, joins_single=True)[-1] == slice(8, 10)
+
+
+@pytest.mark.parametrize(("statistics", "batch_size"), [("frozen", 16), ("batch", 6)])
+def test_the_memory_that_is_announced_is_what_is_taken(statistics, batch_size):
+    """The estimate is within a quarter of what NumPy allocates at the peak of a step."""
+    model = xception.Xception(weights=None, classes=3, input_shape=(71, 71, 3), seed=0)
+    for path, _ in model.network.leaves():
+        if not path.startswith(("block13", "block14", "predictions")):
+            model.get_layer(path).trainable = False
+    rng = np.random.default_rng(0)
+    tracemalloc.start()
+    try:
+        begun = tracemalloc.get_traced_memory()[0]
+        loss, head = SparseCategoricalCrossentropy(from_logits=True), build_head(model.graph, "softmax")
+        run = TrainingRun(model, Adam(), loss, head, batch_statistics=statistics == "batch")
+        shapes = {name: run.head.graph.nodes[name].output_shape for name in run.border}
+        values = {n: rng.normal(size=(batch_size, *s)).astype(np.float32) for n, s in shapes.items()}
+        run.step(Batch(values, np.arange(batch_size) % 3))
+        peak = tracemalloc.get_traced_memory()[1] - begun
+    finally:
+        tracemalloc.stop()
+    assert run.memory(batch_size) == pytest.approx(peak, rel=0.25)

@@ -58,6 +58,7 @@ class Border:
         nodes: The nodes of the border.
         stored: The nodes whose activations a row holds.
         columns: The length of a row.
+        pixels: The numbers of a photograph.
         is_pixels: Whether rows hold the pixels instead: no layer before the border has parameters, and the
             pixels are fewer numbers.
     """
@@ -71,7 +72,8 @@ class Border:
         self._ends = np.cumsum([0, *map(math.prod, self._shapes)]).tolist()
         self.columns: int = self._ends[-1]
         has_parameters = any(graph.nodes[name].parameters for name in graph.ancestors(self.stored))
-        self.is_pixels = not has_parameters and self.columns >= math.prod(input_shape)
+        self.pixels = math.prod(input_shape)
+        self.is_pixels = not has_parameters and self.columns >= self.pixels
 
     def row(self, values: Mapping[str, Array]) -> Array:
         """Return the row (columns,) of one example, from its activations (1, …) by node."""
@@ -112,6 +114,20 @@ def _derivation(graph: Graph, name: str, border: Sequence[str]) -> list[Node]:
     return []
 
 
+class Room:
+    """Memory that several stores share for the rows that they keep.
+
+    Args:
+        max_bytes: The memory; by default a share of the memory limit.
+
+    Attributes:
+        remaining: How much of it is free, in bytes.
+    """
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.remaining = get_limits().max_memory_bytes // MEMORY_SHARE if max_bytes is None else max_bytes
+
+
 class BorderStore:
     """Border activations of examples: kept in memory, else in the cache folder, else computed again.
 
@@ -126,7 +142,7 @@ class BorderStore:
         fingerprint: Returns the digest of what computes a variant's rows, by which the cache knows them.
         keeps_variants: Whether later epochs use a variant again. They do not use fresh ones.
         threads: How many photographs may be computed at once; by default as many as there are threads.
-        max_bytes: The memory for kept rows; by default a share of the memory limit.
+        room: The memory for kept rows.
     """
 
     def __init__(
@@ -140,11 +156,11 @@ class BorderStore:
         *,
         keeps_variants: bool = True,
         threads: int | None = None,
-        max_bytes: int | None = None,
+        room: Room | None = None,
     ) -> None:
         self.border, self._plan, self._photographs = border, plan, photographs
         self._load, self._scale, self._fingerprint = load, scale, fingerprint
-        self._room = get_limits().max_memory_bytes // MEMORY_SHARE if max_bytes is None else max_bytes
+        self._room = room or Room()
         self._keeps_variants = keeps_variants
         self._threads = min(get_num_threads(), threads or get_num_threads())
         self._kept: dict[Example, NDArray[Any]] = {}
@@ -155,6 +171,7 @@ class BorderStore:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
         self._opened.close()
 
     @property
@@ -162,11 +179,24 @@ class BorderStore:
         """The memory of the rows that are kept."""
         return sum(row.nbytes for row in self._kept.values())
 
+    def expected_bytes(self, count: int) -> int:
+        """Return about how much memory rows will take, once so many examples have been asked for.
+
+        Args:
+            count: The number of examples that are kept.
+        """
+        row = self.border.pixels if self.border.is_pixels else 4 * self.border.columns
+        return min(count * row, self.kept_bytes + self._room.remaining)
+
     def forget(self, examples: Iterable[Example]) -> None:
         """Free the memory of examples that will not be needed again."""
         for example in examples:
             row = self._kept.pop(example, None)
-            self._room += 0 if row is None else row.nbytes
+            self._room.remaining += 0 if row is None else row.nbytes
+
+    def clear(self) -> None:
+        """Make room in memory: none of these examples will be asked for again."""
+        self.forget(list(self._kept))
 
     def values(self, examples: Sequence[Example]) -> dict[str, Array]:
         """Return the activations (n, …) of the border by node.
@@ -232,9 +262,9 @@ class BorderStore:
         """Keep the row of an example, and return it."""
         if example.variant is not None and not self._keeps_variants:
             return row
-        if row.nbytes <= self._room:
+        if row.nbytes <= self._room.remaining:
             self._kept[example] = row
-            self._room -= row.nbytes
+            self._room.remaining -= row.nbytes
         elif cache := self._cache(example):
             photograph = self._photographs[example.number]
             if cache.find(photograph) is None:  # `add` needs a look-up before
@@ -246,7 +276,7 @@ class BorderStore:
         variant = example.variant
         if variant not in self._caches:
             is_fresh = variant is not None and not self._keeps_variants
-            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._room:
+            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._room.remaining:
                 return None
             cache = RowCache(self._fingerprint(variant), self.border.columns, kind=ACTIVATIONS)
             self._caches[variant] = self._opened.enter_context(cache)

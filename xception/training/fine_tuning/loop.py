@@ -12,7 +12,6 @@ import numpy as np
 
 from ...console.text import list_some
 from ...data.augmentation import Augmentation
-from ...engine.cpus import get_num_threads
 from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
@@ -25,6 +24,7 @@ from ..running.run import Batch, Outcome, TrainingRun
 from .borders import BorderStore, Example
 from .position import Position, Running
 from .settings import Settings
+from .staging import StagedRun
 from .task_objective import FIGURES, Figures, Objective, Rows
 
 #: The names of the figure of each task in the history, as Keras names its metrics.
@@ -35,11 +35,19 @@ MAX_NAMES = 8  #: photographs that a warning lists
 class Listener(Protocol):
     """Interface of what follows the loop's progress."""
 
+    def on_stage_begin(self, stage: int) -> None:
+        """A stage begins, counted from 0. It is not called for the one that a run begins in."""
+
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """An epoch begins, counted from 1."""
 
-    def on_batch_end(self, running: Running) -> None:
-        """A batch has been trained."""
+    def on_batch_end(self, figures: Mapping[str, float], seconds: float) -> None:
+        """A batch has been trained.
+
+        Args:
+            figures: The loss, and the metric if it is known, of the epoch so far.
+            seconds: What the batch took.
+        """
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """An epoch has been validated. The position's last row of history is that of the epoch."""
@@ -81,9 +89,8 @@ class Loop:
     """The training of one model on border activations.
 
     Args:
-        run: The run, whose optimizer has been built.
+        staged: The run, in the stage that the position is in.
         head: The node of the last layer.
-        store: The border activations of the photographs.
         objective: The targets, with the scaling of numbers.
         split: Which photographs train.
         settings: The settings.
@@ -92,7 +99,6 @@ class Loop:
         position: Where to begin.
 
     Attributes:
-        run: The run.
         objective: The targets.
         split: Which photographs train.
         settings: The settings.
@@ -105,9 +111,8 @@ class Loop:
 
     def __init__(
         self,
-        run: TrainingRun,
+        staged: StagedRun,
         head: str,
-        store: BorderStore,
         objective: Objective,
         split: RunSplit,
         settings: Settings,
@@ -115,7 +120,7 @@ class Loop:
         names: Sequence[str],
         position: Position,
     ) -> None:
-        self.run, self._head, self._store, self.objective = run, head, store, objective
+        self._staged, self._head, self.objective = staged, head, objective
         self.split, self.settings, self._keys, self._names = split, settings, keys, names
         self.position = position
         self.best: GraphParameters | None = None
@@ -126,6 +131,16 @@ class Loop:
         self._targets = objective.trained_targets()
         self._class_weights = objective.class_weights(split.training)
         self._parts = split.parts(settings)
+
+    @property
+    def run(self) -> TrainingRun:
+        """The run of the present stage."""
+        return self._staged.run
+
+    @property
+    def store(self) -> BorderStore:
+        """The border activations of the present stage."""
+        return self._staged.store
 
     @property
     def steps_per_epoch(self) -> int:
@@ -145,9 +160,18 @@ class Loop:
         return METRICS[FIGURES[self.objective.task]]
 
     @property
-    def changes_pixels(self) -> bool:
-        """Whether photographs are augmented, so that an epoch may need activations of new variants."""
-        return self._augmentation.changes_pixels
+    def kept_examples(self) -> int:
+        """How many examples are asked for again and again: variants to train, photographs to validate."""
+        variants = 1
+        if self._augmentation.changes_pixels:
+            variants = min(self._augmentation.variants or 0, self.settings.epochs)
+        return len(self.split.training) * variants + len(self.split.validation)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether training figures are of augmented photographs, or of layers that act at random."""
+        augmentation = self._augmentation
+        return self.run.is_random or augmentation.changes_pixels or bool(augmentation.mixup)
 
     @property
     def shows_figure(self) -> bool:
@@ -169,6 +193,9 @@ class Loop:
         """
         while self.position.epoch < epochs and not self._has_stalled():
             try:
+                if self._staged.stage < self.settings.stage_of(self.position.epoch + 1):
+                    self._staged.advance()
+                    listener.on_stage_begin(self._staged.stage)
                 if not self._train_epoch(listener, interrupt):
                     self.ended_by = "interrupted"
                     return
@@ -194,10 +221,14 @@ class Loop:
         for part in self._parts[position.batch :]:
             if interrupt.is_requested:
                 return False
+            start = time.monotonic()
             batch = self._batch(order[part], epoch)
             self._count(self.run.step(batch), order[part])
             position.batch += 1
-            listener.on_batch_end(position.running)
+            figures = {"loss": position.running.mean_loss}
+            if self.shows_figure:
+                figures[self.metric] = position.running.mean_figure
+            listener.on_batch_end(figures, time.monotonic() - start)
         self.run.write_back()  # raises TrainingError if the weights are not finite
         running = position.running
         row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
@@ -210,7 +241,7 @@ class Loop:
 
     def _batch(self, numbers: Rows, epoch: int) -> Batch:
         variant = self._augmentation.variant(epoch) if self._augmentation.changes_pixels else None
-        values = self._store.values([Example(int(number), variant) for number in numbers])
+        values = self.store.values([Example(int(number), variant) for number in numbers])
         targets = self._targets[numbers]
         weights = None if self._class_weights is None else self._class_weights[targets.argmax(axis=1)]
         mixing = self._augmentation.pair(
@@ -272,32 +303,28 @@ class Loop:
             arrays = parameters[self._head]
             kernel, bias = self.objective.unfold(arrays["kernel"], arrays["bias"])
             parameters[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-            self.best_outputs = self.validate(parameters)
+            best_epoch = self.position.best_epoch
+            if self.settings.stage_of(best_epoch) == self._staged.stage:
+                self.best_outputs = self.validate(parameters)
+                return
+            with self._staged.former_store(best_epoch, former.model) as store:
+                self.best_outputs = self.validate(parameters, store)
 
-    def validate(self, parameters: GraphParameters | None = None) -> Array:
+    def validate(self, parameters: GraphParameters | None = None, store: BorderStore | None = None) -> Array:
         """Return the outputs (v, c) for the validation photographs, which are not augmented.
 
         Args:
             parameters: Those of the model; by default the present ones, after `write_back`.
+            store: The border activations; by default those of the present stage.
         """
-        run, size = self.run, self.settings.batch_size
-        tail = ForwardTail(run.head, run.border, parameters or run.model.parameters, run.model.plan)
+        run, size, store = self.run, self.settings.batch_size, store or self.store
+        tail = ForwardTail(run.head, store.border.nodes, parameters or run.model.parameters, run.model.plan)
         numbers = self.split.validation.tolist()
         parts = [
-            tail.run(self._store.values([Example(number) for number in numbers[first : first + size]]))
+            tail.run(store.values([Example(number) for number in numbers[first : first + size]]))
             for first in range(0, len(numbers), size)
         ]
         return np.concatenate(parts)
-
-    def time_forward(self) -> float:
-        """Return the seconds that the forward pass of the part that trains takes for a photograph."""
-        numbers = [*self.split.validation, *self.split.training][: get_num_threads()]
-        values = self._store.values([Example(int(number)) for number in numbers])
-        tail = self.run.forward_tail()
-        tail.run(values)  # the first call prepares
-        begun = time.monotonic()
-        tail.run(values)
-        return (time.monotonic() - begun) / len(numbers)
 
     def finished_model(self, parameters: GraphParameters | None = None) -> Model:
         """Return the model with the parameters of the best epoch, as it is used.
@@ -309,4 +336,6 @@ class Loop:
         arrays = chosen[self._head]
         kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
         chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-        return copy_model(self.run.model, chosen)
+        model = copy_model(self.run.model, chosen)
+        self._staged.set_flags(model, self.position.best_epoch)
+        return model

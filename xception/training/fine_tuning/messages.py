@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ...console.progress import ProgressBar, Verbose, is_silenced
 from ...console.text import count_of, terminal_safe
-from ...limits import format_bytes
-from ..running.run import TrainingRun
-from .loop import Loop, RunSplit
-from .position import Position, Running
+from ..overview import describe_duration, describe_progress, describe_running, describe_training
+from .loop import METRICS, Loop, RunSplit
+from .position import Position
 from .preparation import Preparation
-from .settings import Settings
 from .task_objective import Figures
-
-#: Forward and backward pass of the trained part, relative to its forward pass alone.
-STEP_COST = 4.0
 
 
 class Console:
@@ -28,12 +24,16 @@ class Console:
 
     Attributes:
         is_augmented: Whether training figures are those of augmented photographs.
+        epochs: The number of the last epoch.
     """
 
     def __init__(self, verbose: Verbose = "auto", prefix: str = "") -> None:
         self._verbose, self._prefix = verbose, prefix
         self._bar: ProgressBar | None = None
+        self._task = ""
+        self._batches = self._stage_batches = 0
         self.is_augmented = False
+        self.epochs = 0
 
     def prefixed(self, prefix: str) -> Console:
         """Return a console that shows a text before each line."""
@@ -49,22 +49,41 @@ class Console:
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """Begin a bar."""
         self.close()
-        self._bar = ProgressBar(batches, "batch", self._verbose, task=f"{self._prefix}epoch {epoch}")
+        self._task = f"{self._prefix}epoch {epoch} of {self.epochs}"
+        self._batches = max(batches, self._batches)  # the first epoch of a resumed run has fewer
+        self._bar = ProgressBar(batches, "batch", self._verbose, task=self._task)
         self._bar.__enter__()
 
-    def on_batch_end(self, running: Running) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._bar.advance(1)
+    def on_batch_end(self, figures: Mapping[str, float], seconds: float) -> None:
+        """Move the bar, and show the figures of the epoch so far.
+
+        Args:
+            figures: By name.
+            seconds: What the batch took. That of the second one of a stage tells how long an epoch takes.
+        """
+        if self._bar is None:
+            return
+        self._bar.set_task(describe_progress(self._task, figures, self.is_augmented))
+        self._bar.advance(1)
+        self._stage_batches += 1
+        if self._stage_batches == 2 and (text := describe_duration(seconds * self._batches)):
+            with self._bar.paused():
+                self.say(text)
+
+    def on_stage_begin(self, text: str) -> None:
+        """Print what is about to train."""
+        self.close()
+        self.say(text)
+        self._stage_batches = 0
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """Print the line of an epoch."""
         self.close()
         row, parts = position.history[-1], []
-        if "loss" in row:
-            loss = row["loss"]
-            how = "running, augmented" if self.is_augmented else "running"
-            parts.append("" if loss is None else f"loss {loss:.4f} ({how})")
+        values = {name: row.get(name) for name in ("loss", *METRICS.values())}
+        running = {name: value for name, value in values.items() if value is not None}
+        if running:
+            parts.append(describe_running(running, self.is_augmented))
         if figures.count:
             parts.append(f"validation: {figures}")
         if is_best and figures.count:
@@ -79,32 +98,40 @@ class Console:
             self._bar = None
 
 
-def describe_start(preparation: Preparation, split: RunSplit, run: TrainingRun, settings: Settings) -> str:
-    """Return a line on the run: photographs, what trains, which statistics, and the memory.
+def describe_start(loop: Loop, preparation: Preparation) -> str:
+    """Return a line on the run: how many photographs, and what the current stage trains.
 
     Args:
+        loop: The loop.
         preparation: The photographs and the starting model.
-        split: Which of them train.
-        run: The run, before its first step.
-        settings: The settings.
     """
-    training, validation = len(split.training), len(split.validation)
-    count = training + validation
+    training, validation = len(loop.split.training), len(loop.split.validation)
     objective = preparation.objective
-    variables, numbers = run.variables, run.variables.flat.size
-    # Values, gradients, and the slots of the optimizer.
-    copies = 2 + len(run.optimizer.slots)
-    memory = preparation.store.kept_bytes + copies * run.variables.flat.nbytes
-    first = next(iter(run.variables.by_node))
-    parts = [
-        f"{count_of(count, 'photograph')}, {training} to train, {validation} to validate",
-        f"{len(objective.names)} {objective.task}",
-        f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, "
-        f"from {first} on",
-        f"statistics of normalization: {'of the batch' if settings.uses_batch_statistics else 'frozen'}",
-        f"memory {format_bytes(memory)}",
-    ]
-    return "; ".join(parts)
+    return (
+        f"{count_of(training + validation, 'photograph')}, {training} to train, {validation} to validate; "
+        f"{len(objective.names)} {objective.task}; {describe_stage(loop, preparation)}"
+    )
+
+
+def describe_stage(loop: Loop, preparation: Preparation) -> str:
+    """Return what the present stage trains, by which statistics, and the memory that it takes.
+
+    Args:
+        loop: The loop.
+        preparation: The photographs and the starting model.
+    """
+    settings, stage = loop.settings, loop.position.stage
+    first = next(iter(loop.run.variables.by_node))
+    epochs = ""
+    if len(settings.stages) > 1:
+        count = settings.stage_epochs[stage]
+        epochs = f" for {count_of(count, 'epoch')} (stage {stage + 1} of {len(settings.stages)})"
+    examples = min(settings.batch_size, len(loop.split.training))
+    kept = loop.store.expected_bytes(loop.kept_examples)
+    return (
+        f"train={settings.stages[stage]!r}{epochs}, from {first} on: "
+        f"{describe_training(loop.run, examples, kept)}"
+    )
 
 
 def describe_counts(preparation: Preparation, split: RunSplit, weights: dict[str, float] | None) -> list[str]:
@@ -131,16 +158,3 @@ def describe_counts(preparation: Preparation, split: RunSplit, weights: dict[str
         weight = f", weight {weights[name]:.3g}" if weights and name in weights else ""
         lines.append(f"{index} {name}: {training} to train, {validation} to validate{weight}")
     return lines
-
-
-def estimate_seconds(loop: Loop, preparation: Preparation) -> float:
-    """Return about how long the first epoch will take.
-
-    Args:
-        loop: The loop, after the validation of epoch 0.
-        preparation: The preparation, which has timed the whole network.
-    """
-    training, validation = len(loop.split.training), len(loop.split.validation)
-    forward = loop.time_forward()  # of the part that trains
-    new = preparation.seconds_per_photograph if loop.changes_pixels else 0.0
-    return training * (STEP_COST * forward + new) + validation * forward

@@ -51,6 +51,7 @@ class Position:
         best_epoch: The best epoch so far.
         best: Its figures.
         waited: The number of epochs since then.
+        stage_steps: The steps of each complete stage. The current stage is the next one.
     """
 
     epoch: int = 0
@@ -60,6 +61,12 @@ class Position:
     best_epoch: int = 0
     best: Figures | None = None
     waited: int = 0
+    stage_steps: list[int] = field(default_factory=list)
+
+    @property
+    def stage(self) -> int:
+        """The present stage, from 0."""
+        return len(self.stage_steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the position as a dict that JSON can hold."""
@@ -67,6 +74,7 @@ class Position:
             "epoch": self.epoch, "batch": self.batch, "running": vars(self.running).copy(),
             "history": [dict(row) for row in self.history], "best_epoch": self.best_epoch,
             "best": self.best.to_dict() if self.best else None, "waited": self.waited,
+            "stage_steps": list(self.stage_steps),
         }  # fmt: skip
 
     @classmethod
@@ -93,7 +101,7 @@ class Position:
                     for row in values["history"]
                 ],
                 _count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
-                _count(values["waited"]),
+                _count(values["waited"]), [_count(steps) for steps in values["stage_steps"]],
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"the file does not say how far the run has come ({error!r:.200})") from None

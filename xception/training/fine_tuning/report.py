@@ -11,7 +11,7 @@ from ...console.html import preformatted
 from ...console.text import align_columns, count_of
 from ...data.failures import Failure
 from ...data.tasks import Task
-from ...kernels import Array, elementwise
+from ...kernels import Array
 from ...models.model import Model
 from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
@@ -44,15 +44,9 @@ class Validation:
     @classmethod
     def of(cls, objective: Objective, outputs: Array, rows: Rows, paths: Sequence[str | None]) -> Validation:
         """Return the validation of outputs (len(rows), c) as the loss takes them."""
-        figures = objective.measure(outputs, rows)
-        if objective.task == "classes":
-            outputs = elementwise.softmax(outputs.copy())
-        elif objective.task == "labels":
-            outputs = elementwise.sigmoid(outputs.copy())
-        else:
-            outputs = objective.answers(outputs)
+        figures, answers = objective.measure(outputs, rows), objective.answers(outputs)
         chosen = [paths[row] for row in rows]
-        return cls(objective.task, objective.names, figures, outputs, objective.targets[rows], chosen)
+        return cls(objective.task, objective.names, figures, answers, objective.targets[rows], chosen)
 
     @classmethod
     def pooled(cls, parts: Sequence[Validation]) -> Validation:

@@ -38,6 +38,7 @@ class SavedRun:
         model: The model of the last epoch.
         settings: The settings.
         record: What the file says of the run.
+        position: How far it has come.
         state: The state of the optimizer.
     """
 
@@ -45,6 +46,7 @@ class SavedRun:
     model: Model
     settings: Settings
     record: Mapping[str, Any]
+    position: Position
     state: Any
 
     @classmethod
@@ -72,9 +74,14 @@ class SavedRun:
                 raise ValueError("it is not of a run of fine_tune")
             settings = Settings.from_dict(record["settings"])
             _check_record(record, model)
+            position = Position.from_dict(settings.task, record.get("position", {}))
+            # At the end of a stage, the next one has not begun yet.
+            expected = [settings.stage_of(position.epoch), settings.stage_of(position.epoch + 1)]
+            if position.stage not in expected:
+                raise ValueError(f"{position.epoch} epochs do not end in stage {position.stage + 1}")
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"{location.name}: cannot be resumed: {error}") from None
-        return cls(location, model, settings, record, state)
+        return cls(location, model, settings, record, position, state)
 
     def starting_model(self, objective: Objective) -> StartingModel:
         """Return the model to prepare with, whose frozen part is that of the run.
@@ -108,7 +115,7 @@ class SavedRun:
         if scaling is not None:
             center, deviation = (np.asarray(values, np.float64) for values in scaling)
             objective = replace(objective, scaling=TargetScaling(center, deviation))
-        position = Position.from_dict(self.settings.task, self.record["position"])
+        position = self.position
         loop = make_loop(preparation, split, self.settings, objective, self.model, position)
         if position.batch > loop.steps_per_epoch:
             raise ModelFileError(

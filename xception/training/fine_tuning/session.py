@@ -5,17 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import Protocol
 
-from ...console.pace import format_seconds
 from ...models.model import Model
 from ..running.interrupts import Interrupt
 from ..running.moving_statistics import describe_old_share
-from ..running.run import TrainingRun
 from .loop import Loop, RunSplit
-from .messages import Console, describe_counts, describe_start, estimate_seconds
+from .messages import Console, describe_counts, describe_stage, describe_start
 from .position import Position
 from .preparation import Preparation, logits_of
 from .settings import Settings
-from .stages import set_trainable
+from .staging import StagedRun
 from .task_objective import Figures, Objective
 
 
@@ -59,22 +57,20 @@ def make_loop(
     """Make the loop of a model.
 
     Args:
-        preparation: The photographs, and the layers that train.
+        preparation: The photographs, and what each stage trains.
         split: Which photographs train.
         settings: The settings.
         objective: Their targets, with the scaling of numbers.
         model: The model, with a head. It changes with each epoch.
         position: Where to begin.
     """
-    set_trainable(model, preparation.rates)
-    run = TrainingRun(
-        model, settings.build_optimizer(len(split.parts(settings))), objective.loss(),
-        logits_of(model, objective), batch_statistics=settings.uses_batch_statistics,
+    staged = StagedRun(
+        model, preparation, logits_of(model, objective), objective.loss(), settings,
+        len(split.parts(settings)), position.stage_steps,
     )  # fmt: skip
-    run.optimizer.rates = {node: preparation.rates[node] for node in run.variables.by_node}
     return Loop(
-        run, preparation.starting.head, preparation.store, objective, split, settings, preparation.digests,
-        preparation.names, position,
+        staged, preparation.starting.head, objective, split, settings, preparation.digests, preparation.names,
+        position,
     )  # fmt: skip
 
 
@@ -99,8 +95,9 @@ def run_loop(
         interrupt: Whether an interrupt has come.
     """
     listener = _Listener(loop, preparation, console, observer)
-    console.say(describe_start(preparation, loop.split, loop.run, settings))
-    console.is_augmented = loop.changes_pixels or bool(settings.augmentation.mixup)
+    console.say(describe_start(loop, preparation))
+    console.is_augmented = loop.is_random
+    console.epochs = epochs
     weights = loop.class_weights
     for line in describe_counts(preparation, loop.split, weights):
         console.say(f"  {line}")
@@ -113,9 +110,6 @@ def run_loop(
     try:
         if not loop.position.history:
             loop.begin(listener)
-            if epochs:
-                seconds = estimate_seconds(loop, preparation)
-                console.say(f"about {format_seconds(seconds)} for the first epoch, of at most {epochs}")
         loop.train(epochs, listener, interrupt)
     finally:
         console.close()
@@ -134,6 +128,10 @@ class _Listener:
         self._console, self._observer = console, observer
         self.on_epoch_begin = console.on_epoch_begin
         self.on_batch_end = console.on_batch_end
+
+    def on_stage_begin(self, stage: int) -> None:
+        """Show what is about to train."""
+        self._console.on_stage_begin(describe_stage(self._loop, self._preparation))
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """Show the epoch, and write the files."""

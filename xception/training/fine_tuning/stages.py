@@ -1,8 +1,9 @@
-"""Stages of a network: the layers that fine-tuning trains, and their learning rates."""
+"""Stages of a network: the layers that fine-tuning trains, their learning rates, and their epochs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from ...graph import Graph
@@ -10,7 +11,9 @@ from ...models.layer import find_member
 from ...models.model import Model
 
 #: What trains: a stage of Xception, "norms", "head", "all", or the name of the first layer that trains.
-Train = Literal["head", "exit", "half", "all", "norms"] | str
+Stage = Literal["head", "exit", "half", "all", "norms"] | str
+#: A stage, or several, one after the other.
+Train = Stage | Sequence[Stage]
 
 #: The first layer of each stage. "exit" is the exit flow, two of 14 blocks; "half" is half of the network.
 FIRST_LAYERS = {"exit": "block13_sepconv1", "half": "block8_sepconv1"}
@@ -21,7 +24,63 @@ RATE_PER_LAYER = 0.9
 MIN_RATE = 0.1
 
 
-def choose_stage(model: Model, train: Train, head: str) -> dict[str, float]:
+def check_train(train: Train, epochs: int) -> Stage | tuple[Stage, ...]:
+    """Return a stage, or several as a tuple.
+
+    Args:
+        train: A stage, or a sequence of them.
+        epochs: The epochs that they share.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: There is no stage, one comes twice, or there are more stages than epochs.
+    """
+    stages = [train] if isinstance(train, str) else train
+    if not isinstance(stages, Sequence) or not all(isinstance(stage, str) and stage for stage in stages):
+        raise TypeError(
+            f"train must be a stage or the name of a layer, or a sequence of them, got {train!r:.80}"
+        )
+    if not stages:
+        raise ValueError("train has no stage: give one, such as train='exit'")
+    if len(set(stages)) < len(stages):
+        raise ValueError(f"train={train!r:.200} has a stage twice")
+    if 0 < epochs < len(stages):
+        raise ValueError(
+            f"{len(stages)} stages need at least as many epochs, got {epochs}: each trains for one or more"
+        )
+    return stages[0] if len(stages) == 1 else tuple(stages)
+
+
+def divide_epochs(epochs: int, stages: int) -> list[int]:
+    """Return how many epochs each stage has: as many as any other, and the last ones one more if need be.
+
+    Deeper stages, which have more to learn, come last.
+
+    Args:
+        epochs: The epochs of all stages.
+        stages: How many stages there are.
+    """
+    return [(epochs + stage) // stages for stage in range(stages)]
+
+
+def check_order(stages: Sequence[tuple[Stage, Collection[str]]]) -> None:
+    """Check that each stage trains what the one before does, and more.
+
+    Args:
+        stages: The name of each stage, and the nodes that train.
+
+    Raises:
+        ValueError: One does not.
+    """
+    for (name, nodes), (following, more) in pairwise(stages):
+        if not set(nodes) < set(more):
+            raise ValueError(
+                f"train: {following!r} must train what {name!r} does, and more; put stages in the order from "
+                "the head down"
+            )
+
+
+def choose_stage(model: Model, train: Stage, head: str) -> dict[str, float]:
     """Return the nodes that train, and the factor of the learning rate of each.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.class_names import as_class_names
 from ...data.tasks import Task
-from ...kernels import Array
+from ...kernels import Array, elementwise
 from ...prediction.rates import rank_auc, wilson_interval
 from ..objectives.class_weights import weigh_classes
 from ..objectives.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
@@ -208,16 +208,25 @@ class Objective:
             loss = float(self._plain_loss()(outputs, targets).mean())
         else:
             loss = float(self._plain_loss()(outputs, self.scaling.standardize(targets)).mean())
+        answers = self.answers(outputs)  # where scores of the finished model are equal, they are so here
         if self.task == "classes":
-            correct = int((outputs.argmax(axis=1) == targets.argmax(axis=1)).sum())
+            correct = int((answers.argmax(axis=1) == targets.argmax(axis=1)).sum())
             return Figures(self.task, correct / count, loss, count, correct)
         if self.task == "labels":
-            return Figures(self.task, mean_auc(outputs, targets), loss, count)
-        errors = np.abs(self.answers(outputs) - targets)
+            return Figures(self.task, mean_auc(answers, targets), loss, count)
+        errors = np.abs(answers - targets)
         return Figures(self.task, float(errors.mean()), loss, count)
 
     def answers(self, outputs: Array) -> Array:
-        """Return outputs in the unit of the targets; logits as they are."""
+        """Return what the finished model gives: probabilities, or numbers in the unit of the targets.
+
+        Args:
+            outputs: (n, c) logits, or standard numbers.
+        """
+        if self.task == "classes":
+            return elementwise.softmax(outputs.copy())
+        if self.task == "labels":
+            return elementwise.sigmoid(outputs.copy())
         if self.scaling is None:
             return outputs
         return outputs.astype(np.float64) * self.scaling.deviation + self.scaling.center

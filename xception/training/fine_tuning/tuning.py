@@ -94,15 +94,17 @@ def fine_tune(
             "regression" for numbers.
         train: Which layers train: "head", the last one alone; "exit", Xception's exit flow, from block 13;
             "half", from block 8; "all"; "norms", scales and offsets of normalization, and the head; or the
-            name of the first layer that trains. Other networks than Xception take a layer's name.
+            name of the first layer that trains. Other networks than Xception take a layer's name. Or several
+            stages, one after the other, as in `("exit", "half")`: each trains what the one before does, and
+            more. They share the epochs equally; where that leaves some over, the last stages have one more.
         epochs: The maximum number of epochs.
         batch_size: Photographs per batch.
         size: Height and width of the photographs, at least 71, where `model` is None: 299 by default, 150
             is four times quicker.
         optimizer: "adam", "adamw", "sgd" (with momentum 0.9), or an optimizer of `xception.training`.
-        learning_rate: The peak of the learning rate, which rises in the first tenth of all steps and then
-            falls in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD. Deeper layers have
-            lower rates.
+        learning_rate: The peak of the learning rate, which rises in the first tenth of the steps of each
+            stage, and then falls to 0 in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD.
+            Deeper layers have lower rates.
         statistics: "frozen": normalization uses its moving statistics, which do not change. "batch": those
             of the batch, and the moving ones follow, which takes some hundred steps.
         validation: The share of photographs for validation, stratified. Copies, near copies and groups are on
@@ -116,7 +118,7 @@ def fine_tune(
         class_weight: {name: weight} of classes, scaled to the mean 1; of labels, how much a photograph that
             has the label weighs.
         label_smoothing: From 0 to 1. Validation is without it.
-        patience: The number of epochs without improvement after which training ends.
+        patience: The number of epochs without improvement, of whatever stages, after which training ends.
         seed: Decides the split, the order, and what is random.
         interpolation: How photographs are resized, as for `fit`. The model records it, as the two below.
         aspect: As for `fit`.
@@ -172,7 +174,9 @@ def fine_tune(
     preprocessor = Preprocessor(starting.model, "auto", interpolation, aspect, exif, settings.decode)
     preprocessor.check_only_input()
     starting.model.preprocessing = replace(preprocessor.record, from_logits=False)
-    preparation = prepare(photographs, objective, starting, preprocessor, settings, failures, verbose)
+    stage = 0 if saved is None else saved.position.stage
+    preparation = prepare(photographs, objective, starting, preprocessor, settings, failures, verbose, stage)
+    preparation.is_repeated = folds is not None
     console = Console(verbose)
     with closing(preparation), first_interrupt_ends_batch() as interrupt:
         if folds is not None:
@@ -184,7 +188,7 @@ def fine_tune(
             split = divide(preparation, settings, groups, failures)
             loop = begin_loop(preparation, split, settings)
         if settings.augmentation.changes_pixels:  # without augmentation, they were for the head only
-            preparation.store.forget([Example(int(number)) for number in loop.split.training])
+            loop.store.forget([Example(int(number)) for number in loop.split.training])
         if (note := files.describe_keras_limits(loop)) is not None:
             console.say(note)
         run_loop(loop, preparation, settings, settings.epochs, console, files, interrupt)

@@ -89,6 +89,7 @@ class Optimizer(ABC):
         else:
             self._learning_rate = as_float("learning_rate", learning_rate, minimum=0)
         self._rates: dict[str, float] = {}
+        self._ages: dict[str, int] = {}
         self._no_decay_paths: tuple[str, ...] = ()
         self._no_decay_names: tuple[str, ...] = ()
         self._segments: list[Segment] | None = None
@@ -133,6 +134,22 @@ class Optimizer(ABC):
         self._check_nodes(factors)
         self._rates, self._segments = factors, None
 
+    @property
+    def ages(self) -> dict[str, int]:
+        """Steps that a node's variables had taken before `iterations` began at 0; 0 for those not named.
+
+        Adam corrects the bias of each variable's slots by its own number of steps, so that variables which
+        begin to train later than others, with slots of 0, do not begin with larger steps. Keras has one
+        number for all. Assign a new dict to change it.
+        """
+        return dict(self._ages)
+
+    @ages.setter
+    def ages(self, steps: Mapping[str, int]) -> None:
+        steps = {node: as_int(f"ages[{node!r}]", value, minimum=0) for node, value in steps.items()}
+        self._check_nodes(steps, "ages")
+        self._ages, self._segments = steps, None
+
     def exclude_from_weight_decay(
         self, var_list: Sequence[str] | None = None, var_names: Sequence[str] | None = None
     ) -> None:
@@ -154,10 +171,11 @@ class Optimizer(ABC):
             variables: The variables that `apply` will change.
 
         Raises:
-            ValueError: `rates` names a node that has none of them.
+            ValueError: `rates` or `ages` names a node that has none of them.
         """
         self.variables, self._segments = variables, None
         self._check_nodes(self._rates)
+        self._check_nodes(self._ages, "ages")
         self.iterations = 0
         self.slots = {name: np.zeros_like(variables.flat) for name in self._slot_names()}
         self._scratch: list[Array] = []  # for each thread, three rows of a block
@@ -205,7 +223,7 @@ class Optimizer(ABC):
         decay = (self.weight_decay or 0.0) * learning_rate * segment.rate if segment.decays else 0.0
         if decay:
             w -= np.multiply(w, decay, out=scratch[0])
-        self._update(w, g, block, learning_rate, segment.rate, scratch)
+        self._update(w, g, block, learning_rate, segment, scratch)
 
     @abstractmethod
     def _slot_names(self) -> tuple[str, ...]:
@@ -213,7 +231,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(
-        self, w: Array, g: Array, block: slice, learning_rate: float, rate: float, scratch: Array
+        self, w: Array, g: Array, block: slice, learning_rate: float, segment: Segment, scratch: Array
     ) -> None:
         """Update a block of variables.
 
@@ -222,7 +240,7 @@ class Optimizer(ABC):
             g: Their gradient. It must not be changed.
             block: Where they lie in the slots.
             learning_rate: The learning rate of this step.
-            rate: The factor of the step.
+            segment: The variables that the block is part of: the factor of the step, and their age.
             scratch: Two rows that can be overwritten, and a third that g may lie in.
         """
 
@@ -235,7 +253,13 @@ class Optimizer(ABC):
         if self._segments is None:
             variables = self._built_variables()
             segments = [
-                Segment(part.start, part.stop, self._rates.get(variable.node, 1.0), self._decays(variable))
+                Segment(
+                    part.start,
+                    part.stop,
+                    self._rates.get(variable.node, 1.0),
+                    self._decays(variable),
+                    self._ages.get(variable.node, 0),
+                )
                 for variable, part in zip(variables.variables, variables.slices, strict=True)
             ]
             # `clipnorm` needs the norm of each variable, so that they are not merged.
@@ -254,9 +278,9 @@ class Optimizer(ABC):
             raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
         return self.variables
 
-    def _check_nodes(self, rates: Mapping[str, float]) -> None:
-        if self.variables is not None and (unknown := rates.keys() - self.variables.by_node.keys()):
-            raise ValueError(f"rates names {min(unknown)!r}, which is not a node that trains")
+    def _check_nodes(self, values: Mapping[str, float], what: str = "rates") -> None:
+        if self.variables is not None and (unknown := values.keys() - self.variables.by_node.keys()):
+            raise ValueError(f"{what} names {min(unknown)!r}, which is not a node that trains")
 
     # --- state -------------------------------------------------------------------------------
 
@@ -307,6 +331,7 @@ class Optimizer(ABC):
         """Return the settings that Keras 3.15 cannot be told in a file."""
         settings = {
             "rates by layer": any(rate != 1 for rate in self._rates.values()),
+            "steps of former stages": any(self._ages.values()),
             "variables excluded from weight decay": self.weight_decay
             and (self._no_decay_paths or self._no_decay_names),
         }

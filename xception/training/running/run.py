@@ -13,6 +13,7 @@ from ...gradients.randomness import Randomness, acts_in_training
 from ...gradients.training_pass import TrainingPass
 from ...graph import GraphParameters
 from ...kernels import Array
+from ...layers.costs import count
 from ...models.model import Model
 from ..objectives.heads import Head
 from ..optimization.flat_blocks import gradient_norm, is_finite
@@ -99,6 +100,7 @@ class TrainingRun:
         border: The nodes that training begins with; their activations never change. Where training begins
             with the first layer, these are the inputs.
         is_random: Whether some layers act at random.
+        batch_statistics: As given.
 
     Raises:
         ValueError: Nothing is trained.
@@ -117,6 +119,7 @@ class TrainingRun:
     ) -> None:
         self.model, self.optimizer, self.loss, self.head = model, optimizer, loss, head
         self.trained = trained_nodes(model) if trained is None else trained
+        self.batch_statistics = batch_statistics
         self._pass = TrainingPass(head.graph, self.trained, (head.output,), batch_statistics=batch_statistics)
         self.variables = Variables(self._pass.variables)
         if not self.variables.variables:
@@ -159,6 +162,20 @@ class TrainingRun:
     def gradient(self) -> Variables:
         """The gradients of the last step, before clipping."""
         return self._stepper.gradient
+
+    def memory(self, batch_size: int) -> int:
+        """Return about how many bytes training takes.
+
+        These are the parameters that train, their gradients, the slots of the optimizer, and all activations
+        of a batch, those of the border included.
+
+        Args:
+            batch_size: Examples per batch.
+        """
+        flat = self.variables.flat.nbytes * (1 + len(self.optimizer.slots))
+        shapes = [self.head.graph.nodes[name].output_shape for name in self.border]
+        border = 4 * sum(map(count, shapes)) * batch_size
+        return flat + border + self._stepper.memory(batch_size)
 
     def step(self, batch: Batch) -> Outcome:
         """Train on a batch.
