@@ -81,12 +81,12 @@ class TrainingSetup:
             shuffle: Whether the order changes with each epoch.
             class_weight: How much the examples of each class weigh.
             on_error: What to do with photographs that cannot be read.
-            verbose: Progress of reading them, as for `Model.predict`.
+            verbose: Progress of reading them, as for `Trainer.fit`.
         """
         return Feeder(
             self.model, self.head, self.loss, batch_size, self.seed, shuffle,
             joins_single=self.statistics == "batch", class_weight=class_weight, on_error=on_error,
-            verbose=verbose,
+            verbose=0 if verbose == 2 else verbose,
         )  # fmt: skip
 
     def copied(self, learning_rate: float) -> TrainingSetup:

@@ -179,14 +179,13 @@ class Trainer:
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
         size = check_batch_size(batch_size)
         run = self.setup.run()
-        bar = 0 if verbose == 2 else verbose
-        feeder = self.setup.feeder(size, shuffle, class_weight, on_error, bar)
+        feeder = self.setup.feeder(size, shuffle, class_weight, on_error, verbose)
         source = feeder.open(x, y, sample_weight, steps_per_epoch)
         validation = None
         if validation_data is not None:
-            size_there = check_batch_size(validation_batch_size or size)
-            there = self.setup.feeder(size_there, on_error=on_error, verbose=bar)
-            validation = there.open_validation(validation_data, validation_steps)
+            own_size = check_batch_size(validation_batch_size or size)
+            own = self.setup.feeder(own_size, on_error=on_error, verbose=verbose)
+            validation = own.open_validation(validation_data, validation_steps)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
