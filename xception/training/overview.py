@@ -22,11 +22,11 @@ MIN_ANNOUNCED_SECONDS = 10  #: of an epoch; a shorter one needs no announcement
 MEMORY_DIGITS = 2  #: an estimate of memory has no more
 
 
-def say(text: str, verbose: Verbose) -> None:
+def say(text: str | None, verbose: Verbose) -> None:
     """Print a text, unless progress is silenced.
 
     Args:
-        text: The text; nothing is printed of none.
+        text: The text; None for nothing.
         verbose: 0 prints nothing.
     """
     if text and verbose != 0 and not is_silenced():
@@ -34,7 +34,7 @@ def say(text: str, verbose: Verbose) -> None:
 
 
 def describe_duration(seconds: float) -> str | None:
-    """Return how long an epoch takes; None if it is over before that is read.
+    """Return how long an epoch takes; None for a short one.
 
     Args:
         seconds: The time of the second step, times the steps of an epoch. The first step also prepares.
@@ -50,7 +50,7 @@ def describe_training(run: TrainingRun, batch_size: int, kept_bytes: int = 0) ->
     Args:
         run: The run.
         batch_size: Examples per batch.
-        kept_bytes: What is kept in memory besides.
+        kept_bytes: Memory of the border activations that are kept.
     """
     variables = run.variables
     arrays = count_of(len(variables.variables), "array")
@@ -65,7 +65,7 @@ def describe_training(run: TrainingRun, batch_size: int, kept_bytes: int = 0) ->
 def describe_run(
     run: TrainingRun, source: Source, batch_size: int, epochs: int, notes: Sequence[str] = ()
 ) -> str:
-    """Return what is about to be trained, in a few lines. Warns if moving statistics cannot follow.
+    """Return a summary of a run before its first step. Warns if moving statistics cannot follow.
 
     Args:
         run: The run.

@@ -114,14 +114,14 @@ def _derivation(graph: Graph, name: str, border: Sequence[str]) -> list[Node]:
     return []
 
 
-class Room:
+class RowBudget:
     """Memory that several stores share for the rows that they keep.
 
     Args:
         max_bytes: The memory; by default a share of the memory limit.
 
     Attributes:
-        remaining: How much of it is free, in bytes.
+        remaining: The bytes that are free.
     """
 
     def __init__(self, max_bytes: int | None = None) -> None:
@@ -142,7 +142,7 @@ class BorderStore:
         fingerprint: Returns the digest of what computes a variant's rows, by which the cache knows them.
         keeps_variants: Whether later epochs use a variant again. They do not use fresh ones.
         threads: How many photographs may be computed at once; by default as many as there are threads.
-        room: The memory for kept rows.
+        budget: The memory for kept rows.
     """
 
     def __init__(
@@ -156,11 +156,11 @@ class BorderStore:
         *,
         keeps_variants: bool = True,
         threads: int | None = None,
-        room: Room | None = None,
+        budget: RowBudget | None = None,
     ) -> None:
         self.border, self._plan, self._photographs = border, plan, photographs
         self._load, self._scale, self._fingerprint = load, scale, fingerprint
-        self._room = room or Room()
+        self._budget = budget or RowBudget()
         self._keeps_variants = keeps_variants
         self._threads = min(get_num_threads(), threads or get_num_threads())
         self._kept: dict[Example, NDArray[Any]] = {}
@@ -180,22 +180,22 @@ class BorderStore:
         return sum(row.nbytes for row in self._kept.values())
 
     def expected_bytes(self, count: int) -> int:
-        """Return about how much memory rows will take, once so many examples have been asked for.
+        """Return about how many bytes the rows of some examples will take in memory.
 
         Args:
-            count: The number of examples that are kept.
+            count: The number of examples.
         """
         row = self.border.pixels if self.border.is_pixels else 4 * self.border.columns
-        return min(count * row, self.kept_bytes + self._room.remaining)
+        return min(count * row, self.kept_bytes + self._budget.remaining)
 
     def forget(self, examples: Iterable[Example]) -> None:
         """Free the memory of examples that will not be needed again."""
         for example in examples:
             row = self._kept.pop(example, None)
-            self._room.remaining += 0 if row is None else row.nbytes
+            self._budget.remaining += 0 if row is None else row.nbytes
 
     def clear(self) -> None:
-        """Make room in memory: none of these examples will be asked for again."""
+        """Free the memory of all rows."""
         self.forget(list(self._kept))
 
     def values(self, examples: Sequence[Example]) -> dict[str, Array]:
@@ -262,9 +262,9 @@ class BorderStore:
         """Keep the row of an example, and return it."""
         if example.variant is not None and not self._keeps_variants:
             return row
-        if row.nbytes <= self._room.remaining:
+        if row.nbytes <= self._budget.remaining:
             self._kept[example] = row
-            self._room.remaining -= row.nbytes
+            self._budget.remaining -= row.nbytes
         elif cache := self._cache(example):
             photograph = self._photographs[example.number]
             if cache.find(photograph) is None:  # `add` needs a look-up before
@@ -276,7 +276,7 @@ class BorderStore:
         variant = example.variant
         if variant not in self._caches:
             is_fresh = variant is not None and not self._keeps_variants
-            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._room.remaining:
+            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._budget.remaining:
                 return None
             cache = RowCache(self._fingerprint(variant), self.border.columns, kind=ACTIVATIONS)
             self._caches[variant] = self._opened.enter_context(cache)

@@ -134,12 +134,12 @@ class Loop:
 
     @property
     def run(self) -> TrainingRun:
-        """The run of the present stage."""
+        """The run of the current stage."""
         return self._staged.run
 
     @property
     def store(self) -> BorderStore:
-        """The border activations of the present stage."""
+        """The border activations of the current stage."""
         return self._staged.store
 
     @property
@@ -161,7 +161,7 @@ class Loop:
 
     @property
     def kept_examples(self) -> int:
-        """How many examples are asked for again and again: variants to train, photographs to validate."""
+        """The number of examples that later epochs use again: variants to train, photographs to validate."""
         variants = 1
         if self._augmentation.changes_pixels:
             variants = min(self._augmentation.variants or 0, self.settings.epochs)
@@ -315,7 +315,7 @@ class Loop:
 
         Args:
             parameters: Those of the model; by default the present ones, after `write_back`.
-            store: The border activations; by default those of the present stage.
+            store: The border activations; by default those of the current stage.
         """
         run, size, store = self.run, self.settings.batch_size, store or self.store
         tail = ForwardTail(run.head, store.border.nodes, parameters or run.model.parameters, run.model.plan)

@@ -114,7 +114,7 @@ def describe_start(loop: Loop, preparation: Preparation) -> str:
 
 
 def describe_stage(loop: Loop, preparation: Preparation) -> str:
-    """Return what the present stage trains, by which statistics, and the memory that it takes.
+    """Return what the current stage trains, by which statistics, and the memory that it takes.
 
     Args:
         loop: The loop.

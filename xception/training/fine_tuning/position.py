@@ -65,7 +65,7 @@ class Position:
 
     @property
     def stage(self) -> int:
-        """The present stage, from 0."""
+        """The current stage, from 0."""
         return len(self.stage_steps)
 
     def to_dict(self) -> dict[str, Any]:

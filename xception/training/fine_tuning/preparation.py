@@ -24,7 +24,7 @@ from ...storage.identity import fingerprint
 from ..feeding.checks import check_gradient_rules
 from ..objectives.heads import Head, build_head
 from ..running.trained_layers import frozen_for_want_of_gradients, trained_nodes
-from .borders import Border, BorderStore, Example, Room
+from .borders import Border, BorderStore, Example, RowBudget
 from .pixel_reader import PixelReader
 from .settings import Settings
 from .stages import Stage, check_order, choose_stage, set_trainable
@@ -137,7 +137,7 @@ def prepare(
     """
     stages = _prepare_stages(starting, objective, preprocessor, settings)
     reader = PixelReader(photographs, preprocessor, settings.augmentation, settings.seed)
-    room = Room()
+    budget = RowBudget()
 
     def open_store(number: int, model: Model) -> BorderStore:
         border = stages[number].border
@@ -145,7 +145,7 @@ def prepare(
             border, model.plan, photographs, reader.load, preprocessor.scale,
             _Fingerprints(model, border, preprocessor, settings).of,
             keeps_variants=settings.augmentation.variants is not None, threads=preprocessor.at_once,
-            room=room,
+            budget=budget,
         )  # fmt: skip
 
     empty = np.empty((0, 0), np.float32)

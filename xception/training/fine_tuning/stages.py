@@ -52,13 +52,16 @@ def check_train(train: Train, epochs: int) -> Stage | tuple[Stage, ...]:
 
 
 def divide_epochs(epochs: int, stages: int) -> list[int]:
-    """Return how many epochs each stage has: as many as any other, and the last ones one more if need be.
+    """Divide epochs equally among stages. Where some are left over, the last stages have one more.
 
-    Deeper stages, which have more to learn, come last.
+    The last stages have more to learn.
 
     Args:
         epochs: The epochs of all stages.
-        stages: How many stages there are.
+        stages: The number of stages.
+
+    Returns:
+        The epochs of each stage.
     """
     return [(epochs + stage) // stages for stage in range(stages)]
 
@@ -70,7 +73,7 @@ def check_order(stages: Sequence[tuple[Stage, Collection[str]]]) -> None:
         stages: The name of each stage, and the nodes that train.
 
     Raises:
-        ValueError: One does not.
+        ValueError: A stage does not.
     """
     for (name, nodes), (following, more) in pairwise(stages):
         if not set(nodes) < set(more):

@@ -118,7 +118,7 @@ def fine_tune(
         class_weight: {name: weight} of classes, scaled to the mean 1; of labels, how much a photograph that
             has the label weighs.
         label_smoothing: From 0 to 1. Validation is without it.
-        patience: The number of epochs without improvement, of whatever stages, after which training ends.
+        patience: The number of epochs without improvement, in any stage, after which training ends.
         seed: Decides the split, the order, and what is random.
         interpolation: How photographs are resized, as for `fit`. The model records it, as the two below.
         aspect: As for `fit`.

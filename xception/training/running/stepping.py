@@ -24,8 +24,8 @@ from ..variables import Variables
 #: matrix products are small, and gradients are added up more often, which takes 25 ms each time.
 MAX_CHUNK_BYTES = 460 << 20
 
-#: What a step takes for activations at its peak, relative to their size: some are computed in place, and
-#: there are gradients. Measured: 0.7 to 1.7, so that the estimate of a run's memory was at most 17 % off.
+#: Peak memory of the activations of a step, relative to their size: some are computed in place, and there are
+#: gradients. Measured: 0.7 to 1.7, so that the estimate of a run's memory was at most 17 % off.
 ACTIVATION_SHARE = 1.2
 
 #: From the outputs (k, …) by node, and which examples of the batch they are: the loss of each (k,), and
