@@ -55,7 +55,7 @@ def test_fine_tune_and_evaluate(run, stripes, base, tmp_path):
     log = tmp_path / "log.csv"
     status, out, err = run(*arguments(stripes, base, tmp_path / "m.keras", "--log", log))
     assert status == 0
-    assert "train='all', from conv2d on: 6 arrays" in err
+    assert "train='all', from conv2d on: " in err
     assert "statistics: frozen" in err
     assert "epoch 0 (the solved head): validation: accuracy" in err
     assert "epoch 3: loss" in err

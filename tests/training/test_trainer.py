@@ -22,6 +22,7 @@ from xception.layers import (
 )
 from xception.layers.penalties import L2
 from xception.training import SGD, Callback, SparseCategoricalCrossentropy, Trainer
+from xception.training.objectives.class_weights import weigh_classes
 
 LOSS = "sparse_categorical_crossentropy"
 
@@ -161,8 +162,35 @@ def test_a_generator_that_ends_early_names_both_counts(data):
     x, y = data
     with pytest.raises(ValueError, match="epoch 2 should have 2 batches; the generator ended after 1"):
         fit(build(), iter([(x, y)] * 3), epochs=2, steps_per_epoch=2)
-    with pytest.raises(ValueError, match="ended after epoch 1: give steps_per_epoch"):
-        fit(build(), iter([(x, y)]), epochs=2)
+
+
+def test_an_iterator_without_steps_is_refused_before_the_first_of_several_epochs(data):
+    x, y = data
+    model = build()
+    before = model.get_weights()
+    for given, name in (((iter([(x, y)]),), "steps_per_epoch"), ((x, y), "validation_steps")):
+        with pytest.raises(ValueError, match=f"there are 2 epochs: give {name}"):
+            fit(model, *given, epochs=2, validation_data=iter([(x, y)]) if len(given) == 2 else None)
+    assert same(before, model.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (lambda x, y: (x, y, -np.ones(24)), "at least 0"),
+        (lambda x, y: (x, y, np.full(24, np.nan)), "finite"),
+        (lambda x, y: (x, y, ["a"] * 24), "real numbers"),
+        (lambda x, y: (x[:0], y[:0]), "batch 0 of epoch 1: holds no examples"),
+    ],
+)
+def test_batches_of_a_generator_are_checked_as_arrays_are(data, batch, message):
+    with pytest.raises(ValueError, match=message):
+        fit(build(), [batch(*data)])
+
+
+def test_large_weights_of_classes_are_scaled_too():
+    weights = weigh_classes({0: 1e308, 1: 1e308, 2: 5e307}, np.array([1, 1, 2]))
+    np.testing.assert_allclose(weights, [4 / 3, 4 / 3, 2 / 3], rtol=1e-6)
 
 
 def test_folders_of_photographs_are_matched_by_name_and_read_as_predict_reads_them(tmp_path):
@@ -381,7 +409,9 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
     x, y = data
     model = build(dropout=0.1)
     fit(model, x, y, verbose=2, validation_data=(x[:4], y[:4]), class_weight={0: 2.0})
-    first, random, weights, epoch = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    assert printed.err == ""  # no bar, not of the validation either
+    first, random, weights, epoch = printed.out.splitlines()
     assert first.startswith(
         "training small on 24 examples, batches, 3 an epoch: 5 arrays of 3 layers train, 195 of 207 "
         "parameters; statistics: frozen"

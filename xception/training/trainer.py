@@ -177,24 +177,23 @@ class Trainer:
             TrainingError: Loss or gradient of three batches in a row were not finite, in the first epoch.
         """
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
-        size = check_batch_size(batch_size)
+        epochs_left, size = max(epochs - initial_epoch, 0), check_batch_size(batch_size)
         run = self.setup.run()
         feeder = self.setup.feeder(size, shuffle, class_weight, on_error, verbose)
-        source = feeder.open(x, y, sample_weight, steps_per_epoch)
+        source = feeder.open(x, y, sample_weight, steps_per_epoch, epochs=epochs_left)
         validation = None
         if validation_data is not None:
             own_size = check_batch_size(validation_batch_size or size)
             own = self.setup.feeder(own_size, on_error=on_error, verbose=verbose)
-            validation = own.open_validation(validation_data, validation_steps)
+            validation = own.open_validation(validation_data, validation_steps, epochs_left)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
         names += [f"val_{name}" for name in names] if validation is not None else []
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
-        remaining = range(initial_epoch, epochs)
-        say(describe_run(run, source, size, len(remaining), feeder.notes), verbose)
-        self._fit_epochs(remaining, run, source, validation, listed, verbose)
+        say(describe_run(run, source, size, epochs_left, feeder.notes), verbose)
+        self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
         return history
 
     def _fit_epochs(
@@ -223,7 +222,7 @@ class Trainer:
                     warnings.warn(f"training ended in epoch {epoch + 1}: {error}", stacklevel=3)
                     break
                 if validation is not None and not interrupt.is_requested:
-                    logs |= self._score(validation, verbose).result("val_")
+                    logs |= self._score(validation, 0 if verbose == 2 else verbose).result("val_")
                 callbacks.on_epoch_end(epoch, logs)
                 seconds = time.monotonic() - start
                 count = None if validation is None else validation.examples
@@ -255,9 +254,8 @@ class Trainer:
                 bar.set_task(describe_progress(task, running, run.is_random))
                 bar.advance(len(batch))
                 if not epoch and number == 1 and source.steps:  # the first step also prepares
-                    text = describe_duration((time.monotonic() - start) * source.steps)
                     with bar.paused():
-                        say(text or "", verbose)
+                        say(describe_duration((time.monotonic() - start) * source.steps) or "", verbose)
                 start = time.monotonic()
                 if interrupt.is_requested:
                     with bar.paused():

@@ -116,6 +116,8 @@ def test_a_run_is_not_resumed_on_other_photographs_or_with_another_model(tmp_pat
         resume(tmp_path, pixels=changed)
     with pytest.raises(ValueError, match="was trained on level, upright; the photographs have a, b"):
         xception.fine_tune(PIXELS, ["a", "b"] * 30, resume=tmp_path / "part.run.keras")
+    with pytest.raises(ValueError, match="with other labels or targets for some of these photographs"):
+        resume(tmp_path, labels=[*NAMES[1::-1], *NAMES[2:]])
     with pytest.raises(ValueError, match="leave out model, size"):
         xception.fine_tune(PIXELS, NAMES, small_base(), resume=tmp_path / "part.run.keras")
     with pytest.raises(ValueError, match="epochs was 1, got 7; leave it out"):
@@ -206,6 +208,9 @@ def test_weights_of_classes_have_the_mean_1_and_are_printed(capsys):
         ({"output": "m.run.keras"}, "not in .run.keras"),
         ({"output": "m.h5"}, "ends in .keras"),
         ({"labels": ["one"] * 60}, "at least two classes"),
+        ({"class_weight": {"level": 2.0}, "balanced": True}, "give one of them"),
+        ({"task": "regression", "labels": {"a": [*range(59), 1e200]}}, r"up to 1e\+200, expected at most"),
+        ({"task": "regression", "labels": {"a": np.arange(60) * 1e-40}}, "use a smaller unit"),
         ({"labels": ["few", "few", *["many"] * 58]}, r"to validate; too few are left of few \(1\)"),
     ],
 )  # fmt: skip
@@ -240,15 +245,63 @@ def test_a_diverging_run_ends_with_the_best_epoch_and_a_state_that_can_be_resume
         ({"names": ["level"]}, "1 names do not fit 2 outputs"),
         ({"photographs": [3]}, "should be a list of texts"),
         ({"scaling": [[1.0, 2.0], [0.0, 1.0]]}, "means and deviations"),
+        ({"scaling": [[10**400] * 2] * 2}, "scaling should be numbers"),
+        ({"scaling": None, "best": ...}, "best should be in it"),
+        ({"position": ...}, "position should be in it"),
+        ({"position": {"waited": -1}}, "expected a count, got -1"),
+        ({"position": {"history": [{"loss": 10**400}, {}]}}, "expected a number, got 1000"),
+        ({"position": {"best": {"value": 1.0, "loss": 0.1, "count": 12, "correct": 13}}}, "13 of 12 are no"),
+        ({"position": {"best": {"value": 1.0, "loss": 0.1, "count": 12, "correct": None}}}, "None of 12"),
+        ({"validation": []}, "which photographs validate, and 0 of 60 do"),
+        ({"names": ["\x1b[2J", "upright"]}, r"was trained on \\x1b\[2J, upright"),
     ],
 )
 def test_a_state_that_was_changed_is_refused(tmp_path, change, message):
     tune(output=tmp_path / "part.keras", epochs=1)
     stored, state = formats.read_training(tmp_path / "part.run.keras")
-    changed = dataclasses.replace(state, run={**state.run, **change})
-    formats.write_training(tmp_path / "part.run.keras", stored, changed)
+    record = dict(state.run)
+    for key, value in change.items():
+        if value is ...:
+            del record[key]
+        elif key == "position" and len(value) == 1 and "epoch" not in value:
+            record[key] = {**record[key], **value}
+        else:
+            record[key] = value
+    formats.write_training(tmp_path / "part.run.keras", stored, dataclasses.replace(state, run=record))
     with pytest.raises(ValueError, match=message):
         resume(tmp_path)
+
+
+def test_a_run_that_is_resumed_under_another_name_has_both_files_there(tmp_path):
+    first = tune(output=tmp_path / "part.keras", epochs=2)
+    again = resume(tmp_path, output=tmp_path / "new.keras")
+    assert again.best_epoch == first.best_epoch
+    assert_same_weights(xception.load_model(tmp_path / "new.keras"), first.model)
+    states = [formats.read_training(tmp_path / f"{name}.run.keras")[1] for name in ("part", "new")]
+    assert states[0].run == states[1].run
+
+
+def test_no_file_is_written_over_what_the_run_reads_or_over_another_of_its_files(tmp_path):
+    for name in ("level", "upright"):
+        (tmp_path / name).mkdir()
+    for i, (pixels, name) in enumerate(zip(PIXELS[:12], NAMES, strict=False)):
+        Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    photograph = tmp_path / "level" / "0.png"
+    before = photograph.read_bytes()
+    with pytest.raises(ValueError, match=r"0\.png: is read by the run; name another file to write"):
+        tune(None, tmp_path, log=photograph)
+    assert photograph.read_bytes() == before
+    table = tmp_path / "ages.csv"
+    table.write_text("photograph,age\n" + "".join(f"level/{i}.png,{i}\n" for i in range(0, 12, 2)))
+    with pytest.raises(ValueError, match=r"ages.csv: is read by the run"):
+        tune(table, tmp_path, task="regression", log=table)
+    (tmp_path / "m.csv").touch()
+    table.write_text("photograph,age\nlevel/gone\0.png,1\n")
+    with pytest.raises((OSError, ValueError), match="gone"):  # no file has such a name: none is written over
+        tune(table, tmp_path, task="regression", log=tmp_path / "m.csv")
+    for name in ("m.keras", "m.run.keras"):
+        with pytest.raises(ValueError, match=f"{name}: is a file of the run"):
+            tune(output=tmp_path / "m.keras", log=tmp_path / name)
 
 
 def test_the_best_model_must_be_that_of_the_run_if_it_stays_the_best(tmp_path):

@@ -338,6 +338,6 @@ def test_variables_that_begin_later_get_the_same_first_steps_as_others():
         np.testing.assert_allclose(variables.flat[:3], alone.flat, rtol=1e-6)
         if not step:
             np.testing.assert_allclose(before[3:] - variables.flat[3:], 0.1 * np.sign(g), rtol=1e-3)
-    assert "steps of former stages" in optimizer.settings_unknown_to_keras()
+    assert "ages of layers" in optimizer.settings_unknown_to_keras()
     with pytest.raises(ValueError, match="ages names 'other'"):
         optimizer.ages = {"other": 1}

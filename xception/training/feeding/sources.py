@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...console.progress import ProgressBar, Verbose
+from ...data.arrays import as_real_array
 from ...data.failures import FailureLog
 from ...data.photographs import Photograph
 from ...data.pipeline import load_batches
@@ -24,6 +25,25 @@ from ..running.run import Batch
 #: From the arrays of a batch by input, and its targets as the user gave them: the targets as the loss takes
 #: them. Raises ValueError if either cannot be right.
 BatchCheck = Callable[[Mapping[str, Array], Any], Array]
+
+
+def check_example_weights(given: Any, count: int) -> Array:
+    """Return the weights of examples as float32, checked.
+
+    Args:
+        given: (count,) numbers of at least 0.
+        count: The number of examples.
+
+    Raises:
+        ValueError: They are no such numbers.
+    """
+    weights = as_real_array(given, f"weights of shape ({count},)").astype(np.float32)
+    if weights.shape != (count,) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(
+            f"sample_weight must be {count} finite numbers of at least 0, got an array of shape "
+            f"{weights.shape}"
+        )
+    return weights
 
 
 class Source(Protocol):
@@ -212,12 +232,15 @@ class GeneratorSource:
         iterable: The iterable.
         graph: The model's graph, to check the inputs.
         check: Checks the arrays of each batch, and prepares its targets.
+        what: What the iterable is, for messages.
         steps: Batches per epoch; None for as many as there are.
+        epochs: How many epochs will be asked for.
         key_seed: As for `ArraySource`.
         weigh: From the targets of a batch, how much each example weighs; None for 1 each.
 
     Raises:
-        ValueError: In `batches`: an item is no such pair, or the generator ended early.
+        ValueError: There are several epochs, and the iterable can be read only once. In `batches`: an item is
+            no such pair, or the generator ended early.
     """
 
     def __init__(
@@ -225,31 +248,32 @@ class GeneratorSource:
         iterable: Iterable[Any],
         graph: Graph,
         check: BatchCheck,
+        what: str = "x",
         steps: int | None = None,
         *,
+        epochs: int = 1,
         key_seed: int = 0,
         weigh: Callable[[Array], Array] | None = None,
     ) -> None:
         self._iterable, self._graph, self._check = iterable, graph, check
         self._key_seed, self._weigh = key_seed, weigh
-        self._is_exhausted = False
         length = getattr(iterable, "__len__", None)
         self.examples: int | None = None
         self.steps = steps if steps is not None else int(length()) if length is not None else None
+        if self.steps is None and isinstance(iterable, Iterator) and epochs > 1:
+            raise ValueError(
+                f"{what} is an iterator, which can be read once, and there are {epochs} epochs: give "
+                f"{'validation_steps' if what == 'validation_data' else 'steps_per_epoch'} and one that goes "
+                "on, or an object that can be read again, such as a list of batches"
+            )
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch."""
-        if self._is_exhausted:
-            raise ValueError(
-                f"the generator ended after epoch {epoch}: give steps_per_epoch and one that goes on, "
-                "or an object that can be read again, such as a list of batches"
-            )
         count, first = 0, 0
         for item in islice(self._iterable, self.steps):
             batch = self._as_batch(item, epoch, count, first)
             count, first = count + 1, first + len(batch)
             yield batch
-        self._is_exhausted = self.steps is None and isinstance(self._iterable, Iterator)
         if count < (self.steps or 1):
             raise ValueError(
                 f"epoch {epoch + 1} should have {self.steps or 'some'} batches; the generator ended after "
@@ -263,13 +287,13 @@ class GeneratorSource:
         try:
             with expect_pixels():  # `check` judges them
                 arrays = check_inputs(self._graph, item[0])
-            targets = self._check(arrays, item[1])
             count = len(next(iter(arrays.values())))
+            if not count:
+                raise ValueError("holds no examples")
+            targets = self._check(arrays, item[1])
             if len(targets) != count:
                 raise ValueError(f"expected a target for each of {count} examples, got {len(targets)}")
-            weights = None if len(item) == 2 else np.asarray(item[2], np.float32)
-            if weights is not None and weights.shape != (count,):
-                raise ValueError(f"expected weights of shape ({count},), got {weights.shape}")
+            weights = None if len(item) == 2 else check_example_weights(item[2], count)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{where}: {error}") from None
         if self._weigh is not None:

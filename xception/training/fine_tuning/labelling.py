@@ -14,7 +14,7 @@ from ...data.class_names import as_class_names, check_printable
 from ...data.failures import FailureLog
 from ...data.label_tables import read_label_table
 from ...data.locations import is_folder
-from ...data.photographs import Photograph, find_photographs
+from ...data.photographs import Photograph, find_photographs, list_files
 from ...prediction.labels import check_count, list_labels
 from ..transfer import labelled_by_folder
 from .settings import Settings
@@ -97,7 +97,7 @@ def _table(
                 f"{type(images).__name__}"
             )
         table = read_label_table(labels, settings.task, cast(str, images))
-        return list(find_photographs(list(table.paths), log)), table.names, table.values
+        return list(list_files(table.paths)), table.names, table.values
     if isinstance(labels, Mapping):
         columns = {str(name): np.asarray(column, np.float64) for name, column in labels.items()}
         names: tuple[str, ...] = tuple(columns)

@@ -25,15 +25,16 @@ class Console:
     Attributes:
         is_augmented: Whether training figures are those of augmented photographs.
         epochs: The number of the last epoch.
+        steps_per_epoch: Batches per epoch.
     """
 
     def __init__(self, verbose: Verbose = "auto", prefix: str = "") -> None:
         self._verbose, self._prefix = verbose, prefix
         self._bar: ProgressBar | None = None
         self._task = ""
-        self._batches = self._stage_batches = 0
+        self._stage_batches = 0
         self.is_augmented = False
-        self.epochs = 0
+        self.epochs = self.steps_per_epoch = 0
 
     def prefixed(self, prefix: str) -> Console:
         """Return a console that shows a text before each line."""
@@ -50,7 +51,6 @@ class Console:
         """Begin a bar."""
         self.close()
         self._task = f"{self._prefix}epoch {epoch} of {self.epochs}"
-        self._batches = max(batches, self._batches)  # the first epoch of a resumed run has fewer
         self._bar = ProgressBar(batches, "batch", self._verbose, task=self._task)
         self._bar.__enter__()
 
@@ -66,7 +66,7 @@ class Console:
         self._bar.set_task(describe_progress(self._task, figures, self.is_augmented))
         self._bar.advance(1)
         self._stage_batches += 1
-        if self._stage_batches == 2 and (text := describe_duration(seconds * self._batches)):
+        if self._stage_batches == 2 and (text := describe_duration(seconds * self.steps_per_epoch)):
             with self._bar.paused():
                 self.say(text)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...data.tasks import Task
-from .task_objective import Figures
+from .task_objective import Figures, as_count, as_number
 
 
 @dataclass
@@ -89,28 +89,22 @@ class Position:
             ValueError: It is no such dict.
         """
         try:
+            running = values["running"]
             position = cls(
-                _count(values["epoch"]), _count(values["batch"]),
+                as_count(values["epoch"]), as_count(values["batch"]),
                 Running(
-                    float(values["running"]["loss"]), float(values["running"]["figure"]),
-                    _count(values["running"]["count"]), _count(values["running"]["skipped"]),
-                    float(values["running"]["learning_rate"]),
+                    as_number(running["loss"]), as_number(running["figure"]), as_count(running["count"]),
+                    as_count(running["skipped"]), as_number(running["learning_rate"]),
                 ),
                 [
-                    {str(name): None if value is None else float(value) for name, value in row.items()}
+                    {str(name): None if value is None else as_number(value) for name, value in row.items()}
                     for row in values["history"]
                 ],
-                _count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
-                _count(values["waited"]), [_count(steps) for steps in values["stage_steps"]],
+                as_count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
+                as_count(values["waited"]), [as_count(steps) for steps in values["stage_steps"]],
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"the file does not say how far the run has come ({error!r:.200})") from None
         if len(position.history) != position.epoch + 1 or position.best_epoch > position.epoch:
             raise ValueError("the file's history is not that of as many epochs as it names")
         return position
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"expected a count, got {value!r:.80}")
-    return value

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...console.text import list_some
 from ...data.locations import expect_local
-from ...errors import ModelFileError
+from ...errors import ModelFileError, printable
 from ...kernels import Array
 from ...models.factory import load_model
 from ...models.model import Model
@@ -20,7 +20,7 @@ from ..regression.ridge_regression import TargetScaling
 from .loop import FormerBest, Loop, RunSplit
 from .position import Position
 from .preparation import Preparation
-from .run_file import model_beside, parameters_digest
+from .run_file import model_beside, parameters_digest, targets_digest
 from .session import make_loop
 from .settings import Settings
 from .starting_model import StartingModel
@@ -38,16 +38,18 @@ class SavedRun:
         model: The model of the last epoch.
         settings: The settings.
         record: What the file says of the run.
-        position: How far it has come.
         state: The state of the optimizer.
+        position: How far the run has come.
+        best: Its best epoch, whose model lies beside the state.
     """
 
     path: Path
     model: Model
     settings: Settings
     record: Mapping[str, Any]
-    position: Position
     state: Any
+    position: Position
+    best: FormerBest
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SavedRun:
@@ -80,8 +82,12 @@ class SavedRun:
             if position.stage not in expected:
                 raise ValueError(f"{position.epoch} epochs do not end in stage {position.stage + 1}")
         except (TypeError, ValueError) as error:
-            raise ModelFileError(f"{location.name}: cannot be resumed: {error}") from None
-        return cls(location, model, settings, record, position, state)
+            raise ModelFileError(printable(f"{location.name}: cannot be resumed: {error}")) from None
+        former = load_model(model_beside(location))
+        # A run that was killed may have written the model of an epoch that its state does not know.
+        is_best = parameters_digest(former) == record["best"]
+        best = FormerBest(record["best"], former if is_best else None)
+        return cls(location, model, settings, record, state, position, best)
 
     def starting_model(self, objective: Objective) -> StartingModel:
         """Return the model to prepare with, whose frozen part is that of the run.
@@ -93,10 +99,10 @@ class SavedRun:
             ValueError: They have other classes, labels or targets than the run.
         """
         if list(objective.names) != self.record["names"]:
-            raise ValueError(
+            raise ValueError(printable(
                 f"{self.path.name}: was trained on {list_some(self.record['names'], MAX_NAMES)}; the "
                 f"photographs have {list_some(objective.names, MAX_NAMES)}"
-            )
+            ))  # fmt: skip
         head = self.record["head"]
         return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
 
@@ -112,29 +118,26 @@ class SavedRun:
         """
         split = self._split(preparation)
         objective, scaling = preparation.objective, self.record["scaling"]
+        if targets_digest(objective.targets[preparation.readable]) != self.record["targets"]:
+            raise ValueError(
+                f"{self.path.name}: is of a run with other labels or targets for some of these photographs. "
+                "It can only be resumed with the same ones"
+            )
         if scaling is not None:
             center, deviation = (np.asarray(values, np.float64) for values in scaling)
             objective = replace(objective, scaling=TargetScaling(center, deviation))
-        position = self.position
-        loop = make_loop(preparation, split, self.settings, objective, self.model, position)
-        if position.batch > loop.steps_per_epoch:
+        loop = make_loop(preparation, split, self.settings, objective, self.model, self.position)
+        if self.position.batch > loop.steps_per_epoch:
             raise ModelFileError(
-                f"{self.path.name}: cannot be resumed: it has done {position.batch} batches of an epoch of "
-                f"{loop.steps_per_epoch}"
+                f"{self.path.name}: cannot be resumed: it has done {self.position.batch} batches of an epoch "
+                f"of {loop.steps_per_epoch}"
             )
         try:
             loop.run.restore(self.state)
         except ValueError as error:
             raise ModelFileError(f"{self.path.name}: cannot be resumed: {error}") from None
-        loop.adopt_best(self._former_best())
+        loop.adopt_best(self.best)
         return loop
-
-    def _former_best(self) -> FormerBest:
-        """Return the model of the best epoch, which lies beside the state."""
-        digest = self.record["best"]
-        model = load_model(model_beside(self.path))
-        # A run that was killed may have written the model of an epoch that its state does not know.
-        return FormerBest(digest, model if parameters_digest(model) == digest else None)
 
     def _split(self, preparation: Preparation) -> RunSplit:
         numbers = preparation.readable.tolist()
@@ -149,6 +152,11 @@ class SavedRun:
             )
         validation = set(self.record["validation"])
         is_validation = np.array([digest in validation for digest in digests])
+        if is_validation.all() or not is_validation.any():
+            raise ModelFileError(
+                f"{self.path.name}: cannot be resumed: it should say which photographs validate, and "
+                f"{int(is_validation.sum())} of {len(digests)} do"
+            )
         return RunSplit(preparation.readable[~is_validation], preparation.readable[is_validation])
 
 
@@ -158,6 +166,8 @@ def _check_record(record: Mapping[str, Any], model: Model) -> None:
         values = record.get(key)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise ValueError(f"{key} should be a list of texts")
+    if missing := {"scaling", "best", "position", "targets"} - record.keys():
+        raise ValueError(f"{', '.join(sorted(missing))} should be in it")
     head = record.get("head")
     if (
         not isinstance(head, str)
@@ -180,5 +190,5 @@ def _check_record(record: Mapping[str, Any], model: Model) -> None:
 def _as_numbers(values: object) -> Array:
     try:
         return np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("scaling should be numbers") from None

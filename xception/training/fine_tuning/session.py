@@ -97,7 +97,7 @@ def run_loop(
     listener = _Listener(loop, preparation, console, observer)
     console.say(describe_start(loop, preparation))
     console.is_augmented = loop.is_random
-    console.epochs = epochs
+    console.epochs, console.steps_per_epoch = epochs, loop.steps_per_epoch
     weights = loop.class_weights
     for line in describe_counts(preparation, loop.split, weights):
         console.say(f"  {line}")

@@ -199,6 +199,14 @@ def check_settings(
     stages = check_train(train, epochs)
     if not isinstance(balanced, bool):
         raise TypeError(f"balanced must be True or False, got {balanced!r:.80}")
+    if class_weight is not None and not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"class_weight must be a dict of weights by name, got {class_weight!r:.80}; balanced=True lets "
+            "each class weigh the same"
+        )
+    weights = None if class_weight is None else dict(class_weight)
+    if balanced and weights:
+        raise ValueError("balanced and class_weight both say how much classes weigh: give one of them")
     if balanced and task != "classes":
         raise ValueError(f"balanced applies to classes, and the task is {task!r}")
     batch_size = as_int("batch_size", batch_size)
@@ -236,7 +244,6 @@ def check_settings(
     seed = as_int("seed", seed, 0)
     if seed > MAX_SEED:
         raise ValueError(f"seed must be at most {MAX_SEED}, got {seed}")
-    weights = None if class_weight is None else dict(class_weight)
     return Settings(
         task, stages, statistics, epochs, batch_size,
         {"class_name": name, "config": config}, learning_rate, validation, str(augmentation), balanced,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -78,13 +79,15 @@ class Figures:
 
         Raises:
             KeyError: A figure is missing.
-            TypeError: A figure is of another type.
-            ValueError: A figure is not a number.
+            TypeError: There are no figures.
+            ValueError: A figure is not a number, or they are not those of the task.
         """
-        value, correct = values["value"], values["correct"]
+        value, correct, count = values["value"], values["correct"], as_count(values["count"])
+        if (correct is None) == (task == "classes") or not count or (correct or 0) > count:
+            raise ValueError(f"{correct!r:.80} of {count} are no figures of the task {task!r}")
         return cls(
-            task, None if value is None else float(value), float(values["loss"]), int(values["count"]),
-            None if correct is None else int(correct),
+            task, None if value is None else as_number(value), as_number(values["loss"]), count,
+            None if correct is None else as_count(correct),
         )  # fmt: skip
 
 
@@ -245,6 +248,21 @@ def mean_auc(outputs: Array, targets: Array) -> float | None:
     areas = [rank_auc(y, truth == 1) for y, truth in zip(outputs.T, targets.T, strict=True)]
     defined = [area for area in areas if area is not None]
     return float(np.mean(defined)) if defined else None
+
+
+def as_count(value: object) -> int:
+    """Return a number from a file; raise ValueError unless it is an integer of at least 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected a count, got {value!r:.80}")
+    return value
+
+
+def as_number(value: object) -> float:
+    """Return a number from a file, which may be infinite or NaN; raise ValueError if it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a large integer
+            return float(value)
+    raise ValueError(f"expected a number, got {value!r:.80}")
 
 
 def check_weights(weights: Mapping[str, float] | None, names: tuple[str, ...], task: Task) -> None:

@@ -167,6 +167,8 @@ def fine_tune(
     files = RunFiles(output, resume, log, has_state=folds is None)
     failures = FailureLog(on_error)
     photographs, objective = label_run(images, labels, settings, failures)
+    table = labels if isinstance(labels, str | os.PathLike) else None
+    files.check_inputs([table, *(photograph.path for photograph in photographs)])
     if saved is not None:
         starting = saved.starting_model(objective)
     else:
@@ -184,6 +186,7 @@ def fine_tune(
             return run_folds(preparation, divided, settings, console, files, failures, interrupt)
         if saved is not None:
             loop = saved.resume(preparation)
+            files.on_resume(loop, preparation)
         else:
             split = divide(preparation, settings, groups, failures)
             loop = begin_loop(preparation, split, settings)

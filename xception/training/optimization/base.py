@@ -26,8 +26,9 @@ from .flat_blocks import (
     merge_segments,
     update_blocks,
 )
-from .keras_settings import ONLY_IN_KERAS, SWITCHED_OFF
+from .keras_settings import ONLY_IN_KERAS, own_settings
 from .schedules import Schedule, get_schedule
+from .state_checks import check_slots
 from .variable_settings import VariableSettings
 
 
@@ -79,8 +80,7 @@ class Optimizer(ABC):
         self.global_clipnorm = global_clipnorm
         if not isinstance(name, str | None):
             raise ValueError(f"name must be a string, got {name!r:.100}")
-        self.name = name or self.default_name
-        self.iterations = 0
+        self.name, self.iterations = name or self.default_name, 0
         self.slots: dict[str, Array] = {}
         self.variables: Variables | None = None
         self._schedule: Schedule | None = None
@@ -135,9 +135,8 @@ class Optimizer(ABC):
     def ages(self) -> dict[str, int]:
         """Steps that a node's variables had taken before `iterations` began at 0; 0 for those not named.
 
-        Adam corrects the bias of each variable's slots by its own number of steps, so that variables which
-        begin to train later than others, with slots of 0, do not begin with larger steps. Keras has one
-        number for all. Assign a new dict to change it.
+        Adam corrects the bias of slots by the variables' own number of steps: those that begin to train
+        later, with slots of 0, do not begin with larger steps. Keras has one number for all.
         """
         return dict(self._by_variable.ages)
 
@@ -199,8 +198,7 @@ class Optimizer(ABC):
                     f"{what} must be {expected.size} numbers of {expected.dtype}, "
                     f"got shape {array.shape} of {array.dtype}"
                 )
-        learning_rate = self.learning_rate
-        scale = 1.0
+        learning_rate, scale = self.learning_rate, 1.0
         if self.global_clipnorm is not None:
             scale = clip_factor(gradient_norm(gradient), self.global_clipnorm)
         work: list[BlockUpdate] = []
@@ -289,16 +287,7 @@ class Optimizer(ABC):
         """
         own = self.slots_by_variable()
         iterations = as_int("iterations", iterations, minimum=0)
-        if len(slots) != len(own):
-            raise ValueError(f"the state is of {len(slots)} variables, but {len(own)} train here")
-        for variable, mine, given in zip(self._built_variables().variables, own, slots, strict=True):
-            shapes = {name: np.shape(array) for name, array in given.items()}
-            expected = {name: array.shape for name, array in mine.items()}
-            if shapes != expected:
-                raise ValueError(
-                    f"the state of {variable.node}/{variable.parameter} does not fit: "
-                    f"expected {expected}, got {shapes}"
-                )
+        check_slots(slots, own, self._built_variables())
         if learning_rate is not None and self._schedule is None:
             self.learning_rate = learning_rate
         for mine, given in zip(own, slots, strict=True):
@@ -310,7 +299,7 @@ class Optimizer(ABC):
         """Return the settings that Keras 3.15 cannot be told in a file."""
         settings = {
             "rates by layer": any(rate != 1 for rate in self.rates.values()),
-            "steps of former stages": any(self.ages.values()),
+            "ages of layers": any(self.ages.values()),
             "variables excluded from weight decay": self.weight_decay
             and (self._by_variable.no_decay_paths or self._by_variable.no_decay_names),
         }
@@ -338,12 +327,7 @@ class Optimizer(ABC):
         Raises:
             ValueError: A setting is unknown here, or has a value that cannot be used.
         """
-        for name, off in SWITCHED_OFF.items():
-            if config.get(name, off) != off:
-                raise ValueError(f"{cls.__name__} has no {name} here, got {name}={config[name]!r:.100}")
-        ignored = {*SWITCHED_OFF, *ONLY_IN_KERAS}
-        settings = {name: value for name, value in config.items() if name not in ignored}
         try:
-            return cls(**settings)
+            return cls(**own_settings(config, cls.__name__))
         except TypeError as error:
             raise ValueError(f"{cls.__name__}: {error}") from None

@@ -7,6 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+#: Handlers of Ctrl-C that raise KeyboardInterrupt, whose first call is training's. A program may add its own.
+RAISING_HANDLERS: list[Any] = [signal.default_int_handler]
 
 
 class Interrupt:
@@ -24,21 +28,21 @@ class Interrupt:
 def first_interrupt_ends_batch() -> Iterator[Interrupt]:
     """Treat the first Ctrl-C within a `with` block as a request; the second raises KeyboardInterrupt.
 
-    Outside the main thread, and where the program handles Ctrl-C itself, nothing changes.
+    Outside the main thread, and where the program handles Ctrl-C in another way, nothing changes.
 
     Yields:
         The interrupt, which says whether Ctrl-C was pressed.
     """
     interrupt = Interrupt()
-    former = signal.getsignal(signal.SIGINT)
+    former: Any = signal.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or former is not signal.default_int_handler:
+    if not is_main or former not in RAISING_HANDLERS:
         yield interrupt
         return
 
     def request(number: int, frame: FrameType | None) -> None:
         if interrupt.is_requested:
-            signal.default_int_handler(number, frame)
+            former(number, frame)
         interrupt.is_requested = True
 
     signal.signal(signal.SIGINT, request)
