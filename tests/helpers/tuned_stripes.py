@@ -68,6 +68,6 @@ def resume(folder, labels=NAMES, pixels=PIXELS, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return xception.fine_tune(
-            pixels, labels, task="classes" if labels is NAMES else "regression",
+            pixels, labels, task="regression" if isinstance(labels, dict) else "classes",
             resume=folder / "part.run.keras", verbose=0, **options,
         )  # fmt: skip
