@@ -1,4 +1,4 @@
-"""Training: a classifier on features, and all layers of a network by gradients.
+"""Training: solved classifiers on features, and networks trained by gradients.
 
 The names are Keras's: losses, optimizers, schedules of the learning rate, metrics and callbacks.
 """

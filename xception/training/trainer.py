@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..console.progress import ProgressBar, Verbose
+from ..console.text import list_some
 from ..data.failures import OnError
 from ..errors import TrainingError
 from ..layers.validation import as_int
@@ -27,10 +28,11 @@ from .optimization.optimizers import get_optimizer
 from .overview import describe_duration, describe_epoch, describe_progress, describe_run, say
 from .running.forward_tail import ForwardTail
 from .running.interrupts import Interrupt, first_interrupt_ends_batch
+from .running.moving_statistics import Statistics
 from .running.penalties import total_penalty
 from .running.run import Batch, TrainingRun
 from .running.trained_layers import trained_nodes
-from .setup import Statistics, TrainingSetup
+from .setup import TrainingSetup
 
 MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
 
@@ -54,7 +56,7 @@ class Trainer:
     Attributes:
         loss: The loss, as it was given.
         metrics: The metrics.
-        setup: What runs and sources are made from.
+        setup: The model with its loss and optimizer, which makes runs and sources.
         stop_training: A callback may set it to True, which ends training after the epoch.
 
     Raises:
@@ -141,7 +143,7 @@ class Trainer:
         """Train the model.
 
         A batch whose loss or gradient is not finite is left out, and a warning names its examples. The first
-        Ctrl-C ends training after the present batch.
+        Ctrl-C ends training after the current batch.
 
         Args:
             x: Arrays as for `model.predict`, with `y`; a folder with a sub-folder for each class, or paths
@@ -156,7 +158,7 @@ class Trainer:
             class_weight: {class: weight}, by index or name, or "balanced". Weights are scaled such that
                 their mean over the examples is 1.
             sample_weight: (n,) how much each example weighs in the loss.
-            callbacks: Called at the begin and end of training, epochs and batches.
+            callbacks: Called at the beginning and end of training, epochs and batches.
             shuffle: Whether the order changes with each epoch. It is a function of seed and epoch.
             initial_epoch: The number of epochs that were done before.
             steps_per_epoch: Batches per epoch of an iterable; None for all.
@@ -178,15 +180,16 @@ class Trainer:
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
         epochs_left, size = max(epochs - initial_epoch, 0), check_batch_size(batch_size)
         run = self.setup.run()
-        feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
+        feeder = self.setup.feeder(size, shuffle, class_weight, on_error, verbose)
         if validation_split:
             parts = split_off_last(x, y, sample_weight, validation_split, validation_data)
             (x, y, sample_weight), validation_data = parts
         source = feeder.open(x, y, sample_weight, steps_per_epoch, epochs=epochs_left)
         validation = None
         if validation_data is not None:
-            there = self.setup.feeder(check_batch_size(validation_batch_size or size), on_error=on_error)
-            validation = there.open_validation(validation_data, validation_steps, epochs_left)
+            own_size = check_batch_size(validation_batch_size or size)
+            own = self.setup.feeder(own_size, on_error=on_error, verbose=verbose)
+            validation = own.open_validation(validation_data, validation_steps, epochs_left)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
@@ -273,10 +276,9 @@ class Trainer:
         if not outcome.is_skipped:
             scores.add(outcome.loss, outcome.outputs, batch.targets)
             return
-        listed = ", ".join(batch.names[:MAX_NAMES_SHOWN]) + (", …" if len(batch) > MAX_NAMES_SHOWN else "")
         warnings.warn(
             f"{what} was left out: its loss is {outcome.loss:g}, the norm of its gradient "
-            f"{outcome.gradient_norm:g}; its examples: {listed}",
+            f"{outcome.gradient_norm:g}; its examples: {list_some(batch.names, MAX_NAMES_SHOWN)}",
             stacklevel=5,
         )
 
@@ -300,7 +302,7 @@ class Trainer:
             TrainingError: As for `fit`.
         """
         run = self.setup.run()
-        feeder = self.setup.feeder(2**31, False, class_weight, "raise")
+        feeder = self.setup.feeder(2**31, class_weight=class_weight, verbose=0)
         (batch,) = feeder.open(x, y, sample_weight).batches(self.optimizer.iterations)
         scores = Scores(self.metrics)
         self._step(run, batch, scores, "the batch")
@@ -337,14 +339,12 @@ class Trainer:
             TypeError: As for `fit`.
             ValueError: As for `fit`.
         """
-        feeder = self.setup.feeder(check_batch_size(batch_size), False, None, on_error)
+        feeder = self.setup.feeder(check_batch_size(batch_size), on_error=on_error, verbose=verbose)
         return self._score(feeder.open(x, y, sample_weight, steps), verbose).result()
 
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
-        plan = self.model.plan
-        head = self.setup.head
+        plan, head = self.model.plan, self.setup.head
         tail = ForwardTail(head, self.model.input_names, plan.parameters, plan)
         penalty = total_penalty(self.model.graph, trained_nodes(self.model), plan.parameters)
-        loss = self.setup.loss.without_smoothing()
-        return score(tail, head, loss, source, self.metrics, penalty, verbose)
+        return score(tail, head, self.setup.loss.without_smoothing(), source, self.metrics, penalty, verbose)

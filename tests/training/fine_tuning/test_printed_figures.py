@@ -89,7 +89,7 @@ def test_of_numbers(photographs, tmp_path):
 
 def test_equal_scores_of_the_finished_model_are_equal_in_the_figure():
     """Sigmoids of large logits are all 1 in float32, so that they tell nothing apart."""
-    from xception.training.fine_tuning.objectives import Objective
+    from xception.training.fine_tuning.task_objective import Objective
 
     objective = Objective("labels", ("a",), np.array([[0.0], [1.0]]))
     logits = np.array([[30.0], [40.0]], np.float32)

@@ -5,7 +5,6 @@ import pytest
 
 import xception
 from xception.layers import Activation, Add, Conv2D, Dense, GlobalAveragePooling2D, Input, Softmax
-from xception.training.fine_tuning.objectives import Objective
 from xception.training.fine_tuning.stages import (
     check_order,
     check_train,
@@ -14,6 +13,7 @@ from xception.training.fine_tuning.stages import (
     set_trainable,
 )
 from xception.training.fine_tuning.starting_model import make_starting_model
+from xception.training.fine_tuning.task_objective import Objective
 
 CLASSES = Objective("classes", ("a", "b", "c"), np.eye(3))
 

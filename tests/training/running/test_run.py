@@ -1,5 +1,6 @@
 """A model in training: borders, steps, states, and what is written back."""
 
+import copy
 import functools
 import operator
 import tracemalloc
@@ -21,6 +22,7 @@ from xception.layers import (
 from xception.training import Adam, SparseCategoricalCrossentropy
 from xception.training.feeding.sources import ArraySource, batch_parts, epoch_order
 from xception.training.objectives.heads import build_head, final_activation
+from xception.training.running.border_values import compute_border
 from xception.training.running.run import Batch, TrainingRun
 
 INPUT = "input_layer"
@@ -72,10 +74,10 @@ def test_kept_activations_of_the_border_give_the_same_step(batch):
             model.get_layer(name).trainable = False
         run = start(model)
         assert INPUT not in run.border
-        values = run.border_values(batch.values) if keep else batch.values
+        values = compute_border(run.model.plan, run.border, batch.values) if keep else batch.values
         outcome = run.step(Batch(values, batch.targets, keys=batch.keys))
         run.write_back()
-        outputs = run.forward_tail().run(run.border_values(batch.values))
+        outputs = run.forward_tail().run(compute_border(run.model.plan, run.border, batch.values))
         np.testing.assert_allclose(run.head.finish(outputs), model.predict(batch.values[INPUT]), atol=1e-6)
         runs.append((outcome.loss, model.get_weights()))
     assert runs[0][0] == runs[1][0]
@@ -100,18 +102,18 @@ def test_a_run_goes_on_from_its_state_to_the_same_bits(batch, tmp_path):
     run = start(model)
     run.step(batch)
     run.write_back()
-    state = run.state()
+    state = copy.deepcopy(run.state())
     model.save(tmp_path / "model.keras")
     run.step(batch)
     run.write_back()
 
-    copy = xception.load_model(tmp_path / "model.keras")
-    resumed = start(copy)
+    loaded = xception.load_model(tmp_path / "model.keras")
+    resumed = start(loaded)
     resumed.restore(state)
     resumed.step(batch)
     resumed.write_back()
     assert resumed.optimizer.iterations == 2
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), copy.get_weights(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True))
 
 
 def test_a_state_of_other_layers_is_refused(batch):

@@ -31,13 +31,14 @@ STYLE = """
 """
 
 
-def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
+def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]], shown_from: int = 1) -> str:
     """Draw a panel for each figure, with training and validation in one panel.
 
     Args:
-        epochs: The numbers of the epochs, as they are shown.
+        epochs: The epochs, from 0.
         history: {name: a number for each epoch}. "val_" stands before the names of validation figures. What
             is not finite is a gap.
+        shown_from: The number under which epoch 0 is shown.
 
     Returns:
         An SVG element, which shows itself light or dark as the reader's system is.
@@ -62,16 +63,16 @@ def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -
             if key in history
         }
         parts.append(f'<g transform="translate({column * width + LEFT} {row * height + TOP})">')
-        parts += _panel(name, epochs, curves)
+        parts += _panel(name, [epoch + shown_from for epoch in epochs], curves)
         parts.append("</g>")
     return "\n".join([*parts, "</svg>"])
 
 
 def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Iterable[str]:
-    """Yield the elements of a panel, whose area begins at (0, 0)."""
+    """Yield the elements of a panel, whose area begins at (0, 0). Epochs are numbered as they are shown."""
     numbers = [value for values in curves.values() for value in values if math.isfinite(value)]
     y_ticks = ticks(min(numbers, default=0.0), max(numbers, default=1.0))
-    first, last = (epochs[0], epochs[-1]) if len(epochs) else (1, 1)
+    first, last = (epochs[0], epochs[-1]) if epochs else (1, 1)
 
     def x_of(epoch: float) -> float:
         return PANEL_WIDTH * ((epoch - first) / (last - first) if last > first else 0.5)
@@ -132,6 +133,6 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def _describe(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
-    """Return the curves in words, for those who cannot see them."""
+    """Return the curves in words, for screen readers."""
     last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.items() if len(values))
     return f"Training over {len(epochs)} epochs. After the last one: {last or 'nothing'}"

@@ -105,7 +105,7 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
         trained: The nodes whose parameters are trained.
 
     Raises:
-        ValueError: One cannot act as Keras's would.
+        ValueError: A regularizer or constraint cannot act as in Keras.
     """
     problems = [
         f"{name}: {problem}"
@@ -125,7 +125,7 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
 def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:
     """Warn of layers that augment pixels of another range than they are given.
 
-    Keras's brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
+    Keras's brightness, for instance, takes pixels 0…255 by default, and makes −1…1 black.
 
     Args:
         model: The model.

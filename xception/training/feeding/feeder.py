@@ -1,4 +1,4 @@
-"""From what `Trainer` is given, arrays, generators or photographs, to a source of batches."""
+"""Feeder: makes sources of batches from arrays, generators or photographs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...console.progress import Verbose
 from ...data.failures import FailureLog, OnError
 from ...data.photographs import find_photographs
 from ...kernels import Array
@@ -44,6 +45,7 @@ class Feeder:
         joins_single: Whether a single example that is left joins the batch before.
         class_weight: How much the examples of each class weigh; None for 1 each.
         on_error: What to do with photographs that cannot be read, as for `predict`.
+        verbose: Progress of reading photographs, as for `Model.predict`.
 
     Attributes:
         notes: What the user should know, such as the weights of the classes.
@@ -58,6 +60,7 @@ class Feeder:
     joins_single: bool = False
     class_weight: ClassWeights | None = None
     on_error: OnError = "raise"
+    verbose: Verbose = "auto"
     notes: list[str] = field(default_factory=list)
 
     def open(
@@ -143,7 +146,7 @@ class Feeder:
         source = PhotographSource(
             photographs, targets, preprocessor, self._weights(targets, weights, len(targets)), log=log,
             batch_size=self.batch_size, seed=self.seed if self.shuffle else None,
-            joins_single=self.joins_single, key_seed=self.seed,
+            joins_single=self.joins_single, key_seed=self.seed, verbose=self.verbose,
         )  # fmt: skip
         if not source.photographs:
             raise ValueError("there are no photographs to train on: none could be read")

@@ -77,9 +77,9 @@ def batch_parts(count: int, batch_size: int, joins_single: bool = False) -> list
 
     Args:
         count: The number of examples.
-        batch_size: Examples per batch. The last batch has those that are left.
-        joins_single: Whether a single example that is left joins the batch before. Its own statistics would
-            say that every channel has the variance 0.
+        batch_size: Examples per batch. The last batch has the remaining ones.
+        joins_single: Whether a single remaining example joins the batch before. On its own, a vector would
+            have the variance 0 in every channel.
     """
     parts = [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     if joins_single and len(parts) > 1 and parts[-1].stop - parts[-1].start == 1:
@@ -98,7 +98,6 @@ class ArraySource:
         seed: The seed of the order; None keeps the order of the arrays.
         joins_single: As for `batch_parts`.
         key_seed: The first number of the examples' keys, which decide what random layers do.
-        names: A name for each example, for messages; by default its index.
     """
 
     def __init__(
@@ -111,10 +110,9 @@ class ArraySource:
         seed: int | None = None,
         joins_single: bool = False,
         key_seed: int = 0,
-        names: Sequence[str] | None = None,
     ) -> None:
         self._arrays, self._targets, self._weights = arrays, targets, weights
-        self._seed, self._key_seed, self._names = seed, key_seed, names
+        self._seed, self._key_seed = seed, key_seed
         self.examples: int | None = len(targets)
         self._parts = batch_parts(len(targets), batch_size, joins_single)
         self.steps: int | None = len(self._parts)
@@ -130,7 +128,7 @@ class ArraySource:
                 self._targets[chosen],
                 None if self._weights is None else self._weights[chosen],
                 [(self._key_seed, epoch, int(i)) for i in chosen],
-                [f"example {i}" if self._names is None else self._names[i] for i in chosen],
+                [f"example {i}" for i in chosen],
             )
 
 
@@ -151,8 +149,6 @@ class PhotographSource:
         seed: As for `ArraySource`.
         joins_single: As for `ArraySource`.
         key_seed: As for `ArraySource`.
-        augment: From the pixels 0…255 of a photograph, the epoch and the photograph's index, other pixels of
-            the same shape.
         verbose: Progress of decoding, as for `Model.predict`.
 
     Attributes:
@@ -171,11 +167,10 @@ class PhotographSource:
         seed: int | None = None,
         joins_single: bool = False,
         key_seed: int = 0,
-        augment: Callable[[NDArray[Any], int, int], NDArray[Any]] | None = None,
         verbose: Verbose = "auto",
     ) -> None:
         self._targets, self._weights = targets, weights
-        self._preprocessor, self._augment = preprocessor, augment
+        self._preprocessor = preprocessor
         self._seed, self._key_seed = seed, key_seed
         self._kept: dict[int, NDArray[Any]] = {}
         self.photographs = self._decode(photographs, log, verbose)
@@ -207,10 +202,7 @@ class PhotographSource:
         for part in self._parts:
             chosen = [self.photographs[i] for i in order[part]]
             indices = [photograph.index for photograph in chosen]
-            pixels = self._pixels(chosen)
-            if self._augment is not None:
-                pixels = [self._augment(x, epoch, i) for x, i in zip(pixels, indices, strict=True)]
-            x = self._preprocessor.scale(np.stack(pixels))  # (n, h, w, c)
+            x = self._preprocessor.scale(np.stack(self._pixels(chosen)))  # (n, h, w, c)
             yield Batch(
                 {self._preprocessor.input_name: x},
                 self._targets[indices],

@@ -10,21 +10,22 @@ from typing import Protocol
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.augmentation import Augmentation
 from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
 from ...models.model import Model
 from ..feeding.sources import batch_parts, epoch_order
+from ..pixel_models import copy_model
 from ..running.forward_tail import ForwardTail
 from ..running.interrupts import Interrupt
 from ..running.run import Batch, Outcome, TrainingRun
 from .borders import BorderStore, Example
-from .objectives import FIGURES, Figures, Objective, Rows
 from .position import Position, Running
 from .settings import Settings
 from .staging import StagedRun
-from .starting_model import with_parameters
+from .task_objective import FIGURES, Figures, Objective, Rows
 
 #: The names of the figure of each task in the history, as Keras names its metrics.
 METRICS = {"accuracy": "accuracy", "mean AUC": "auc", "MAE": "mean_absolute_error"}
@@ -32,7 +33,7 @@ MAX_NAMES = 8  #: photographs that a warning lists
 
 
 class Listener(Protocol):
-    """What is told of the loop's progress."""
+    """Interface of what follows the loop's progress."""
 
     def on_stage_begin(self, stage: int) -> None:
         """A stage begins, counted from 0. It is not called for the one that a run begins in."""
@@ -57,7 +58,7 @@ class FormerBest:
     """The best epoch of a run that is resumed.
 
     Attributes:
-        digest: What the state says of its parameters.
+        digest: The digest of its parameters, as the state records it.
         model: The model; None if the file beside the state holds another.
     """
 
@@ -66,7 +67,7 @@ class FormerBest:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class RunSplit:
     """Which photographs of a run train, and which validate.
 
     Attributes:
@@ -90,22 +91,22 @@ class Loop:
     Args:
         staged: The run, in the stage that the position is in.
         head: The node of the last layer.
-        objective: What the photographs teach, with the scaling of numbers.
-        split: Which of them train.
+        objective: The targets, with the scaling of numbers.
+        split: Which photographs train.
         settings: The settings.
         keys: A digest of each photograph, by its number.
         names: What each photograph is called in messages.
         position: Where to begin.
 
     Attributes:
-        objective: What the photographs teach.
-        split: Which of them train.
+        objective: The targets.
+        split: Which photographs train.
         settings: The settings.
-        position: How far it has come.
+        position: The progress of the run.
         best: The parameters of the best epoch; None until there is one.
         best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
-        former_best: Of a resumed run, the model of its best epoch so far, and its digest.
-        ended_by: Why the loop ended before its time; "" if it did not.
+        former_best: The best epoch before the run was resumed; None for a new run.
+        ended_by: Why the loop ended before the last epoch; "" if it did not.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Loop:
         staged: StagedRun,
         head: str,
         objective: Objective,
-        split: Split,
+        split: RunSplit,
         settings: Settings,
         keys: Mapping[int, str],
         names: Sequence[str],
@@ -133,12 +134,12 @@ class Loop:
 
     @property
     def run(self) -> TrainingRun:
-        """The run of the present stage."""
+        """The run of the current stage."""
         return self._staged.run
 
     @property
     def store(self) -> BorderStore:
-        """The border activations of the present stage."""
+        """The border activations of the current stage."""
         return self._staged.store
 
     @property
@@ -160,7 +161,7 @@ class Loop:
 
     @property
     def kept_examples(self) -> int:
-        """How many examples are asked for again and again: variants to train, photographs to validate."""
+        """The number of examples that later epochs use again: variants to train, photographs to validate."""
         variants = 1
         if self._augmentation.changes_pixels:
             variants = min(self._augmentation.variants or 0, self.settings.epochs)
@@ -174,7 +175,7 @@ class Loop:
 
     @property
     def shows_figure(self) -> bool:
-        """Whether the figure is known while training: of mixtures it would mean nothing."""
+        """Whether the figure is shown while training. Of mixtures it would mean nothing."""
         return self.objective.task != "labels" and not self._augmentation.mixup
 
     def begin(self, listener: Listener) -> None:
@@ -183,14 +184,14 @@ class Loop:
         self._finish_epoch(listener, dict.fromkeys(names))
 
     def train(self, epochs: int, listener: Listener, interrupt: Interrupt) -> None:
-        """Train until an epoch, until nothing improves, or until an interrupt.
+        """Train up to an epoch, until nothing improves, or until an interrupt.
 
         Args:
             epochs: The number of the last epoch.
-            listener: Is told of the progress.
-            interrupt: Whether an interrupt has come, which ends the batch.
+            listener: Follows the progress.
+            interrupt: Whether an interrupt has come. The current batch is finished first.
         """
-        while self.position.epoch < epochs and not self._is_patience_lost():
+        while self.position.epoch < epochs and not self._has_stalled():
             try:
                 if self._staged.stage < self.settings.stage_of(self.position.epoch + 1):
                     self._staged.advance()
@@ -203,7 +204,7 @@ class Loop:
                 warnings.warn(str(error), stacklevel=2)
                 return
 
-    def _is_patience_lost(self) -> bool:
+    def _has_stalled(self) -> bool:
         if self.position.waited < self.settings.patience:
             return False
         self.ended_by = f"{FIGURES[self.objective.task]} did not improve for {self.position.waited} epochs"
@@ -228,7 +229,7 @@ class Loop:
             if self.shows_figure:
                 figures[self.metric] = position.running.mean_figure
             listener.on_batch_end(figures, time.monotonic() - start)
-        self.run.write_back()  # unless the weights are not finite
+        self.run.write_back()  # raises TrainingError if the weights are not finite
         running = position.running
         row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
         if self.shows_figure:
@@ -257,10 +258,9 @@ class Loop:
         running, objective = self.position.running, self.objective
         if outcome.is_skipped:
             running.skipped += 1
-            listed = ", ".join(outcome.names[:MAX_NAMES]) + (", …" if len(outcome.names) > MAX_NAMES else "")
             warnings.warn(
                 f"epoch {self.position.epoch + 1}, batch {self.position.batch + 1}: the loss or the gradient "
-                f"is not finite; the batch changes nothing: {listed}",
+                f"is not finite; the batch changes nothing: {list_some(outcome.names, MAX_NAMES)}",
                 stacklevel=4,
             )
             return
@@ -287,15 +287,15 @@ class Loop:
         position.waited = 0 if is_best else position.waited + 1
         if is_best:
             position.best_epoch, position.best = position.epoch, figures
-            # The store's arrays are never changed in place: `write_back` puts others there.
+            # These arrays stay as they are: `write_back` gives the model new ones.
             self.best, self.best_outputs = self.run.model.parameters, outputs
         listener.on_epoch_end(position, figures, is_best)
 
-    def take_former(self, former: FormerBest) -> None:
-        """Take the best epoch of a run that is resumed.
+    def adopt_best(self, former: FormerBest) -> None:
+        """Adopt the best epoch of the run before it was resumed.
 
         Args:
-            former: The model, as it was written.
+            former: The epoch.
         """
         self.former_best = former
         if former.model is not None:
@@ -315,7 +315,7 @@ class Loop:
 
         Args:
             parameters: Those of the model; by default the present ones, after `write_back`.
-            store: The border activations; by default those of the present stage.
+            store: The border activations; by default those of the current stage.
         """
         run, size, store = self.run, self.settings.batch_size, store or self.store
         tail = ForwardTail(run.head, store.border.nodes, parameters or run.model.parameters, run.model.plan)
@@ -336,6 +336,6 @@ class Loop:
         arrays = chosen[self._head]
         kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
         chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-        model = with_parameters(self.run.model, chosen)
+        model = copy_model(self.run.model, chosen)
         self._staged.set_flags(model, self.position.best_epoch)
         return model

@@ -1,4 +1,4 @@
-"""Messages of a run: what trains, and a line for each epoch."""
+"""Messages of a run: a summary before the first epoch, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from contextlib import suppress
 from ...console.progress import ProgressBar, Verbose, is_silenced
 from ...console.text import count_of, terminal_safe
 from ..overview import describe_duration, describe_progress, describe_running, describe_training
-from .loop import METRICS, Loop, Split
-from .objectives import Figures
+from .loop import METRICS, Loop, RunSplit
 from .position import Position
 from .preparation import Preparation
+from .task_objective import Figures
 
 #: What a model gives numbers for, in the line of a run.
 NAMES_OF = {"classes": "{} classes", "labels": "{} labels", "regression": "regression of {} numbers"}
-#: The share of the former moving statistics, after a run, above which validation lags behind training.
-MAX_FORMER_STATISTICS = 0.1
 
 
 class Console:
@@ -25,7 +23,7 @@ class Console:
 
     Args:
         verbose: "auto" or 1 or 2 for a line an epoch, and a bar of its batches; 0 for nothing.
-        prefix: Before each line: "fold 2 of 5: ".
+        prefix: Text before each line, such as "fold 2 of 5: ".
 
     Attributes:
         is_augmented: Whether training figures are those of augmented photographs.
@@ -54,7 +52,7 @@ class Console:
 
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """Begin a bar."""
-        self._close()
+        self.close()
         self._task = f"{self._prefix}epoch {epoch} of {self.epochs}"
         self._bar = ProgressBar(batches, "step", self._verbose, task=self._task)
         self._bar.__enter__()
@@ -77,13 +75,13 @@ class Console:
 
     def on_stage_begin(self, text: str) -> None:
         """Print what is about to train."""
-        self._close()
+        self.close()
         self.say(text)
         self._stage_batches = 0
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """Print the line of an epoch."""
-        self._close()
+        self.close()
         row, parts = position.history[-1], []
         values = {name: row.get(name) for name in ("loss", *METRICS.values())}
         running = {name: value for name, value in values.items() if value is not None}
@@ -99,16 +97,13 @@ class Console:
 
     def close(self) -> None:
         """Remove the bar."""
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
             self._bar = None
 
 
 def describe_start(loop: Loop, preparation: Preparation) -> str:
-    """Return what is about to happen: how many photographs, and what the present stage trains.
+    """Return a line on the run: how many photographs, and what the current stage trains.
 
     Args:
         loop: The loop.
@@ -124,7 +119,7 @@ def describe_start(loop: Loop, preparation: Preparation) -> str:
 
 
 def describe_stage(loop: Loop, preparation: Preparation) -> str:
-    """Return what the present stage trains, by which statistics, and the memory that it takes.
+    """Return what the current stage trains, by which statistics, and the memory that it takes.
 
     Args:
         loop: The loop.
@@ -144,7 +139,7 @@ def describe_stage(loop: Loop, preparation: Preparation) -> str:
     )
 
 
-def describe_counts(preparation: Preparation, split: Split, weights: dict[str, float] | None) -> list[str]:
+def describe_counts(preparation: Preparation, split: RunSplit, weights: dict[str, float] | None) -> list[str]:
     """Return "index name count" of each class, with its weight; for labels, how many have each.
 
     Args:
@@ -168,18 +163,3 @@ def describe_counts(preparation: Preparation, split: Split, weights: dict[str, f
         weight = f", weight {weights[name]:.3g}" if weights and name in weights else ""
         lines.append(f"{index} {name}: {training} to train, {validation} to validate{weight}")
     return lines
-
-
-def describe_statistics(momentum: float, steps: int) -> tuple[str, bool]:
-    """Return how much the former moving statistics weigh after a run, and whether that is too much.
-
-    Args:
-        momentum: The momentum of the moving statistics.
-        steps: The steps of the run.
-    """
-    former = momentum**steps
-    text = (
-        f"statistics of the batch: after {count_of(steps, 'step')}, the moving statistics that validation "
-        f"uses still have {former:.0%} of the former ones ({momentum:g}^{steps})"
-    )
-    return text, former > MAX_FORMER_STATISTICS

@@ -1,4 +1,4 @@
-"""Position of a run: how far it has come, which is all that resuming needs beside weights and optimizer."""
+"""Progress of a run, which resuming needs besides the weights and the optimizer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...data.tasks import Task
-from .objectives import Figures, as_count, as_number
+from .task_objective import Figures, as_count, as_number
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Running:
         loss: The sum of the losses.
         figure: The number of right answers, or the sum of absolute errors.
         count: The number of photographs.
-        skipped: How many batches were skipped.
+        skipped: The number of batches that were skipped.
         learning_rate: The learning rate of the first batch.
     """
 
@@ -41,17 +41,17 @@ class Running:
 
 @dataclass
 class Position:
-    """How far a run has come.
+    """Progress of a run.
 
     Attributes:
-        epoch: How many epochs are complete.
-        batch: How many batches of the next epoch are done.
-        running: The sums over these.
+        epoch: The number of complete epochs.
+        batch: The number of batches of the next epoch that are done.
+        running: The sums over these batches.
         history: {name: value} of each complete epoch. The first is epoch 0, the solved head.
         best_epoch: The best epoch so far.
         best: Its figures.
-        waited: How many epochs there have been since.
-        stage_steps: The steps of each stage that is complete. The present stage is the next one.
+        waited: The number of epochs since then.
+        stage_steps: The steps of each complete stage. The current stage is the next one.
     """
 
     epoch: int = 0
@@ -65,7 +65,7 @@ class Position:
 
     @property
     def stage(self) -> int:
-        """The present stage, from 0."""
+        """The current stage, from 0."""
         return len(self.stage_steps)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...console.progress import ProgressBar, Verbose
+from ...console.text import list_some
 from ...data.failures import FailureLog
 from ...data.photographs import Photograph
 from ...gradients.training_pass import TrainingPass
@@ -23,12 +24,12 @@ from ...storage.identity import fingerprint
 from ..feeding.checks import check_gradient_rules
 from ..objectives.heads import Head, build_head
 from ..running.trained_layers import frozen_for_want_of_gradients, trained_nodes
-from .borders import Border, BorderStore, Example, Room
-from .objectives import Objective, Rows
+from .borders import Border, BorderStore, Example, RowBudget
 from .pixel_reader import PixelReader
 from .settings import Settings
 from .stages import Stage, check_order, choose_stage, set_trainable
 from .starting_model import StartingModel
+from .task_objective import Objective, Rows
 
 MAX_NAMES = 8  #: layers that a warning lists
 
@@ -52,18 +53,18 @@ class PreparedStage:
 
 @dataclass(eq=False)
 class Preparation:
-    """Everything that is the same for all folds of a run.
+    """Data and model that all folds of a run share.
 
     Attributes:
         photographs: The photographs. The position of each is its number.
         readable: The numbers of those that could be read.
-        objective: What they teach.
+        objective: Their targets.
         starting: The model to begin with.
         stages: What each stage trains.
-        preprocessor: How photographs are read and scaled.
         open_store: Returns the border activations of a stage, from 0, that a model computes.
-        features: (n, d) what the last layer reads, of each photograph as it is; NaN of unreadable ones.
-        digests: A digest of the pixels of each.
+        features: (n, d) the input of the last layer for each photograph, without augmentation; NaN for
+            those that could not be read.
+        digests: A digest of the pixels of each photograph, by its number.
         opened: Closes the caches.
         is_repeated: Whether stages are trained more than once, as in folds.
     """
@@ -73,7 +74,6 @@ class Preparation:
     objective: Objective
     starting: StartingModel
     stages: Sequence[PreparedStage]
-    preprocessor: Preprocessor
     open_store: Callable[[int, Model], BorderStore] = field(repr=False)
     features: Array = field(repr=False)
     digests: dict[int, str] = field(repr=False)
@@ -103,7 +103,7 @@ class Preparation:
 
 
 def logits_of(model: Model, objective: Objective) -> Head:
-    """Return the end of a model, whose outputs are logits, or numbers."""
+    """Return the end of a model without its softmax or sigmoid."""
     activation = objective.activation
     return build_head(model.graph, None if activation == "linear" else activation)
 
@@ -122,7 +122,7 @@ def prepare(
 
     Args:
         photographs: The photographs.
-        objective: What they teach, by their position.
+        objective: Their targets.
         starting: The model to begin with. Its trainable flags are changed.
         preprocessor: How photographs are read.
         settings: The settings.
@@ -131,13 +131,13 @@ def prepare(
         stage: The stage that the run begins in.
 
     Raises:
-        ValueError: A stage is none of this model, nothing would train, no gradient passes through a layer, or
+        ValueError: The model has no such stage, nothing would train, no gradient passes through a layer, or
             no photograph could be read.
         OSError: A photograph cannot be read.
     """
     stages = _prepare_stages(starting, objective, preprocessor, settings)
     reader = PixelReader(photographs, preprocessor, settings.augmentation, settings.seed)
-    room = Room()
+    budget = RowBudget()
 
     def open_store(number: int, model: Model) -> BorderStore:
         border = stages[number].border
@@ -145,12 +145,12 @@ def prepare(
             border, model.plan, photographs, reader.load, preprocessor.scale,
             _Fingerprints(model, border, preprocessor, settings).of,
             keeps_variants=settings.augmentation.variants is not None, threads=preprocessor.at_once,
-            room=room,
+            budget=budget,
         )  # fmt: skip
 
     empty = np.empty((0, 0), np.float32)
     preparation = Preparation(
-        list(photographs), np.empty(0, np.intp), objective, starting, stages, preprocessor, open_store, empty,
+        list(photographs), np.empty(0, np.intp), objective, starting, stages, open_store, empty,
         reader.digests, ExitStack(),
     )  # fmt: skip
     try:
@@ -180,15 +180,15 @@ def _prepare_stages(
         set_trainable(model, rates)
         trained = trained_nodes(model)
         check_gradient_rules(head.graph, trained, head.output)
-        learning = TrainingPass(
+        training_pass = TrainingPass(
             head.graph, trained, (head.output,), batch_statistics=settings.uses_batch_statistics
         )
-        border = Border(model.graph, learning.border, preprocessor.input_shape)
+        border = Border(model.graph, training_pass.border, preprocessor.input_shape)
         kept = {node: rate for node, rate in rates.items() if node in trained}
         stages.append(PreparedStage(name, tuple(rates), kept, border))
     check_order([(stage.name, stage.flags) for stage in stages])
     if frozen := frozen_for_want_of_gradients(model):  # of the last stage, which trains most
-        listed = ", ".join(frozen[:MAX_NAMES]) + (", …" if len(frozen) > MAX_NAMES else "")
+        listed = list_some(frozen, MAX_NAMES)
         warnings.warn(f"recurrent and attention layers stay frozen: {listed}", stacklevel=4)
     return stages
 
@@ -214,7 +214,7 @@ def _pass_through(
 
 @dataclass(frozen=True)
 class _Fingerprints:
-    """What tells the border activations of a variant from others in the cache."""
+    """Digests by which the cache tells border activations apart."""
 
     model: Model
     border: Border
@@ -231,7 +231,7 @@ class _Fingerprints:
 
     @functools.cached_property
     def _frozen(self) -> Model:
-        """The part of the model that is not trained: the last layer of a run is another one each time."""
+        """The part of the model before the border: the trained part differs from run to run."""
         graph, needed = self.model.graph, self.model.graph.ancestors(self.border.stored)
         part = Graph(graph.name)
         for node in graph.nodes.values():

@@ -1,4 +1,4 @@
-"""Result of fine-tuning: the model, its history, and how well it does on the validation photographs."""
+"""Result of fine-tuning: the model, its history, and its validation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
 from ..callbacks.history import History
 from .loop import Loop
-from .objectives import FIGURES, Figures, Objective, Rows, mean_auc
 from .preparation import Preparation
+from .task_objective import FIGURES, Figures, Objective, Rows, mean_auc
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ def validation_of(loop: Loop, preparation: Preparation) -> Validation:
 
 def history_of(rows: Sequence[Mapping[str, float | None]]) -> History:
     """Return the history of epochs, the first of which is epoch 0, from a row {name: value} for each."""
-    history = History(first_number=0)
+    history = History(shown_from=0)
     for epoch, row in enumerate(rows):
         history.append(epoch, {name: np.nan if value is None else value for name, value in row.items()})
     return history

@@ -30,8 +30,8 @@ class RunFiles:
     """Writes the files of a run.
 
     Args:
-        output: The model; None for no files, or of a resumed run for the file beside its state.
-        resume: The state that is resumed; None for a new run.
+        output: The model. None for no files; in a resumed run, for the file beside its state.
+        resume: The state from which the run resumes; None for a new run.
         log: The CSV file; None for none.
         has_state: Whether the state is written after each epoch.
 
@@ -104,8 +104,8 @@ class RunFiles:
                 former.model.save(self.output)
             self.on_pause(loop, preparation)
 
-    def describe(self, loop: Loop) -> str | None:
-        """Return what Keras 3 would not know if it went on with the state; None if nothing, or no state."""
+    def describe_keras_limits(self, loop: Loop) -> str | None:
+        """Return a note on what Keras 3 would ignore in the state; None if nothing, or without a state."""
         nodes = loop.run.model.graph.nodes
         is_normalized = any(
             isinstance(nodes[node].frame_layer, BatchNormalization) for node in loop.run.variables.by_node
@@ -164,8 +164,8 @@ class RunFiles:
         former = loop.former_best
         if former is None or former.model is None:
             raise ValueError(
-                f"{self._former_path}: is not the model of epoch {loop.position.best_epoch}, which is still "
-                "the best one; put back the file that the run has written, or start anew"
+                f"{self._former_path}: expected the model of epoch {loop.position.best_epoch}, which is "
+                "still the best one; put back the file that the run has written, or start anew"
             )
         return former.model
 
@@ -191,14 +191,8 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         preparation: The photographs.
     """
     from ... import formats  # imports h5py
-    from ...formats.training_state import TrainingState
 
-    run, objective = loop.run, loop.objective
-    variables = run.variables.variables
-    slots = {
-        (variable.node, variable.parameter): slots
-        for variable, slots in zip(variables, run.optimizer.slots_by_variable(), strict=True)
-    }
+    model, objective = loop.run.model, loop.objective
     scaling = objective.scaling
     record = {
         "settings": loop.settings.to_dict(),
@@ -211,16 +205,10 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         "validation": sorted({preparation.digests[number] for number in loop.split.validation.tolist()}),
         "best": _best_digest(loop),
     }
-    optimizer = run.optimizer
-    state = TrainingState(
-        type(optimizer).__name__, optimizer.get_config(), optimizer.iterations, slots, None,
-        run.loss.default_name, None, record,
-    )  # fmt: skip
-    model = run.model
     stored = formats.StoredModel(
         model.graph, model.parameters, model.network, model.class_names, model.preprocessing, model.task
     )
-    formats.write_training(path, stored, state)
+    formats.write_training(path, stored, loop.run.state(record))
 
 
 def _best_digest(loop: Loop) -> str | None:

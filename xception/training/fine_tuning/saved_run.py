@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.locations import expect_local
 from ...errors import ModelFileError, printable
 from ...kernels import Array
 from ...models.factory import load_model
 from ...models.model import Model
 from ..regression.ridge_regression import TargetScaling
-from .loop import FormerBest, Loop, Split
-from .objectives import Objective
+from .loop import FormerBest, Loop, RunSplit
 from .position import Position
 from .preparation import Preparation
 from .run_file import model_beside, parameters_digest, targets_digest
 from .session import make_loop
 from .settings import Settings
 from .starting_model import StartingModel
+from .task_objective import Objective
+
+MAX_NAMES = 20  #: classes that a message lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +69,9 @@ class SavedRun:
         stored, state = formats.read_training(location)
         record = state.run
         model = Model(
-            stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing
-        )
-        model.task = stored.task
+            stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing,
+            task=stored.task,
+        )  # fmt: skip
         try:
             if not isinstance(record.get("settings"), Mapping):
                 raise ValueError("it is not of a run of fine_tune")
@@ -91,15 +94,15 @@ class SavedRun:
         """Return the model to prepare with, whose frozen part is that of the run.
 
         Args:
-            objective: What the photographs teach now.
+            objective: The targets of the photographs that were given.
 
         Raises:
-            ValueError: They have other classes, labels or targets than those of the run.
+            ValueError: They have other classes, labels or targets than the run.
         """
         if list(objective.names) != self.record["names"]:
             raise ValueError(printable(
-                f"{self.path.name}: was trained on {', '.join(self.record['names'][:20])}; the photographs "
-                f"have {', '.join(objective.names[:20])}"
+                f"{self.path.name}: was trained on {list_some(self.record['names'], MAX_NAMES)}; the "
+                f"photographs have {list_some(objective.names, MAX_NAMES)}"
             ))  # fmt: skip
         head = self.record["head"]
         return StartingModel(self.model, head, self.model.graph.nodes[head].inputs[0])
@@ -111,7 +114,8 @@ class SavedRun:
             preparation: The photographs, which must be those of the run.
 
         Raises:
-            ValueError: There are others, or the file does not fit them.
+            ValueError: They are other photographs.
+            ModelFileError: The state does not fit the model.
         """
         split = self._split(preparation)
         objective, scaling = preparation.objective, self.record["scaling"]
@@ -122,19 +126,21 @@ class SavedRun:
             )
         if scaling is not None:
             center, deviation = (np.asarray(values, np.float64) for values in scaling)
-            objective = objective.with_scaling(TargetScaling(center, deviation))
+            objective = replace(objective, scaling=TargetScaling(center, deviation))
         loop = make_loop(preparation, split, self.settings, objective, self.model, self.position)
-        variables = loop.run.variables.variables
-        keys = [(variable.node, variable.parameter) for variable in variables]
-        if set(keys) != set(self.state.slots) or self.position.batch > loop.steps_per_epoch:
+        if self.position.batch > loop.steps_per_epoch:
             raise ModelFileError(
-                f"{self.path.name}: cannot be resumed: it trains other layers, or other batches"
+                f"{self.path.name}: cannot be resumed: it has done {self.position.batch} batches of an epoch "
+                f"of {loop.steps_per_epoch}"
             )
-        loop.run.optimizer.restore(self.state.iterations, [self.state.slots[key] for key in keys])
-        loop.take_former(self.best)
+        try:
+            loop.run.restore(self.state)
+        except ValueError as error:
+            raise ModelFileError(f"{self.path.name}: cannot be resumed: {error}") from None
+        loop.adopt_best(self.best)
         return loop
 
-    def _split(self, preparation: Preparation) -> Split:
+    def _split(self, preparation: Preparation) -> RunSplit:
         numbers = preparation.readable.tolist()
         digests = [preparation.digests[number] for number in numbers]
         recorded = self.record["photographs"]
@@ -152,7 +158,7 @@ class SavedRun:
                 f"{self.path.name}: cannot be resumed: it should say which photographs validate, and "
                 f"{int(is_validation.sum())} of {len(digests)} do"
             )
-        return Split(preparation.readable[~is_validation], preparation.readable[is_validation])
+        return RunSplit(preparation.readable[~is_validation], preparation.readable[is_validation])
 
 
 def _check_record(record: Mapping[str, Any], model: Model) -> None:

@@ -1,4 +1,4 @@
-"""One training of a run: the head is solved, competes as epoch 0, and then the network learns."""
+"""Training of one model of a run: its head is solved and competes as epoch 0, then the network trains."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Protocol
 
 from ...models.model import Model
 from ..running.interrupts import Interrupt
-from .loop import Loop, Split
-from .messages import Console, describe_counts, describe_stage, describe_start, describe_statistics
-from .objectives import Figures, Objective
+from ..running.moving_statistics import describe_old_share
+from .loop import Loop, RunSplit
+from .messages import Console, describe_counts, describe_stage, describe_start
 from .position import Position
 from .preparation import Preparation, logits_of
 from .settings import Settings
 from .staging import StagedRun
+from .task_objective import Figures, Objective
 
 
 class Observer(Protocol):
-    """What writes a run to files."""
+    """Interface of what writes a run to files."""
 
     def on_best(self, loop: Loop) -> None:
         """The epoch that has just been validated is the best so far."""
@@ -29,7 +30,7 @@ class Observer(Protocol):
         """An epoch is complete, or an interrupt has ended a batch."""
 
 
-def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Loop:
+def begin_loop(preparation: Preparation, split: RunSplit, settings: Settings) -> Loop:
     """Solve the head on the training photographs alone, and make the loop of a fresh copy of the model.
 
     Args:
@@ -47,7 +48,7 @@ def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Lo
 
 def make_loop(
     preparation: Preparation,
-    split: Split,
+    split: RunSplit,
     settings: Settings,
     objective: Objective,
     model: Model,
@@ -59,7 +60,7 @@ def make_loop(
         preparation: The photographs, and what each stage trains.
         split: Which photographs train.
         settings: The settings.
-        objective: What they teach, with the scaling of numbers.
+        objective: Their targets, with the scaling of numbers.
         model: The model, with a head. It changes with each epoch.
         position: Where to begin.
     """
@@ -82,7 +83,7 @@ def run_loop(
     observer: Observer | None,
     interrupt: Interrupt,
 ) -> None:
-    """Train until an epoch, and show and write the progress.
+    """Train up to an epoch, and show and write the progress.
 
     Args:
         loop: The loop, at its beginning or where it was resumed.
@@ -102,10 +103,10 @@ def run_loop(
         console.say(f"  {line}")
     momentum = loop.run.moving_momentum
     if momentum is not None and epochs:
-        text, is_much = describe_statistics(momentum, epochs * loop.steps_per_epoch)
+        text, is_too_much = describe_old_share(momentum, epochs * loop.steps_per_epoch)
         console.say(text)
-        if is_much:
-            warnings.warn(f"{text}; train longer, or with frozen statistics", stacklevel=3)
+        if is_too_much:
+            warnings.warn(text, stacklevel=3)
     try:
         if not loop.position.history:
             loop.begin(listener)
@@ -118,7 +119,7 @@ def run_loop(
 
 
 class _Listener:
-    """Passes what the loop tells on to the console and the observer."""
+    """Forwards the progress of the loop to the console and the observer."""
 
     def __init__(
         self, loop: Loop, preparation: Preparation, console: Console, observer: Observer | None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import accumulate
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ...data.augmentation import Augmentation
 from ...data.preprocessing import DECODE_OPTIONS, Decode, check_option
@@ -15,10 +15,8 @@ from ...layers.validation import as_float, as_int
 from ..optimization.base import Optimizer
 from ..optimization.optimizers import get_optimizer
 from ..optimization.schedules import CosineDecay
+from ..running.moving_statistics import Statistics
 from .stages import Stage, Train, check_train, divide_epochs
-
-#: Whether batch normalization uses its moving statistics, which then stay as they are, or those of the batch.
-Statistics = Literal["frozen", "batch"]
 
 #: The peak of the learning rate, by optimizer. On 200 enlarged digits, held-out accuracy of two seeds was
 #: 0.86, 0.90 and 0.83 with Adam and 1e-4, 3e-4 and 1e-3; that of the solved head 0.87.
@@ -116,11 +114,11 @@ class Settings:
         return get_optimizer({"class_name": self.optimizer["class_name"], "config": config})
 
     def check_agreement(self, given: Settings, default: Settings) -> None:
-        """Check that nothing else is asked for than these settings, of a run that is resumed.
+        """Check that the call that resumes a run does not ask for other settings.
 
         Args:
-            given: What was asked for.
-            default: What stands for nothing.
+            given: The settings of the call.
+            default: Those of a call without options.
 
         Raises:
             ValueError: A setting was given that the run does not have.

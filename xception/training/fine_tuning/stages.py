@@ -1,4 +1,4 @@
-"""Stages of a network: which layers fine-tuning trains, how quickly each of them, and for how long."""
+"""Stages of a network: the layers that fine-tuning trains, their learning rates, and their epochs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_LAYERS = {"exit": "block13_sepconv1", "half": "block8_sepconv1"}
 
 #: The rate of a layer, for each layer with weights between it and the head.
 RATE_PER_LAYER = 0.9
-#: Rates do not fall further: a layer that hardly moves costs as much time as one that learns.
+#: Smallest rate: a layer that hardly changes takes as much time as one that learns.
 MIN_RATE = 0.1
 
 
@@ -52,13 +52,16 @@ def check_train(train: Train, epochs: int) -> Stage | tuple[Stage, ...]:
 
 
 def divide_epochs(epochs: int, stages: int) -> list[int]:
-    """Return how many epochs each stage has: as many as any other, and the last ones one more if need be.
+    """Divide epochs equally among stages. Where some are left over, the last stages have one more.
 
-    Deeper stages, which have more to learn, come last.
+    The last stages have more to learn.
 
     Args:
         epochs: The epochs of all stages.
-        stages: How many stages there are.
+        stages: The number of stages.
+
+    Returns:
+        The epochs of each stage.
     """
     return [(epochs + stage) // stages for stage in range(stages)]
 
@@ -70,7 +73,7 @@ def check_order(stages: Sequence[tuple[Stage, Collection[str]]]) -> None:
         stages: The name of each stage, and the nodes that train.
 
     Raises:
-        ValueError: One does not.
+        ValueError: A stage does not.
     """
     for (name, nodes), (following, more) in pairwise(stages):
         if not set(nodes) < set(more):
@@ -87,15 +90,14 @@ def choose_stage(model: Model, train: Stage, head: str) -> dict[str, float]:
         model: The model.
         train: "head" for the last layer alone; "exit" for Xception's exit flow (from block 13); "half" for
             blocks 8 to 14; "all"; "norms" for scales and offsets of normalization layers, and the head; or
-            the name of a layer: it trains, and everything that its input does not depend on.
+            the name of a layer: all layers train but those that its input depends on.
         head: The node of the last layer.
 
     Returns:
         {node: factor}, 1 for the head, and less for layers that lie deeper.
 
     Raises:
-        ValueError: The model is no Xception and has no such stage, or there is no such layer, or nothing but
-            the head would train.
+        ValueError: The model has no such stage or layer.
     """
     graph = model.graph
     owners = [node for node in graph.nodes.values() if node.owner == node.name and node.count_params()]

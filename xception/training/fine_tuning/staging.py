@@ -1,4 +1,4 @@
-"""A model that learns in stages: each has variables, a learning rate and border activations of its own."""
+"""Training of a model in stages, each with its own variables, learning rate and border activations."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class StagedRun:
         loss: The loss of its outputs.
         settings: The settings.
         steps_per_epoch: Batches per epoch.
-        stage_steps: The steps of each stage that is complete. `advance` adds those of the present one.
+        stage_steps: The steps of each stage that is complete. `advance` adds those of the current one.
 
     Attributes:
-        run: The run of the present stage.
+        run: The run of the current stage.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class StagedRun:
 
     @property
     def stage(self) -> int:
-        """The present stage, from 0."""
+        """The current stage, from 0."""
         return len(self._stage_steps)
 
     @property
     def store(self) -> BorderStore:
-        """The border activations of the present stage."""
+        """The border activations of the current stage."""
         return self._preparation.store(self.stage)
 
     def advance(self) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...gradients.training_pass import Variable
 from ...kernels import Array
 from ...layers.validation import as_float, as_int
 from ..variables import Variables
@@ -28,7 +28,8 @@ from .flat_blocks import (
 )
 from .keras_settings import ONLY_IN_KERAS, own_settings
 from .schedules import Schedule, get_schedule
-from .state_checks import check_nodes, check_slots
+from .state_checks import check_slots
+from .variable_settings import VariableSettings
 
 
 class Optimizer(ABC):
@@ -51,7 +52,7 @@ class Optimizer(ABC):
         variables: What `build` was given; None before.
 
     Raises:
-        ValueError: A setting is out of range, or more than one kind of clipping is asked for.
+        ValueError: A setting is out of range, or more than one kind of clipping is set.
     """
 
     default_name: ClassVar[str]
@@ -88,10 +89,7 @@ class Optimizer(ABC):
             self._schedule = get_schedule(learning_rate)
         else:
             self._learning_rate = as_float("learning_rate", learning_rate, minimum=0)
-        self._rates: dict[str, float] = {}
-        self._ages: dict[str, int] = {}
-        self._no_decay_paths: tuple[str, ...] = ()
-        self._no_decay_names: tuple[str, ...] = ()
+        self._by_variable = VariableSettings()
         self._segments: list[Segment] | None = None
 
     # --- settings ----------------------------------------------------------------------------
@@ -126,13 +124,12 @@ class Optimizer(ABC):
         The factor scales the step and the decay of the node's variables, not their gradient: Adam's steps
         do not depend on the scale of a gradient. Assign a new dict to change it.
         """
-        return dict(self._rates)
+        return dict(self._by_variable.rates)
 
     @rates.setter
     def rates(self, factors: Mapping[str, float]) -> None:
         factors = {node: as_float(f"rates[{node!r}]", value, minimum=0) for node, value in factors.items()}
-        check_nodes(factors, self.variables, "rates")
-        self._rates, self._segments = factors, None
+        self._set_by_variable(rates=factors)
 
     @property
     def ages(self) -> dict[str, int]:
@@ -141,13 +138,12 @@ class Optimizer(ABC):
         Adam corrects the bias of slots by the variables' own number of steps: those that begin to train
         later, with slots of 0, do not begin with larger steps. Keras has one number for all.
         """
-        return dict(self._ages)
+        return dict(self._by_variable.ages)
 
     @ages.setter
     def ages(self, steps: Mapping[str, int]) -> None:
         steps = {node: as_int(f"ages[{node!r}]", value, minimum=0) for node, value in steps.items()}
-        check_nodes(steps, self.variables, "ages")
-        self._ages, self._segments = steps, None
+        self._set_by_variable(ages=steps)
 
     def exclude_from_weight_decay(
         self, var_list: Sequence[str] | None = None, var_names: Sequence[str] | None = None
@@ -158,8 +154,13 @@ class Optimizer(ABC):
             var_list: Variables as "node/parameter", such as "block14_sepconv2_bn/gamma".
             var_names: Parts of the parameters' own names: "bias" excludes every bias.
         """
-        self._no_decay_paths, self._no_decay_names = tuple(var_list or ()), tuple(var_names or ())
-        self._segments = None
+        self._set_by_variable(no_decay_paths=tuple(var_list or ()), no_decay_names=tuple(var_names or ()))
+
+    def _set_by_variable(self, **changes: Any) -> None:
+        changed = replace(self._by_variable, **changes)
+        if self.variables is not None:
+            changed.check(self.variables)
+        self._by_variable, self._segments = changed, None
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -172,9 +173,8 @@ class Optimizer(ABC):
         Raises:
             ValueError: `rates` or `ages` names a node that has none of them.
         """
+        self._by_variable.check(variables)
         self.variables, self._segments = variables, None
-        check_nodes(self._rates, variables, "rates")
-        check_nodes(self._ages, variables, "ages")
         self.iterations = 0
         self.slots = {name: np.zeros_like(variables.flat) for name in self._slot_names()}
         self._scratch: list[Array] = []  # for each thread, three rows of a block
@@ -249,27 +249,10 @@ class Optimizer(ABC):
 
     def _all_segments(self) -> list[Segment]:
         if self._segments is None:
-            variables = self._built_variables()
-            segments = [
-                Segment(
-                    part.start,
-                    part.stop,
-                    self._rates.get(variable.node, 1.0),
-                    self._decays(variable),
-                    self._ages.get(variable.node, 0),
-                )
-                for variable, part in zip(variables.variables, variables.slices, strict=True)
-            ]
-            # The norm of each variable by itself needs each by itself.
+            segments = self._by_variable.segments(self._built_variables(), bool(self.weight_decay))
+            # `clipnorm` needs the norm of each variable, so that they are not merged.
             self._segments = segments if self.clipnorm is not None else merge_segments(segments)
         return self._segments
-
-    def _decays(self, variable: Variable) -> bool:
-        path = f"{variable.node}/{variable.parameter}"
-        is_named = path in self._no_decay_paths or any(
-            name in variable.parameter for name in self._no_decay_names
-        )
-        return bool(self.weight_decay) and not is_named
 
     def _built_variables(self) -> Variables:
         if self.variables is None:
@@ -315,10 +298,10 @@ class Optimizer(ABC):
     def settings_unknown_to_keras(self) -> tuple[str, ...]:
         """Return the settings that Keras 3.15 cannot be told in a file."""
         settings = {
-            "the rates of single layers": any(rate != 1 for rate in self._rates.values()),
-            "ages of layers": any(self._ages.values()),
+            "the rates of single layers": any(rate != 1 for rate in self.rates.values()),
+            "ages of layers": any(self.ages.values()),
             "variables excluded from weight decay": self.weight_decay
-            and (self._no_decay_paths or self._no_decay_names),
+            and (self._by_variable.no_decay_paths or self._by_variable.no_decay_names),
         }
         return tuple(setting for setting, is_used in settings.items() if is_used)
 

@@ -17,7 +17,7 @@ from .schedules import Schedule
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked for. Keras's `optimizers/sgd.py`.
+    """Gradient descent, with optional momentum. Keras's `optimizers/sgd.py`.
 
     The learning rate is inside the velocity: a lower rate acts on it gradually, unlike in PyTorch.
 

@@ -1,4 +1,4 @@
-"""Checks of what an optimizer is given by node or variable."""
+"""Check of the slots that an optimizer is restored from."""
 
 from __future__ import annotations
 
@@ -10,29 +10,14 @@ from ...kernels import Array
 from ..variables import Variables
 
 
-def check_nodes(values: Mapping[str, float], variables: Variables | None, what: str) -> None:
-    """Check that values are of nodes that train.
-
-    Args:
-        values: By node.
-        variables: What trains; None if that is not known yet.
-        what: The name of the values.
-
-    Raises:
-        ValueError: A node has no variables.
-    """
-    if variables is not None and (unknown := values.keys() - variables.by_node.keys()):
-        raise ValueError(f"{what} names {min(unknown)!r}, which is not a node that trains")
-
-
 def check_slots(
     slots: Sequence[Mapping[str, Array]], own: Sequence[Mapping[str, Array]], variables: Variables
 ) -> None:
     """Check that slots have the names and shapes of an optimizer's own.
 
     Args:
-        slots: For each variable, the slots by name.
-        own: The same of the optimizer.
+        slots: The slots of each variable, by name.
+        own: Those of the optimizer.
         variables: The variables.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Interrupts of training: the first Ctrl-C ends it after the present batch, the second at once."""
+"""Interrupts of training: the first Ctrl-C ends it after the current batch, the second at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Interrupt:
     """Whether the user has pressed Ctrl-C.
 
     Attributes:
-        is_requested: Whether training should end after the present batch.
+        is_requested: Whether training should end after the current batch.
     """
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class Interrupt:
 
 @contextmanager
 def first_interrupt_ends_batch() -> Iterator[Interrupt]:
-    """Take the first Ctrl-C within a `with` block as a request; the second raises KeyboardInterrupt.
+    """Treat the first Ctrl-C within a `with` block as a request; the second raises KeyboardInterrupt.
 
     Outside the main thread, and where the program handles Ctrl-C in another way, nothing changes.
 
     Yields:
-        What tells whether there was one.
+        The interrupt, which says whether Ctrl-C was pressed.
     """
     interrupt = Interrupt()
     former: Any = signal.getsignal(signal.SIGINT)

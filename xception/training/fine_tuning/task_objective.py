@@ -1,4 +1,4 @@
-"""Objectives of fine-tuning: what each task learns, and the figure by which epochs compete."""
+"""Objective of fine-tuning for each task, and the figure by which epochs compete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...prediction.rates import rank_auc, wilson_interval
 from ..objectives.class_weights import weigh_classes
 from ..objectives.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
 from ..regression.ridge_regression import RidgeRegression, TargetScaling
-from ..regression.starting_heads import Head, fit_head
+from ..regression.starting_heads import fit_head
 
 #: The activation of the last layer.
 HeadActivation = Literal["softmax", "sigmoid", "linear"]
@@ -25,7 +25,7 @@ HeadActivation = Literal["softmax", "sigmoid", "linear"]
 ACTIVATIONS: dict[Task, HeadActivation] = {
     "classes": "softmax", "labels": "sigmoid", "regression": "linear",
 }  # fmt: skip
-#: What the best epoch is best in.
+#: The figure of each task by which epochs compete.
 FIGURES: dict[Task, str] = {"classes": "accuracy", "labels": "mean AUC", "regression": "MAE"}
 
 MIN_TRAINING = 2  #: photographs of a class: of one, no penalty can be chosen
@@ -63,7 +63,7 @@ class Figures:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """The better figures have the higher rank. Where the figure is the same, the lower loss wins."""
+        """Rank by which epochs compete: the figure, and of equal figures the lower loss."""
         if not np.isfinite(self.loss):
             return -np.inf, -np.inf  # never the best
         sign = -1.0 if self.task == "regression" else 1.0
@@ -93,16 +93,16 @@ class Figures:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What the n photographs of a run are to teach.
+    """Targets of the n photographs of a run, and the loss that they are learned by.
 
     Attributes:
         task: The task.
         names: (c,) the names of the classes, labels or targets.
         targets: (n, c) float64: one-hot classes, 0 or 1 for each label, or numbers.
         balanced: Of classes: whether each weighs the same, however many photographs it has.
-        weights: How much the photographs of a class weigh, or those that have a label, by name.
+        weights: The weight of the photographs of a class, or of those with a label, by name.
         label_smoothing: From 0 to 1; not of numbers.
-        scaling: Of numbers: what standardizes them. The network learns standard ones.
+        scaling: Of numbers: their standardization. The network learns standardized numbers.
     """
 
     task: Task
@@ -144,7 +144,7 @@ class Objective:
         positive = None
         if self.task == "labels" and self.weights:
             positive = [self.weights.get(name, 1.0) for name in self.names]
-        head: Head = fit_head(
+        head = fit_head(
             self.task, features[rows], targets, self.names, balanced=self.balanced, positive_weights=positive,
             seed=seed,
         )  # fmt: skip
@@ -160,10 +160,6 @@ class Objective:
                 f"every class needs at least {MIN_TRAINING} photographs to train, besides those to validate; "
                 f"too few are left of {', '.join(few[:10])}. Add some, or leave the class out"
             )
-
-    def with_scaling(self, scaling: TargetScaling) -> Objective:
-        """Return the objective with what standardizes its numbers."""
-        return replace(self, scaling=scaling)
 
     def fold(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
         """Return the parameters of the last layer of the finished model, from those that were trained."""
