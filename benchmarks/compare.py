@@ -96,12 +96,22 @@ def output(script: str, *arguments: object, threads: int) -> str:
 
 
 class Worker:
-    """The process of a peer. Its methods raise PeerError if it fails."""
+    """The process of a peer. Its methods raise PeerError if it fails.
 
-    def __init__(self, name: str, threads: int, folder: Path, *mode: str) -> None:
+    Args:
+        name: The peer.
+        threads: Number of threads.
+        folder: Holds all files of the run.
+        *mode: More arguments of the script.
+        script: What the process runs, in this folder.
+    """
+
+    def __init__(
+        self, name: str, threads: int, folder: Path, *mode: object, script: str = "worker.py"
+    ) -> None:
         with (folder / f"{name}.log").open("w") as log:
             self._process = subprocess.Popen(
-                **command("worker.py", name, threads, folder, *mode, threads=threads),
+                **command(script, name, threads, folder, *mode, threads=threads),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=1,
             )  # fmt: skip
 
@@ -115,15 +125,15 @@ class Worker:
             raise PeerError(reply)
         return reply
 
-    def predict(self, batch: int) -> float:
-        """Return the milliseconds of one prediction."""
+    def ask(self, question: object) -> float:
+        """Write a line to its stdin, such as the batch size of a prediction, and return the answer."""
         try:
-            self._process.stdin.write(f"{batch}\n")
+            self._process.stdin.write(f"{question}\n")
         except OSError:
             raise PeerError("its process ended") from None
-        milliseconds = self.receive()
+        answer = self.receive()
         time.sleep(PAUSE_SECONDS)
-        return milliseconds
+        return answer
 
     def kill(self) -> None:
         """End the process."""
@@ -217,7 +227,7 @@ class Comparison:
                     for name in order.sample(self.peers, len(self.peers)):
                         add = times[threads, batch].setdefault(name, []).append
                         self.attempt(
-                            name, lambda name=name, add=add, batch=batch: add(workers[name].predict(batch))
+                            name, lambda name=name, add=add, batch=batch: add(workers[name].ask(batch))
                         )
         finally:
             for worker in workers.values():

@@ -208,8 +208,8 @@ def predict_once(name: str, threads: int, folder: Path, send: Callable[[object],
     send(peak_memory())
 
 
-def main() -> None:
-    name, threads, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+def reply_on_stdout(work: Callable[[Callable[[object], None]], None]) -> None:
+    """Call `work(send)`, where `send` writes a reply as a line of JSON. An error is sent in words."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr, so that stdout holds only replies
 
@@ -217,11 +217,17 @@ def main() -> None:
         print(json.dumps(value), file=replies, flush=True)
 
     try:
-        (predict_once if sys.argv[4:] == ["once"] else serve)(name, threads, folder, send)
+        work(send)
     except Exception as error:
         text = " ".join(str(error).split()) or "no reason given"
         send(f"{type(error).__name__}: {text[:200]}")
         raise
+
+
+def main() -> None:
+    name, threads, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    work = predict_once if sys.argv[4:] == ["once"] else serve
+    reply_on_stdout(partial(work, name, threads, folder))
 
 
 if __name__ == "__main__":

@@ -87,12 +87,7 @@ def entry_flow(net: Graph, x: str) -> str:
 def middle_flow(net: Graph, x: str) -> str:
     """Add blocks 5 to 12, eight alike: (19, 19, 728) -> (19, 19, 728)."""
     for block in range(5, 13):
-        residual = x
-        for step in (1, 2, 3):
-            name = f"block{block}_sepconv{step}"
-            x = relu(net, x, f"{name}_act")
-            x = separable_convolution(net, x, 728, name)
-        x = net.add(Add(), x, residual)
+        x = residual_block(net, x, f"block{block}", 728)
     return x
 
 
@@ -124,6 +119,18 @@ def halving_block(
     x = relu(net, x, f"{block}_sepconv2_act")
     x = separable_convolution(net, x, second, f"{block}_sepconv2")
     x = net.add(MaxPooling2D(3, strides=2, padding="same"), x, name=f"{block}_pool")
+    return net.add(Add(), x, residual)
+
+
+def residual_block(net: Graph, x: str, block: str, filters: int) -> str:
+    """Add a block of three separable convolutions, whose result is added to its input.
+
+    The shape (h, w, filters) does not change, so the residual connection needs no projection.
+    """
+    residual = x
+    for step in (1, 2, 3):
+        x = relu(net, x, f"{block}_sepconv{step}_act")
+        x = separable_convolution(net, x, filters, f"{block}_sepconv{step}")
     return net.add(Add(), x, residual)
 
 

@@ -55,8 +55,8 @@ def test_fine_tune_and_evaluate(run, stripes, base, tmp_path):
     log = tmp_path / "log.csv"
     status, out, err = run(*arguments(stripes, base, tmp_path / "m.keras", "--log", log))
     assert status == 0
-    assert "train='all': 6 arrays" in err
-    assert "statistics of normalization: frozen" in err
+    assert "train='all', from conv2d on: " in err
+    assert "statistics: frozen" in err
     assert "epoch 0 (the solved head): validation: accuracy" in err
     assert "epoch 3: loss" in err
     assert out.startswith("best epoch")
@@ -107,6 +107,7 @@ def test_labels_come_from_a_table(run, stripes, base, tmp_path):
         (("--learning-rate", "0"), "learning_rate must be above 0"),
         (("--resume", "nowhere.run.keras"), "leave out model"),
         (("--task", "labels"), "needs labels"),
+        (("--labels", "labels.csv"), "labels in a file need the task 'labels' or 'regression'"),
         (("--size", "20"), "takes photographs of 8×8 pixels"),
     ],
 )  # fmt: skip
@@ -142,3 +143,15 @@ def test_ctrl_c_ends_the_batch_and_leaves_what_can_be_resumed(run, stripes, base
     assert position["epoch"] >= 2
     assert state.iterations == 4 * position["epoch"] + position["batch"]
     assert (tmp_path / "m.keras").exists()
+
+
+def test_stages_stand_between_commas(run, stripes, base, tmp_path):
+    words = arguments(stripes, base, tmp_path / "m.keras", "--train", "head,all", "--epochs", 2)
+    status, _, err = run(*words)
+    assert status == 0
+    assert "train='head' for 1 epoch (stage 1 of 2)" in err
+    assert "train='all' for 1 epoch (stage 2 of 2)" in err
+    words = arguments(stripes, base, tmp_path / "n.keras", "--train", "all,head", "--epochs", 2)
+    status, out, err = run(*words)
+    assert (status, out) == (1, "")
+    assert "'head' must train what 'all' does, and more" in err

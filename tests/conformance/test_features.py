@@ -7,8 +7,9 @@ import pytest
 
 import xception
 from xception.feature_extraction.extraction import Extractor
+from xception.training.pixel_models import SIZE
 from xception.training.regression.softmax_regression import fit_softmax_regression
-from xception.training.transfer import SIZE, build_model
+from xception.training.transfer import build_model
 
 pytestmark = pytest.mark.conformance
 

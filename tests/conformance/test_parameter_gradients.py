@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 
 import xception
-from xception.gradients.normalization import (
-    backward_batch_statistics,
-    batch_statistics,
-    batch_sums,
-    normalize_batch,
-)
+from xception.gradients.steps.batch_statistics import normalize_batch, propagate_batch, sum_gradients
 
 pytestmark = pytest.mark.conformance
 
@@ -225,13 +220,16 @@ def test_normalization_by_the_statistics_of_the_batch(keras, settings):
         y = theirs(source, training=True)
         loss = tf.reduce_sum(y * dy)
     exact = tape.gradient(loss, [source, *(variable.value for variable in theirs.trainable_variables)])
-    mean, variance = statistics = batch_statistics(x)
-    np.testing.assert_allclose(normalize_batch(ours, parameters, x, *statistics), y, rtol=1e-10)
-    dx = backward_batch_statistics(ours, parameters, dy, x, *statistics)
+    output, dx = np.empty_like(x), np.empty_like(x)
+    statistics = normalize_batch(ours, parameters, x, output)
+    np.testing.assert_allclose(output, y, rtol=1e-10)
+    beta, gamma = sums = sum_gradients(dy, x, statistics, dx)
+    propagate_batch(ours, parameters, dy, statistics, sums, dx)
     np.testing.assert_allclose(dx, exact[0], rtol=1e-8, atol=1e-12)
-    gradients = batch_sums(ours, dy, x, *statistics).parameter_gradients(ours)
-    for array, expected in zip(gradients.values(), exact[1:], strict=True):
+    gradients = [gamma] * ours.scale + [beta] * ours.center
+    for array, expected in zip(gradients, exact[1:], strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-9)
+    mean, variance = statistics.mean, statistics.variance
     # Keras moves its statistics by the biased variance.
     np.testing.assert_allclose(theirs.moving_mean, 0.99 * parameters["moving_mean"] + 0.01 * mean)
     np.testing.assert_allclose(theirs.moving_variance, 0.99 * parameters["moving_variance"] + 0.01 * variance)

@@ -11,7 +11,7 @@ from xception.gradients.random_layers.registry import REASONS, RULES, random_rul
 from xception.gradients.randomness import (
     Randomness,
     acts_in_training,
-    does_not_act,
+    idle_reason,
     run_in_training,
     value_range_problem,
 )
@@ -54,9 +54,9 @@ def test_every_layer_of_training_acts_or_says_why_not():
     assert set(RULES) | set(REASONS) == TRAINING_ONLY
     for kind in TRAINING_ONLY:
         layer = only(kind, **ACTING.get(kind, {}))
-        assert acts_in_training(layer) == (does_not_act(layer) is None) == (kind in RULES)
+        assert acts_in_training(layer) == (idle_reason(layer) is None) == (kind in RULES)
     assert not acts_in_training(layers.Dense(3))
-    assert does_not_act(layers.Dense(3)) is None
+    assert idle_reason(layers.Dense(3)) is None
 
 
 @pytest.mark.parametrize("kind", ACTING)
@@ -149,7 +149,7 @@ def test_frames_of_a_video_have_draws_of_their_own():
     y = run(layer, x)
     assert y.shape == x.shape
     assert len(np.unique(y.mean(axis=(2, 3, 4)))) == 8
-    assert does_not_act(TimeDistributed(only("MixUp"))) == REASONS["MixUp"]
+    assert idle_reason(TimeDistributed(only("MixUp"))) == REASONS["MixUp"]
 
 
 @pytest.mark.parametrize(("layer", "message"), [
@@ -172,7 +172,7 @@ def test_frames_of_a_video_have_draws_of_their_own():
     (layers.MultiHeadAttention(2, 3, dropout=0.1), "its dropout of attention weights is left out"),
 ])  # fmt: skip
 def test_settings_that_cannot_act_are_named_not_raised(layer, message):
-    assert message in does_not_act(layer)
+    assert message in idle_reason(layer)
     assert not acts_in_training(layer)
 
 

@@ -1,5 +1,9 @@
 """Regularizers and constraints: their numbers, and as settings of layers."""
 
+import copy
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,7 +82,7 @@ def test_a_factor_that_is_no_number_is_refused(value):
 )
 def test_a_parameter_has_the_penalties_of_its_setting(layer, sizes, parameter, setting):
     settings = {f"{setting}_regularizer": L2(0.25), f"{setting}_constraint": MaxNorm(3)}
-    penalized = layer(*sizes, **settings)
+    penalized = layer(*sizes, penalties=settings)
     for within in (penalized, layers.TimeDistributed(penalized)):
         assert find_regularizer(within, parameter) == L2(0.25)
         assert find_constraint(within, parameter) == MaxNorm(3)
@@ -91,7 +95,7 @@ def test_layers_without_penalties_have_none():
 
 
 def test_names_of_keras_stand_for_its_defaults():
-    layer = layers.Dense(2, kernel_regularizer="l2", kernel_constraint="max_norm")
+    layer = layers.Dense(2, penalties={"kernel_regularizer": "l2", "kernel_constraint": "max_norm"})
     assert find_regularizer(layer, "kernel") == L2(0.01)
     assert find_constraint(layer, "kernel") == MaxNorm(2, axis=0)
 
@@ -99,12 +103,59 @@ def test_names_of_keras_stand_for_its_defaults():
 @pytest.mark.parametrize("value", ["l3", 0.1, MaxNorm(), L2])
 def test_what_is_no_regularizer_is_refused(value):
     with pytest.raises(ValueError, match="kernel_regularizer must be None, L1, L2, L1L2, or Keras's name of"):
-        layers.Dense(2, kernel_regularizer=value)
+        layers.Dense(2, penalties={"kernel_regularizer": value})
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (layers.Dense, "penalties of Dense must be among kernel_regularizer, kernel_constraint, bias_"),
+        (layers.DepthwiseConv1D, "must be among depthwise_regularizer, depthwise_constraint, bias_"),
+        (layers.LSTMCell, "among kernel_regularizer, kernel_constraint, recurrent_regularizer, recurrent_"),
+        (layers.GRU, "among kernel_regularizer, kernel_constraint, recurrent_regularizer, recurrent_"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gamma_regularizer", "kernel", "units", 3])
+def test_a_setting_that_the_layer_does_not_have_is_refused(layer, message, name):
+    with pytest.raises(ValueError, match=f"{message}.*, got {name!r}"):
+        layer(2, penalties={name: None})
+
+
+@pytest.mark.parametrize("value", ["l2", L2(), 3, [("kernel_regularizer", L2())]])
+def test_penalties_that_are_no_mapping_are_refused(value):
+    with pytest.raises(ValueError, match="penalties must be a mapping by Keras's names, such as"):
+        layers.Dense(2, penalties=value)
+
+
+def test_layers_that_have_no_parameters_take_no_penalties():
+    with pytest.raises(TypeError, match="penalties"):
+        layers.ReLU(penalties={})
+
+
+def test_penalties_of_a_layer_cannot_be_changed():
+    given = {"kernel_regularizer": L2(), "bias_constraint": None}
+    layer = layers.Conv2D(8, 3, penalties=given)
+    given["bias_constraint"] = NonNeg()
+    assert layer.penalties == {"kernel_regularizer": L2()}
+    with pytest.raises(TypeError, match="item assignment"):
+        layer.penalties["kernel_regularizer"] = L1()
+    for empty in (None, {}, {"bias_constraint": None}):
+        assert layers.Conv2D(8, 3, penalties=empty).penalties is None
+
+
+def test_copies_of_a_layer_keep_its_penalties():
+    layer = layers.LSTM(2, penalties={"recurrent_regularizer": "l2"})
+    for same in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), replace(layer, units=3)):
+        assert same.penalties == {"recurrent_regularizer": L2()}
+    assert layer.cell.penalties == layer.penalties
 
 
 def test_penalties_and_momentum_do_not_change_what_a_layer_computes():
     """Features in the cache stay valid."""
-    plain, penalized = layers.Dense(2), layers.Dense(2, kernel_regularizer=L2(), bias_constraint=NonNeg())
+    plain, penalized = (
+        layers.Dense(2),
+        layers.Dense(2, penalties={"kernel_regularizer": L2(), "bias_constraint": NonNeg()}),
+    )
     assert plain == penalized
     assert hash(plain) == hash(penalized)
     assert str(plain) == str(penalized)
@@ -121,9 +172,11 @@ def test_momentum_is_keras_default_and_from_0_to_1():
 def test_penalties_that_cannot_act_are_named():
     layer = layers.Dense(
         2,
-        activity_regularizer=L2(),
-        kernel_regularizer=OtherPenalty("Mine"),
-        bias_constraint=MaxNorm(axis=1),
+        penalties={
+            "activity_regularizer": L2(),
+            "kernel_regularizer": OtherPenalty("Mine"),
+            "bias_constraint": MaxNorm(axis=1),
+        },
     )
     problems = describe_unsupported(layers.TimeDistributed(layer), layer.parameters((3,)))
     assert problems == [
@@ -131,4 +184,7 @@ def test_penalties_that_cannot_act_are_named():
         "kernel_regularizer is 'Mine'; supported are those of Keras's L1, L2 and norms",
         "the constraint of bias: axis of MaxNorm must name different axes of 1, got 1",
     ]
-    assert describe_unsupported(layers.Dense(2, kernel_regularizer=L2()), layer.parameters((3,))) == []
+    assert (
+        describe_unsupported(layers.Dense(2, penalties={"kernel_regularizer": L2()}), layer.parameters((3,)))
+        == []
+    )

@@ -30,11 +30,7 @@ def small_xception(middle_blocks=2, filters=64, classes=5):
     x = architecture.halving_block(net, x, "block2", 32, 32, starts_with_relu=False)
     x = architecture.halving_block(net, x, "block3", filters, filters)
     for number in range(4, 4 + middle_blocks):
-        residual = x
-        for step in (1, 2, 3):
-            x = architecture.relu(net, x, f"block{number}_sepconv{step}_act")
-            x = architecture.separable_convolution(net, x, filters, f"block{number}_sepconv{step}")
-        x = net.add(Add(), x, residual)
+        x = architecture.residual_block(net, x, f"block{number}", filters)
     x = net.add(GlobalAveragePooling2D(), x, name="avg_pool")
     net.add(Dense(classes, "softmax"), x, name="predictions")
     return net

@@ -46,6 +46,20 @@ def test_labels_may_be_names_in_any_spelling():
     check(xception.evaluate(PHOTOGRAPHS, labels, label_model()))
 
 
+@pytest.mark.parametrize("first", ["gone[1].png", "*.png", "folder", "gone.png"])
+def test_a_row_of_a_table_is_one_photograph_whatever_its_name(tmp_path, first):
+    """Labels would shift if a name that looks like a pattern stood for several photographs, or for none."""
+    (tmp_path / "folder").mkdir()
+    Image.fromarray(GREEN).save(tmp_path / "folder" / "x.png")
+    for name, pixels in zip("abcd", PHOTOGRAPHS, strict=True):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    rows = [f"{name}.png,{r},{g},{b}" for name, (r, g, b) in zip("abcd", TRUTH, strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["photograph,red,green,blue", f"{first},0,1,1", *rows]))
+    evaluation = xception.evaluate(tmp_path, tmp_path / "labels.csv", label_model(), on_error="skip")
+    check(evaluation)
+    assert [failure.path for failure in evaluation.failures] == [str(tmp_path / first)]
+
+
 def test_a_table_is_matched_by_the_names_of_its_columns(tmp_path):
     for name, pixels in zip("abcd", PHOTOGRAPHS, strict=True):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")

@@ -22,6 +22,8 @@ from xception.layers import (
 )
 from xception.layers.penalties import L2
 from xception.training import SGD, Callback, SparseCategoricalCrossentropy, Trainer
+from xception.training.feeding.splitting import split_off_last
+from xception.training.objectives.class_weights import weigh_classes
 
 LOSS = "sparse_categorical_crossentropy"
 
@@ -161,8 +163,35 @@ def test_a_generator_that_ends_early_names_both_counts(data):
     x, y = data
     with pytest.raises(ValueError, match="epoch 2 should have 2 batches; the generator ended after 1"):
         fit(build(), iter([(x, y)] * 3), epochs=2, steps_per_epoch=2)
-    with pytest.raises(ValueError, match="ended after epoch 1: give steps_per_epoch"):
-        fit(build(), iter([(x, y)]), epochs=2)
+
+
+def test_an_iterator_without_steps_is_refused_before_the_first_of_several_epochs(data):
+    x, y = data
+    model = build()
+    before = model.get_weights()
+    for given, name in (((iter([(x, y)]),), "steps_per_epoch"), ((x, y), "validation_steps")):
+        with pytest.raises(ValueError, match=f"there are 2 epochs: give {name}"):
+            fit(model, *given, epochs=2, validation_data=iter([(x, y)]) if len(given) == 2 else None)
+    assert same(before, model.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (lambda x, y: (x, y, -np.ones(24)), "at least 0"),
+        (lambda x, y: (x, y, np.full(24, np.nan)), "finite"),
+        (lambda x, y: (x, y, ["a"] * 24), "real numbers"),
+        (lambda x, y: (x[:0], y[:0]), "batch 0 of epoch 1: holds no examples"),
+    ],
+)
+def test_batches_of_a_generator_are_checked_as_arrays_are(data, batch, message):
+    with pytest.raises(ValueError, match=message):
+        fit(build(), [batch(*data)])
+
+
+def test_large_weights_of_classes_are_scaled_too():
+    weights = weigh_classes({0: 1e308, 1: 1e308, 2: 5e307}, np.array([1, 1, 2]))
+    np.testing.assert_allclose(weights, [4 / 3, 4 / 3, 2 / 3], rtol=1e-6)
 
 
 def test_folders_of_photographs_are_matched_by_name_and_read_as_predict_reads_them(tmp_path):
@@ -267,6 +296,12 @@ def test_pixels_that_were_not_shifted_are_warned_of(data):
         fit(build(), np.abs(x) / np.abs(x).max(), y)
 
 
+def test_pixels_that_were_scaled_before_a_model_that_scales_are_warned_of(data):
+    x, y = data
+    with pytest.warns(UserWarning, match="which it scales itself: leave out xception.preprocess_input"):
+        fit(build(first=(Rescaling(1 / 127.5, -1.0),)), x / np.abs(x).max(), y)
+
+
 def test_a_layer_that_augments_another_range_is_warned_of(data):
     layer = TrainingOnly("RandomBrightness", '{"factor": 0.2, "value_range": [0, 255]}')
     with pytest.warns(UserWarning, match=r"RandomBrightness\): its value_range is 0…255"):
@@ -318,7 +353,9 @@ def test_layers_without_gradients_stay_frozen_and_are_named(data, capsys):
 
 def test_penalties_of_layers_are_part_of_the_loss_and_pull_at_the_weights(data):
     plain, penalized = build(), build()
-    graph = penalized.graph.with_replaced("dense", Dense(3, "softmax", kernel_regularizer=L2(0.5)))
+    graph = penalized.graph.with_replaced(
+        "dense", Dense(3, "softmax", penalties={"kernel_regularizer": L2(0.5)})
+    )
     penalized = xception.Model(graph, plain.parameters)
     kernel = plain.parameters["dense"]["kernel"]
     losses = [Trainer(model, SGD(0.1), LOSS).train_on_batch(*data)["loss"] for model in (plain, penalized)]
@@ -379,9 +416,11 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
     x, y = data
     model = build(dropout=0.1)
     fit(model, x, y, verbose=2, validation_data=(x[:4], y[:4]), class_weight={0: 2.0})
-    first, random, weights, epoch = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    assert printed.err == ""  # no bar, not of the validation either
+    first, random, weights, epoch = printed.out.splitlines()
     assert first.startswith(
-        "training small on 24 examples, batches, 3 an epoch: 5 arrays of 3 layers train, 195 of 207 "
+        "training small on 24 examples, 3 batches an epoch: 5 arrays of 3 layers train, 195 of 207 "
         "parameters; statistics: frozen"
     )
     assert random == "at random in training: dropout"
@@ -394,3 +433,36 @@ def test_it_says_what_trains_and_prints_a_line_for_each_epoch(data, capsys):
 def test_verbose_0_prints_nothing(data, capsys):
     fit(build(), *data, verbose=0)
     assert capsys.readouterr() == ("", "")
+
+
+def test_validation_split_takes_the_last_examples_as_keras_does(data):
+    x, y = data
+    weights = np.linspace(1, 2, 24)
+    (x_train, y_train, w_train), (x_val, y_val, w_val) = split_off_last(x, y, weights, 0.3)
+    assert (len(x_train), len(x_val)) == (16, 8)  # floor(24 · 0.7)
+    assert np.array_equal(x_val, x[16:])
+    assert np.array_equal(y_val, y[16:])
+    assert np.array_equal(w_val, weights[16:])
+    assert np.array_equal(y_train, y[:16])
+    assert np.array_equal(w_train, weights[:16])
+
+
+def test_fit_with_a_validation_split_is_fit_with_its_parts(data):
+    x, y = data
+    split = fit(build(), x, y, validation_split=0.25).history
+    assert split == fit(build(), x[:18], y[:18], validation_data=(x[18:], y[18:])).history
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"validation_split": 1.5}, "validation_split"),
+        ({"validation_split": 0.99}, "leaves one side without any"),
+        ({"validation_split": 0.2, "validation_data": "there"}, "not both"),
+    ],
+)
+def test_a_validation_split_that_cannot_be_is_refused(data, more, message):
+    with pytest.raises(ValueError, match=message):
+        fit(build(), *data, **more)
+    with pytest.raises(ValueError, match="give validation_data"):
+        fit(build(), "photographs", validation_split=0.2)

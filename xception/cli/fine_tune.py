@@ -18,7 +18,11 @@ OPTIONS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", metavar="FOLDER", help="with a sub-folder of photographs for each class")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="with a sub-folder of photographs for each class; or the photographs of --labels",
+    )
     parser.add_argument(
         "--output", metavar="FILE",
         help="the model of the best epoch, .keras; beside it NAME.run.keras, from which a run goes on",
@@ -30,11 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--labels", metavar="FILE.csv",
-        help="of labels and regression: a column of photographs in FOLDER, then one for each label or target",
+        help="for labels and regression: a column of photographs in FOLDER, then one for each label (0 or 1) "
+        "or target",
     )  # fmt: skip
     _add_training(parser)
     _add_split(parser)
-    parser.add_argument("--log", metavar="FILE.csv", help="write a line for each epoch")
+    parser.add_argument(
+        "--log", metavar="FILE.csv", help="write a line for each epoch; with --folds, of the last training"
+    )
     parser.add_argument(
         "--resume", metavar="FILE", help="go on with an interrupted run, from its NAME.run.keras"
     )
@@ -44,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--train", metavar="STAGE",
+        "--train", metavar="STAGE[,STAGE…]", type=_stages,
         help="what trains: head, exit (from block 13), half (from block 8), all, norms, or the name of the "
-        "first layer (exit)",
+        "first layer (exit); several stages, as in exit,half, share the epochs one after the other",
     )  # fmt: skip
     group.add_argument("--epochs", type=common.positive_int, metavar="N", help="the most epochs (10)")
     group.add_argument("--batch-size", type=common.positive_int, metavar="N", help="photographs a batch (16)")
@@ -80,6 +87,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=int, metavar="N", help="of the split, the order, and all that is random (0)"
     )
+
+
+def _stages(text: str) -> tuple[str, ...]:
+    """Return the stages of a text with commas. Which there are depends on the model."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:

@@ -49,18 +49,17 @@ def _ignore() -> None:
 
 @contextmanager
 def handed_over() -> Iterator[None]:
-    """Let the command handle interrupts as any Python program does, within a `with` block.
+    """Let training take the first interrupt within a `with` block, after which it ends a batch.
 
-    Training ends a batch before it ends itself; see `training.interrupts`.
+    Before and after training, and from the second on, interrupts are handled as in any command.
     """
-    if signal.getsignal(signal.SIGINT) != _handle:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from ..training.running.interrupts import RAISING_HANDLERS
+
+    RAISING_HANDLERS.append(_handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, _handle)
+        RAISING_HANDLERS.remove(_handle)
 
 
 def arrived() -> bool:

@@ -22,6 +22,20 @@ def align_columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def list_some(items: Sequence[str], maximum: int, separator: str = ", ") -> str:
+    """Return "a, b, c", or "a, b and 7 more" of a long list; with another separator, "a; b; and 7 more".
+
+    Args:
+        items: The items.
+        maximum: How many are listed at most.
+        separator: What stands between them.
+    """
+    listed = separator.join(items[:maximum])
+    if len(items) <= maximum:
+        return listed
+    return f"{listed}{' ' if separator == ', ' else separator}and {len(items) - maximum:,} more"
+
+
 def count_of(count: int, noun: str) -> str:
     """Return "1 photograph" or "3 photographs"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

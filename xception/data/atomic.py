@@ -21,7 +21,8 @@ from typing import IO
 from .private_folders import PrivateFolder, is_own, lock, open_regular
 
 LOCK = "lock"
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  #: or the user's share of the disk
+#: Or the user's share of the disk, or the largest file that there may be.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 #: What a temporary name adds to a file's own: ".NAME.xxxxxxxx.part".
 TEMPORARY_NAME_BYTES = 15

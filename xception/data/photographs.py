@@ -113,6 +113,29 @@ def find_photographs(
     return PhotographList(sources, labels)
 
 
+def list_files(paths: Iterable[str]) -> Sequence[Photograph]:
+    """List photographs by their paths, one for each, whose labels are kept elsewhere.
+
+    Unlike with `find_photographs`, no path stands for several photographs or for none: what is a folder, or
+    does not exist, is an error when it is read.
+
+    Args:
+        paths: Local paths or URLs.
+
+    Raises:
+        MissingPackageError: A package is needed for a URL that is not installed.
+    """
+    sources, schemes = [], set()
+    for path in paths:
+        if not is_remote(path):
+            path = local_path(path)
+        elif (scheme := scheme_of(path)) not in schemes:
+            check_location(path)
+            schemes.add(scheme)
+        sources.append(path)
+    return PhotographList(sources, [""] * len(sources))
+
+
 def _as_iterable(images: ImagesLike) -> Iterable[ImageLike]:
     if isinstance(images, np.ndarray):
         if images.ndim == 1 and images.dtype.kind in "OU":  # paths, as a column of a table gives them

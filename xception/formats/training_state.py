@@ -1,4 +1,4 @@
-"""State of a run of training: what goes on from a file, beside the model."""
+"""State of a training run, which a file holds besides the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Slots = Mapping[tuple[str, str], Mapping[str, Array]]
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """The optimizer of a run, and what the run itself needs in order to go on.
+    """State of the optimizer of a run, and what the run itself needs to continue.
 
     Attributes:
         optimizer: Keras's class name, such as "Adam".

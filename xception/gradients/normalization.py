@@ -1,12 +1,10 @@
-"""Gradient rules of normalization, and batch normalization by the statistics of the batch.
+"""Gradient rules of normalization.
 
-Where the mean and variance depend on the input, they contribute to the gradient. In batch normalization they
-do so only in training, and there only if the statistics are not frozen.
+Where the mean and variance depend on the input, they contribute to the gradient. Those of batch normalization
+are the moving ones here, which do not; for the statistics of the batch see `steps/batch_statistics.py`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,127 +33,10 @@ def backward_batch_normalization(
 def batch_normalization_parameter_gradients(
     layer: BatchNormalization, parameters: Parameters, dy: Array, x: Array
 ) -> dict[str, Array]:
-    """With the moving statistics, which do not depend on the batch."""
-    mean, variance = parameters["moving_mean"], parameters["moving_variance"]
-    return batch_sums(layer, dy, x, mean, variance).parameter_gradients(layer)
-
-
-# --- statistics of the batch ----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BatchSums:
-    """Sums over the pixels of a batch, for y = gamma · x̂ + beta with x̂ = (x − mean) / √(variance + epsilon).
-
-    Attributes:
-        gamma: Σ dy · x̂ (c,), the gradient of gamma.
-        beta: Σ dy (c,), the gradient of beta.
-        pixels: Number of pixels.
-    """
-
-    gamma: Array
-    beta: Array
-    pixels: int
-
-    def __add__(self, other: BatchSums) -> BatchSums:
-        """Return the sums of two parts of a batch together."""
-        return BatchSums(self.gamma + other.gamma, self.beta + other.beta, self.pixels + other.pixels)
-
-    def parameter_gradients(self, layer: BatchNormalization) -> dict[str, Array]:
-        """Return the gradients of the parameters that a layer has.
-
-        Args:
-            layer: The layer.
-        """
-        gamma = {"gamma": self.gamma} if layer.scale else {}
-        return gamma | ({"beta": self.beta} if layer.center else {})
-
-
-def batch_statistics(x: Array) -> tuple[Array, Array]:
-    """Return the mean and the biased variance of each channel, each (c,).
-
-    Args:
-        x: The activations of a whole batch (n, …, c).
-    """
-    count = x.size // x.shape[-1]
-    mean = sum_channels(x) / count
-    return mean, sum_channels(np.square(x - mean)) / count
-
-
-def normalize_batch(
-    layer: BatchNormalization, parameters: Parameters, x: Array, mean: Array, variance: Array
-) -> Array:
-    """Normalize by the statistics of a batch, as Keras does in training.
-
-    Args:
-        layer: The layer.
-        parameters: The arrays of the layer. Its moving statistics are not read.
-        x: The activations of a batch, or of a part of it (n, …, c).
-        mean: Mean of the batch (c,).
-        variance: Biased variance of the batch (c,).
-
-    Returns:
-        The output (n, …, c).
-    """
-    return layer.forward({**parameters, "moving_mean": mean, "moving_variance": variance}, x)
-
-
-def batch_sums(layer: BatchNormalization, dy: Array, x: Array, mean: Array, variance: Array) -> BatchSums:
-    """Return the sums that the gradients of the parameters are, and that the gradient of the input needs.
-
-    Args:
-        layer: The layer.
-        dy: dL/dy (n, …, c) of a batch, or of a part of it.
-        x: The input (n, …, c).
-        mean: The mean by which it was normalized (c,).
-        variance: The variance (c,).
-    """
+    deviation = np.sqrt(parameters["moving_variance"] + layer.epsilon)  # (c,)
     # Subtracting the mean first loses fewer digits than Σ dy·x − mean · Σ dy.
-    products = sum_channels(dy * (x - mean))
-    gamma = products / np.sqrt(variance + layer.epsilon)
-    return BatchSums(gamma, sum_channels(dy), x.size // x.shape[-1])
-
-
-def backward_batch_statistics(
-    layer: BatchNormalization,
-    parameters: Parameters,
-    dy: Array,
-    x: Array,
-    mean: Array,
-    variance: Array,
-    sums: BatchSums | None = None,
-) -> Array:
-    """Propagate dL/dy through `normalize_batch`. The statistics depend on the input, so that they contribute.
-
-    dL/dx = gamma · (dy − mean(dy) − x̂ · mean(dy · x̂)) / √(variance + epsilon)
-
-    Ioffe and Szegedy (ICML 2015), section 3, in one formula.
-
-    Args:
-        layer: The layer.
-        parameters: The arrays of the layer. Its moving statistics are not read.
-        dy: dL/dy (n, …, c) of a batch, or of a part of it.
-        x: The input (n, …, c).
-        mean: Mean of the batch (c,).
-        variance: Biased variance of the batch (c,).
-        sums: Those of the whole batch; by default those of `dy` and `x`.
-
-    Returns:
-        dL/dx (n, …, c).
-    """
-    if sums is None:
-        sums = batch_sums(layer, dy, x, mean, variance)
-    inverse = 1 / np.sqrt(variance + layer.epsilon)  # (c,)
-    scale = inverse * parameters["gamma"] if layer.scale else inverse
-    dx = x - mean
-    dx *= -inverse * sums.gamma / sums.pixels
-    dx -= sums.beta / sums.pixels
-    dx += dy
-    dx *= scale
-    return dx
-
-
-# --- statistics of each example -------------------------------------------------------------
+    gamma = {"gamma": sum_channels(dy * (x - parameters["moving_mean"])) / deviation} if layer.scale else {}
+    return gamma | ({"beta": sum_channels(dy)} if layer.center else {})
 
 
 @backward.register

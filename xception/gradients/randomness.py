@@ -1,4 +1,4 @@
-"""Random numbers of a training step, and the layers that use them: dropout, noise, augmentation of images."""
+"""Random numbers of a training step, and the layers that use them: dropout, noise, random image layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import Node
-from .random_layers.registry import acts_in_training, does_not_act, run_in_training, value_range_problem
+from .random_layers.registry import acts_in_training, idle_reason, run_in_training, value_range_problem
 from .random_layers.rule import TrainedOutput
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "TrainedOutput",
     "acts_in_training",
     "describe_idle_layers",
-    "does_not_act",
+    "idle_reason",
     "run_in_training",
     "value_range_problem",
 ]
@@ -29,7 +29,7 @@ class Randomness:
     They depend neither on how a batch is split nor on the order in which it is computed.
 
     Attributes:
-        keys: For each example non-negative integers, such as (seed, epoch, photograph).
+        keys: The key of each example: non-negative integers, such as (seed, epoch, photograph).
     """
 
     keys: Sequence[tuple[int, ...]]
@@ -47,7 +47,7 @@ class Randomness:
 
 
 def describe_idle_layers(nodes: Iterable[Node]) -> list[str]:
-    """Name the layers that act in training in Keras, but not here.
+    """Name the layers that act in Keras's training, but not here.
 
     Args:
         nodes: The nodes of a graph.
@@ -56,6 +56,6 @@ def describe_idle_layers(nodes: Iterable[Node]) -> list[str]:
         A clause for each, such as "mix_up (MixUp): it mixes labels, …". Uses of one layer count once.
     """
     reasons = {
-        f"{node.name} ({node.kind})": does_not_act(node.layer) for node in nodes if node.owner == node.name
+        f"{node.name} ({node.kind})": idle_reason(node.layer) for node in nodes if node.owner == node.name
     }
     return [f"{name}: {reason}" for name, reason in reasons.items() if reason]

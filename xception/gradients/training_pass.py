@@ -1,7 +1,7 @@
 """Forward and backward pass of the part of a graph that training changes.
 
 The part begins at the border: activations that no trained parameter and no random layer influences. They are
-the same in every epoch, so that they can be computed by the engine, and kept.
+the same in every epoch, so that the engine can compute them once, and they can be kept.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Variable:
 
 @dataclass
 class Tape:
-    """What a forward pass leaves for the backward pass.
+    """Record of a forward pass, for the backward pass.
 
     Attributes:
         outputs: The activations of the outputs, by node.
-        worker: What the pass was computed with.
+        worker: The arrays and sums of the thread.
         prepared: From `TrainingPass.prepare`.
         saved: What each step saved.
     """
@@ -74,6 +74,7 @@ class TrainingPass:
         variables: The parameters that are trained, in Keras's order.
         border: The nodes whose activations `forward` takes.
         outputs: The nodes that the loss depends on.
+        bytes_per_example: The size of all activations of an example, behind the border, in float32.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class TrainingPass:
         )
         self._differentiated = _dependents(nodes, trained_nodes)
         self._batch_statistics = batch_statistics
-        self._bytes_per_example = 4 * sum(count(node.output_shape) for node in computed)
+        self.bytes_per_example = 4 * sum(count(node.output_shape) for node in computed)
         self._steps = group_nodes(graph, computed, self.outputs, trained_nodes, batch_statistics)
         self._readers = Counter(source for step in self._steps for source in step.inputs)
         self._readers.update(self.outputs)
@@ -156,14 +157,14 @@ class TrainingPass:
         return self._steps
 
     def examples_together(self, max_bytes: int) -> int | None:
-        """Return how many examples may be computed together; None for all that a thread has.
+        """Return how many examples may be computed together; None for all examples of a thread.
 
         Args:
             max_bytes: Memory for the activations that are kept.
         """
         if self._batch_statistics:
             return None  # the statistics are those of the whole batch
-        return max(1, max_bytes // max(1, self._bytes_per_example))
+        return max(1, max_bytes // max(1, self.bytes_per_example))
 
     def prepare(self, parameters: GraphParameters) -> list[Any]:
         """Return what all passes with these parameters use, such as folded kernels, for each step."""
@@ -180,7 +181,7 @@ class TrainingPass:
 
         Args:
             prepared: From `prepare`.
-            worker: What this thread computes with. Nothing that it computed before may be in use.
+            worker: The arrays and sums of this thread. The arrays of its former pass are reused.
             values: The activations (n, …) of the border, by node.
             randomness: The random numbers of the n examples; None for no random layers.
         """
@@ -197,13 +198,13 @@ class TrainingPass:
                 kept.update(step.inputs)
             done = [not remaining[name] and name not in kept for name in step.inputs]
             free = [is_done and buffers.owns(x) for is_done, x in zip(done, inputs, strict=True)]
-            y, left = step.forward(worker, own, inputs, free, randomness)
-            is_trained = step.output in self._differentiated
-            if step.keeps_output and is_trained:
+            y, state = step.forward(worker, own, inputs, free, randomness)
+            needs_backward = step.output in self._differentiated
+            if step.keeps_output and needs_backward:
                 kept.add(step.output)
-            if not is_trained:
-                step.discard(worker, left)
-            saved.append(left if is_trained else None)
+            if not needs_backward:
+                step.discard(worker, state)
+            saved.append(state if needs_backward else None)
             for name, x, is_done in zip(step.inputs, inputs, done, strict=True):
                 if is_done:
                     alive.pop(name, None)
@@ -260,7 +261,7 @@ class TrainingPass:
 
 
 def _dependents(nodes: Iterable[Node], sources: Collection[str]) -> set[str]:
-    """Return the names of the nodes that depend on some nodes, themselves included."""
+    """Return the names of the sources, and of all nodes that depend on them."""
     names = set(sources)
     for node in nodes:  # in topological order
         if not names.isdisjoint(node.inputs):
@@ -271,7 +272,7 @@ def _dependents(nodes: Iterable[Node], sources: Collection[str]) -> set[str]:
 def _widen(graph: Graph, inside: set[str]) -> set[str]:
     """Add frozen nodes without parameters to a part of a graph, where that makes its border smaller.
 
-    A ReLU at the border, for example, reads the residual sum that the part reads, too.
+    For example, a ReLU at the border may read a residual sum that is in the border, too.
     """
     inside = set(inside)
     while True:
@@ -289,6 +290,6 @@ def _widen(graph: Graph, inside: set[str]) -> set[str]:
 
 
 def _border(graph: Graph, inside: set[str]) -> tuple[str, ...]:
-    """Return the nodes outside a part of a graph that it reads; inputs of the graph are outside."""
+    """Return the nodes outside a part of a graph that the part reads. Inputs of the graph are outside."""
     sources = (source for name in graph.nodes if name in inside for source in graph.nodes[name].inputs)
     return tuple(dict.fromkeys(source for source in sources if source not in inside))

@@ -24,16 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from .activations import ACTIVATIONS, ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .batch_normalization import BatchNormalization
 from .convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from .core import Arithmetic, Dense, Identity, Input
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
-from .normalization import (
-    BatchNormalization,
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
 from .pooling import (
     AveragePooling2D,
     GlobalAveragePooling1D,
@@ -50,6 +44,7 @@ from .validation import NestedFloats
 
 if TYPE_CHECKING:
     from .applications import CustomScaleLayer, LayerScale, StochasticDepth
+    from .normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
     from .operations.axes import Cumsum, ExpandDims, Pad, Repeat, Roll, Squeeze, Stack, Tile
     from .operations.einsum import Einsum, EinsumDense
     from .operations.indexing import GetItem, Split, Take
@@ -81,6 +76,7 @@ if TYPE_CHECKING:
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
     "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
+    "normalization": ("GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
     "operations.axes": ("Cumsum", "ExpandDims", "Pad", "Repeat", "Roll", "Squeeze", "Stack", "Tile"),
     "operations.einsum": ("Einsum", "EinsumDense"),
     "operations.indexing": ("GetItem", "Split", "Take"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..kernels import Array, elementwise
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from .costs import OPERATIONS_PER_CALL, elementwise_cost, reduction_cost
-from .penalized import AnyConstraint, AnyRegularizer, Penalized, check_penalties
+from .penalized import Penalized
 from .shapes import array_axes, fully_known
 from .validation import as_ints, check_axes, check_number, store_setting
 
@@ -146,18 +146,15 @@ class PReLU(Penalized):
     Attributes:
         shared_axes: Axes along which alpha is shared. (1, 2) gives one slope for each channel of a
             feature map. None shares along no axis.
-        alpha_regularizer: Penalty on `alpha` in training.
-        alpha_constraint: Constraint on `alpha` in training.
     """
 
     shared_axes: tuple[int, ...] | None = None
-    alpha_regularizer: AnyRegularizer = field(default=None, kw_only=True, compare=False, repr=False)
-    alpha_constraint: AnyConstraint = field(default=None, kw_only=True, compare=False, repr=False)
+    penalized: ClassVar[tuple[str, ...]] = ("alpha",)
 
     def __post_init__(self) -> None:
         if self.shared_axes is not None:
             store_setting(self, "shared_axes", as_ints("shared_axes", self.shared_axes))
-        check_penalties(self)
+        self.check_penalties()
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         shared = array_axes(self.shared_axes or (), inputs[0])

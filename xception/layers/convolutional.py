@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .. import kernels
 from ..kernels import Array, Padding, Pair
@@ -24,13 +24,13 @@ from .costs import (
     count,
     known,
 )
-from .penalized import PenalizedDepthwiseKernel, PenalizedKernel, PenalizedSeparableKernel, check_penalties
+from .penalized import Penalized
 from .shapes import as_map_shape, channel_count, pair, window_output_size
 from .validation import check_bool, check_channels_last, check_choice, check_int, check_pair
 
 
 @dataclass(frozen=True)
-class Conv2D(PenalizedKernel):
+class Conv2D(Penalized):
     """Two-dimensional convolution: (h, w, c_in) -> (oh, ow, filters).
 
     The parameters are `kernel` (kh, kw, c_in / groups, filters) and `bias` (filters,).
@@ -100,7 +100,7 @@ class Conv2D(PenalizedKernel):
 
 
 @dataclass(frozen=True)
-class SeparableConv2D(PenalizedSeparableKernel):
+class SeparableConv2D(Penalized):
     """Depthwise separable convolution: (h, w, c) -> (oh, ow, filters).
 
     A convolution within each channel is followed by a 1×1 convolution across channels, with nothing
@@ -132,6 +132,7 @@ class SeparableConv2D(PenalizedSeparableKernel):
     use_bias: bool = True
     dilation_rate: int | Pair = 1
     data_format: Literal["channels_last"] | None = None
+    penalized: ClassVar[tuple[str, ...]] = ("depthwise", "pointwise", "bias")
 
     def __post_init__(self) -> None:
         _check_shared_settings(self)
@@ -161,7 +162,7 @@ class SeparableConv2D(PenalizedSeparableKernel):
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2D(PenalizedDepthwiseKernel):
+class DepthwiseConv2D(Penalized):
     """Depthwise convolution, within each channel: (h, w, c) -> (oh, ow, c · depth_multiplier).
 
     Output channel i · depth_multiplier + j is the j-th of input channel i.
@@ -187,6 +188,7 @@ class DepthwiseConv2D(PenalizedDepthwiseKernel):
     use_bias: bool = True
     dilation_rate: int | Pair = 1
     data_format: Literal["channels_last"] | None = None
+    penalized: ClassVar[tuple[str, ...]] = ("depthwise", "bias")
 
     def __post_init__(self) -> None:
         _check_shared_settings(self)
@@ -210,7 +212,7 @@ class DepthwiseConv2D(PenalizedDepthwiseKernel):
 
 
 @dataclass(frozen=True)
-class Conv2DTranspose(PenalizedKernel):
+class Conv2DTranspose(Penalized):
     """Transposed convolution: (h, w, c_in) -> (oh, ow, filters).
 
     It is the transpose, as a linear map, of the convolution with the same settings from (oh, ow) to
@@ -310,7 +312,7 @@ def _check_shared_settings(layer: Convolution | Conv2DTranspose) -> None:
     check_bool(layer, "use_bias")
     check_channels_last(layer)
     check_activation(layer)
-    check_penalties(layer)
+    layer.check_penalties()
 
 
 def _output_size(layer: Convolution, shape: Shape) -> tuple[int | None, int | None]:

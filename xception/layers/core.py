@@ -22,7 +22,7 @@ from .costs import (
     elementwise_cost,
     known,
 )
-from .penalized import PenalizedKernel, check_penalties
+from .penalized import Penalized
 from .shapes import broadcast_operands, channel_count
 from .validation import (
     NestedFloats,
@@ -84,7 +84,7 @@ class Input(Layer):
 
 
 @dataclass(frozen=True)
-class Dense(PenalizedKernel):
+class Dense(Penalized):
     """Fully connected layer, along the last axis: (…, c) -> (…, units).
 
     The parameters are `kernel` (c, units) and `bias` (units,).
@@ -103,7 +103,7 @@ class Dense(PenalizedKernel):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self)
-        check_penalties(self)
+        self.check_penalties()
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         kernel = Parameter((channel_count(inputs[0]), self.units))

@@ -1,80 +1,24 @@
-"""Normalization layers. Channels come last."""
+"""Normalization by the statistics, or the length, of what is normalized. Channels come last."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ..kernels import Array
 from .base import Cost, Layer, Parameter, Parameters, Shape, Sizes
+from .batch_normalization import check_normalization, gamma_and_beta
 from .costs import OPERATIONS_PER_ELEMENT, elementwise_cost, reduction_cost
-from .penalized import PenalizedGammaAndBeta, check_penalties
+from .penalized import Penalized
 from .shapes import array_axes, check_channel_axis, fully_known
-from .validation import check_axes, check_bool, check_int, check_last_axis, check_number, store_setting
+from .validation import check_axes, check_bool, check_int, check_number, store_setting
 
 
 @dataclass(frozen=True)
-class BatchNormalization(PenalizedGammaAndBeta):
-    """Batch normalization by the moving statistics of each channel. The shape does not change.
-
-    y = gamma · (x − moving_mean) / √(moving_variance + epsilon) + beta
-
-    The parameters are `gamma`, `beta`, `moving_mean` and `moving_variance`, each (c,).
-
-    Ioffe and Szegedy, "Batch normalization: Accelerating deep network training by reducing internal
-    covariate shift" (ICML 2015), algorithm 2.
-
-    Attributes:
-        epsilon: Added to the variance, at least 0. Keras's default is 1e-3.
-        center: Whether there is a `beta`.
-        scale: Whether there is a `gamma`.
-        axis: The channels' axis, which must be the last.
-        momentum: Weight from 0 to 1 of the former statistics where training moves them:
-            moving = momentum · moving + (1 − momentum) · batch. Only training reads it, so that layers which
-            differ in nothing else are equal.
-    """
-
-    epsilon: float = 1e-3
-    center: bool = True
-    scale: bool = True
-    axis: int = -1
-    momentum: float = field(default=0.99, kw_only=True, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        _check_shared_settings(self)
-        check_number(self, "momentum", minimum=0, maximum=1)
-
-    def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
-        c = check_channel_axis(self.axis, inputs[0])
-        return _gamma_and_beta(self, c) | {
-            "moving_mean": Parameter((c,), "zeros", trainable=False),
-            "moving_variance": Parameter((c,), "ones", trainable=False),
-        }
-
-    def cost(self, *inputs: Sizes) -> Cost:
-        return elementwise_cost(inputs[0], 1, 2 * OPERATIONS_PER_ELEMENT, 2)
-
-    def forward(self, parameters: Parameters, *inputs: Array) -> Array:
-        scale, offset = self.scale_and_offset(parameters)  # (c,)
-        return inputs[0] * scale + offset
-
-    def scale_and_offset(self, parameters: Parameters) -> tuple[Array, Array]:
-        """Return (scale, offset), each (c,), such that the layer computes x · scale + offset.
-
-        Args:
-            parameters: The arrays of the layer. The result has their floating-point type.
-        """
-        scale = 1 / np.sqrt(parameters["moving_variance"] + self.epsilon)
-        if self.scale:
-            scale = scale * parameters["gamma"]
-        offset = -parameters["moving_mean"] * scale
-        return scale, offset + parameters["beta"] if self.center else offset
-
-
-@dataclass(frozen=True)
-class LayerNormalization(PenalizedGammaAndBeta):
+class LayerNormalization(Penalized):
     """Layer normalization over the channels of each pixel, or over other axes. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
@@ -97,12 +41,13 @@ class LayerNormalization(PenalizedGammaAndBeta):
     scale: bool = True
     axis: int | tuple[int, ...] = -1
     rms_scaling: bool = False
+    penalized: ClassVar[tuple[str, ...]] = ("beta", "gamma")
 
     def __post_init__(self) -> None:
         check_number(self, "epsilon", minimum=0)
         check_bool(self, "center", "scale", "rms_scaling")
         _check_axes(self)
-        check_penalties(self)
+        self.check_penalties()
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         shape = _sizes_along(self.axis, inputs[0])
@@ -168,7 +113,7 @@ class RMSNormalization(Layer):
 
 
 @dataclass(frozen=True)
-class GroupNormalization(PenalizedGammaAndBeta):
+class GroupNormalization(Penalized):
     """Group normalization over the pixels of each group of channels. The shape does not change.
 
     y = gamma · (x − mean) / √(variance + epsilon) + beta
@@ -190,9 +135,10 @@ class GroupNormalization(PenalizedGammaAndBeta):
     center: bool = True
     scale: bool = True
     axis: int = -1
+    penalized: ClassVar[tuple[str, ...]] = ("beta", "gamma")
 
     def __post_init__(self) -> None:
-        _check_shared_settings(self)
+        check_normalization(self)
         check_int(self, "groups", minimum=-1)
         if self.groups == 0:
             raise ValueError("groups must be a positive integer or -1, got 0")
@@ -201,7 +147,7 @@ class GroupNormalization(PenalizedGammaAndBeta):
         c = check_channel_axis(self.axis, inputs[0])
         if self.groups > 0 and c % self.groups:
             raise ValueError(f"{c} channels cannot be divided into {self.groups} groups")
-        return _gamma_and_beta(self, c)
+        return gamma_and_beta(c, self.scale, self.center)
 
     def cost(self, *inputs: Sizes) -> Cost:
         *pixels, c = inputs[0]
@@ -276,8 +222,6 @@ class UnitNormalization(DivisionByNorm):
 
 # --- shared by the classes above ------------------------------------------------------------
 
-Normalizing = BatchNormalization | GroupNormalization
-
 
 def along_axes(parameters: Parameters, axes: tuple[int, ...], rank: int) -> dict[str, Array]:
     """Return parameters that vary along some axes of an array, with size 1 along its other axes.
@@ -312,19 +256,6 @@ def _statistics_cost(axes: int | tuple[int, ...], shape: Sizes) -> Cost:
     # One inner loop for each row, whichever axes are summed, and at least one for each statistic.
     others = (size for axis, size in enumerate(shape, 1) if axis not in array_axes(axes, shape))
     return cost + reduction_cost(shape, 2) + reduction_cost((*others, 1), 2)
-
-
-def _check_shared_settings(layer: Normalizing) -> None:
-    check_number(layer, "epsilon", minimum=0)
-    check_bool(layer, "center", "scale")
-    check_last_axis(layer)
-    check_penalties(layer)
-
-
-def _gamma_and_beta(layer: Normalizing, c: int) -> dict[str, Parameter]:
-    gamma = {"gamma": Parameter((c,), "ones")} if layer.scale else {}
-    beta = {"beta": Parameter((c,), "zeros")} if layer.center else {}
-    return gamma | beta
 
 
 def _standardize(x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array:

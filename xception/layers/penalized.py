@@ -1,112 +1,70 @@
-"""Layers whose parameters may have regularizers and constraints: the settings, and their checks.
+"""Layers whose parameters may have regularizers and constraints, and what belongs to which parameter.
 
 They act in training only. Layers that differ in nothing else are equal, and compute the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .base import Layer, Parameter
 from .validation import store_setting
 
-if TYPE_CHECKING:  # `penalties` is imported where there are some, to keep start-up short
-    from .penalties import Constraint, OtherPenalty, Regularizer
-
-#: A string is one of Keras's names, such as "l2". It is replaced by the object.
-AnyRegularizer: TypeAlias = "Regularizer | OtherPenalty | str | None"
-AnyConstraint: TypeAlias = "Constraint | OtherPenalty | str | None"
+if TYPE_CHECKING:  # imported where there are some, to keep start-up short
+    from .penalties import Constraint, Penalty, Regularizer
 
 REGULARIZER, CONSTRAINT = "_regularizer", "_constraint"
+ON_OUTPUTS = "activity_regularizer"  #: It is kept, but does not act.
 
 
-# Only training reads these settings: they are compared and shown nowhere. The layers that inherit them have
-# methods of their own, so that none is made here.
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class Penalized(Layer):
-    """Base class of layers whose parameters may have regularizers and constraints.
+    """Base class of layers whose parameters may have regularizers and constraints, which act in training.
 
     Attributes:
-        activity_regularizer: Penalty on the outputs. It is kept, but does not act; see
-            `describe_unsupported`.
+        penalties: Regularizers and constraints by Keras's names of the settings, such as
+            {"kernel_regularizer": L2(1e-4), "bias_constraint": "non_neg"}. A string is Keras's name of one;
+            it is replaced by the object. None if there are none. Only training reads them, so that layers
+            which differ in nothing else are equal.
+        penalized: What may have penalties, as the names of the settings begin: "kernel" has
+            "kernel_regularizer" and "kernel_constraint".
     """
 
-    activity_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
+    penalties: Mapping[str, Penalty | str | None] | None = field(
+        default=None, kw_only=True, compare=False, repr=False
+    )
+    penalized: ClassVar[tuple[str, ...]] = ("kernel", "bias")
+
+    @classmethod
+    def penalty_names(cls) -> tuple[str, ...]:
+        """Return the names that the layer's penalties may have."""
+        own = (part + ending for part in cls.penalized for ending in (REGULARIZER, CONSTRAINT))
+        return (*own, ON_OUTPUTS)
+
+    def check_penalties(self) -> None:
+        """Check the regularizers and constraints, and freeze them. Called from `__post_init__`.
+
+        Raises:
+            ValueError: One has a name or a value that the layer does not take.
+        """
+        if self.penalties is not None:
+            from .penalties import freeze_penalties
+
+            store_setting(
+                self, "penalties", freeze_penalties(self.kind, self.penalty_names(), self.penalties)
+            )
 
 
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedBias(Penalized):
-    """Settings of layers with a parameter `bias`."""
-
-    bias_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    bias_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedKernel(PenalizedBias):
-    """Settings of layers with the parameters `kernel` and `bias`."""
-
-    kernel_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    kernel_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedDepthwiseKernel(PenalizedBias):
-    """Settings of depthwise convolutions."""
-
-    depthwise_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    depthwise_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedSeparableKernel(PenalizedDepthwiseKernel):
-    """Settings of separable convolutions."""
-
-    pointwise_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    pointwise_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedGammaAndBeta(Penalized):
-    """Settings of normalization with the parameters `gamma` and `beta`."""
-
-    beta_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    gamma_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    beta_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-    gamma_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
-def is_penalty(setting: str) -> bool:
-    """Return True if a setting of this name is a regularizer or a constraint."""
-    return setting.endswith((REGULARIZER, CONSTRAINT))
-
-
-def check_penalties(layer: Penalized) -> None:
-    """Check the regularizers and constraints of a layer; replace Keras's names by objects."""
-    for name, value in penalties_of(layer).items():
-        from . import penalties
-
-        is_constraint = name.endswith(CONSTRAINT)
-        base: type = penalties.Constraint if is_constraint else penalties.Regularizer
-        by_name: dict[str, Any] = penalties.CONSTRAINTS if is_constraint else penalties.REGULARIZERS
-        if isinstance(value, str) and value in by_name:
-            store_setting(layer, name, by_name[value]())
-        elif not isinstance(value, base | penalties.OtherPenalty):
-            classes = ", ".join(each.__name__ for each in by_name.values())
-            raise ValueError(f"{name} must be None, {classes}, or Keras's name of one, got {value!r:.80}")
-
-
-def penalties_of(layer: Layer) -> dict[str, Any]:
-    """Return the regularizers and constraints of a layer by setting, without those that are None.
+def penalties_of(layer: Layer) -> dict[str, Penalty]:
+    """Return the regularizers and constraints of a layer by setting.
 
     Args:
         layer: Any layer.
     """
-    settings = vars(layer).items()
-    return {name: value for name, value in settings if value is not None and is_penalty(name)}
+    penalties = layer.penalties if isinstance(layer, Penalized) else None
+    return dict(penalties or {})  # type: ignore[arg-type]  # names are replaced in `check_penalties`
 
 
 def find_regularizer(layer: Layer, parameter: str) -> Regularizer | None:
@@ -146,7 +104,7 @@ def describe_unsupported(layer: Layer, parameters: dict[str, Parameter]) -> list
 
     problems = []
     for name, value in penalties_of(_innermost(layer)).items():
-        if name == "activity_regularizer":
+        if name == ON_OUTPUTS:
             problems.append(f"{name} is a penalty on outputs; supported are those on parameters")
         elif isinstance(value, OtherPenalty):
             problems.append(f"{name} is {value.kind!r:.80}; supported are those of Keras's L1, L2 and norms")
@@ -160,12 +118,12 @@ def describe_unsupported(layer: Layer, parameters: dict[str, Parameter]) -> list
     return problems
 
 
-def _find(layer: Layer, parameter: str, ending: str) -> object:
-    """Return the setting that belongs to a parameter: `depthwise_constraint` to `depthwise_kernel`."""
+def _find(layer: Layer, parameter: str, ending: str) -> Penalty | None:
+    """Return the penalty that belongs to a parameter: `depthwise_constraint` to `depthwise_kernel`."""
     layer = _innermost(layer)
-    if parameter == "kernel" and isinstance(layer, PenalizedDepthwiseKernel):
-        parameter = "depthwise_kernel"
-    return getattr(layer, parameter.removesuffix("_kernel") + ending, None)
+    if parameter == "kernel" and isinstance(layer, Penalized) and "kernel" not in layer.penalized:
+        parameter = "depthwise_kernel"  # as the setting of DepthwiseConv2D is called
+    return penalties_of(layer).get(parameter.removesuffix("_kernel") + ending)
 
 
 def _innermost(layer: Layer) -> Any:

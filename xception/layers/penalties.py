@@ -1,12 +1,16 @@
 """Regularizers and constraints of parameters, as Keras's layers have them. They act in training only.
 
 A regularizer adds a penalty to the loss. A constraint changes an array after each update. Both are settings
-of the layer, such as `kernel_regularizer` and `kernel_constraint`.
+of the layer, such as `kernel_regularizer` and `kernel_constraint`. This module is imported only where there
+are some.
 """
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -227,8 +231,76 @@ class OtherPenalty:
     settings: str = ""
 
 
+Penalty = Regularizer | Constraint | OtherPenalty
+
 #: By the names that Keras accepts in their place.
 REGULARIZERS: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": L1L2}
 CONSTRAINTS: dict[str, type[Constraint]] = {
     "max_norm": MaxNorm, "unit_norm": UnitNorm, "min_max_norm": MinMaxNorm, "non_neg": NonNeg,
 }  # fmt: skip
+
+
+# --- of a layer -----------------------------------------------------------------------------
+
+
+class FrozenPenalties(Mapping[str, Penalty]):
+    """Regularizers and constraints by setting. It cannot be changed.
+
+    Args:
+        penalties: The objects by Keras's names of the settings.
+    """
+
+    def __init__(self, penalties: Mapping[str, Penalty]) -> None:
+        self._penalties = dict(penalties)
+
+    def __getitem__(self, name: str) -> Penalty:
+        return self._penalties[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._penalties)
+
+    def __len__(self) -> int:
+        return len(self._penalties)
+
+    def __repr__(self) -> str:
+        return repr(self._penalties)
+
+
+def freeze_penalties(kind: str, names: tuple[str, ...], penalties: object) -> FrozenPenalties | None:
+    """Return the penalties of a layer after checks, with objects in place of names; None if there are none.
+
+    Args:
+        kind: The layer's class, for messages.
+        names: The settings that the layer has.
+        penalties: The penalties by setting. None is none.
+
+    Raises:
+        ValueError: The layer has no such setting, or a value is no regularizer or constraint.
+    """
+    if not isinstance(penalties, Mapping):
+        raise ValueError(
+            "penalties must be a mapping by Keras's names, such as {'kernel_regularizer': L2()}, got "
+            f"{reprlib.repr(penalties)}"
+        )
+    checked = {}
+    for name, value in penalties.items():
+        if name not in names:
+            raise ValueError(
+                f"penalties of {kind} must be among {', '.join(names)}, got {reprlib.repr(name)}"
+            )
+        if value is not None:
+            checked[name] = _as_penalty(name, value)
+    return FrozenPenalties(checked) if checked else None
+
+
+def _as_penalty(name: str, value: object) -> Penalty:
+    is_constraint = name.endswith("_constraint")
+    base: type[Penalty] = Constraint if is_constraint else Regularizer
+    by_name: Mapping[str, type[Any]] = CONSTRAINTS if is_constraint else REGULARIZERS
+    if isinstance(value, str) and value in by_name:
+        built: Penalty = by_name[value]()
+        return built
+    if isinstance(value, base | OtherPenalty):
+        return value
+    classes = ", ".join(each.__name__ for each in by_name.values())
+    raise ValueError(f"{name} must be None, {classes}, or Keras's name of one, got {value!r:.80}")

@@ -77,9 +77,7 @@ class Model(CallableModel, ModelRecord):
         graph = graph.frozen()
         store = ParameterStore(graph, initial_parameters(graph, seed) if parameters is None else parameters)
         super().__init__(graph, Network.from_graph(graph) if network is None else network, store)
-        self.class_names = class_names
-        self.preprocessing = preprocessing
-        self.task = task
+        ModelRecord.__init__(self, class_names, preprocessing, task)
 
     # --- computing --------------------------------------------------------------------------
 

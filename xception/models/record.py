@@ -10,6 +10,13 @@ from ..data.tasks import Task, check_task
 class ModelRecord:
     """Base class of `Model`: what it was trained with, beside its layers and parameters. `save` stores it."""
 
+    def __init__(
+        self, class_names: ClassNamesLike | None, preprocessing: Preprocessing | None, task: Task | None
+    ) -> None:
+        self.class_names = class_names
+        self.preprocessing = preprocessing
+        self.task = task
+
     @property
     def class_names(self) -> ClassNames | None:
         """One (class id, class name) pair per class, in the order of the outputs; None if unknown.

@@ -1,4 +1,4 @@
-"""Which layers of a model training changes."""
+"""Trainable flags of the layers of a model."""
 
 from __future__ import annotations
 

@@ -1,23 +1,22 @@
-"""Forward pass of a model in training mode, which changes nothing."""
+"""Forward pass of a model in training mode, which leaves the model unchanged."""
 
 from __future__ import annotations
 
 import secrets
 import warnings
 from collections.abc import Collection, Mapping
-from typing import cast
 
 import numpy as np
 
-from ..gradients.normalization import batch_statistics, normalize_batch
 from ..gradients.randomness import Randomness, acts_in_training, describe_idle_layers, run_in_training
+from ..gradients.steps.batch_statistics import normalize_batch
 from ..graph import Graph, GraphParameters, Node
 from ..graph.evaluation import evaluate_nodes
 from ..kernels import Array
 from ..layers import BatchNormalization, Parameters
 from ..layers.validation import as_int
 
-SEED_BITS = 64  #: of a seed that nobody gave
+SEED_BITS = 64  #: of a seed that is drawn
 
 
 def run_in_training_mode(
@@ -37,7 +36,7 @@ def run_in_training_mode(
         parameters: {node: {parameter: array}}.
         x: The inputs (n, …) by name.
         trained: The nodes that are trainable.
-        seed: Decides what random layers do; None for another draw at each call.
+        seed: Seed of the random layers; None for another draw at each call.
 
     Returns:
         The outputs (n, …), by node.
@@ -64,10 +63,9 @@ def run_in_training_mode(
             if trained_output is not None:
                 return trained_output[0]
         if isinstance(node.frame_layer, BatchNormalization) and node.owner in trained and inputs[0].size:
-            layer = cast(
-                "BatchNormalization", node.layer
-            )  # or TimeDistributed of one, which computes the same
-            return normalize_batch(layer, arrays, inputs[0], *batch_statistics(inputs[0]))
+            y = np.empty_like(inputs[0])
+            normalize_batch(node.frame_layer, arrays, inputs[0], y)
+            return y
         return node.layer.forward(arrays, *inputs)
 
     needed = graph.ancestors(graph.outputs)

@@ -13,7 +13,7 @@ from ..data.class_names import ClassNames
 from ..data.failures import FailureLog
 from ..data.label_tables import LabelTable, TableTask, read_label_table
 from ..data.locations import is_folder
-from ..data.photographs import Photograph, find_photographs
+from ..data.photographs import Photograph, find_photographs, list_files
 from .labels import check_count, match_labels
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def list_label_arrays(
         raise ValueError(f"the task of this model is {task!r}: give {EXPECTED[task]}")
     if isinstance(labels, str | os.PathLike):
         table = _read_table(images, labels, task)
-        return find_photographs(list(table.paths), log), arrange_columns(table, class_names)
+        return list_files(table.paths), arrange_columns(table, class_names)
     if isinstance(images, str | os.PathLike) and is_folder(images):
         raise ValueError(
             f"{os.fspath(images)}: a list of labels goes with a list of photographs; those in a folder need "

@@ -1,4 +1,4 @@
-"""Training: a classifier on features, and all layers of a network by gradients.
+"""Training: solved classifiers on features, and networks trained by gradients.
 
 The names are Keras's: losses, optimizers, schedules of the learning rate, metrics and callbacks.
 """
@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..data.augmentation import Augmentation
     from .callbacks.base import Callback
     from .callbacks.csv_log import CSVLogger
     from .callbacks.history import History
@@ -42,6 +43,7 @@ _HOMES = {
     "Accuracy": "objectives.metrics",
     "Adam": "optimization.optimizers",
     "AdamW": "optimization.optimizers",
+    "Augmentation": ".data.augmentation",
     "BinaryAccuracy": "objectives.metrics",
     "BinaryCrossentropy": "objectives.losses",
     "CSVLogger": "callbacks.csv_log",
@@ -79,6 +81,7 @@ __all__ = [
     "Accuracy",
     "Adam",
     "AdamW",
+    "Augmentation",
     "BinaryAccuracy",
     "BinaryCrossentropy",
     "CSVLogger",

@@ -1,8 +1,7 @@
-"""Gradients of a loss with respect to a model's parameters, for those who want to look."""
+"""Gradients of a loss with respect to a model's parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from ..models.inputs import check_inputs
 from ..models.model import Model
 from .feeding.checks import check_loss
 from .objectives.losses import Loss, get_loss
+from .running.batch_loss import mean_loss
+from .running.border_values import compute_border
 from .running.stepping import Stepper
 from .running.trained_layers import trained_nodes
 
@@ -73,32 +74,16 @@ def gradients(
             f"expected a target for each of at least one example, got {count} examples and targets of shape "
             f"{targets.shape}"
         )
-    head, used = check_loss(model, get_loss(loss))
-    used(np.full((count, head.units), 1 / head.units), targets)  # checks the targets
+    head, loss = check_loss(model, get_loss(loss))
+    loss(np.full((count, head.units), 1 / head.units), targets)  # checks the targets
     training_pass = TrainingPass(
         head.graph, trained_nodes(model), (head.output,), batch_statistics=batch_statistics
     )
     if not training_pass.variables:
         raise ValueError(f"{model.name}: no layer is trainable; set model.get_layer(name).trainable = True")
-
-    def loss_of_part(outputs: Mapping[str, Array], part: slice) -> tuple[Array, Mapping[str, Array]]:
-        y_part = outputs[head.output]
-        dy = used.gradient(y_part, targets[part]) / np.float32(count)
-        return used(y_part, targets[part]), {head.output: dy}
-
     randomness = None if seed is None else Randomness([(seed, i) for i in range(count)])
     stepper = Stepper(training_pass, model.parameters)
-    stepper.compute(_border_values(model, training_pass, arrays), loss_of_part, randomness)
-    found = stepper.gradient.by_node
-    return {path: found[path] for path, _ in model.network.leaves() if path in found}
-
-
-def _border_values(
-    model: Model, training_pass: TrainingPass, arrays: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return the activations that the training pass begins with."""
-    values = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
-    computed = [name for name in training_pass.border if name not in values]
-    if computed:
-        values.update(model.plan.run(values, computed))
-    return {name: values[name] for name in training_pass.border}
+    values = compute_border(model.plan, training_pass.border, arrays)
+    stepper.compute(values, mean_loss(head, loss, targets), randomness)
+    by_node = stepper.gradient.by_node
+    return {path: by_node[path] for path, _ in model.network.leaves() if path in by_node}

@@ -17,7 +17,7 @@ from ..models.inputs import check_batch_size
 if TYPE_CHECKING:
     from .trainer import Trainer
 
-#: The share of the smoothed loss that the next batch decides.
+#: Weight of the next batch in the smoothed loss.
 SMOOTHING = 0.1
 #: The search ends where the smoothed loss is this many times its smallest value.
 DIVERGENCE = 4.0
@@ -31,8 +31,8 @@ class RateSearch:
 
     Attributes:
         rates: (k,) the learning rates that were tried, ascending.
-        losses: (k,) the loss of the batch at each.
-        smoothed: (k,) a running mean of these.
+        losses: (k,) the loss of the batch at each rate.
+        smoothed: (k,) the exponential moving average of the losses.
         suggestion: A tenth of the rate where the smoothed loss is smallest.
     """
 
@@ -95,7 +95,7 @@ def find_rate(
     steps = as_int("steps", steps, minimum=2)
     setup = trainer.setup.copied(lowest)
     run = setup.run()
-    source = setup.feeder(check_batch_size(batch_size), shuffle=True).open(x, y)
+    source = setup.feeder(check_batch_size(batch_size), shuffle=True, verbose=verbose).open(x, y)
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
     smoothed: list[float] = []

@@ -1,9 +1,8 @@
-"""A model with its loss and optimizer, checked, from which runs and sources are made."""
+"""Setup of training: a model with its loss and optimizer, checked, which makes runs and feeders."""
 
 from __future__ import annotations
 
-from typing import Literal
-
+from ..console.progress import Verbose
 from ..data.failures import OnError
 from ..models.model import Model
 from .feeding.checks import check_gradient_rules, check_layers, check_loss
@@ -11,12 +10,10 @@ from .feeding.feeder import Feeder
 from .objectives.class_weights import ClassWeights
 from .objectives.losses import Loss
 from .optimization.base import Optimizer
+from .pixel_models import copy_model
+from .running.moving_statistics import Statistics
 from .running.run import TrainingRun
 from .running.trained_layers import trained_nodes
-
-#: "frozen": `BatchNormalization` normalizes by its moving statistics, which do not change. "batch": by the
-#: statistics of the batch, and the moving ones follow, as in Keras.
-Statistics = Literal["frozen", "batch"]
 
 
 class TrainingSetup:
@@ -75,6 +72,7 @@ class TrainingSetup:
         shuffle: bool = False,
         class_weight: ClassWeights | None = None,
         on_error: OnError = "raise",
+        verbose: Verbose = "auto",
     ) -> Feeder:
         """Return what makes sources of batches.
 
@@ -83,10 +81,12 @@ class TrainingSetup:
             shuffle: Whether the order changes with each epoch.
             class_weight: How much the examples of each class weigh.
             on_error: What to do with photographs that cannot be read.
+            verbose: Progress of reading them, as for `Trainer.fit`.
         """
         return Feeder(
             self.model, self.head, self.loss, batch_size, self.seed, shuffle,
             joins_single=self.statistics == "batch", class_weight=class_weight, on_error=on_error,
+            verbose=0 if verbose == 2 else verbose,
         )  # fmt: skip
 
     def copied(self, learning_rate: float) -> TrainingSetup:
@@ -95,9 +95,7 @@ class TrainingSetup:
         Args:
             learning_rate: The learning rate.
         """
-        model = Model(self.model.graph, self.model.parameters, self.model.network)
-        model.class_names, model.preprocessing = self.model.class_names, self.model.preprocessing
         kind = type(self.optimizer)
         optimizer = kind.from_config({**self.optimizer.get_config(), "learning_rate": learning_rate})
         optimizer.rates = self.optimizer.rates
-        return TrainingSetup(model, optimizer, self._given_loss, self.statistics, self.seed)
+        return TrainingSetup(copy_model(self.model), optimizer, self._given_loss, self.statistics, self.seed)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..console.progress import ProgressBar, Verbose
+from ..console.text import list_some
 from ..data.failures import OnError
 from ..errors import TrainingError
 from ..layers.validation import as_int
@@ -18,18 +19,20 @@ from .callbacks.history import History
 from .feeding.checks import check_batch_statistics, check_metrics, warn_of_pixel_ranges
 from .feeding.scoring import Scores, score
 from .feeding.sources import Source
+from .feeding.splitting import split_off_last
 from .objectives.class_weights import ClassWeights
 from .objectives.losses import Loss, get_loss
 from .objectives.metrics import Metric, get_metric
 from .optimization.base import Optimizer
 from .optimization.optimizers import get_optimizer
-from .overview import describe_epoch, describe_progress, describe_run, say, say_duration
+from .overview import describe_duration, describe_epoch, describe_progress, describe_run, say
 from .running.forward_tail import ForwardTail
 from .running.interrupts import Interrupt, first_interrupt_ends_batch
+from .running.moving_statistics import Statistics
 from .running.penalties import total_penalty
 from .running.run import Batch, TrainingRun
 from .running.trained_layers import trained_nodes
-from .setup import Statistics, TrainingSetup
+from .setup import TrainingSetup
 
 MAX_NAMES_SHOWN = 8  #: of the examples of a batch, in a warning
 
@@ -53,7 +56,7 @@ class Trainer:
     Attributes:
         loss: The loss, as it was given.
         metrics: The metrics.
-        setup: What runs and sources are made from.
+        setup: The model with its loss and optimizer, which makes runs and sources.
         stop_training: A callback may set it to True, which ends training after the epoch.
 
     Raises:
@@ -117,8 +120,6 @@ class Trainer:
         """By which statistics `BatchNormalization` normalizes: "frozen" or "batch"."""
         return self.setup.statistics
 
-    # --- training ---------------------------------------------------------------------------
-
     def fit(
         self,
         x: Any,
@@ -127,6 +128,7 @@ class Trainer:
         epochs: int = 1,
         *,
         validation_data: Any = None,
+        validation_split: float = 0.0,
         class_weight: ClassWeights | None = None,
         sample_weight: Any = None,
         callbacks: Sequence[Callback] = (),
@@ -141,7 +143,7 @@ class Trainer:
         """Train the model.
 
         A batch whose loss or gradient is not finite is left out, and a warning names its examples. The first
-        Ctrl-C ends training after the present batch.
+        Ctrl-C ends training after the current batch.
 
         Args:
             x: Arrays as for `model.predict`, with `y`; a folder with a sub-folder for each class, or paths
@@ -152,10 +154,11 @@ class Trainer:
             epochs: The number of the last epoch.
             validation_data: (x, y) or (x, y, weights); a folder, or an iterable of batches. The loss on it
                 is without label smoothing and weights of classes.
+            validation_split: The share of examples that validate: the last ones, as in Keras.
             class_weight: {class: weight}, by index or name, or "balanced". Weights are scaled such that
                 their mean over the examples is 1.
             sample_weight: (n,) how much each example weighs in the loss.
-            callbacks: Called at the begin and end of training, epochs and batches.
+            callbacks: Called at the beginning and end of training, epochs and batches.
             shuffle: Whether the order changes with each epoch. It is a function of seed and epoch.
             initial_epoch: The number of epochs that were done before.
             steps_per_epoch: Batches per epoch of an iterable; None for all.
@@ -175,23 +178,25 @@ class Trainer:
             TrainingError: Loss or gradient of three batches in a row were not finite, in the first epoch.
         """
         epochs, initial_epoch = as_int("epochs", epochs), as_int("initial_epoch", initial_epoch, minimum=0)
-        size = check_batch_size(batch_size)
+        epochs_left, size = max(epochs - initial_epoch, 0), check_batch_size(batch_size)
         run = self.setup.run()
-        feeder = self.setup.feeder(size, shuffle, class_weight, on_error)
-        source = feeder.open(x, y, sample_weight, steps_per_epoch)
+        feeder = self.setup.feeder(size, shuffle, class_weight, on_error, verbose)
+        if validation_split:
+            parts = split_off_last(x, y, sample_weight, validation_split, validation_data)
+            (x, y, sample_weight), validation_data = parts
+        source = feeder.open(x, y, sample_weight, steps_per_epoch, epochs=epochs_left)
         validation = None
         if validation_data is not None:
-            size_there = check_batch_size(validation_batch_size or size)
-            there = self.setup.feeder(size_there, on_error=on_error)
-            validation = there.open_validation(validation_data, validation_steps)
+            own_size = check_batch_size(validation_batch_size or size)
+            own = self.setup.feeder(own_size, on_error=on_error, verbose=verbose)
+            validation = own.open_validation(validation_data, validation_steps, epochs_left)
         if self.statistics == "batch":
             check_batch_statistics(size, source.examples)
         names = ["loss", *(metric.name for metric in self.metrics)]
         names += [f"val_{name}" for name in names] if validation is not None else []
         history = History()
         listed = CallbackList([history, *callbacks], self, names)
-        epochs_left = max(epochs - initial_epoch, 0)
-        say(describe_run(run, self.statistics, source, epochs_left, feeder.notes), verbose)
+        say(describe_run(run, source, size, epochs_left, feeder.notes), verbose)
         self._fit_epochs(range(initial_epoch, epochs), run, source, validation, listed, verbose)
         return history
 
@@ -221,7 +226,7 @@ class Trainer:
                     warnings.warn(f"training ended in epoch {epoch + 1}: {error}", stacklevel=3)
                     break
                 if validation is not None and not interrupt.is_requested:
-                    logs |= self._score(validation, verbose).result("val_")
+                    logs |= self._score(validation, 0 if verbose == 2 else verbose).result("val_")
                 callbacks.on_epoch_end(epoch, logs)
                 seconds = time.monotonic() - start
                 count = None if validation is None else validation.examples
@@ -254,7 +259,7 @@ class Trainer:
                 bar.advance(len(batch))
                 if not epoch and number == 1 and source.steps:  # the first step also prepares
                     with bar.paused():
-                        say_duration((time.monotonic() - start) * source.steps, verbose)
+                        say(describe_duration((time.monotonic() - start) * source.steps) or "", verbose)
                 start = time.monotonic()
                 if interrupt.is_requested:
                     with bar.paused():
@@ -271,10 +276,9 @@ class Trainer:
         if not outcome.is_skipped:
             scores.add(outcome.loss, outcome.outputs, batch.targets)
             return
-        listed = ", ".join(batch.names[:MAX_NAMES_SHOWN]) + (", …" if len(batch) > MAX_NAMES_SHOWN else "")
         warnings.warn(
             f"{what} was left out: its loss is {outcome.loss:g}, the norm of its gradient "
-            f"{outcome.gradient_norm:g}; its examples: {listed}",
+            f"{outcome.gradient_norm:g}; its examples: {list_some(batch.names, MAX_NAMES_SHOWN)}",
             stacklevel=5,
         )
 
@@ -298,7 +302,7 @@ class Trainer:
             TrainingError: As for `fit`.
         """
         run = self.setup.run()
-        feeder = self.setup.feeder(2**31, False, class_weight, "raise")
+        feeder = self.setup.feeder(2**31, class_weight=class_weight, verbose=0)
         (batch,) = feeder.open(x, y, sample_weight).batches(self.optimizer.iterations)
         scores = Scores(self.metrics)
         self._step(run, batch, scores, "the batch")
@@ -335,16 +339,12 @@ class Trainer:
             TypeError: As for `fit`.
             ValueError: As for `fit`.
         """
-        feeder = self.setup.feeder(check_batch_size(batch_size), False, None, on_error)
+        feeder = self.setup.feeder(check_batch_size(batch_size), on_error=on_error, verbose=verbose)
         return self._score(feeder.open(x, y, sample_weight, steps), verbose).result()
-
-    # --- helpers ----------------------------------------------------------------------------
 
     def _score(self, source: Source, verbose: Verbose) -> Scores:
         """Compute loss and metrics of the model as it is."""
-        plan = self.model.plan
-        head = self.setup.head
+        plan, head = self.model.plan, self.setup.head
         tail = ForwardTail(head, self.model.input_names, plan.parameters, plan)
         penalty = total_penalty(self.model.graph, trained_nodes(self.model), plan.parameters)
-        loss = self.setup.loss.without_smoothing()
-        return score(tail, head, loss, source, self.metrics, penalty, verbose)
+        return score(tail, head, self.setup.loss.without_smoothing(), source, self.metrics, penalty, verbose)

@@ -7,26 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .. import architecture
 from ..console.progress import Verbose
 from ..data.class_names import as_class_names, check_printable, fold_name
 from ..data.failures import FailureLog, OnError
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, Preprocessing
 from ..feature_extraction.extraction import Extractor, extract_cached
-from ..graph import Member, Network, flatten
-from ..layers import Dense, GlobalAveragePooling2D, Input, Rescaling
+from ..graph import flatten
+from ..layers import Dense
 from ..models.model import Model
 from ..prediction.classifier import check_no_model
 from ..prediction.labels import check_count, label_by_folder, list_labels
 from ..storage.cache import CacheStore
+from .pixel_models import build_pixel_network
 from .regression.softmax_regression import SoftmaxRegression, fit_softmax_regression, import_minimize
 from .report import FitReport
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
-
-SIZE = (299, 299)  #: (height, width) of the photographs that the base was trained on
 
 
 def fit(
@@ -125,7 +123,7 @@ def fit_with_report(
     check_no_model("fit(images, labels)", images=images, labels=labels)
     log = FailureLog(on_error)
     if labels is None:
-        photographs: Iterable[Photograph] = _labelled_by_folder(images, log)
+        photographs: Iterable[Photograph] = labelled_by_folder(images, log)
         names = [photograph.label for photograph in photographs]
     else:
         names = [str(label) for label in list_labels(labels, images)]
@@ -152,23 +150,8 @@ def build_model(base: Model, regression: SoftmaxRegression, used: Preprocessing 
         regression: A classifier on its pooled features (2048).
         used: How photographs were read, which the model records.
     """
-    backbone = Network.from_graph(architecture.xception((*SIZE, 3), include_top=False))
-    members = (
-        ("pixels", Input((*SIZE, 3)), None),
-        ("rescaling", Rescaling(1 / 127.5, -1.0), "pixels"),
-        ("xception", backbone, "rescaling"),
-        ("avg_pool", GlobalAveragePooling2D(), "xception"),
-        ("predictions", Dense(len(regression.class_names), "softmax"), "avg_pool"),
-    )
-    outline = Network(
-        "xception_classifier",
-        {
-            name: Member(name, layer, (((source, 0, 0),) if source else (),), trainable=name != "xception")
-            for name, layer, source in members
-        },
-        inputs=("pixels",),
-        outputs=(("predictions", 0, 0),),
-    )
+    head = Dense(len(regression.class_names), "softmax")
+    network = build_pixel_network(head=head, trainable_base=False)
     parameters: dict[str, Any] = {f"xception/{name}": arrays for name, arrays in base.parameters.items()}
     parameters["predictions"] = {"kernel": regression.kernel, "bias": regression.bias}
     # The model scales pixels itself.
@@ -176,7 +159,7 @@ def build_model(base: Model, regression: SoftmaxRegression, used: Preprocessing 
         used or Preprocessing(interpolation="bilinear"), scaling="none", from_logits=False
     )
     class_names = as_class_names(regression.class_names)
-    return Model(flatten(outline), parameters, outline, class_names, preprocessing)
+    return Model(flatten(network), parameters, network, class_names, preprocessing)
 
 
 # --- labels ---------------------------------------------------------------------------------
@@ -190,7 +173,16 @@ def _labelled(images: ImagesLike, names: Sequence[str], log: FailureLog) -> Iter
     return list(labelled) if isinstance(photographs, Sequence) else labelled
 
 
-def _labelled_by_folder(images: ImagesLike, log: FailureLog) -> list[Photograph]:
+def labelled_by_folder(images: ImagesLike, log: FailureLog) -> list[Photograph]:
+    """Return the photographs in the sub-folders of a folder, whose names are their labels.
+
+    Args:
+        images: The folder.
+        log: Records what is left out.
+
+    Raises:
+        ValueError: The folders make no classifier; see `check_folders`.
+    """
     labelled = [photograph for photograph in label_by_folder(images, log) if photograph.label]
     check_folders([photograph.label for photograph in labelled])
     _check_names(photograph.label for photograph in labelled)

@@ -46,5 +46,5 @@ class Variables:
                 view[...] = parameters[node][name]
 
     def merged(self, parameters: GraphParameters) -> dict[str, dict[str, Array]]:
-        """Return a model's parameters, with the views in place of those that are trained."""
+        """Return a model's parameters, with the views instead of the trained arrays."""
         return {node: {**arrays, **self.by_node.get(node, {})} for node, arrays in parameters.items()}

@@ -270,6 +270,10 @@ def move_out(file):
         (replace_array("1", -0.5), "the learning rate should be a number of at least 0"),
         (replace_array("1", np.nan), "the learning rate should be a number of at least 0"),
         (replace_array("3", np.full((3, 2), np.nan)), "vars/3': the state of the optimizer holds NaN"),
+        (
+            replace_array("3", np.full((3, 2), -1e-9)),
+            "vars/3': the velocity of Adam, a mean of squares, holds neg",
+        ),
         (replace_array("2", np.zeros((3, 2), "S3")), "expected an array of numbers"),
         (replace_array("0", "seven"), "expected an array of numbers"),
         (move_out, "link|refused"),

@@ -117,16 +117,30 @@ def test_a_regularizer_of_keras_that_does_not_act_is_saved_again(tmp_path):
 
 
 ALL_KINDS = [
-    layers.Dense(2, kernel_regularizer=L2(0.5), bias_constraint=NonNeg(), activity_regularizer=L1(0.25)),
-    layers.Conv1D(2, 3, kernel_constraint=MaxNorm(1, (0, 1)), bias_regularizer=L1L2(0.5, 0.25)),
-    layers.SeparableConv1D(2, 3, depthwise_regularizer=L1(), pointwise_constraint=UnitNorm()),
-    layers.DepthwiseConv1D(2, depthwise_constraint=MinMaxNorm(1, 2, 0.5)),
-    layers.BatchNormalization(momentum=0.5, gamma_regularizer=L2(), beta_constraint=NonNeg()),
-    layers.LayerNormalization(beta_regularizer=L2()),
-    layers.PReLU(alpha_constraint=NonNeg()),
-    layers.EinsumDense("abc,cd->abd", (None, 2), kernel_regularizer=L2()),
-    layers.LSTM(2, recurrent_regularizer=L2(), kernel_constraint=MaxNorm()),
-    layers.MultiHeadAttention(1, 2, kernel_regularizer=L2()),
+    layers.Dense(
+        2,
+        penalties={
+            "kernel_regularizer": L2(0.5),
+            "bias_constraint": NonNeg(),
+            "activity_regularizer": L1(0.25),
+        },
+    ),
+    layers.Conv1D(
+        2, 3, penalties={"kernel_constraint": MaxNorm(1, (0, 1)), "bias_regularizer": L1L2(0.5, 0.25)}
+    ),
+    layers.SeparableConv1D(
+        2, 3, penalties={"depthwise_regularizer": L1(), "pointwise_constraint": UnitNorm()}
+    ),
+    layers.DepthwiseConv1D(2, penalties={"depthwise_constraint": MinMaxNorm(1, 2, 0.5)}),
+    layers.BatchNormalization(
+        momentum=0.5, penalties={"gamma_regularizer": L2(), "beta_constraint": NonNeg()}
+    ),
+    layers.LayerNormalization(penalties={"beta_regularizer": L2()}),
+    layers.PReLU(penalties={"alpha_constraint": NonNeg()}),
+    layers.EinsumDense("abc,cd->abd", (None, 2), penalties={"kernel_regularizer": L2()}),
+    layers.LSTM(2, penalties={"recurrent_regularizer": L2(), "kernel_constraint": MaxNorm()}),
+    layers.MultiHeadAttention(1, 2, penalties={"kernel_regularizer": L2()}),
+    layers.GroupNormalization(3, penalties={"gamma_constraint": NonNeg()}),
 ]
 
 
@@ -146,11 +160,28 @@ def test_penalties_and_momentum_are_saved_and_loaded(layer, tmp_path):
 
 
 def test_penalties_of_a_layer_within_another_are_its_own(tmp_path):
-    layer = layers.TimeDistributed(layers.Dense(2, kernel_regularizer=L2(0.5)))
+    layer = layers.TimeDistributed(layers.Dense(2, penalties={"kernel_regularizer": L2(0.5)}))
     save(tmp_path / "x.keras", layer)
     config = saved_config(tmp_path / "x.keras", "layer")
     assert "kernel_regularizer" not in config
     assert config["layer"]["config"]["kernel_regularizer"] == keras3("L2", l2=0.5)
+
+
+def test_penalties_of_cells_and_of_both_directions_are_their_own(tmp_path):
+    cell = layers.GRUCell(2, penalties={"recurrent_constraint": UnitNorm()})
+    backward = layers.RNN(cell, go_backwards=True)
+    layer = layers.Bidirectional(
+        layers.LSTM(2, penalties={"bias_regularizer": L1()}), backward_layer=backward
+    )
+    save(tmp_path / "x.keras", layer)
+    loaded = xception.load_model(tmp_path / "x.keras").graph.nodes["layer"].layer
+    assert penalties_of(loaded.layer) == {"bias_regularizer": L1()}
+    assert penalties_of(loaded.backward_layer.cell) == {"recurrent_constraint": UnitNorm()}
+
+
+def test_a_setting_of_this_name_in_a_file_is_no_setting_of_keras():
+    with pytest.raises(ValueError, match=r"its setting penalties = .* is not supported"):
+        read_layer("Dense", {"units": 2, "penalties": {"kernel_regularizer": "l2"}}, 3)
 
 
 def test_penalties_that_are_none_are_not_written(tmp_path):

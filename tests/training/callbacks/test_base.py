@@ -1,6 +1,5 @@
 """Callbacks: early stopping, lower rates, checkpoints, logs, and what a resumed run needs of them."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,15 +42,13 @@ def make_trainer(optimizer=None):
     )
 
 
-def run(callbacks, figures, name="val_loss", trainer=None, first=0, state=None):
+def run(callbacks, figures, name="val_loss", trainer=None):
     """Run an epoch for each figure, as a trainer does; return the trainer and the epochs that were run."""
     trainer = trainer or make_trainer()
     listed = CallbackList(callbacks, trainer, ["loss", "accuracy", "val_loss", "val_accuracy"])
     listed.on_train_begin()
-    if state is not None:
-        listed.set_state(json.loads(json.dumps(state)))
-    epoch = first
-    for epoch, value in enumerate(figures, start=first):
+    epoch = 0
+    for epoch, value in enumerate(figures):
         listed.on_epoch_begin(epoch)
         trainer.model.weights = [epoch]
         listed.on_epoch_end(epoch, {"loss": 1.0, name: value})
@@ -108,20 +105,6 @@ def test_the_last_weights_stay_if_asked_for(capsys):
     assert "the model has the weights of the last epoch" in capsys.readouterr().err
 
 
-def test_early_stopping_goes_on_where_it_was_interrupted(capsys):
-    figures = [5, 4, 4.5, 4.2, 4.3, 3]
-    whole, resumed = EarlyStopping(patience=3, verbose=0), EarlyStopping(patience=3)
-    assert run([whole], figures)[1] == 5
-    interrupted = EarlyStopping(patience=3, verbose=0)
-    run([interrupted], figures[:3])
-    state = {"callbacks": [["EarlyStopping", interrupted.get_state()]]}
-    trainer, epochs = run([resumed], figures[3:], first=3, state=state)
-    assert epochs == 5
-    assert (resumed.best, resumed.best_epoch) == (4, 1)
-    assert trainer.model.weights == [4]
-    assert "best in epoch 2, 4; the model has the weights of the last epoch" in capsys.readouterr().err
-
-
 def rates(settings, figures, name="val_loss"):
     """Return the learning rate after each epoch."""
     trainer, history = make_trainer(), History()
@@ -151,16 +134,6 @@ def test_a_rising_figure_is_better_where_the_metric_says_so():
     assert rates({"monitor": "val_accuracy", "patience": 1}, [0.5, 0.6, 0.6], "val_accuracy") == [1, 1, 0.1]
 
 
-def test_a_plateau_goes_on_where_it_was_interrupted():
-    figures = [3, 3, 3, 3]
-    whole, first, second = (ReduceLROnPlateau(patience=3) for _ in range(3))
-    reference, _ = run([whole], figures)
-    trainer, _ = run([first], figures[:2])
-    state = {"callbacks": [["ReduceLROnPlateau", first.get_state()]]}
-    run([second], figures[2:], trainer=trainer, first=2, state=state)
-    assert trainer.optimizer.learning_rate == reference.optimizer.learning_rate == pytest.approx(0.1)
-
-
 def test_a_schedule_and_a_plateau_are_refused_before_the_start():
     with pytest.raises(TypeError, match="cannot change a learning rate that CosineDecay gives"):
         run([ReduceLROnPlateau()], [], trainer=make_trainer(SGD(CosineDecay(0.1, 10))))
@@ -171,9 +144,9 @@ def test_a_schedule_and_a_plateau_are_refused_before_the_start():
     [
         (
             EarlyStopping("val_acc"),
-            "EarlyStopping monitors 'val_acc', which there is not; there are loss",
+            "EarlyStopping monitors 'val_acc', which is not in the logs; they have loss",
         ),
-        (ReduceLROnPlateau("auc"), "ReduceLROnPlateau monitors 'auc', which there is not"),
+        (ReduceLROnPlateau("auc"), "ReduceLROnPlateau monitors 'auc', which is not in the logs"),
         (ModelCheckpoint("m.keras", "auc", save_best_only=True), "ModelCheckpoint monitors 'auc'"),
     ],
 )
@@ -183,7 +156,7 @@ def test_a_figure_that_there_is_not_is_refused_before_the_start(callback, messag
 
 
 def test_monitoring_validation_without_validation_data_says_what_is_needed():
-    with pytest.raises(ValueError, match="'val_loss', which there is not: it needs validation data"):
+    with pytest.raises(ValueError, match="'val_loss', which is not in the logs: it needs validation data"):
         CallbackList([EarlyStopping()], make_trainer(), ["loss", "accuracy"])
 
 
@@ -201,15 +174,6 @@ def test_checkpoints_of_every_epoch_and_of_the_best(tmp_path):
         "01-nan.keras", "02-3.0.keras", "03-2.0.keras", "04-4.0.keras", "best.weights.h5",
     ]  # fmt: skip
     assert (tmp_path / "best.weights.h5").read_text() == "[2]"
-
-
-def test_a_resumed_run_does_not_overwrite_a_better_checkpoint(tmp_path):
-    """Keras forgets the best figure: 0.1 is overwritten by 9.0."""
-    path = tmp_path / "best.keras"
-    first, second = (ModelCheckpoint(path, save_best_only=True) for _ in range(2))
-    run([first], [0.1])
-    run([second], [9.0, 0.2], first=1, state={"callbacks": [["ModelCheckpoint", first.get_state()]]})
-    assert path.read_text() == "[0]"
 
 
 def test_a_checkpoint_must_improve_on_its_threshold(tmp_path):
@@ -262,12 +226,11 @@ def test_a_log_holds_the_learning_rate_whatever_the_order(tmp_path):
     assert (tmp_path / "log.csv").read_text().startswith("epoch,learning_rate,loss,val_loss\n0,1.0,")
 
 
-def test_a_resumed_run_appends_to_its_log(tmp_path):
+def test_a_second_run_appends_to_a_log_if_asked_for(tmp_path):
     path = tmp_path / "log.csv"
     run([CSVLogger(path)], [0.5])
-    run([CSVLogger(path)], [0.25], first=1, state={"callbacks": [["CSVLogger", {}]]})
-    run([CSVLogger(path, append=True)], [0.125], first=2)
-    assert path.read_text() == "epoch,loss,val_loss\n0,1.0,0.5\n1,1.0,0.25\n2,1.0,0.125\n"
+    run([CSVLogger(path, append=True)], [0.25])
+    assert path.read_text() == "epoch,loss,val_loss\n0,1.0,0.5\n0,1.0,0.25\n"
 
 
 def test_a_log_is_not_appended_to_another_file(tmp_path):
@@ -276,11 +239,6 @@ def test_a_log_is_not_appended_to_another_file(tmp_path):
     with pytest.raises(ValueError, match="is not a log of training; its first column is 'name'"):
         run([CSVLogger(path, append=True)], [1])
     assert path.read_text() == "name,age\n"
-
-
-def test_a_resumed_run_has_the_same_callbacks():
-    with pytest.raises(ValueError, match="had the callbacks EarlyStopping; got none"):
-        run([], [], state={"callbacks": [["EarlyStopping", {}]]})
 
 
 def test_a_callback_of_one_s_own_sees_the_trainer_and_the_model():

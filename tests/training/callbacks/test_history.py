@@ -1,6 +1,5 @@
 """History of a training, and its curves as a picture."""
 
-import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -37,12 +36,21 @@ def test_a_history_is_shown_as_a_table(history):
     assert str(History()) == "epoch"
 
 
-def test_a_resumed_history_is_what_it_was(history):
-    resumed = History()
-    resumed.set_state(json.loads(json.dumps(history.get_state())))
-    assert str(resumed) == str(history)
-    resumed.append(3, {"loss": 0.25})
-    assert resumed.history["loss"] == [2, 1, 0.5, 0.25]
+def test_a_history_that_begins_before_training_counts_from_0():
+    history = History(shown_from=0)
+    history.append(0, {"val_loss": 2.0})
+    history.append(1, {"val_loss": 1.0})
+    assert str(history).splitlines() == ["epoch  val_loss", "    0         2", "    1         1"]
+    texts = [element.text for element in ElementTree.fromstring(history.to_svg()).iter(f"{NAMESPACE}text")]
+    assert "0" in texts
+    assert "2" not in texts[texts.index("epoch") - 2 :]
+
+
+def test_small_numbers_at_the_axis_are_short():
+    picture = ElementTree.fromstring(draw_curves([0, 1], {"learning_rate": [0.00015, 0.00018]}))
+    texts = [element.text for element in picture.iter(f"{NAMESPACE}text")]
+    assert "1.5e-4" in texts
+    assert "1.8e-4" in texts
 
 
 def test_training_and_validation_are_curves_of_one_panel(history):

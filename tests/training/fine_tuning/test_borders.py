@@ -7,7 +7,7 @@ from PIL import Image
 import xception
 from xception.data.photographs import Photograph
 from xception.layers import Add, BatchNormalization, Conv2D, Dense, Flatten, Input, ReLU
-from xception.training.fine_tuning.borders import Border, BorderStore, Example
+from xception.training.fine_tuning.borders import Border, BorderStore, Example, RowBudget
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_values_are_the_same_wherever_they_are_kept(model, photographs, monkeypa
     monkeypatch.setenv("XCEPTION_MAX_CACHE", limit)
     counter = Counter(photographs)
     right = expected(model, counter, EXAMPLES)
-    with make_store(model, photographs, counter, max_bytes=max_bytes) as store:
+    with make_store(model, photographs, counter, budget=RowBudget(max_bytes)) as store:
         for _ in range(2):
             counter.count = 0
             values = store.values(EXAMPLES)
@@ -91,7 +91,7 @@ def test_where_everything_trains_pixels_are_kept_as_bytes(model, photographs):
     assert border.is_pixels
     store = BorderStore(
         border, model.plan, photographs, counter.load, lambda pixels: pixels.astype(np.float32),
-        lambda variant: "", max_bytes=1 << 20,
+        lambda variant: "", budget=RowBudget(1 << 20),
     )  # fmt: skip
     values = store.values([Example(3)])["pixels"]
     np.testing.assert_array_equal(values[0], counter.load(Example(3)))
@@ -100,7 +100,7 @@ def test_where_everything_trains_pixels_are_kept_as_bytes(model, photographs):
 
 def test_fresh_variants_are_not_kept_and_forgotten_ones_make_room(model, photographs):
     counter = Counter(photographs)
-    with make_store(model, photographs, counter, keeps_variants=False, max_bytes=1 << 20) as store:
+    with make_store(model, photographs, counter, keeps_variants=False, budget=RowBudget(1 << 20)) as store:
         store.values(EXAMPLES)
         assert store.kept_bytes == 5 * 6 * 6 * 4 * 4
         store.forget([Example(number) for number in range(4)])

@@ -5,9 +5,15 @@ import pytest
 
 import xception
 from xception.layers import Activation, Add, Conv2D, Dense, GlobalAveragePooling2D, Input, Softmax
-from xception.training.fine_tuning.objectives import Objective
-from xception.training.fine_tuning.stages import choose_stage, set_trainable
+from xception.training.fine_tuning.stages import (
+    check_order,
+    check_train,
+    choose_stage,
+    divide_epochs,
+    set_trainable,
+)
 from xception.training.fine_tuning.starting_model import make_starting_model
+from xception.training.fine_tuning.task_objective import Objective
 
 CLASSES = Objective("classes", ("a", "b", "c"), np.eye(3))
 
@@ -109,3 +115,47 @@ def test_a_sum_behind_the_head_gets_a_head_of_its_own():
     net.add(Add(), net.add(Dense(4), x), net.add(Dense(4), x))
     starting = make_starting_model(xception.Model(net, seed=0), CLASSES)
     assert (starting.head, starting.features) == ("predictions", "add")
+
+
+# --- several stages -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("epochs", "stages", "expected"),
+    [(10, 1, [10]), (10, 2, [5, 5]), (10, 3, [3, 3, 4]), (11, 3, [3, 4, 4]), (2, 2, [1, 1]), (0, 2, [0, 0])],
+)
+def test_stages_share_the_epochs_and_the_last_ones_have_those_left_over(epochs, stages, expected):
+    assert divide_epochs(epochs, stages) == expected
+
+
+@pytest.mark.parametrize(
+    ("train", "epochs", "error", "message"),
+    [
+        (("exit", "half", "all"), 2, ValueError, "3 stages need at least as many epochs, got 2"),
+        (("exit", "exit"), 5, ValueError, "has a stage twice"),
+        ((), 5, ValueError, "train has no stage"),
+        (("exit", 3), 5, TypeError, "must be a stage or the name of a layer, or a sequence"),
+        (7, 5, TypeError, "must be a stage or the name of a layer, or a sequence"),
+        ("", 5, TypeError, "must be a stage or the name of a layer, or a sequence"),
+    ],
+)
+def test_wrong_stages_are_refused(train, epochs, error, message):
+    with pytest.raises(error, match=message):
+        check_train(train, epochs)
+
+
+def test_one_stage_in_a_list_is_that_stage():
+    assert check_train(["exit"], 3) == "exit"
+    assert check_train(["exit", "half"], 3) == ("exit", "half")
+
+
+def test_each_stage_trains_more_than_the_one_before(starting):
+    nodes = {
+        name: choose_stage(starting.model, name, starting.head) for name in ("head", "exit", "half", "norms")
+    }
+    check_order([(name, nodes[name]) for name in ("head", "exit", "half")])
+    for wrong in (("half", "exit"), ("norms", "exit"), ("exit", "norms")):
+        with pytest.raises(
+            ValueError, match=f"train: '{wrong[1]}' must train what '{wrong[0]}' does, and more"
+        ):
+            check_order([(name, nodes[name]) for name in wrong])

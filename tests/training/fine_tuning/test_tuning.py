@@ -1,59 +1,15 @@
 """Fine-tuning of a small network on small photographs, end to end."""
 
 import dataclasses
-import signal
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
+from tuned_stripes import NAMES, PIXELS, assert_same_weights, interrupt_after, resume, small_base, tune
 
 import xception
 from xception import formats
-from xception.layers import BatchNormalization, Conv2D, Dropout, GlobalAveragePooling2D, Input, ReLU
-from xception.training.fine_tuning.loop import Loop
-
-SIZE = 12
-
-
-def small_base(dropout=0.0):
-    """Two convolutions with normalization, which take −1…1, and give a vector."""
-    net = xception.Graph("small")
-    x = net.add(Input((SIZE, SIZE, 3)))
-    for filters, name in ((6, "first"), (8, "second")):
-        x = net.add(Conv2D(filters, 3, use_bias=False), x, name=name)
-        x = net.add(BatchNormalization(), x, name=f"{name}_bn")
-        x = net.add(ReLU(), x, name=f"{name}_relu")
-    x = net.add(GlobalAveragePooling2D(), x)
-    if dropout:
-        net.add(Dropout(dropout), x)
-    return xception.Model(net, seed=3)
-
-
-def stripes(count, seed=0):
-    """Photographs of upright and of level stripes in noise: pixels (n, 12, 12, 3), and their names."""
-    rng = np.random.default_rng(seed)
-    names = np.array(["level", "upright"])[np.arange(count) % 2]
-    wave = 60 * np.sin(np.arange(SIZE) * 2.1)
-    pixels = rng.normal(128, 50, (count, SIZE, SIZE, 3))
-    for image, name in zip(pixels, names, strict=True):
-        image += (wave[:, None, None] if name == "level" else wave[None, :, None]) * rng.uniform(0.3, 1)
-    return np.clip(pixels, 0, 255).astype(np.uint8), names.tolist()
-
-
-PIXELS, NAMES = stripes(60)
-
-
-def tune(labels=NAMES, pixels=PIXELS, dropout=0.0, **options):
-    settings = {"train": "all", "epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "verbose": 0, "seed": 1}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few photographs
-        return xception.fine_tune(pixels, labels, small_base(dropout), **{**settings, **options})
-
-
-def assert_same_weights(one, other):
-    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_the_network_learns_what_its_features_did_not_show():
@@ -110,7 +66,7 @@ def test_statistics_of_the_batch_move_and_the_weight_of_the_former_ones_is_warne
             PIXELS, NAMES, small_base(), train="all", statistics="batch", epochs=3, batch_size=8,
             learning_rate=3e-3, verbose=0, output=tmp_path / "m.keras",
         )  # fmt: skip
-    expected = "after 21 steps, the moving statistics that validation uses still have 81% of the former ones"
+    expected = "after 21 steps, 81% of the moving statistics will still be the old ones"
     assert any(expected in str(warning.message) for warning in shown)
     assert len(result.history.epoch) == 4
     moved = xception.load_model(tmp_path / "m.run.keras").parameters["first_bn"]["moving_mean"]
@@ -118,18 +74,6 @@ def test_statistics_of_the_batch_move_and_the_weight_of_the_former_ones_is_warne
 
 
 # --- interruptions --------------------------------------------------------------------------
-
-
-def interrupt_after(monkeypatch, batches):
-    """Press Ctrl-C after so many batches."""
-    count, original = iter(range(1, 10_000)), Loop._count
-
-    def counted(self, *arguments):
-        original(self, *arguments)
-        if next(count) == batches:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Loop, "_count", counted)
 
 
 @pytest.mark.parametrize("task", ["classes", "regression"])
@@ -158,18 +102,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, task):
             np.testing.assert_array_equal(array, files[1][1].slots[key][name])
 
 
-def resume(folder, labels=NAMES, pixels=PIXELS, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return xception.fine_tune(
-            pixels, labels, task="classes" if labels is NAMES else "regression",
-            resume=folder / "part.run.keras", verbose=0, **options,
-        )  # fmt: skip
-
-
 def test_what_keras_would_not_know_of_a_run_is_named(tmp_path, capsys):
     tune(output=tmp_path / "m.keras", epochs=1, balanced=True, verbose=1)
-    expected = "m.run.keras: Keras would go on without rates by layer, frozen statistics, class weights"
+    expected = (
+        "m.run.keras: if Keras goes on from it, then without the rates of single layers, frozen statistics, "
+        "class weights"
+    )
     assert expected in capsys.readouterr().err
 
 
@@ -181,6 +119,8 @@ def test_a_run_is_not_resumed_on_other_photographs_or_with_another_model(tmp_pat
         resume(tmp_path, pixels=changed)
     with pytest.raises(ValueError, match="was trained on level, upright; the photographs have a, b"):
         xception.fine_tune(PIXELS, ["a", "b"] * 30, resume=tmp_path / "part.run.keras")
+    with pytest.raises(ValueError, match="with other labels or targets for some of these photographs"):
+        resume(tmp_path, labels=[*NAMES[1::-1], *NAMES[2:]])
     with pytest.raises(ValueError, match="leave out model, size"):
         xception.fine_tune(PIXELS, NAMES, small_base(), resume=tmp_path / "part.run.keras")
     with pytest.raises(ValueError, match="epochs was 1, got 7; leave it out"):
@@ -268,9 +208,12 @@ def test_weights_of_classes_have_the_mean_1_and_are_printed(capsys):
         ({"task": "labels", "labels": {"a": [1] * 60}, "balanced": True}, "balanced applies to classes"),
         ({"size": 30}, r"takes photographs of 12×12"),
         ({"optimizer": "adem"}, "did you mean 'adam'"),
-        ({"output": "m.run.keras"}, "not in .run.keras"),
+        ({"output": "m.run.keras"}, r"expected a name that ends in \.keras; \.run\.keras is"),
         ({"output": "m.h5"}, "ends in .keras"),
         ({"labels": ["one"] * 60}, "at least two classes"),
+        ({"class_weight": {"level": 2.0}, "balanced": True}, "give one of them"),
+        ({"task": "regression", "labels": {"a": [*range(59), 1e200]}}, r"up to 1e\+200, expected at most"),
+        ({"task": "regression", "labels": {"a": np.arange(60) * 1e-40}}, "use a smaller unit"),
         ({"labels": ["few", "few", *["many"] * 58]}, r"to validate; too few are left of few \(1\)"),
     ],
 )  # fmt: skip
@@ -305,15 +248,63 @@ def test_a_diverging_run_ends_with_the_best_epoch_and_a_state_that_can_be_resume
         ({"names": ["level"]}, "1 names do not fit 2 outputs"),
         ({"photographs": [3]}, "should be a list of texts"),
         ({"scaling": [[1.0, 2.0], [0.0, 1.0]]}, "means and deviations"),
+        ({"scaling": [[10**400] * 2] * 2}, "scaling should be numbers"),
+        ({"scaling": None, "best": ...}, "best should be in it"),
+        ({"position": ...}, "position should be in it"),
+        ({"position": {"waited": -1}}, "expected a count, got -1"),
+        ({"position": {"history": [{"loss": 10**400}, {}]}}, "expected a number, got 1000"),
+        ({"position": {"best": {"value": 1.0, "loss": 0.1, "count": 12, "correct": 13}}}, "13 of 12 are no"),
+        ({"position": {"best": {"value": 1.0, "loss": 0.1, "count": 12, "correct": None}}}, "None of 12"),
+        ({"validation": []}, "which photographs validate, and 0 of 60 do"),
+        ({"names": ["\x1b[2J", "upright"]}, r"was trained on \\x1b\[2J, upright"),
     ],
 )
 def test_a_state_that_was_changed_is_refused(tmp_path, change, message):
     tune(output=tmp_path / "part.keras", epochs=1)
     stored, state = formats.read_training(tmp_path / "part.run.keras")
-    changed = dataclasses.replace(state, run={**state.run, **change})
-    formats.write_training(tmp_path / "part.run.keras", stored, changed)
+    record = dict(state.run)
+    for key, value in change.items():
+        if value is ...:
+            del record[key]
+        elif key == "position" and len(value) == 1 and "epoch" not in value:
+            record[key] = {**record[key], **value}
+        else:
+            record[key] = value
+    formats.write_training(tmp_path / "part.run.keras", stored, dataclasses.replace(state, run=record))
     with pytest.raises(ValueError, match=message):
         resume(tmp_path)
+
+
+def test_a_run_that_is_resumed_under_another_name_has_both_files_there(tmp_path):
+    first = tune(output=tmp_path / "part.keras", epochs=2)
+    again = resume(tmp_path, output=tmp_path / "new.keras")
+    assert again.best_epoch == first.best_epoch
+    assert_same_weights(xception.load_model(tmp_path / "new.keras"), first.model)
+    states = [formats.read_training(tmp_path / f"{name}.run.keras")[1] for name in ("part", "new")]
+    assert states[0].run == states[1].run
+
+
+def test_no_file_is_written_over_what_the_run_reads_or_over_another_of_its_files(tmp_path):
+    for name in ("level", "upright"):
+        (tmp_path / name).mkdir()
+    for i, (pixels, name) in enumerate(zip(PIXELS[:12], NAMES, strict=False)):
+        Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    photograph = tmp_path / "level" / "0.png"
+    before = photograph.read_bytes()
+    with pytest.raises(ValueError, match=r"0\.png: is read by the run; name another file to write"):
+        tune(None, tmp_path, log=photograph)
+    assert photograph.read_bytes() == before
+    table = tmp_path / "ages.csv"
+    table.write_text("photograph,age\n" + "".join(f"level/{i}.png,{i}\n" for i in range(0, 12, 2)))
+    with pytest.raises(ValueError, match=r"ages.csv: is read by the run"):
+        tune(table, tmp_path, task="regression", log=table)
+    (tmp_path / "m.csv").touch()
+    table.write_text("photograph,age\nlevel/gone\0.png,1\n")
+    with pytest.raises((OSError, ValueError), match="gone"):  # no file has such a name: none is written over
+        tune(table, tmp_path, task="regression", log=tmp_path / "m.csv")
+    for name in ("m.keras", "m.run.keras"):
+        with pytest.raises(ValueError, match=f"{name}: is a file of the run"):
+            tune(output=tmp_path / "m.keras", log=tmp_path / name)
 
 
 def test_the_best_model_must_be_that_of_the_run_if_it_stays_the_best(tmp_path):
@@ -321,5 +312,5 @@ def test_the_best_model_must_be_that_of_the_run_if_it_stays_the_best(tmp_path):
     model = xception.load_model(tmp_path / "part.keras")
     model.set_weights([2 * array for array in model.get_weights()])
     model.save(tmp_path / "part.keras")
-    with pytest.raises(ValueError, match="is not the model of epoch"):
+    with pytest.raises(ValueError, match="expected the model of epoch"):
         resume(tmp_path)

@@ -128,7 +128,7 @@ def test_a_metric_has_the_name_that_it_was_given_by():
 @pytest.mark.parametrize(
     ("identifier", "error", "message"),
     [
-        ("acuracy", ValueError, "no metric is called 'acuracy': did you mean 'accuracy'"),
+        ("acuracy", ValueError, "no metric is called 'acuracy'; .*did you mean 'accuracy'"),
         (None, TypeError, "metric: expected a name"),
         ({"class_name": "AUC", "config": {"num_thresholds": 100}}, ValueError, "num_thresholds"),
     ],

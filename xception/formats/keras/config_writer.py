@@ -13,7 +13,7 @@ from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
-from ...layers.penalized import is_penalty, penalties_of
+from ...layers.penalized import Penalized, penalties_of
 from ...version import __version__
 from .operations.writing import describe_arguments, describe_operation, is_written_as_operation, output_number
 
@@ -163,7 +163,7 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
         config = {
             name.removesuffix("_setting"): _as_json(getattr(layer, name))
             for name in names
-            if not is_penalty(name)
+            if name != "penalties"
         }
         config |= _describe_penalties(layer)
     module, class_name = APPLICATION_MODULES.get(class_name), PUBLIC_NAMES.get(class_name, class_name)
@@ -174,11 +174,11 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 
 
 def _describe_penalties(layer: Layer) -> dict[str, Any]:
-    described = {}
-    if penalties := penalties_of(layer):
-        from .penalties import describe_penalty  # few models have one
+    if not isinstance(layer, Penalized) or layer.penalties is None:
+        return {}
+    from .penalties import describe_penalty  # few models have one
 
-        described = {name: describe_penalty(value) for name, value in penalties.items()}
+    described = {name: describe_penalty(value) for name, value in penalties_of(layer).items()}
     return {name: value for name, value in described.items() if value is not None}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ... import layers
 from ...graph.limits import MAX_AXES
 from ...layers import TRAINING_ONLY, Layer, TrainingOnly
-from ...layers.penalized import is_penalty
+from ...layers.penalized import Penalized
 from ..limits import MAX_WRAPPING_DEPTH
 from .json_reader import unwrap_array
 from .unknown_layers import LAMBDAS, explain_class, explain_lambda, explain_origin
@@ -156,16 +156,17 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
     if name not in known_layers():
         raise ValueError(_explain_unknown(class_name))
     layer_class = known_layers()[name]
-    field_names = {field.name for field in fields(layer_class)}  # type: ignore[arg-type]
+    names, penalty_names = _setting_names(name)
     settings: dict[str, Any] = {}
-    for key, value in _rename_settings(config, field_names).items():
+    penalties: dict[str, Any] = {}
+    for key, value in _rename_settings(config, names).items():
         _check_setting(key, value)
         if key in layer_class.wraps and value is not None:
             settings[key] = _read_wrapped(key, value, keras, depth)
-        elif key in field_names and is_penalty(key):
+        elif key in penalty_names:
             if value is not None:
-                settings[key] = _read_penalty(key, value)
-        elif key in field_names:
+                penalties[key] = _read_penalty(key, value)
+        elif key in names:
             settings[key] = unwrap_array(value)
         elif key in IRRELEVANT or key.endswith(IRRELEVANT_ENDINGS) or key == "data_format":
             continue
@@ -177,8 +178,10 @@ def read_layer(class_name: str, config: Mapping[str, Any], keras: int, depth: in
             raise ValueError(f"its setting {key} = {value!r} is not supported")
     for key in settings.keys() & {"activation", "recurrent_activation"}:
         settings[key] = read_activation(settings[key], keras)
-    if keras < 3 and "reset_after" in field_names:
+    if keras < 3 and "reset_after" in names:
         settings.setdefault("reset_after", False)  # the only way before Keras 2.1.3
+    if penalties:
+        settings["penalties"] = penalties
     return layer_class(**settings)
 
 
@@ -282,16 +285,23 @@ def _is_keras_module(module: Any) -> bool:
     )
 
 
-def _rename_settings(config: Mapping[str, Any], field_names: set[str]) -> dict[str, Any]:
+@functools.cache
+def _setting_names(class_name: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of a class's settings in a config, and which are regularizers and constraints."""
+    layer_class = known_layers()[class_name]
+    names = {field.name for field in fields(layer_class)}  # type: ignore[arg-type]
+    if not issubclass(layer_class, Penalized):
+        return frozenset(names), frozenset()
+    penalties = frozenset(layer_class.penalty_names())
+    return penalties.union(names - {"penalties"}), penalties
+
+
+def _rename_settings(config: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return the settings by the names that Keras 3 gives them."""
     settings = {}
     for key, value in config.items():
         new_key = OLD_SETTINGS.get(key)
-        if (
-            key not in field_names
-            and new_key is not None
-            and (new_key in field_names or new_key == "data_format")
-        ):
+        if key not in names and new_key is not None and (new_key in names or new_key == "data_format"):
             key = new_key
         settings[key] = value
     if "nb_row" in settings and "nb_col" in settings:

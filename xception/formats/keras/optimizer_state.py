@@ -187,7 +187,8 @@ def read_state(stored: StoredState, source: Source, run: Mapping[str, Any]) -> T
         run: What the file records of the run.
 
     Raises:
-        ModelFileError: Arrays are damaged, hold NaN or infinity, or need more memory than the limits allow.
+        ModelFileError: Arrays are damaged, hold NaN, infinity or negative squares, or need more memory than
+            the limits allow.
     """
     iterations = _read_scalar(stored.scalars[0])
     if iterations.dtype.kind not in "iu" or not 0 <= int(iterations) <= MAX_INT:
@@ -209,6 +210,13 @@ def read_state(stored: StoredState, source: Source, run: Mapping[str, Any]) -> T
             "training cannot go on from it"
         )
     count = len(stored.names)
+    for i, array in enumerate(values):
+        # The mean of squared gradients, whose root is taken. SGD's, which has a sign, is called "momentum".
+        if stored.names[i % count] == "velocity" and array.min(initial=0) < 0:
+            raise ModelFileError(
+                f"{stored.arrays[i].location}: the velocity of {stored.optimizer}, a mean of squares, holds "
+                "negative numbers"
+            )
     slots: Slots = {
         key: dict(zip(stored.names, values[count * i : count * (i + 1)], strict=True))
         for i, key in enumerate(stored.variables)

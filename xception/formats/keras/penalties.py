@@ -18,6 +18,7 @@ from ...layers.penalties import (
     REGULARIZERS,
     Constraint,
     OtherPenalty,
+    Penalty,
     Regularizer,
 )
 from .json_reader import unwrap_array
@@ -40,8 +41,6 @@ OLD_SETTINGS = {"m": "max_value"}
 KEPT = {"OrthogonalRegularizer": ("factor", "mode")}
 #: Of a setting that is kept: they are names.
 MAX_CHARACTERS = 20
-
-Penalty = Regularizer | Constraint | OtherPenalty
 
 
 def read_penalty(setting: str, value: Any, is_own: bool) -> Penalty | None:

@@ -49,7 +49,7 @@ def project(
         columns, rows = (np.where(at_infinity, np.float32(-2), part / depth) for part in (columns, rows))
     columns, rows = _fold_back(columns, width, fill_mode), _fold_back(rows, height, fill_mode)
 
-    # All that lies outside reads a frame of one pixel.
+    # Coordinates outside read a frame of one pixel.
     framed = np.full((height + 2, width + 2, channels), fill_value, image.dtype)
     framed[1:-1, 1:-1] = image
     pixels = framed.reshape(-1, channels)

@@ -47,11 +47,11 @@ RULES: dict[str, type[RandomRule]] = {
 #: Why other layers of training do not act.
 REASONS = {
     "ActivityRegularization": "its penalty on activations is not added to the loss",
-    "AugMix": "it is not supported; give the trainer an augmentation of its own",
-    "CutMix": "it mixes labels, which a layer does not have; mixup of the trainer does so",
-    "MixUp": "it mixes labels, which a layer does not have; mixup of the trainer does so",
-    "RandAugment": "it is not supported; give the trainer an augmentation of its own",
-    "RandomElasticTransform": "it is not supported; give the trainer an augmentation of its own",
+    "AugMix": "it is not supported; fine_tune has augmentations of its own",
+    "CutMix": "it mixes labels, which a layer does not have",
+    "MixUp": "it mixes labels, which a layer does not have; fine_tune(augment='mixup') does so",
+    "RandAugment": "it is not supported; fine_tune has augmentations of its own",
+    "RandomElasticTransform": "it is not supported; fine_tune has augmentations of its own",
     "RandomHeight": "it changes the size of images; Keras 3 has no such layer",
     "RandomWidth": "it changes the size of images; Keras 3 has no such layer",
 }
@@ -110,7 +110,7 @@ def acts_in_training(layer: Layer) -> bool:
     """Return True if a layer does something else in training than at inference, at random.
 
     Args:
-        layer: Any layer. One whose settings are invalid does not act: see `does_not_act`.
+        layer: Any layer. One whose settings are invalid does not act: see `idle_reason`.
     """
     try:
         rule = random_rule(layer)
@@ -119,8 +119,8 @@ def acts_in_training(layer: Layer) -> bool:
     return rule is not None and rule.acts
 
 
-def does_not_act(layer: Layer) -> str | None:
-    """Say why a layer that acts in training in Keras does not act here; None if it does, or never acts.
+def idle_reason(layer: Layer) -> str | None:
+    """Return why a layer that acts in Keras's training does nothing here; None if it acts, or never does.
 
     Args:
         layer: Any layer.
@@ -129,15 +129,15 @@ def does_not_act(layer: Layer) -> str | None:
         A clause such as "its rate must be less than 1", to follow the layer's name.
 
     Examples:
-        >>> from xception.gradients.randomness import does_not_act
+        >>> from xception.gradients.randomness import idle_reason
         >>> from xception.layers import Dropout, TrainingOnly
-        >>> does_not_act(TrainingOnly("RandomWidth", '{"factor": 0.2}'))
+        >>> idle_reason(TrainingOnly("RandomWidth", '{"factor": 0.2}'))
         'it changes the size of images; Keras 3 has no such layer'
-        >>> does_not_act(Dropout(0.5)) is None
+        >>> idle_reason(Dropout(0.5)) is None
         True
     """
     if isinstance(layer, TimeDistributed):
-        return does_not_act(layer.layer)
+        return idle_reason(layer.layer)
     if isinstance(layer, TrainingOnly) and layer.kind in REASONS:
         return REASONS[layer.kind]
     if getattr(layer, "dropout", 0) and not acts_in_training(layer):
@@ -170,7 +170,7 @@ def run_in_training(
 
 
 def value_range_problem(layer: Layer, low: float, high: float) -> str | None:
-    """Say why a layer that augments pixels does not fit their range; None if it does.
+    """Return why a layer that augments pixels does not fit their range; None if it does.
 
     Args:
         layer: Any layer.

@@ -39,7 +39,7 @@ class RandomRule(ABC):
         """
 
     def range_problem(self, low: float, high: float) -> str | None:
-        """Say why the layer does not fit pixels from `low` to `high`; None if it does.
+        """Return why the layer does not fit pixels from `low` to `high`; None if it does.
 
         Args:
             low: The smallest pixel of a batch.

@@ -1,4 +1,4 @@
-"""Arrays that are used again by the next pass, which needs the same shapes."""
+"""Pool of arrays, which the next pass of the same shapes uses again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from ...kernels import Array
 class Buffers:
     """A pool of arrays for one thread.
 
-    Fresh arrays of megabytes cost a page fault for every 4 KB, about as much as a pass over them.
+    A fresh array of megabytes costs a page fault for every 4 KB, about as much as a pass over it.
 
-    An array that was taken belongs to the caller alone until it is given back. Other arrays are ignored by
-    `give`, so that the caller need not know where an array came from.
+    An array belongs to its caller from `take` to `give`. `give` ignores arrays of other origin.
 
     Args:
         dtype: Type of all arrays.
@@ -36,17 +35,17 @@ class Buffers:
         return array
 
     def owns(self, array: Array) -> bool:
-        """Return True if an array was taken here, and not given back."""
-        return id(array) in self._taken  # which holds the array, so that no other has its identity
+        """Return True if an array is from this pool, and was not given back."""
+        return id(array) in self._taken  # it holds the array, so that no other can have its id
 
     def give(self, array: Array) -> None:
-        """Take an array back, if it is one of these."""
+        """Return an array to the pool. Arrays of other origin are ignored."""
         if id(array) in self._taken:
             _, memory = self._taken.pop(id(array))
             self._free[memory.size].append(memory)
 
     def writable(self, array: Array) -> Array:
-        """Return an array if it was taken here; else a copy of it that was."""
+        """Return the array itself if it is from this pool, else a copy that is."""
         if self.owns(array):
             return array
         copy = self.take(*array.shape)
@@ -54,6 +53,6 @@ class Buffers:
         return copy
 
     def reclaim(self) -> None:
-        """Take all arrays back."""
+        """Return all arrays to the pool."""
         for array, _ in list(self._taken.values()):
             self.give(array)

@@ -1,4 +1,4 @@
-"""Convolutions, with the ReLU before them and the frozen batch normalization behind them; see `folding`."""
+"""Convolutions, with the ReLU before them and the frozen batch normalization after them; see `folding`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..randomness import Randomness
 from .folding import Fold, Folded, Sums
 from .step import Step, Worker
 
-#: Rows of a matrix product, and with them pixels that pass through a step together: with 128 channels they
+#: Rows of a matrix product, which are the pixels that pass through a step together: with 128 channels they
 #: take 2 MB, which stays in the cache. Products of more rows are no quicker.
 ROWS_PER_PRODUCT = 4096
 
@@ -179,7 +179,7 @@ class ConvolutionStep(Step):
         buffers.give(spread)
 
     def _windows(self, worker: Worker, x: Array) -> tuple[Array, Array]:
-        """Return a view of the windows (n, oh, ow, kh, kw, c), and the padded maps that they lie on."""
+        """Return a view of the windows (n, oh, ow, kh, kw, c), and the padded maps under it."""
         (above, below), (left, right) = self._padding(x.shape[1:3])
         if not (above or below or left or right):
             return windows(x, self._window, self._strides), np.empty(0)
@@ -189,7 +189,7 @@ class ConvolutionStep(Step):
         return windows(padded, self._window, self._strides), padded
 
     def _columns(self, worker: Worker, view: Array) -> Iterator[tuple[Array, tuple[slice, slice]]]:
-        """Yield the windows side by side, (r, kh · kw · c), with the images and rows that they are of."""
+        """Yield windows as rows of a matrix (r, kh · kw · c), with the slices of images and output rows."""
         n, oh, ow, *window = view.shape
         images = max(1, ROWS_PER_PRODUCT // (oh * ow))
         rows = max(1, ROWS_PER_PRODUCT // ow)
@@ -223,7 +223,12 @@ def _rows(maps: Array) -> Array:
 
 
 def _groups(count: int, pixels: int) -> Iterator[slice]:
-    """Yield the images that are computed together, of so many pixels each."""
+    """Yield the images that are computed together.
+
+    Args:
+        count: Number of images.
+        pixels: Pixels of an output map.
+    """
     size = max(1, ROWS_PER_PRODUCT // pixels)
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 

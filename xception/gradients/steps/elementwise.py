@@ -44,7 +44,7 @@ class ReLUStep(Step):
 
 
 class AddStep(Step):
-    """The sum of several maps of one shape.
+    """Sum of several inputs of one shape.
 
     Args:
         node: The node.
@@ -69,7 +69,7 @@ class AddStep(Step):
         parts: list[Array | None] = [None] * len(wanted)
         for i in range(len(wanted)):
             if wanted[i]:
-                # One of them takes the array itself; each must have its own.
+                # No two inputs may share dy: the last one takes it, the others take copies.
                 is_last = not any(wanted[i + 1 :])
                 part = dy if is_last and worker.buffers.owns(dy) else worker.buffers.take(*dy.shape)
                 if part is not dy:
@@ -81,8 +81,8 @@ class AddStep(Step):
 class MaxPoolingStep(Step):
     """Max pooling, first along rows of pixels, then along columns.
 
-    Of several maxima the first by rows has the gradient, as in TensorFlow: the first row that has the
-    maximum, and in it the first pixel.
+    Where several pixels of a window have the maximum, the gradient goes to the first one by rows, as in
+    TensorFlow.
 
     Args:
         node: The node.
@@ -124,13 +124,13 @@ class MaxPoolingStep(Step):
     def _propagate(self, worker: Worker, axis: int, x: Array, y: Array, dy: Array, dx: Array) -> None:
         """Propagate along one axis of a map, from the maxima y to the first pixel of x that equals each."""
         x, dx, y, dy = (np.moveaxis(array, axis, 0) for array in (x, dx, y, dy))
-        taken = np.zeros(y.shape, bool)  # maxima whose pixel was found
+        taken = np.zeros(y.shape, bool)  # maxima whose pixel is known
         written = np.zeros(len(x), bool)
         for source, target in self._taps(axis, len(x), len(y)):
             claimed = np.equal(x[source], y[target])
             np.greater(claimed, taken[target], out=claimed)
             taken[target] |= claimed
-            if written[source].any():  # by another tap
+            if written[source].any():  # another tap has read these pixels
                 share = worker.buffers.take(*claimed.shape)
                 np.multiply(dy[target], claimed, out=share)
                 dx[source] += share

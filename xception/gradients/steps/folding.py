@@ -1,8 +1,8 @@
 """Folding of a frozen batch normalization into the convolution before it.
 
 Frozen normalization is y = z · scale + offset for each channel of z = x · W + b. It is folded into the
-kernel: y = x · W' + b', with W' = W · scale and b' = b · scale + offset. So no pass over the maps is needed,
-and nothing is kept from between the two. The gradients of W' and b' give those of all parameters:
+kernel: y = x · W' + b', with W' = W · scale and b' = b · scale + offset. That saves a pass over the maps, and
+the memory of z. The gradients of W' and b' give those of all parameters:
 
     dW = dW' · scale          dbeta = db'
     db = db' · scale          dgamma = (Σ dW' · W + db' · (b − mean)) / σ, with the sum over the inputs
@@ -27,7 +27,7 @@ Sums = dict[tuple[str, str], Array]
 
 
 class Folded(NamedTuple):
-    """A kernel with what follows it: x · matrix + offset.
+    """A folded kernel: y = x · matrix + offset.
 
     Attributes:
         matrix: (c_in, filters).

@@ -73,7 +73,7 @@ class _Grouping:
             nodes, fold = self._fold(node, "kernel")
             return nodes, ConvolutionStep(node, fold, nodes[-1].name)
         if self._uses_batch(node):
-            return [node], BatchStatisticsStep(node, True)
+            return [node], BatchStatisticsStep(node)
         if isinstance(node.layer, Add) and self._has_equal_inputs(node):
             return [node], AddStep(node)
         if type(node.layer) is MaxPooling2D:
@@ -109,7 +109,7 @@ class _Grouping:
 
     def _uses_batch(self, node: Node) -> bool:
         is_trained = node.name in self._trained
-        return self._batch_statistics and is_trained and isinstance(node.layer, BatchNormalization)
+        return self._batch_statistics and is_trained and isinstance(node.frame_layer, BatchNormalization)
 
     def _is_plain_separable(self, node: Node) -> bool:
         layer = node.layer

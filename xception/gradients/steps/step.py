@@ -21,15 +21,15 @@ Gradients = Mapping[str, Mapping[str, Array]]
 
 @dataclass
 class Worker:
-    """What one thread computes with.
+    """The arrays and sums of one thread.
 
     Attributes:
-        buffers: Its arrays.
-        storage: Arrays for sums by (node, parameter), which are used again in each batch.
+        buffers: The pool of its arrays.
+        storage: Memory of the sums by (node, parameter), which each batch uses again.
         sums: Gradients of its examples so far, by (node, parameter). Steps may keep other sums here, which
             `Step.finish` converts.
         all_reduce: Returns the sum of an array over all threads.
-        count: Examples of the batch, on all threads together.
+        count: Number of examples of the batch, over all threads.
         statistics: (mean, biased variance) of the batch, by node, where normalization uses them.
     """
 
@@ -41,7 +41,7 @@ class Worker:
     statistics: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
     def begin(self, count: int) -> None:
-        """Begin a batch of so many examples: all sums are 0."""
+        """Begin a batch of `count` examples, with all sums at 0."""
         self.count = count
         self.sums.clear()
         self.statistics.clear()
@@ -66,7 +66,7 @@ class Worker:
         self.buffers.give(product)
 
     def _first(self, node: str, parameter: str, shape: tuple[int, ...]) -> Array:
-        """Return the array of a sum, whose content is not yet of this batch."""
+        """Return the array of a new sum, whose content is undefined."""
         key = node, parameter
         if key not in self.storage:
             self.storage[key] = np.empty(shape, self.buffers.dtype)
@@ -75,7 +75,7 @@ class Worker:
 
 
 class Step:
-    """One or a few nodes of a graph that are computed together.
+    """One or several nodes of a graph that are computed together.
 
     Attributes:
         inputs: The nodes that it reads.
@@ -100,10 +100,10 @@ class Step:
         """Compute the output.
 
         Args:
-            worker: What this thread computes with.
+            worker: The arrays and sums of this thread.
             prepared: From `prepare`.
-            inputs: The activations (n, …) that it reads.
-            free: For each input whether nothing else reads it, so that it may be overwritten.
+            inputs: The activations (n, …) of the nodes that it reads.
+            free: Whether each input may be overwritten, since no later step reads it.
             randomness: The random numbers of the n examples, or None.
 
         Returns:
@@ -117,19 +117,19 @@ class Step:
         """Add the gradients of the parameters to the worker's sums, and propagate dL/dy.
 
         Args:
-            worker: What this thread computes with.
+            worker: The arrays and sums of this thread.
             prepared: From `prepare`.
             saved: From `forward`.
             dy: dL/dy. May be overwritten if the worker's buffers own it.
-            wanted: For each input whether its gradient is needed.
+            wanted: Whether the gradient of each input is needed.
 
         Returns:
-            dL/dx for each input that is wanted. Each is an array of its own: two may not share memory.
+            dL/dx of each input, None where it is not wanted. No two arrays share memory.
         """
         raise NotImplementedError
 
     def discard(self, worker: Worker, saved: Any) -> None:
-        """Give back what `forward` saved, if there is no backward pass."""
+        """Return what `forward` saved to the pool, if there is no backward pass."""
 
     def finish(self, parameters: GraphParameters, prepared: Any, sums: dict[tuple[str, str], Array]) -> None:
         """Convert the sums of this step into the gradients of its parameters, in place."""
@@ -141,7 +141,7 @@ class PlainStep(Step):
     Args:
         node: The node.
         trained: Whether its parameters are trained.
-        number: Its number, which tells its random numbers from those of other nodes.
+        number: Its number in the graph, from which its random numbers follow.
     """
 
     keeps_inputs = keeps_output = True
@@ -180,7 +180,7 @@ class PlainStep(Step):
             raise GraphError(f"{node.name} ({node.kind}): {error}") from None
         results: list[Array | None] = []
         for part, is_wanted in zip(dx if isinstance(dx, tuple) else (dx,), wanted, strict=True):
-            # A rule may return dy itself, and for several inputs.
+            # A rule may return dy itself, even for several inputs.
             is_shared = any(part is other for other in results)
             results.append(
                 None if not is_wanted else worker.buffers.writable(part.copy() if is_shared else part)

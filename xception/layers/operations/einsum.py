@@ -13,7 +13,7 @@ from ...kernels import Array
 from ..activations import apply_epilogue, check_activation, epilogue_cost
 from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import known
-from ..penalized import PenalizedKernel, check_penalties
+from ..penalized import Penalized
 from ..shapes import fully_known
 from ..validation import as_int, store_setting
 from .equations import Equation, parse_equation
@@ -64,7 +64,7 @@ class Einsum(Layer):
 
 
 @dataclass(frozen=True)
-class EinsumDense(PenalizedKernel):
+class EinsumDense(Penalized):
     """Fully connected layer by an einsum equation: for "abc,cd->abd", (b, c) -> (b, d).
 
     The parameters are `kernel`, with the axes of the second operand, and `bias`, which varies along
@@ -89,7 +89,7 @@ class EinsumDense(PenalizedKernel):
         sizes = tuple(None if size is None else as_int("output_shape", size) for size in sizes)
         store_setting(self, "output_shape_setting", sizes)
         check_activation(self)
-        check_penalties(self)
+        self.check_penalties()
         term = r"[A-Za-z]{1,16}"
         forms = (
             rf"{term},{term}->{term}",

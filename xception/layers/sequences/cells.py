@@ -8,7 +8,7 @@ take from the input does not depend on the step before, so it is computed for al
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from ...kernels import Array
 from ..activations import activate, activation_cost, bias_parameter, check_activation
 from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW
-from ..penalized import AnyConstraint, AnyRegularizer, PenalizedKernel, check_penalties
+from ..penalized import Penalized
 from ..shapes import channel_count
 from ..validation import check_bool, check_int
 
@@ -42,6 +42,7 @@ class Cell(Layer):
     arity: ClassVar[int | None] = 0
     gates: ClassVar[int] = 1
     state_count: ClassVar[int] = 1
+    penalized: ClassVar[tuple[str, ...]] = ("kernel", "recurrent", "bias")
     units: int
     use_bias: bool
     activation: str | Layer
@@ -142,16 +143,8 @@ class Cell(Layer):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, init=False, repr=False, eq=False, kw_only=True)
-class PenalizedRecurrentKernel(PenalizedKernel):
-    """Settings of recurrent layers and cells."""
-
-    recurrent_regularizer: AnyRegularizer = field(default=None, compare=False, repr=False)
-    recurrent_constraint: AnyConstraint = field(default=None, compare=False, repr=False)
-
-
 @dataclass(frozen=True)
-class SimpleRNNCell(Cell, PenalizedRecurrentKernel):
+class SimpleRNNCell(Cell, Penalized):
     """Fully connected recurrent cell: h' = activation(x · kernel + bias + h · recurrent_kernel).
 
     Elman, "Finding structure in time" (Cognitive Science, 1990).
@@ -170,7 +163,7 @@ class SimpleRNNCell(Cell, PenalizedRecurrentKernel):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self)
-        check_penalties(self)
+        self.check_penalties()
 
     def step(self, parameters: Parameters, projected: Array, states: States) -> tuple[Array, States]:
         z = projected + self.recur(parameters["recurrent_kernel"], states[0])
@@ -207,7 +200,7 @@ class LongShortTermMemory(Cell):
 
 
 @dataclass(frozen=True)
-class LSTMCell(LongShortTermMemory, PenalizedRecurrentKernel):
+class LSTMCell(LongShortTermMemory, Penalized):
     """Cell with long short-term memory: see `LongShortTermMemory` for what it computes.
 
     Attributes:
@@ -226,11 +219,11 @@ class LSTMCell(LongShortTermMemory, PenalizedRecurrentKernel):
         check_int(self, "units")
         check_bool(self, "use_bias")
         check_activation(self, "activation", "recurrent_activation")
-        check_penalties(self)
+        self.check_penalties()
 
 
 @dataclass(frozen=True)
-class GRUCell(Cell, PenalizedRecurrentKernel):
+class GRUCell(Cell, Penalized):
     """Gated recurrent unit, with the gates z and r: h' = z · h + (1 − z) · activation(g).
 
     Cho et al., "Learning phrase representations using RNN encoder–decoder" (EMNLP 2014).
@@ -255,7 +248,7 @@ class GRUCell(Cell, PenalizedRecurrentKernel):
         check_int(self, "units")
         check_bool(self, "use_bias", "reset_after")
         check_activation(self, "activation", "recurrent_activation")
-        check_penalties(self)
+        self.check_penalties()
 
     def parameters(self, *inputs: Shape) -> dict[str, Parameter]:
         parameters = super().parameters(*inputs)

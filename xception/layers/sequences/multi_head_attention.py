@@ -9,7 +9,7 @@ from typing import ClassVar
 from ...kernels import Array
 from ..base import Cost, Parameter, Parameters, Shape, Sizes
 from ..costs import OPERATIONS_PER_CALL, OPERATIONS_PER_ELEMENT, OPERATIONS_PER_ROW, count
-from ..penalized import PenalizedKernel, check_penalties
+from ..penalized import Penalized
 from ..shapes import array_axes, as_sequence_shape, channel_count
 from ..validation import as_ints, check_axes, check_bool, check_int, check_number, store_setting
 from .attention import OPERATIONS_PER_SCORE, AttentionLayer, attention_weights
@@ -121,7 +121,7 @@ def merge_heads(x: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class MultiHeadAttention(ProjectedAttention, PenalizedKernel):
+class MultiHeadAttention(ProjectedAttention, Penalized):
     """Multi-head attention: query (t, c), value (s, …) and key (s, …) -> (t, *output_shape).
 
     The inputs are the query, the values, and optionally the keys. Each may have several axes besides
@@ -159,7 +159,7 @@ class MultiHeadAttention(ProjectedAttention, PenalizedKernel):
         check_int(self, "value_dim")
         check_number(self, "dropout", minimum=0, maximum=1)
         check_bool(self, "use_bias", "use_causal_mask")
-        check_penalties(self)
+        self.check_penalties()
         if self.output_shape_setting is not None:
             store_setting(self, "output_shape_setting", as_ints("output_shape", self.output_shape_setting))
         check_axes(self, "attention_axes", optional=True)
@@ -189,7 +189,7 @@ class MultiHeadAttention(ProjectedAttention, PenalizedKernel):
 
 
 @dataclass(frozen=True)
-class GroupedQueryAttention(ProjectedAttention, PenalizedKernel):
+class GroupedQueryAttention(ProjectedAttention, Penalized):
     """Multi-head attention in which several heads of the query share one of key and value.
 
     The inputs are the query (t, c), the values (s, …), and optionally the keys (s, …); the output is (t, c).
@@ -218,7 +218,7 @@ class GroupedQueryAttention(ProjectedAttention, PenalizedKernel):
         check_int(self, "head_dim", "num_query_heads", "num_key_value_heads")
         check_number(self, "dropout", minimum=0, maximum=1)
         check_bool(self, "use_bias", "use_causal_mask")
-        check_penalties(self)
+        self.check_penalties()
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_query_heads must be a multiple of num_key_value_heads, got {self.num_query_heads} and "

@@ -12,7 +12,7 @@ from ...kernels import Array, Pair
 from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..convolutional import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from ..costs import elementwise_cost, known
-from ..penalized import PenalizedDepthwiseKernel, PenalizedKernel, PenalizedSeparableKernel
+from ..penalized import Penalized
 from ..pooling import AveragePooling2D, MaxPooling2D
 from ..reshaping import Cropping2D, UpSampling2D, ZeroPadding2D
 from ..shapes import as_sequence_shape
@@ -124,7 +124,7 @@ class CausalConvolution(Sequential1D):
 
 
 @dataclass(frozen=True)
-class Conv1D(CausalConvolution, PenalizedKernel):
+class Conv1D(CausalConvolution, Penalized):
     """One-dimensional convolution: (t, c_in) -> (ot, filters).
 
     The parameters are `kernel` (k, c_in / groups, filters) and `bias` (filters,).
@@ -155,7 +155,7 @@ class Conv1D(CausalConvolution, PenalizedKernel):
 
 
 @dataclass(frozen=True)
-class SeparableConv1D(CausalConvolution, PenalizedSeparableKernel):
+class SeparableConv1D(CausalConvolution, Penalized):
     """Depthwise separable convolution of a sequence: (t, c) -> (ot, filters).
 
     The parameters are `depthwise_kernel` (k, c, depth_multiplier), `pointwise_kernel`
@@ -183,10 +183,11 @@ class SeparableConv1D(CausalConvolution, PenalizedSeparableKernel):
     dilation_rate: int = 1
     data_format: Literal["channels_last"] | None = None
     counterpart: ClassVar[type[Layer]] = SeparableConv2D
+    penalized: ClassVar[tuple[str, ...]] = ("depthwise", "pointwise", "bias")
 
 
 @dataclass(frozen=True)
-class DepthwiseConv1D(Sequential1D, PenalizedDepthwiseKernel):
+class DepthwiseConv1D(Sequential1D, Penalized):
     """Depthwise convolution of a sequence, within each channel: (t, c) -> (ot, c · depth_multiplier).
 
     The parameters are `kernel` (k, c, depth_multiplier) and `bias` (c · depth_multiplier,).
@@ -211,10 +212,11 @@ class DepthwiseConv1D(Sequential1D, PenalizedDepthwiseKernel):
     dilation_rate: int = 1
     data_format: Literal["channels_last"] | None = None
     counterpart: ClassVar[type[Layer]] = DepthwiseConv2D
+    penalized: ClassVar[tuple[str, ...]] = ("depthwise", "bias")
 
 
 @dataclass(frozen=True)
-class Conv1DTranspose(Sequential1D, PenalizedKernel):
+class Conv1DTranspose(Sequential1D, Penalized):
     """Transposed convolution of a sequence: (t, c_in) -> (ot, filters). See `Conv2DTranspose`.
 
     The parameters are `kernel` (k, filters, c_in) and `bias` (filters,).

@@ -12,9 +12,10 @@ import numpy as np
 from ...kernels import Array
 from ..base import Cost, Layer, Parameter, Parameters, Shape, Sizes
 from ..costs import elementwise_cost, known
+from ..penalized import Penalized
 from ..validation import check_bool, store_setting
 from ..wrapping import add_prefix, select_prefix, wrapped_group
-from .cells import Cell, GRUCell, LSTMCell, PenalizedRecurrentKernel, SimpleRNNCell, States
+from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, States
 from .stacked_cells import check_cell
 
 
@@ -139,6 +140,7 @@ class _WithOwnCell(Recurrent):
     """A recurrent layer with the settings of its cell."""
 
     cell_class: ClassVar[type[Any]]
+    penalized: ClassVar[tuple[str, ...]] = Cell.penalized
 
     def __post_init__(self) -> None:
         check_bool(self, "return_sequences", "go_backwards")
@@ -153,7 +155,7 @@ class _WithOwnCell(Recurrent):
 
 
 @dataclass(frozen=True)
-class SimpleRNN(_WithOwnCell, PenalizedRecurrentKernel):
+class SimpleRNN(_WithOwnCell, Penalized):
     """Fully connected recurrent layer: (steps, c) -> (units,) or (steps, units). See `SimpleRNNCell`.
 
     The parameters are `kernel` (c, units), `recurrent_kernel` (units, units) and `bias` (units,).
@@ -175,7 +177,7 @@ class SimpleRNN(_WithOwnCell, PenalizedRecurrentKernel):
 
 
 @dataclass(frozen=True)
-class LSTM(_WithOwnCell, PenalizedRecurrentKernel):
+class LSTM(_WithOwnCell, Penalized):
     """Long short-term memory: (steps, c) -> (units,) or (steps, units). See `LSTMCell`.
 
     The parameters are `kernel` (c, 4 · units), `recurrent_kernel` (units, 4 · units) and `bias`
@@ -200,7 +202,7 @@ class LSTM(_WithOwnCell, PenalizedRecurrentKernel):
 
 
 @dataclass(frozen=True)
-class GRU(_WithOwnCell, PenalizedRecurrentKernel):
+class GRU(_WithOwnCell, Penalized):
     """Gated recurrent units: (steps, c) -> (units,) or (steps, units). See `GRUCell`.
 
     The parameters are `kernel` (c, 3 · units), `recurrent_kernel` (units, 3 · units) and `bias`

@@ -1,9 +1,9 @@
-"""Callbacks: what a trainer calls before, within and after epochs. The methods are Keras's."""
+"""Base class of callbacks, which a trainer calls before, within and after epochs. The methods are Keras's."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Collection, Iterable, MutableMapping, Sequence
+from typing import ClassVar, Protocol
 
 from ...models.model import Model
 from ..objectives.metrics import Metric
@@ -36,8 +36,7 @@ class CallbackTrainer(Protocol):
 class Callback:
     """Base class of callbacks. Each method does nothing here.
 
-    Epochs and batches count from 0. Where a run is resumed, `on_train_begin` is called first, and
-    `set_state` after it.
+    Epochs and batches count from 0.
 
     Attributes:
         trainer: The trainer that calls, set before `check`.
@@ -95,20 +94,9 @@ class Callback:
             logs: The figures of the last epoch.
         """
 
-    def get_state(self) -> dict[str, Any]:
-        """Return what a resumed run must know, as JSON can hold it."""
-        return {}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned.
-
-        Args:
-            state: The state.
-        """
-
 
 class CallbackList(Callback):
-    """Several callbacks as one, in the order given, but those that record last.
+    """Several callbacks as one, in the order given, with recorders last.
 
     Args:
         callbacks: The callbacks.
@@ -117,7 +105,7 @@ class CallbackList(Callback):
 
     Raises:
         TypeError: One is no callback, or cannot do its work.
-        ValueError: One cannot do its work: it monitors a figure that there is not, for instance.
+        ValueError: One cannot do its work: for instance, it monitors an unknown figure.
         OSError: A file that one writes cannot be written.
     """
 
@@ -157,18 +145,3 @@ class CallbackList(Callback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         for callback in self.callbacks:
             callback.on_train_end(logs)
-
-    def get_state(self) -> dict[str, Any]:
-        states = [[type(callback).__name__, callback.get_state()] for callback in self.callbacks]
-        return {"callbacks": states}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        own = [type(callback).__name__ for callback in self.callbacks]
-        given = [name for name, _ in state["callbacks"]]
-        if own != given:
-            raise ValueError(
-                f"the run that is resumed had the callbacks {', '.join(given) or 'none'}; "
-                f"got {', '.join(own) or 'none'}"
-            )
-        for callback, (_, values) in zip(self.callbacks, state["callbacks"], strict=True):
-            callback.set_state(values)

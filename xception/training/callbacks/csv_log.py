@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from ...data.atomic import check_writable
 from .base import Callback, Logs
@@ -14,8 +13,6 @@ from .base import Callback, Logs
 
 class CSVLogger(Callback):
     """Writes the figures of each epoch into a CSV file, a line at a time.
-
-    A resumed run appends to its file.
 
     Args:
         filename: The file.
@@ -30,23 +27,21 @@ class CSVLogger(Callback):
             raise ValueError(f"separator must be one character, got {separator!r:.100}")
         self.path, self.separator, self.append = Path(filename), separator, append
         self._columns: list[str] | None = None
-        self._is_appended = append
 
     def check(self, names: Collection[str]) -> None:
         check_writable(self.path)
-        self._is_appended = self.append
         self._read_columns()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._columns, self._is_appended = None, self.append
+        self._columns = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         is_first = self._columns is None
         columns = self._columns or self._read_columns() or ["epoch", *sorted(logs)]
-        has_header = is_first and self._is_appended and self._read_columns() is not None
+        has_header = is_first and self.append and self._read_columns() is not None
         # Opened for each line: what is written survives whatever ends the run.
-        with open(self.path, "w" if is_first and not self._is_appended else "a", newline="") as stream:
+        with open(self.path, "w" if is_first and not self.append else "a", newline="") as stream:
             writer = csv.writer(stream, delimiter=self.separator, lineterminator="\n")
             if is_first and not has_header:
                 writer.writerow(columns)
@@ -55,13 +50,10 @@ class CSVLogger(Callback):
 
     def _read_columns(self) -> list[str] | None:
         """Return the columns of the file that is appended to; None if it is empty or there is none."""
-        if not self._is_appended or not self.path.exists():
+        if not self.append or not self.path.exists():
             return None
         with open(self.path, newline="") as stream:
             header = next(csv.reader(stream, delimiter=self.separator), None)
         if header and header[0] != "epoch":
             raise ValueError(f"{self.path}: is not a log of training; its first column is {header[0]!r:.100}")
         return header or None
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self._is_appended = True

@@ -12,6 +12,7 @@ PANEL_WIDTH, PANEL_HEIGHT = 340, 210  #: pixels of the area between the axes
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 44, 40  #: pixels around it
 COLUMNS = 2
 MAX_TICKS = 6
+SMALLEST_PLAIN = 0.001  #: what is smaller is written as 1.5e-4
 
 #: Every rule names the class of the picture: a notebook applies the style of each picture to its whole page.
 STYLE = """
@@ -30,13 +31,14 @@ STYLE = """
 """
 
 
-def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
+def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]], shown_from: int = 1) -> str:
     """Draw a panel for each figure, with training and validation in one panel.
 
     Args:
-        epochs: The epochs, from 0; they are shown from 1.
+        epochs: The epochs, from 0.
         history: {name: a number for each epoch}. "val_" stands before the names of validation figures. What
             is not finite is a gap.
+        shown_from: The number under which epoch 0 is shown.
 
     Returns:
         An SVG element, which shows itself light or dark as the reader's system is.
@@ -61,16 +63,16 @@ def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -
             if key in history
         }
         parts.append(f'<g transform="translate({column * width + LEFT} {row * height + TOP})">')
-        parts += _panel(name, epochs, curves)
+        parts += _panel(name, [epoch + shown_from for epoch in epochs], curves)
         parts.append("</g>")
     return "\n".join([*parts, "</svg>"])
 
 
 def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Iterable[str]:
-    """Yield the elements of a panel, whose area begins at (0, 0)."""
+    """Yield the elements of a panel, whose area begins at (0, 0). Epochs are numbered as they are shown."""
     numbers = [value for values in curves.values() for value in values if math.isfinite(value)]
     y_ticks = ticks(min(numbers, default=0.0), max(numbers, default=1.0))
-    first, last = (epochs[0] + 1, epochs[-1] + 1) if len(epochs) else (1, 1)
+    first, last = (epochs[0], epochs[-1]) if epochs else (1, 1)
 
     def x_of(epoch: float) -> float:
         return PANEL_WIDTH * ((epoch - first) / (last - first) if last > first else 0.5)
@@ -88,13 +90,21 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
     for tick in y_ticks:
         y = y_of(tick)
         yield f'<line class="grid" x1="0" x2="{PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{tick:.6g}</text>'
+        yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{_tick_text(tick)}</text>'
     for tick in [t for t in ticks(first, last) if first <= t <= last and t == int(t)]:
         yield f'<text x="{x_of(tick):.1f}" y="{PANEL_HEIGHT + 17}" text-anchor="middle">{tick:.0f}</text>'
     yield f'<text x="{PANEL_WIDTH / 2}" y="{PANEL_HEIGHT + 33}" text-anchor="middle">epoch</text>'
     for kind, values in curves.items():
-        points = [(x_of(epoch + 1), y_of(value)) for epoch, value in zip(epochs, values, strict=False)]
+        points = [(x_of(epoch), y_of(value)) for epoch, value in zip(epochs, values, strict=False)]
         yield f'<path class="curve {kind}" stroke-linecap="round" d="{_path(points)}"/>'
+
+
+def _tick_text(tick: float) -> str:
+    """Return a number that fits left of the area: small ones as 1.5e-4."""
+    if tick and abs(tick) < SMALLEST_PLAIN:
+        mantissa, exponent = f"{tick:.3e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{tick:.6g}"
 
 
 def _path(points: Iterable[tuple[float, float]]) -> str:
@@ -123,6 +133,6 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def _describe(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
-    """Return the curves in words, for those who cannot see them."""
+    """Return the curves in words, for screen readers."""
     last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.items() if len(values))
     return f"Training over {len(epochs)} epochs. After the last one: {last or 'nothing'}"

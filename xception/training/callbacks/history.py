@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...data.atomic import replace_file
 from .base import Callback, Logs
@@ -21,6 +20,10 @@ class History(Callback):
     Training figures are running means of an epoch, with dropout, augmentation and weights. Validation
     figures ("val_…") are those of the model after it.
 
+    Args:
+        shown_from: The number under which epoch 0 is shown: 1 as in Keras; 0 where epoch 0 is a state before
+            training, as in `fine_tune`.
+
     Attributes:
         history: {name: a number for each epoch}; NaN for an epoch without this figure.
         epoch: The epochs, from 0.
@@ -28,7 +31,8 @@ class History(Callback):
 
     is_recorder = True
 
-    def __init__(self) -> None:
+    def __init__(self, shown_from: int = 1) -> None:
+        self._shown_from = shown_from
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
 
@@ -50,7 +54,7 @@ class History(Callback):
 
     def to_svg(self) -> str:
         """Return the curves as an SVG picture, which needs nothing else to be shown."""
-        return draw_curves(self.epoch, self.history)
+        return draw_curves(self.epoch, self.history, self._shown_from)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the curves into an SVG file. A former file is replaced when the new one is complete.
@@ -68,22 +72,14 @@ class History(Callback):
         with replace_file(target) as temporary:
             temporary.write_text(self.to_svg(), "utf-8")
 
-    def get_state(self) -> dict[str, Any]:
-        return {"epoch": list(self.epoch), "history": {k: list(v) for k, v in self.history.items()}}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.epoch = list(state["epoch"])
-        self.history = {
-            name: [float("nan") if value is None else value for value in values]
-            for name, values in state["history"].items()
-        }
-
     def __str__(self) -> str:
         names = list(self.history)
         rows = [["epoch", *names]]
         for i in range(len(self.epoch))[-MAX_EPOCHS_SHOWN:]:
             figures = (self.history[name][i] for name in names)
-            rows.append([str(self.epoch[i] + 1), *("–" if v != v else f"{v:.4g}" for v in figures)])
+            rows.append(
+                [str(self.epoch[i] + self._shown_from), *("–" if v != v else f"{v:.4g}" for v in figures)]
+            )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
         return "\n".join(lines)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ...data.atomic import check_writable
 from ...kernels import Array
@@ -51,8 +51,8 @@ class MonitorCallback(Callback):
             if self.monitor.startswith("val_") and not any(name.startswith("val_") for name in names):
                 hint = ": it needs validation data"
             raise ValueError(
-                f"{type(self).__name__} monitors {self.monitor!r}, which there is not{hint}; "
-                f"there are {', '.join(names)}"
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not in the logs{hint}; "
+                f"they have {', '.join(names)}"
             )
         self.direction  # noqa: B018, raises if it does not follow from the name
 
@@ -96,8 +96,7 @@ class EarlyStopping(MonitorCallback):
     """Ends training when a figure has stopped improving. Keras's `callbacks/early_stopping.py`.
 
     Unlike in Keras, the model has the weights of the best epoch afterwards unless asked otherwise, also if
-    all epochs were run. After a resumed run this is true only if the best epoch is one of those that it
-    ran; the message says so.
+    all epochs were run.
 
     Args:
         monitor: The name of the figure.
@@ -174,12 +173,6 @@ class EarlyStopping(MonitorCallback):
         )
         self._best_weights = None
 
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self._wait}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.best, self.best_epoch, self._wait = state["best"], state["best_epoch"], state["wait"]
-
 
 class ReduceLROnPlateau(MonitorCallback):
     """Lowers the learning rate when a figure has stopped improving.
@@ -254,12 +247,6 @@ class ReduceLROnPlateau(MonitorCallback):
         if self.verbose:
             print(f"epoch {epoch + 1}: learning rate {optimizer.learning_rate:.3g}", file=sys.stderr)
 
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best, "wait": self._wait, "cooling": self._cooling}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.best, self._wait, self._cooling = state["best"], state["wait"], state["cooling"]
-
 
 class ModelCheckpoint(MonitorCallback):
     """Saves the model after epochs. Keras's `callbacks/model_checkpoint.py`, without saving within an epoch.
@@ -325,9 +312,3 @@ class ModelCheckpoint(MonitorCallback):
                 f"filepath {self.filepath!r:.200} cannot be filled in: {error}; "
                 f"there are epoch, {', '.join(logs)}"
             ) from None
-
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.best = state["best"]

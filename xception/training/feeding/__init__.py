@@ -1,1 +1,1 @@
-"""From arrays, generators and photographs to checked batches, and scores of a model on them."""
+"""Batches of arrays, generators and photographs, checked, and the scores of a model on them."""

@@ -105,7 +105,7 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
         trained: The nodes whose parameters are trained.
 
     Raises:
-        ValueError: One cannot act as Keras's would.
+        ValueError: A regularizer or constraint cannot act as in Keras.
     """
     problems = [
         f"{name}: {problem}"
@@ -125,7 +125,7 @@ def check_layers(graph: Graph, trained: Collection[str]) -> None:
 def warn_of_pixel_ranges(model: Model, values: Mapping[str, Array]) -> None:
     """Warn of layers that augment pixels of another range than they are given.
 
-    Keras's brightness, for instance, takes pixels 0…255 unless it is told otherwise, and makes −1…1 black.
+    Keras's brightness, for instance, takes pixels 0…255 by default, and makes −1…1 black.
 
     Args:
         model: The model.
@@ -193,6 +193,13 @@ def check_pixels(model: Model, arrays: Mapping[str, Array], what: str = "the ima
         raise ValueError(
             f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "
             "scales itself: do not divide them"
+        )
+    is_scaled = np.issubdtype(x.dtype, np.floating) and -1 <= low < 0 and high <= 1
+    if is_scaled and infer_scaling(model) == "none":
+        warnings.warn(
+            f"{what} hold {x.dtype} from {low:g} to {high:g}, but the model takes pixels 0…255, which it "
+            "scales itself: leave out xception.preprocess_input",
+            stacklevel=3,
         )
     if is_within_1 and scaling == "tf":
         warnings.warn(

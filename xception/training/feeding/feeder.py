@@ -1,4 +1,4 @@
-"""From what `Trainer` is given, arrays, generators or photographs, to a source of batches."""
+"""Feeder: makes sources of batches from arrays, generators or photographs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.arrays import as_real_array
+from ...console.progress import Verbose
 from ...data.failures import FailureLog, OnError
 from ...data.photographs import find_photographs
 from ...kernels import Array
@@ -28,7 +28,7 @@ from ..objectives.losses import (
 )
 from ..objectives.target_forms import class_indices, prepare_targets
 from .checks import check_pixels
-from .sources import ArraySource, GeneratorSource, PhotographSource, Source
+from .sources import ArraySource, GeneratorSource, PhotographSource, Source, check_example_weights
 
 
 @dataclass
@@ -45,6 +45,7 @@ class Feeder:
         joins_single: Whether a single example that is left joins the batch before.
         class_weight: How much the examples of each class weigh; None for 1 each.
         on_error: What to do with photographs that cannot be read, as for `predict`.
+        verbose: Progress of reading photographs, as for `Model.predict`.
 
     Attributes:
         notes: What the user should know, such as the weights of the classes.
@@ -59,10 +60,17 @@ class Feeder:
     joins_single: bool = False
     class_weight: ClassWeights | None = None
     on_error: OnError = "raise"
+    verbose: Verbose = "auto"
     notes: list[str] = field(default_factory=list)
 
     def open(
-        self, x: Any, y: Any = None, weights: Any = None, steps: int | None = None, what: str = "x"
+        self,
+        x: Any,
+        y: Any = None,
+        weights: Any = None,
+        steps: int | None = None,
+        what: str = "x",
+        epochs: int = 1,
     ) -> Source:
         """Make a source of batches.
 
@@ -74,6 +82,7 @@ class Feeder:
             weights: (n,) how much each example weighs.
             steps: Batches per epoch of an iterable.
             what: What `x` is, for messages.
+            epochs: How many epochs will be asked for.
 
         Raises:
             TypeError: An argument is of the wrong type.
@@ -86,7 +95,7 @@ class Feeder:
         is_arrays = isinstance(x, np.ndarray | Mapping) or y is not None
         # Keras's `PyDataset` has a length and items, but is no iterable by its methods.
         if not is_arrays and (isinstance(x, Iterable) or hasattr(x, "__getitem__")):
-            return self._generator(self._only(x, y, weights, what), steps, what)
+            return self._generator(self._only(x, y, weights, what), steps, what, epochs)
         if steps is not None:
             raise ValueError("steps belong to generators; an epoch of arrays or photographs is all of them")
         with expect_pixels():  # they are judged below
@@ -103,17 +112,18 @@ class Feeder:
             seed=self.seed if self.shuffle else None, joins_single=self.joins_single, key_seed=self.seed,
         )  # fmt: skip
 
-    def open_validation(self, data: Any, steps: int | None = None) -> Source:
+    def open_validation(self, data: Any, steps: int | None = None, epochs: int = 1) -> Source:
         """Make the source of `validation_data`.
 
         Args:
             data: (x, y) or (x, y, weights), or x alone: a folder, or an iterable of batches.
             steps: Batches of an iterable.
+            epochs: How many times it will be asked for.
         """
         x, y, weights = data, None, None
         if isinstance(data, tuple) and len(data) in (2, 3):
             x, y, weights = (*data, None)[:3]
-        return self.open(x, y, weights, steps, "validation_data")
+        return self.open(x, y, weights, steps, "validation_data", epochs)
 
     def _photographs(self, x: Any, y: Any, weights: Any) -> Source:
         log = FailureLog(self.on_error)
@@ -136,13 +146,13 @@ class Feeder:
         source = PhotographSource(
             photographs, targets, preprocessor, self._weights(targets, weights, len(targets)), log=log,
             batch_size=self.batch_size, seed=self.seed if self.shuffle else None,
-            joins_single=self.joins_single, key_seed=self.seed,
+            joins_single=self.joins_single, key_seed=self.seed, verbose=self.verbose,
         )  # fmt: skip
         if not source.photographs:
             raise ValueError("there are no photographs to train on: none could be read")
         return source
 
-    def _generator(self, x: Iterable[Any], steps: int | None, what: str) -> Source:
+    def _generator(self, x: Iterable[Any], steps: int | None, what: str, epochs: int) -> Source:
         weigh = None
         if self.class_weight is not None:
             if self.class_weight == "balanced":
@@ -165,7 +175,9 @@ class Feeder:
 
         if steps is not None:
             as_int("steps", steps)
-        return GeneratorSource(x, self.model.graph, check, steps, key_seed=self.seed, weigh=weigh)
+        return GeneratorSource(
+            x, self.model.graph, check, what, steps, epochs=epochs, key_seed=self.seed, weigh=weigh
+        )
 
     def _targets(self, y: Any, count: int) -> Array:
         targets = prepare_targets(y, self.loss, self.head.units, self.model.class_names)
@@ -177,12 +189,7 @@ class Feeder:
         """Return the weight of each example, from what the user gave and the weights of the classes."""
         weights = None
         if given is not None:
-            weights = as_real_array(given, f"weights of shape ({count},)").astype(np.float32)
-            if weights.shape != (count,) or not (np.isfinite(weights) & (weights >= 0)).all():
-                raise ValueError(
-                    f"sample_weight must be {count} finite numbers of at least 0, got an array of shape "
-                    f"{weights.shape}"
-                )
+            weights = check_example_weights(given, count)
         if self.class_weight is None:
             return weights
         self._check_weighable()

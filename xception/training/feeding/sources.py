@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...console.progress import ProgressBar, Verbose
+from ...data.arrays import as_real_array
 from ...data.failures import FailureLog
 from ...data.photographs import Photograph
 from ...data.pipeline import load_batches
@@ -24,6 +25,25 @@ from ..running.run import Batch
 #: From the arrays of a batch by input, and its targets as the user gave them: the targets as the loss takes
 #: them. Raises ValueError if either cannot be right.
 BatchCheck = Callable[[Mapping[str, Array], Any], Array]
+
+
+def check_example_weights(given: Any, count: int) -> Array:
+    """Return the weights of examples as float32, checked.
+
+    Args:
+        given: (count,) numbers of at least 0.
+        count: The number of examples.
+
+    Raises:
+        ValueError: They are no such numbers.
+    """
+    weights = as_real_array(given, f"weights of shape ({count},)").astype(np.float32)
+    if weights.shape != (count,) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(
+            f"sample_weight must be {count} finite numbers of at least 0, got an array of shape "
+            f"{weights.shape}"
+        )
+    return weights
 
 
 class Source(Protocol):
@@ -57,9 +77,9 @@ def batch_parts(count: int, batch_size: int, joins_single: bool = False) -> list
 
     Args:
         count: The number of examples.
-        batch_size: Examples per batch. The last batch has those that are left.
-        joins_single: Whether a single example that is left joins the batch before. Its own statistics would
-            say that every channel has the variance 0.
+        batch_size: Examples per batch. The last batch has the remaining ones.
+        joins_single: Whether a single remaining example joins the batch before. On its own, a vector would
+            have the variance 0 in every channel.
     """
     parts = [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     if joins_single and len(parts) > 1 and parts[-1].stop - parts[-1].start == 1:
@@ -78,7 +98,6 @@ class ArraySource:
         seed: The seed of the order; None keeps the order of the arrays.
         joins_single: As for `batch_parts`.
         key_seed: The first number of the examples' keys, which decide what random layers do.
-        names: A name for each example, for messages; by default its index.
     """
 
     def __init__(
@@ -91,10 +110,9 @@ class ArraySource:
         seed: int | None = None,
         joins_single: bool = False,
         key_seed: int = 0,
-        names: Sequence[str] | None = None,
     ) -> None:
         self._arrays, self._targets, self._weights = arrays, targets, weights
-        self._seed, self._key_seed, self._names = seed, key_seed, names
+        self._seed, self._key_seed = seed, key_seed
         self.examples: int | None = len(targets)
         self._parts = batch_parts(len(targets), batch_size, joins_single)
         self.steps: int | None = len(self._parts)
@@ -110,7 +128,7 @@ class ArraySource:
                 self._targets[chosen],
                 None if self._weights is None else self._weights[chosen],
                 [(self._key_seed, epoch, int(i)) for i in chosen],
-                [f"example {i}" if self._names is None else self._names[i] for i in chosen],
+                [f"example {i}" for i in chosen],
             )
 
 
@@ -131,8 +149,6 @@ class PhotographSource:
         seed: As for `ArraySource`.
         joins_single: As for `ArraySource`.
         key_seed: As for `ArraySource`.
-        augment: From the pixels 0…255 of a photograph, the epoch and the photograph's index, other pixels of
-            the same shape.
         verbose: Progress of decoding, as for `Model.predict`.
 
     Attributes:
@@ -151,11 +167,10 @@ class PhotographSource:
         seed: int | None = None,
         joins_single: bool = False,
         key_seed: int = 0,
-        augment: Callable[[NDArray[Any], int, int], NDArray[Any]] | None = None,
         verbose: Verbose = "auto",
     ) -> None:
         self._targets, self._weights = targets, weights
-        self._preprocessor, self._augment = preprocessor, augment
+        self._preprocessor = preprocessor
         self._seed, self._key_seed = seed, key_seed
         self._kept: dict[int, NDArray[Any]] = {}
         self.photographs = self._decode(photographs, log, verbose)
@@ -187,10 +202,7 @@ class PhotographSource:
         for part in self._parts:
             chosen = [self.photographs[i] for i in order[part]]
             indices = [photograph.index for photograph in chosen]
-            pixels = self._pixels(chosen)
-            if self._augment is not None:
-                pixels = [self._augment(x, epoch, i) for x, i in zip(pixels, indices, strict=True)]
-            x = self._preprocessor.scale(np.stack(pixels))  # (n, h, w, c)
+            x = self._preprocessor.scale(np.stack(self._pixels(chosen)))  # (n, h, w, c)
             yield Batch(
                 {self._preprocessor.input_name: x},
                 self._targets[indices],
@@ -220,12 +232,15 @@ class GeneratorSource:
         iterable: The iterable.
         graph: The model's graph, to check the inputs.
         check: Checks the arrays of each batch, and prepares its targets.
+        what: What the iterable is, for messages.
         steps: Batches per epoch; None for as many as there are.
+        epochs: How many epochs will be asked for.
         key_seed: As for `ArraySource`.
         weigh: From the targets of a batch, how much each example weighs; None for 1 each.
 
     Raises:
-        ValueError: In `batches`: an item is no such pair, or the generator ended early.
+        ValueError: There are several epochs, and the iterable can be read only once. In `batches`: an item is
+            no such pair, or the generator ended early.
     """
 
     def __init__(
@@ -233,31 +248,32 @@ class GeneratorSource:
         iterable: Iterable[Any],
         graph: Graph,
         check: BatchCheck,
+        what: str = "x",
         steps: int | None = None,
         *,
+        epochs: int = 1,
         key_seed: int = 0,
         weigh: Callable[[Array], Array] | None = None,
     ) -> None:
         self._iterable, self._graph, self._check = iterable, graph, check
         self._key_seed, self._weigh = key_seed, weigh
-        self._is_exhausted = False
         length = getattr(iterable, "__len__", None)
         self.examples: int | None = None
         self.steps = steps if steps is not None else int(length()) if length is not None else None
+        if self.steps is None and isinstance(iterable, Iterator) and epochs > 1:
+            raise ValueError(
+                f"{what} is an iterator, which can be read once, and there are {epochs} epochs: give "
+                f"{'validation_steps' if what == 'validation_data' else 'steps_per_epoch'} and one that goes "
+                "on, or an object that can be read again, such as a list of batches"
+            )
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch."""
-        if self._is_exhausted:
-            raise ValueError(
-                f"the generator ended after epoch {epoch}: give steps_per_epoch and one that goes on, "
-                "or an object that can be read again, such as a list of batches"
-            )
         count, first = 0, 0
         for item in islice(self._iterable, self.steps):
             batch = self._as_batch(item, epoch, count, first)
             count, first = count + 1, first + len(batch)
             yield batch
-        self._is_exhausted = self.steps is None and isinstance(self._iterable, Iterator)
         if count < (self.steps or 1):
             raise ValueError(
                 f"epoch {epoch + 1} should have {self.steps or 'some'} batches; the generator ended after "
@@ -271,13 +287,13 @@ class GeneratorSource:
         try:
             with expect_pixels():  # `check` judges them
                 arrays = check_inputs(self._graph, item[0])
-            targets = self._check(arrays, item[1])
             count = len(next(iter(arrays.values())))
+            if not count:
+                raise ValueError("holds no examples")
+            targets = self._check(arrays, item[1])
             if len(targets) != count:
                 raise ValueError(f"expected a target for each of {count} examples, got {len(targets)}")
-            weights = None if len(item) == 2 else np.asarray(item[2], np.float32)
-            if weights is not None and weights.shape != (count,):
-                raise ValueError(f"expected weights of shape ({count},), got {weights.shape}")
+            weights = None if len(item) == 2 else check_example_weights(item[2], count)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{where}: {error}") from None
         if self._weigh is not None:

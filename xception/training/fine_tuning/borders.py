@@ -56,10 +56,11 @@ class Border:
 
     Attributes:
         nodes: The nodes of the border.
-        stored: Those that a row holds.
+        stored: The nodes whose activations a row holds.
         columns: The length of a row.
-        is_pixels: Whether rows hold the pixels instead, since they are smaller and what lies before the
-            border has no parameters.
+        pixels: The numbers of a photograph.
+        is_pixels: Whether rows hold the pixels instead: no layer before the border has parameters, and the
+            pixels are fewer numbers.
     """
 
     def __init__(self, graph: Graph, nodes: Sequence[str], input_shape: tuple[int, int, int]) -> None:
@@ -71,7 +72,8 @@ class Border:
         self._ends = np.cumsum([0, *map(math.prod, self._shapes)]).tolist()
         self.columns: int = self._ends[-1]
         has_parameters = any(graph.nodes[name].parameters for name in graph.ancestors(self.stored))
-        self.is_pixels = not has_parameters and self.columns >= math.prod(input_shape)
+        self.pixels = math.prod(input_shape)
+        self.is_pixels = not has_parameters and self.columns >= self.pixels
 
     def row(self, values: Mapping[str, Array]) -> Array:
         """Return the row (columns,) of one example, from its activations (1, …) by node."""
@@ -100,16 +102,30 @@ class Border:
 
 
 def _derivation(graph: Graph, name: str, border: Sequence[str]) -> list[Node]:
-    """Return the layers that compute a node from another of the border; none if there is no such way."""
+    """Return the layers that compute a node from another node of the border; [] if none do."""
     chain: list[Node] = []
     node = graph.nodes[name]
     while len(node.inputs) == 1 and not node.parameters:
         chain.insert(0, node)
         node = graph.nodes[node.inputs[0]]
         if node.name in border:
-            # Of a chain of three, the last would be derived from one that is itself derived.
+            # Only from a node that is stored: a derived one is not in the row.
             return chain if not _derivation(graph, node.name, border) else []
     return []
+
+
+class RowBudget:
+    """Memory that several stores share for the rows that they keep.
+
+    Args:
+        max_bytes: The memory; by default a share of the memory limit.
+
+    Attributes:
+        remaining: The bytes that are free.
+    """
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.remaining = get_limits().max_memory_bytes // MEMORY_SHARE if max_bytes is None else max_bytes
 
 
 class BorderStore:
@@ -124,9 +140,9 @@ class BorderStore:
         load: Returns the pixels (h, w, c), 0…255, of an example. It is called on several threads.
         scale: Scales pixels (n, h, w, c) as the model takes them.
         fingerprint: Returns the digest of what computes a variant's rows, by which the cache knows them.
-        keeps_variants: Whether variants are asked for again. Fresh ones are not.
+        keeps_variants: Whether later epochs use a variant again. They do not use fresh ones.
         threads: How many photographs may be computed at once; by default as many as there are threads.
-        max_bytes: The memory for kept rows; by default a share of the memory limit.
+        budget: The memory for kept rows.
     """
 
     def __init__(
@@ -140,11 +156,11 @@ class BorderStore:
         *,
         keeps_variants: bool = True,
         threads: int | None = None,
-        max_bytes: int | None = None,
+        budget: RowBudget | None = None,
     ) -> None:
         self.border, self._plan, self._photographs = border, plan, photographs
         self._load, self._scale, self._fingerprint = load, scale, fingerprint
-        self._room = get_limits().max_memory_bytes // MEMORY_SHARE if max_bytes is None else max_bytes
+        self._budget = budget or RowBudget()
         self._keeps_variants = keeps_variants
         self._threads = min(get_num_threads(), threads or get_num_threads())
         self._kept: dict[Example, NDArray[Any]] = {}
@@ -155,6 +171,7 @@ class BorderStore:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
         self._opened.close()
 
     @property
@@ -162,11 +179,24 @@ class BorderStore:
         """The memory of the rows that are kept."""
         return sum(row.nbytes for row in self._kept.values())
 
+    def expected_bytes(self, count: int) -> int:
+        """Return about how many bytes the rows of some examples will take in memory.
+
+        Args:
+            count: The number of examples.
+        """
+        row = self.border.pixels if self.border.is_pixels else 4 * self.border.columns
+        return min(count * row, self.kept_bytes + self._budget.remaining)
+
     def forget(self, examples: Iterable[Example]) -> None:
-        """Make room in memory: these examples will not be asked for again."""
+        """Free the memory of examples that will not be needed again."""
         for example in examples:
             row = self._kept.pop(example, None)
-            self._room += 0 if row is None else row.nbytes
+            self._budget.remaining += 0 if row is None else row.nbytes
+
+    def clear(self) -> None:
+        """Free the memory of all rows."""
+        self.forget(list(self._kept))
 
     def values(self, examples: Sequence[Example]) -> dict[str, Array]:
         """Return the activations (n, …) of the border by node.
@@ -174,7 +204,7 @@ class BorderStore:
         Args:
             examples: n examples.
         """
-        rows: list[Any] = [self._find(example) for example in examples]
+        rows: list[Any] = [self._look_up(example) for example in examples]
         missing = [i for i, row in enumerate(rows) if row is None]
         for i, row in map_in_order(lambda i: self._compute(examples[i]), missing, self._threads):
             rows[i] = self._keep(examples[i], row)
@@ -199,7 +229,7 @@ class BorderStore:
         def compute(example: Example) -> tuple[NDArray[Any], Array] | Exception:
             try:
                 pixels = self._load(example)
-            except Exception as error:  # whatever a photograph raises is its own fault
+            except Exception as error:  # any error concerns this photograph only
                 return error
             stored = () if self.border.is_pixels else self.border.stored
             values = self._run(pixels, (*stored, features))
@@ -220,7 +250,7 @@ class BorderStore:
     def _run(self, pixels: NDArray[Any], nodes: tuple[str, ...]) -> dict[str, Array]:
         return self._plan.run({self._plan.graph.inputs[0]: self._scale(pixels[np.newaxis])}, nodes)
 
-    def _find(self, example: Example) -> NDArray[Any] | None:
+    def _look_up(self, example: Example) -> NDArray[Any] | None:
         """Return the row of an example; None if it is not kept."""
         if example in self._kept:
             return self._kept[example]
@@ -232,12 +262,12 @@ class BorderStore:
         """Keep the row of an example, and return it."""
         if example.variant is not None and not self._keeps_variants:
             return row
-        if row.nbytes <= self._room:
+        if row.nbytes <= self._budget.remaining:
             self._kept[example] = row
-            self._room -= row.nbytes
+            self._budget.remaining -= row.nbytes
         elif cache := self._cache(example):
             photograph = self._photographs[example.number]
-            if cache.find(photograph) is None:  # it looks a photograph up before its row is added
+            if cache.find(photograph) is None:  # `add` needs a look-up before
                 cache.add([photograph], row[np.newaxis])
         return row
 
@@ -246,7 +276,7 @@ class BorderStore:
         variant = example.variant
         if variant not in self._caches:
             is_fresh = variant is not None and not self._keeps_variants
-            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._room:
+            if self.border.is_pixels or is_fresh or 4 * self.border.columns <= self._budget.remaining:
                 return None
             cache = RowCache(self._fingerprint(variant), self.border.columns, kind=ACTIVATIONS)
             self._caches[variant] = self._opened.enter_context(cache)

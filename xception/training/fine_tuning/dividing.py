@@ -11,19 +11,19 @@ from ...data.failures import FailureLog
 from ..splitting import validation
 from ..splitting.grouping import Groups, list_groups
 from ..splitting.joining import Units, join_photographs
-from .loop import Split
+from .loop import RunSplit
 from .preparation import Preparation
 from .settings import Settings
 
 
-def divide(preparation: Preparation, settings: Settings, groups: Groups | None, log: FailureLog) -> Split:
+def divide(preparation: Preparation, settings: Settings, groups: Groups | None, log: FailureLog) -> RunSplit:
     """Choose the photographs that validate.
 
     Args:
         preparation: The photographs, with features that show near copies.
         settings: The settings.
         groups: See `fine_tune`.
-        log: Takes what the user should know.
+        log: Records notes for the user.
 
     Raises:
         ValueError: A class cannot be on both sides.
@@ -36,7 +36,7 @@ def divide(preparation: Preparation, settings: Settings, groups: Groups | None, 
 
 def divide_into_folds(
     preparation: Preparation, folds: int, settings: Settings, groups: Groups | None, log: FailureLog
-) -> list[Split]:
+) -> list[RunSplit]:
     """Divide the photographs into folds, each of which validates once.
 
     Args:
@@ -70,7 +70,7 @@ def _join(preparation: Preparation, groups: Groups | None) -> Units:
 
 
 def _strata(preparation: Preparation) -> tuple[Any, Sequence[str] | None]:
-    """Return what splits are stratified by, and the names of those that must be on both sides."""
+    """Return what splits are stratified by, and the names of the strata that must be on both sides."""
     objective, numbers = preparation.objective, preparation.readable
     if objective.task == "classes":
         return objective.indices[numbers], objective.names
@@ -79,8 +79,8 @@ def _strata(preparation: Preparation) -> tuple[Any, Sequence[str] | None]:
     return validation.bin_targets(objective.targets[numbers, 0]), None  # by the first target
 
 
-def _as_split(preparation: Preparation, split: validation.Split, log: FailureLog) -> Split:
+def _as_split(preparation: Preparation, split: validation.Split, log: FailureLog) -> RunSplit:
     for note in split.notes:
         log.note(note)
     numbers, chosen = preparation.readable, np.asarray(split.is_validation)
-    return Split(numbers[~chosen], numbers[chosen])
+    return RunSplit(numbers[~chosen], numbers[chosen])

@@ -1,4 +1,4 @@
-"""Cross-validation of fine-tuning: a fresh copy for each fold, and then one that learns from everything."""
+"""Cross-validation of fine-tuning: a fresh model for each fold, and then one for all photographs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...console.text import count_of
 from ...data.failures import FailureLog
 from ...errors import TrainingError
 from ..running.interrupts import Interrupt
-from .loop import Split
+from .loop import RunSplit
 from .messages import Console
 from .preparation import Preparation
 from .report import FineTuning, Validation, validation_of
@@ -20,7 +21,7 @@ from .settings import Settings
 
 def run_folds(
     preparation: Preparation,
-    splits: Sequence[Split],
+    splits: Sequence[RunSplit],
     settings: Settings,
     console: Console,
     files: RunFiles,
@@ -55,8 +56,9 @@ def run_folds(
         parts.append(validation_of(loop, preparation))
         best_epochs.append(loop.position.best_epoch)
     epochs = int(np.median(best_epochs))
-    console.say(f"best epochs {', '.join(map(str, best_epochs))}: {epochs} on all photographs")
-    everything = Split(preparation.readable, np.empty(0, np.intp))
+    listed = ", ".join(map(str, best_epochs))
+    console.say(f"best epochs of the folds: {listed}; now {count_of(epochs, 'epoch')} on all photographs")
+    everything = RunSplit(preparation.readable, np.empty(0, np.intp))
     loop = begin_loop(preparation, everything, settings)
     run_loop(loop, preparation, settings, epochs, console, files, interrupt)
     return files.finish(

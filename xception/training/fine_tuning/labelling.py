@@ -1,4 +1,4 @@
-"""Photographs of a run with what they teach: classes by folder or by list, labels and numbers by table."""
+"""Photographs of a run and their targets: classes by folder or list, labels and numbers by table."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.class_names import as_class_names, check_printable
 from ...data.failures import FailureLog
 from ...data.label_tables import read_label_table
 from ...data.locations import is_folder
-from ...data.photographs import Photograph, find_photographs
-from ...prediction.labels import check_count, label_by_folder, list_labels
-from ..transfer import check_folders
-from .objectives import Objective, check_weights
+from ...data.photographs import Photograph, find_photographs, list_files
+from ...prediction.labels import check_count, list_labels
+from ..transfer import labelled_by_folder
 from .settings import Settings
+from .task_objective import Objective, check_weights
 
 if TYPE_CHECKING:
     from ...data.photographs import ImagesLike
+
+MAX_NAMES = 12  #: classes that a message lists
 
 
 def label_run(
     images: ImagesLike, labels: Any, settings: Settings, log: FailureLog
 ) -> tuple[list[Photograph], Objective]:
-    """List the photographs of a run, and what they teach.
+    """List the photographs of a run, and their targets.
 
     Args:
         images: See `fine_tune`.
@@ -50,9 +53,9 @@ def label_run(
         targets[np.arange(len(names)), [index[name] for name in names]] = 1
         if listed and all(name.isdecimal() for name in listed):
             log.note(
-                "all classes are numbers, sorted as text: " + ", ".join(listed[:12])
-                + (", …" if len(listed) > 12 else "") + "; the model stores the names"
-            )  # fmt: skip
+                f"all classes are numbers, sorted as text: {list_some(listed, MAX_NAMES)}; the model stores "
+                "the names"
+            )
     else:
         photographs, listed, targets = _table(images, labels, settings, log)
     check_weights(settings.class_weight, listed, settings.task)
@@ -63,14 +66,17 @@ def label_run(
 
 
 def _classes(
-    images: ImagesLike, labels: Iterable[str | int] | None, log: FailureLog
+    images: ImagesLike, labels: Iterable[str | int] | os.PathLike[str] | None, log: FailureLog
 ) -> tuple[list[Photograph], list[str]]:
     """Return the photographs, and the name of the class of each."""
     if labels is None:
-        photographs = [photograph for photograph in label_by_folder(images, log) if photograph.label]
-        names = [photograph.label for photograph in photographs]
-        check_folders(names)
-        return photographs, names
+        photographs = labelled_by_folder(images, log)
+        return photographs, [photograph.label for photograph in photographs]
+    if isinstance(labels, str | os.PathLike):
+        raise ValueError(
+            "labels in a file need the task 'labels' or 'regression' (--task); for classes, give a folder "
+            "with a sub-folder of photographs for each class, or in Python a list of classes"
+        )
     names = [str(label) for label in list_labels(labels, images)]
     counts = Counter(names)
     if len(counts) < 2:
@@ -84,16 +90,19 @@ def _table(
     """Return the photographs, the names of labels or targets, and the numbers (n, c)."""
     if labels is None:
         raise ValueError(
-            f"task={settings.task!r} needs labels: a dict with a column for each name, or the path of a CSV "
-            "file"
+            f"the task {settings.task!r} needs labels: a CSV file (--labels FILE.csv), or in Python also a "
+            "dict with a column for each name"
         )
     if isinstance(labels, str | os.PathLike):
         assert settings.task != "classes"
         is_root = isinstance(images, str | os.PathLike) and is_folder(images)
         if not is_root:
-            raise ValueError("labels in a file go with a folder, which its paths begin at")
+            raise ValueError(
+                "a file of labels needs a folder as images, to which its paths are relative; got "
+                f"{type(images).__name__}"
+            )
         table = read_label_table(labels, settings.task, cast(str, images))
-        return list(find_photographs(list(table.paths), log)), table.names, table.values
+        return list(list_files(table.paths)), table.names, table.values
     if isinstance(labels, Mapping):
         columns = {str(name): np.asarray(column, np.float64) for name, column in labels.items()}
         names: tuple[str, ...] = tuple(columns)

@@ -10,21 +10,22 @@ from typing import Protocol
 
 import numpy as np
 
+from ...console.text import list_some
 from ...data.augmentation import Augmentation
-from ...engine.cpus import get_num_threads
 from ...errors import TrainingError
 from ...graph import GraphParameters
 from ...kernels import Array
 from ...models.model import Model
 from ..feeding.sources import batch_parts, epoch_order
+from ..pixel_models import copy_model
 from ..running.forward_tail import ForwardTail
 from ..running.interrupts import Interrupt
 from ..running.run import Batch, Outcome, TrainingRun
 from .borders import BorderStore, Example
-from .objectives import FIGURES, Figures, Objective, Rows
 from .position import Position, Running
 from .settings import Settings
-from .starting_model import with_parameters
+from .staging import StagedRun
+from .task_objective import FIGURES, Figures, Objective, Rows
 
 #: The names of the figure of each task in the history, as Keras names its metrics.
 METRICS = {"accuracy": "accuracy", "mean AUC": "auc", "MAE": "mean_absolute_error"}
@@ -32,13 +33,21 @@ MAX_NAMES = 8  #: photographs that a warning lists
 
 
 class Listener(Protocol):
-    """What is told of the loop's progress."""
+    """Interface of what follows the loop's progress."""
+
+    def on_stage_begin(self, stage: int) -> None:
+        """A stage begins, counted from 0. It is not called for the one that a run begins in."""
 
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """An epoch begins, counted from 1."""
 
-    def on_batch_end(self, running: Running) -> None:
-        """A batch has been trained."""
+    def on_batch_end(self, figures: Mapping[str, float], seconds: float) -> None:
+        """A batch has been trained.
+
+        Args:
+            figures: The loss, and the metric if it is known, of the epoch so far.
+            seconds: What the batch took.
+        """
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """An epoch has been validated. The position's last row of history is that of the epoch."""
@@ -49,7 +58,7 @@ class FormerBest:
     """The best epoch of a run that is resumed.
 
     Attributes:
-        digest: What the state says of its parameters.
+        digest: The digest of its parameters, as the state records it.
         model: The model; None if the file beside the state holds another.
     """
 
@@ -58,7 +67,7 @@ class FormerBest:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class RunSplit:
     """Which photographs of a run train, and which validate.
 
     Attributes:
@@ -80,41 +89,38 @@ class Loop:
     """The training of one model on border activations.
 
     Args:
-        run: The run, whose optimizer has been built.
+        staged: The run, in the stage that the position is in.
         head: The node of the last layer.
-        store: The border activations of the photographs.
-        objective: What the photographs teach, with the scaling of numbers.
-        split: Which of them train.
+        objective: The targets, with the scaling of numbers.
+        split: Which photographs train.
         settings: The settings.
         keys: A digest of each photograph, by its number.
         names: What each photograph is called in messages.
         position: Where to begin.
 
     Attributes:
-        run: The run.
-        objective: What the photographs teach.
-        split: Which of them train.
+        objective: The targets.
+        split: Which photographs train.
         settings: The settings.
-        position: How far it has come.
+        position: The progress of the run.
         best: The parameters of the best epoch; None until there is one.
         best_outputs: The outputs (v, c) for the validation photographs in the best epoch; None until then.
-        former_best: Of a resumed run, the model of its best epoch so far, and its digest.
-        ended_by: Why the loop ended before its time; "" if it did not.
+        former_best: The best epoch before the run was resumed; None for a new run.
+        ended_by: Why the loop ended before the last epoch; "" if it did not.
     """
 
     def __init__(
         self,
-        run: TrainingRun,
+        staged: StagedRun,
         head: str,
-        store: BorderStore,
         objective: Objective,
-        split: Split,
+        split: RunSplit,
         settings: Settings,
         keys: Mapping[int, str],
         names: Sequence[str],
         position: Position,
     ) -> None:
-        self.run, self._head, self._store, self.objective = run, head, store, objective
+        self._staged, self._head, self.objective = staged, head, objective
         self.split, self.settings, self._keys, self._names = split, settings, keys, names
         self.position = position
         self.best: GraphParameters | None = None
@@ -125,6 +131,16 @@ class Loop:
         self._targets = objective.trained_targets()
         self._class_weights = objective.class_weights(split.training)
         self._parts = split.parts(settings)
+
+    @property
+    def run(self) -> TrainingRun:
+        """The run of the current stage."""
+        return self._staged.run
+
+    @property
+    def store(self) -> BorderStore:
+        """The border activations of the current stage."""
+        return self._staged.store
 
     @property
     def steps_per_epoch(self) -> int:
@@ -144,13 +160,22 @@ class Loop:
         return METRICS[FIGURES[self.objective.task]]
 
     @property
-    def changes_pixels(self) -> bool:
-        """Whether photographs are augmented, so that an epoch may need activations of new variants."""
-        return self._augmentation.changes_pixels
+    def kept_examples(self) -> int:
+        """The number of examples that later epochs use again: variants to train, photographs to validate."""
+        variants = 1
+        if self._augmentation.changes_pixels:
+            variants = min(self._augmentation.variants or 0, self.settings.epochs)
+        return len(self.split.training) * variants + len(self.split.validation)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether training figures are of augmented photographs, or of layers that act at random."""
+        augmentation = self._augmentation
+        return self.run.is_random or augmentation.changes_pixels or bool(augmentation.mixup)
 
     @property
     def shows_figure(self) -> bool:
-        """Whether the figure is known while training: of mixtures it would mean nothing."""
+        """Whether the figure is shown while training. Of mixtures it would mean nothing."""
         return self.objective.task != "labels" and not self._augmentation.mixup
 
     def begin(self, listener: Listener) -> None:
@@ -159,15 +184,18 @@ class Loop:
         self._finish_epoch(listener, dict.fromkeys(names))
 
     def train(self, epochs: int, listener: Listener, interrupt: Interrupt) -> None:
-        """Train until an epoch, until nothing improves, or until an interrupt.
+        """Train up to an epoch, until nothing improves, or until an interrupt.
 
         Args:
             epochs: The number of the last epoch.
-            listener: Is told of the progress.
-            interrupt: Whether an interrupt has come, which ends the batch.
+            listener: Follows the progress.
+            interrupt: Whether an interrupt has come. The current batch is finished first.
         """
-        while self.position.epoch < epochs and not self._is_patience_lost():
+        while self.position.epoch < epochs and not self._has_stalled():
             try:
+                if self._staged.stage < self.settings.stage_of(self.position.epoch + 1):
+                    self._staged.advance()
+                    listener.on_stage_begin(self._staged.stage)
                 if not self._train_epoch(listener, interrupt):
                     self.ended_by = "interrupted"
                     return
@@ -176,7 +204,7 @@ class Loop:
                 warnings.warn(str(error), stacklevel=2)
                 return
 
-    def _is_patience_lost(self) -> bool:
+    def _has_stalled(self) -> bool:
         if self.position.waited < self.settings.patience:
             return False
         self.ended_by = f"{FIGURES[self.objective.task]} did not improve for {self.position.waited} epochs"
@@ -193,11 +221,15 @@ class Loop:
         for part in self._parts[position.batch :]:
             if interrupt.is_requested:
                 return False
+            start = time.monotonic()
             batch = self._batch(order[part], epoch)
             self._count(self.run.step(batch), order[part])
             position.batch += 1
-            listener.on_batch_end(position.running)
-        self.run.write_back()  # unless the weights are not finite
+            figures = {"loss": position.running.mean_loss}
+            if self.shows_figure:
+                figures[self.metric] = position.running.mean_figure
+            listener.on_batch_end(figures, time.monotonic() - start)
+        self.run.write_back()  # raises TrainingError if the weights are not finite
         running = position.running
         row: dict[str, float | None] = {"loss": running.mean_loss if running.count else None}
         if self.shows_figure:
@@ -209,7 +241,7 @@ class Loop:
 
     def _batch(self, numbers: Rows, epoch: int) -> Batch:
         variant = self._augmentation.variant(epoch) if self._augmentation.changes_pixels else None
-        values = self._store.values([Example(int(number), variant) for number in numbers])
+        values = self.store.values([Example(int(number), variant) for number in numbers])
         targets = self._targets[numbers]
         weights = None if self._class_weights is None else self._class_weights[targets.argmax(axis=1)]
         mixing = self._augmentation.pair(
@@ -226,10 +258,9 @@ class Loop:
         running, objective = self.position.running, self.objective
         if outcome.is_skipped:
             running.skipped += 1
-            listed = ", ".join(outcome.names[:MAX_NAMES]) + (", …" if len(outcome.names) > MAX_NAMES else "")
             warnings.warn(
                 f"epoch {self.position.epoch + 1}, batch {self.position.batch + 1}: the loss or the gradient "
-                f"is not finite; the batch changes nothing: {listed}",
+                f"is not finite; the batch changes nothing: {list_some(outcome.names, MAX_NAMES)}",
                 stacklevel=4,
             )
             return
@@ -256,15 +287,15 @@ class Loop:
         position.waited = 0 if is_best else position.waited + 1
         if is_best:
             position.best_epoch, position.best = position.epoch, figures
-            # The store's arrays are never changed in place: `write_back` puts others there.
+            # These arrays stay as they are: `write_back` gives the model new ones.
             self.best, self.best_outputs = self.run.model.parameters, outputs
         listener.on_epoch_end(position, figures, is_best)
 
-    def take_former(self, former: FormerBest) -> None:
-        """Take the best epoch of a run that is resumed.
+    def adopt_best(self, former: FormerBest) -> None:
+        """Adopt the best epoch of the run before it was resumed.
 
         Args:
-            former: The model, as it was written.
+            former: The epoch.
         """
         self.former_best = former
         if former.model is not None:
@@ -272,32 +303,28 @@ class Loop:
             arrays = parameters[self._head]
             kernel, bias = self.objective.unfold(arrays["kernel"], arrays["bias"])
             parameters[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-            self.best_outputs = self.validate(parameters)
+            best_epoch = self.position.best_epoch
+            if self.settings.stage_of(best_epoch) == self._staged.stage:
+                self.best_outputs = self.validate(parameters)
+                return
+            with self._staged.former_store(best_epoch, former.model) as store:
+                self.best_outputs = self.validate(parameters, store)
 
-    def validate(self, parameters: GraphParameters | None = None) -> Array:
+    def validate(self, parameters: GraphParameters | None = None, store: BorderStore | None = None) -> Array:
         """Return the outputs (v, c) for the validation photographs, which are not augmented.
 
         Args:
             parameters: Those of the model; by default the present ones, after `write_back`.
+            store: The border activations; by default those of the current stage.
         """
-        run, size = self.run, self.settings.batch_size
-        tail = ForwardTail(run.head, run.border, parameters or run.model.parameters, run.model.plan)
+        run, size, store = self.run, self.settings.batch_size, store or self.store
+        tail = ForwardTail(run.head, store.border.nodes, parameters or run.model.parameters, run.model.plan)
         numbers = self.split.validation.tolist()
         parts = [
-            tail.run(self._store.values([Example(number) for number in numbers[first : first + size]]))
+            tail.run(store.values([Example(number) for number in numbers[first : first + size]]))
             for first in range(0, len(numbers), size)
         ]
         return np.concatenate(parts)
-
-    def time_forward(self) -> float:
-        """Return the seconds that the forward pass of the part that trains takes for a photograph."""
-        numbers = [*self.split.validation, *self.split.training][: get_num_threads()]
-        values = self._store.values([Example(int(number)) for number in numbers])
-        tail = self.run.forward_tail()
-        tail.run(values)  # the first call prepares
-        begun = time.monotonic()
-        tail.run(values)
-        return (time.monotonic() - begun) / len(numbers)
 
     def finished_model(self, parameters: GraphParameters | None = None) -> Model:
         """Return the model with the parameters of the best epoch, as it is used.
@@ -309,4 +336,6 @@ class Loop:
         arrays = chosen[self._head]
         kernel, bias = self.objective.fold(arrays["kernel"], arrays["bias"])
         chosen[self._head] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-        return with_parameters(self.run.model, chosen)
+        model = copy_model(self.run.model, chosen)
+        self._staged.set_flags(model, self.position.best_epoch)
+        return model

@@ -1,24 +1,21 @@
-"""Messages of a run: what trains, and a line for each epoch."""
+"""Messages of a run: a summary before the first epoch, and a line for each epoch."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ...console.progress import ProgressBar, Verbose, is_silenced
 from ...console.text import count_of, terminal_safe
-from ...limits import format_bytes
-from ..running.run import TrainingRun
-from .loop import Loop, Split
-from .objectives import Figures
-from .position import Position, Running
+from ..overview import describe_duration, describe_progress, describe_running, describe_training
+from .loop import METRICS, Loop, RunSplit
+from .position import Position
 from .preparation import Preparation
-from .settings import Settings
+from .task_objective import Figures
 
-#: Forward and backward pass of the trained part, relative to its forward pass alone.
-STEP_COST = 4.0
-#: The share of the former moving statistics, after a run, above which validation lags behind training.
-MAX_FORMER_STATISTICS = 0.1
+#: What a model gives numbers for, in the line of a run.
+NAMES_OF = {"classes": "{} classes", "labels": "{} labels", "regression": "regression of {} numbers"}
 
 
 class Console:
@@ -26,16 +23,21 @@ class Console:
 
     Args:
         verbose: "auto" or 1 or 2 for a line an epoch, and a bar of its batches; 0 for nothing.
-        prefix: Before each line: "fold 2 of 5: ".
+        prefix: Text before each line, such as "fold 2 of 5: ".
 
     Attributes:
         is_augmented: Whether training figures are those of augmented photographs.
+        epochs: The number of the last epoch.
+        steps_per_epoch: Batches per epoch.
     """
 
     def __init__(self, verbose: Verbose = "auto", prefix: str = "") -> None:
         self._verbose, self._prefix = verbose, prefix
         self._bar: ProgressBar | None = None
+        self._task = ""
+        self._stage_batches = 0
         self.is_augmented = False
+        self.epochs = self.steps_per_epoch = 0
 
     def prefixed(self, prefix: str) -> Console:
         """Return a console that shows a text before each line."""
@@ -50,69 +52,94 @@ class Console:
 
     def on_epoch_begin(self, epoch: int, batches: int) -> None:
         """Begin a bar."""
-        self._close()
-        self._bar = ProgressBar(batches, "batch", self._verbose, task=f"{self._prefix}epoch {epoch}")
+        self.close()
+        self._task = f"{self._prefix}epoch {epoch} of {self.epochs}"
+        self._bar = ProgressBar(batches, "step", self._verbose, task=self._task)
         self._bar.__enter__()
 
-    def on_batch_end(self, running: Running) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._bar.advance(1)
+    def on_batch_end(self, figures: Mapping[str, float], seconds: float) -> None:
+        """Move the bar, and show the figures of the epoch so far.
+
+        Args:
+            figures: By name.
+            seconds: What the batch took. That of the second one of a stage tells how long an epoch takes.
+        """
+        if self._bar is None:
+            return
+        self._bar.set_task(describe_progress(self._task, figures, self.is_augmented))
+        self._bar.advance(1)
+        self._stage_batches += 1
+        if self._stage_batches == 2 and (text := describe_duration(seconds * self.steps_per_epoch)):
+            with self._bar.paused():
+                self.say(text)
+
+    def on_stage_begin(self, text: str) -> None:
+        """Print what is about to train."""
+        self.close()
+        self.say(text)
+        self._stage_batches = 0
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """Print the line of an epoch."""
-        self._close()
+        self.close()
         row, parts = position.history[-1], []
-        if "loss" in row:
-            loss = row["loss"]
-            how = "running, augmented" if self.is_augmented else "running"
-            parts.append("" if loss is None else f"loss {loss:.4f} ({how})")
+        values = {name: row.get(name) for name in ("loss", *METRICS.values())}
+        running = {name: value for name, value in values.items() if value is not None}
+        if running:
+            parts.append(describe_running(running, self.is_augmented))
         if figures.count:
             parts.append(f"validation: {figures}")
         if is_best and figures.count:
             parts.append("best so far")
         what = "epoch 0 (the solved head)" if position.epoch == 0 else f"epoch {position.epoch}"
-        self.say(f"{what}: {'; '.join(filter(None, parts))}")
+        figures_shown = "; ".join(filter(None, parts))
+        self.say(f"{what}: {figures_shown}" if figures_shown else what)
 
     def close(self) -> None:
         """Remove the bar."""
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
             self._bar = None
 
 
-def describe_start(preparation: Preparation, split: Split, run: TrainingRun, settings: Settings) -> str:
-    """Return what is about to happen: photographs, what trains, which statistics, and the memory.
+def describe_start(loop: Loop, preparation: Preparation) -> str:
+    """Return a line on the run: how many photographs, and what the current stage trains.
 
     Args:
+        loop: The loop.
         preparation: The photographs and the starting model.
-        split: Which of them train.
-        run: The run, before its first step.
-        settings: The settings.
     """
-    training, validation = len(split.training), len(split.validation)
-    count = training + validation
+    training, validation = len(loop.split.training), len(loop.split.validation)
     objective = preparation.objective
-    variables, numbers = run.variables, run.variables.flat.size
-    # Values, gradients, and what the optimizer remembers.
-    copies = 2 + len(run.optimizer.slots)
-    memory = preparation.store.kept_bytes + copies * run.variables.flat.nbytes
-    first = next(iter(run.variables.by_node))
-    parts = [
-        f"{count_of(count, 'photograph')}, {training} to train, {validation} to validate",
-        f"{len(objective.names)} {objective.task}",
-        f"train={settings.train!r}: {count_of(len(variables.variables), 'array')} with {numbers:,} numbers, "
-        f"from {first} on",
-        f"statistics of normalization: {'of the batch' if settings.uses_batch_statistics else 'frozen'}",
-        f"memory {format_bytes(memory)}",
-    ]
-    return "; ".join(parts)
+    names = NAMES_OF[objective.task].format(len(objective.names))
+    return (
+        f"{count_of(training + validation, 'photograph')}, {training} to train, {validation} to validate; "
+        f"{names}; {describe_stage(loop, preparation)}"
+    )
 
 
-def describe_counts(preparation: Preparation, split: Split, weights: dict[str, float] | None) -> list[str]:
+def describe_stage(loop: Loop, preparation: Preparation) -> str:
+    """Return what the current stage trains, by which statistics, and the memory that it takes.
+
+    Args:
+        loop: The loop.
+        preparation: The photographs and the starting model.
+    """
+    settings, stage = loop.settings, loop.position.stage
+    first = next(iter(loop.run.variables.by_node))
+    epochs = ""
+    if len(settings.stages) > 1:
+        count = settings.stage_epochs[stage]
+        epochs = f" for {count_of(count, 'epoch')} (stage {stage + 1} of {len(settings.stages)})"
+    examples = min(settings.batch_size, len(loop.split.training))
+    kept = loop.store.expected_bytes(loop.kept_examples)
+    return (
+        f"train={settings.stages[stage]!r}{epochs}, from {first} on: "
+        f"{describe_training(loop.run, examples, kept)}"
+    )
+
+
+def describe_counts(preparation: Preparation, split: RunSplit, weights: dict[str, float] | None) -> list[str]:
     """Return "index name count" of each class, with its weight; for labels, how many have each.
 
     Args:
@@ -136,31 +163,3 @@ def describe_counts(preparation: Preparation, split: Split, weights: dict[str, f
         weight = f", weight {weights[name]:.3g}" if weights and name in weights else ""
         lines.append(f"{index} {name}: {training} to train, {validation} to validate{weight}")
     return lines
-
-
-def estimate_seconds(loop: Loop, preparation: Preparation) -> float:
-    """Return about how long the first epoch will take.
-
-    Args:
-        loop: The loop, after the validation of epoch 0.
-        preparation: What the pass through the whole network took.
-    """
-    training, validation = len(loop.split.training), len(loop.split.validation)
-    forward = loop.time_forward()  # of the part that trains
-    new = preparation.seconds_per_photograph if loop.changes_pixels else 0.0
-    return training * (STEP_COST * forward + new) + validation * forward
-
-
-def describe_statistics(momentum: float, steps: int) -> tuple[str, bool]:
-    """Return how much the former moving statistics weigh after a run, and whether that is too much.
-
-    Args:
-        momentum: The momentum of the moving statistics.
-        steps: The steps of the run.
-    """
-    former = momentum**steps
-    text = (
-        f"statistics of the batch: after {count_of(steps, 'step')}, the moving statistics that validation "
-        f"uses still have {former:.0%} of the former ones ({momentum:g}^{steps})"
-    )
-    return text, former > MAX_FORMER_STATISTICS

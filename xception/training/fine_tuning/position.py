@@ -1,4 +1,4 @@
-"""Position of a run: how far it has come, which is all that resuming needs beside weights and optimizer."""
+"""Progress of a run, which resuming needs besides the weights and the optimizer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...data.tasks import Task
-from .objectives import Figures
+from .task_objective import Figures, as_count, as_number
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Running:
         loss: The sum of the losses.
         figure: The number of right answers, or the sum of absolute errors.
         count: The number of photographs.
-        skipped: How many batches were skipped.
+        skipped: The number of batches that were skipped.
         learning_rate: The learning rate of the first batch.
     """
 
@@ -41,16 +41,17 @@ class Running:
 
 @dataclass
 class Position:
-    """How far a run has come.
+    """Progress of a run.
 
     Attributes:
-        epoch: How many epochs are complete.
-        batch: How many batches of the next epoch are done.
-        running: The sums over these.
+        epoch: The number of complete epochs.
+        batch: The number of batches of the next epoch that are done.
+        running: The sums over these batches.
         history: {name: value} of each complete epoch. The first is epoch 0, the solved head.
         best_epoch: The best epoch so far.
         best: Its figures.
-        waited: How many epochs there have been since.
+        waited: The number of epochs since then.
+        stage_steps: The steps of each complete stage. The current stage is the next one.
     """
 
     epoch: int = 0
@@ -60,6 +61,12 @@ class Position:
     best_epoch: int = 0
     best: Figures | None = None
     waited: int = 0
+    stage_steps: list[int] = field(default_factory=list)
+
+    @property
+    def stage(self) -> int:
+        """The current stage, from 0."""
+        return len(self.stage_steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the position as a dict that JSON can hold."""
@@ -67,6 +74,7 @@ class Position:
             "epoch": self.epoch, "batch": self.batch, "running": vars(self.running).copy(),
             "history": [dict(row) for row in self.history], "best_epoch": self.best_epoch,
             "best": self.best.to_dict() if self.best else None, "waited": self.waited,
+            "stage_steps": list(self.stage_steps),
         }  # fmt: skip
 
     @classmethod
@@ -81,28 +89,22 @@ class Position:
             ValueError: It is no such dict.
         """
         try:
+            running = values["running"]
             position = cls(
-                _count(values["epoch"]), _count(values["batch"]),
+                as_count(values["epoch"]), as_count(values["batch"]),
                 Running(
-                    float(values["running"]["loss"]), float(values["running"]["figure"]),
-                    _count(values["running"]["count"]), _count(values["running"]["skipped"]),
-                    float(values["running"]["learning_rate"]),
+                    as_number(running["loss"]), as_number(running["figure"]), as_count(running["count"]),
+                    as_count(running["skipped"]), as_number(running["learning_rate"]),
                 ),
                 [
-                    {str(name): None if value is None else float(value) for name, value in row.items()}
+                    {str(name): None if value is None else as_number(value) for name, value in row.items()}
                     for row in values["history"]
                 ],
-                _count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
-                _count(values["waited"]),
+                as_count(values["best_epoch"]), Figures.from_dict(task, values["best"]),
+                as_count(values["waited"]), [as_count(steps) for steps in values["stage_steps"]],
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"the file does not say how far the run has come ({error!r:.200})") from None
         if len(position.history) != position.epoch + 1 or position.best_epoch > position.epoch:
             raise ValueError("the file's history is not that of as many epochs as it names")
         return position
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"expected a count, got {value!r:.80}")
-    return value

@@ -1,4 +1,4 @@
-"""Preview of what augmentation does to the photographs of a run."""
+"""Preview of the augmentation of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Result of fine-tuning: the model, its history, and how well it does on the validation photographs."""
+"""Result of fine-tuning: the model, its history, and its validation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...console.html import preformatted
 from ...console.text import align_columns, count_of
 from ...data.failures import Failure
 from ...data.tasks import Task
-from ...kernels import Array, elementwise
+from ...kernels import Array
 from ...models.model import Model
 from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, optional
 from ..callbacks.history import History
 from .loop import Loop
-from .objectives import FIGURES, Figures, Objective, Rows, mean_auc
 from .preparation import Preparation
+from .task_objective import FIGURES, Figures, Objective, Rows, mean_auc
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +44,9 @@ class Validation:
     @classmethod
     def of(cls, objective: Objective, outputs: Array, rows: Rows, paths: Sequence[str | None]) -> Validation:
         """Return the validation of outputs (len(rows), c) as the loss takes them."""
-        figures = objective.measure(outputs, rows)
-        if objective.task == "classes":
-            outputs = elementwise.softmax(outputs.copy())
-        elif objective.task == "labels":
-            outputs = elementwise.sigmoid(outputs.copy())
-        else:
-            outputs = objective.answers(outputs)
+        figures, answers = objective.measure(outputs, rows), objective.answers(outputs)
         chosen = [paths[row] for row in rows]
-        return cls(objective.task, objective.names, figures, outputs, objective.targets[rows], chosen)
+        return cls(objective.task, objective.names, figures, answers, objective.targets[rows], chosen)
 
     @classmethod
     def pooled(cls, parts: Sequence[Validation]) -> Validation:
@@ -168,7 +162,7 @@ def validation_of(loop: Loop, preparation: Preparation) -> Validation:
 
 def history_of(rows: Sequence[Mapping[str, float | None]]) -> History:
     """Return the history of epochs, the first of which is epoch 0, from a row {name: value} for each."""
-    history = History()
+    history = History(shown_from=0)
     for epoch, row in enumerate(rows):
         history.append(epoch, {name: np.nan if value is None else value for name, value in row.items()})
     return history

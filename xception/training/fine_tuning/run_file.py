@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 from ...data.atomic import check_writable
 from ...data.failures import FailureLog
 from ...data.locations import expect_local
+from ...explanation.output import path_key
+from ...kernels import Array
 from ...layers import BatchNormalization
 from ...models.model import Model
 from ..callbacks.csv_log import CSVLogger
@@ -28,8 +30,8 @@ class RunFiles:
     """Writes the files of a run.
 
     Args:
-        output: The model; None for no files, or of a resumed run for the file beside its state.
-        resume: The state that is resumed; None for a new run.
+        output: The model. None for no files; in a resumed run, for the file beside its state.
+        resume: The state from which the run resumes; None for a new run.
         log: The CSV file; None for none.
         has_state: Whether the state is written after each epoch.
 
@@ -49,16 +51,16 @@ class RunFiles:
         log: str | os.PathLike[str] | None,
         has_state: bool = True,
     ) -> None:
-        if output is None and resume is not None:
-            output = model_beside(resume)
+        self._former_path = None if resume is None else model_beside(resume)
+        output = self._former_path if output is None else output
         self.output = None if output is None else expect_local(output)
         self.state: Path | None = None
         if self.output is not None:
             name = self.output.name
             if not name.endswith(SUFFIX) or name.endswith(RUN_SUFFIX):
                 raise ValueError(
-                    f"{name}: expected a name that ends in {SUFFIX}, and not in {RUN_SUFFIX}, that of "
-                    "the state"
+                    f"{name}: expected a name that ends in {SUFFIX}; {RUN_SUFFIX} is the ending of the "
+                    "file beside it, from which a run goes on"
                 )
             check_writable(self.output)
             if has_state:
@@ -67,10 +69,43 @@ class RunFiles:
         self._log = None if log is None else CSVLogger(log, append=resume is not None)
         if self._log is not None:
             self._log.check([])
-        self._names: list[str] | None = None
+            own = [path for path in (self.output, self.state, resume) if path is not None]
+            self._check_others([self._log.path], own, "a file of the run")
+        former = self._former_path
+        self._is_elsewhere = former is not None and path_key(former) != path_key(self.output or former)
 
-    def describe(self, loop: Loop) -> str | None:
-        """Return what Keras 3 would not know if it went on with the state; None if nothing, or no state."""
+    def check_inputs(self, inputs: Iterable[str | os.PathLike[str] | None]) -> None:
+        """Check that no file would be written over a photograph or a table of labels.
+
+        Args:
+            inputs: The paths that are read. None is nothing.
+
+        Raises:
+            ValueError: One of them would be.
+        """
+        written = [self.output, self.state, None if self._log is None else self._log.path]
+        existing = [path for path in written if path is not None and path.exists()]
+        if existing:
+            paths = [path for path in inputs if path is not None and "\0" not in os.fspath(path)]
+            self._check_others(existing, paths, "read by the run")
+
+    @staticmethod
+    def _check_others(written: Iterable[Path], others: Iterable[str | os.PathLike[str]], what: str) -> None:
+        keys = {path_key(Path(path)) for path in others}
+        for path in written:
+            if path_key(path) in keys:
+                raise ValueError(f"{path}: is {what}; name another file to write")
+
+    def on_resume(self, loop: Loop, preparation: Preparation) -> None:
+        """Write the files of a resumed run that goes on under another name."""
+        former = loop.former_best
+        if self._is_elsewhere and self.output is not None and former is not None:
+            if former.model is not None:
+                former.model.save(self.output)
+            self.on_pause(loop, preparation)
+
+    def describe_keras_limits(self, loop: Loop) -> str | None:
+        """Return a note on what Keras 3 would ignore in the state; None if nothing, or without a state."""
         nodes = loop.run.model.graph.nodes
         is_normalized = any(
             isinstance(nodes[node].frame_layer, BatchNormalization) for node in loop.run.variables.by_node
@@ -80,10 +115,11 @@ class RunFiles:
             *loop.run.loss.settings_unknown_to_keras(),
             *(["frozen statistics"] if is_normalized and not loop.settings.uses_batch_statistics else []),
             *(["class weights"] if loop.class_weights else []),
+            *(["stages"] if len(loop.settings.stages) > 1 else []),
         ]
         if self.state is None or not unknown:
             return None
-        return f"{self.state.name}: Keras would go on without {', '.join(unknown)}"
+        return f"{self.state.name}: if Keras goes on from it, then without {', '.join(unknown)}"
 
     def on_best(self, loop: Loop) -> None:
         """Write the model."""
@@ -128,8 +164,8 @@ class RunFiles:
         former = loop.former_best
         if former is None or former.model is None:
             raise ValueError(
-                f"{self.output}: is not the model of epoch {loop.position.best_epoch}, which is still the "
-                "best one; put back the file that the run has written, or start anew"
+                f"{self._former_path}: expected the model of epoch {loop.position.best_epoch}, which is "
+                "still the best one; put back the file that the run has written, or start anew"
             )
         return former.model
 
@@ -155,14 +191,8 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         preparation: The photographs.
     """
     from ... import formats  # imports h5py
-    from ...formats.training_state import TrainingState
 
-    run, objective = loop.run, loop.objective
-    variables = run.variables.variables
-    slots = {
-        (variable.node, variable.parameter): slots
-        for variable, slots in zip(variables, run.optimizer.slots_by_variable(), strict=True)
-    }
+    model, objective = loop.run.model, loop.objective
     scaling = objective.scaling
     record = {
         "settings": loop.settings.to_dict(),
@@ -171,25 +201,25 @@ def write_state(path: Path, loop: Loop, preparation: Preparation) -> None:
         "names": list(objective.names),
         "scaling": None if scaling is None else [scaling.center.tolist(), scaling.deviation.tolist()],
         "photographs": [preparation.digests[number] for number in preparation.readable.tolist()],
+        "targets": targets_digest(objective.targets[preparation.readable]),
         "validation": sorted({preparation.digests[number] for number in loop.split.validation.tolist()}),
         "best": _best_digest(loop),
     }
-    optimizer = run.optimizer
-    state = TrainingState(
-        type(optimizer).__name__, optimizer.get_config(), optimizer.iterations, slots, None,
-        run.loss.default_name, None, record,
-    )  # fmt: skip
-    model = run.model
     stored = formats.StoredModel(
         model.graph, model.parameters, model.network, model.class_names, model.preprocessing, model.task
     )
-    formats.write_training(path, stored, state)
+    formats.write_training(path, stored, loop.run.state(record))
 
 
 def _best_digest(loop: Loop) -> str | None:
     if loop.best is not None:
         return parameters_digest(loop.finished_model())
     return loop.former_best.digest if loop.former_best is not None else None
+
+
+def targets_digest(targets: Array) -> str:
+    """Return a digest of what photographs teach: targets (n, c)."""
+    return hashlib.blake2b(np.ascontiguousarray(targets, np.float64).data, digest_size=16).hexdigest()
 
 
 def parameters_digest(model: Model) -> str:

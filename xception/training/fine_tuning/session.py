@@ -1,25 +1,24 @@
-"""One training of a run: the head is solved, competes as epoch 0, and then the network learns."""
+"""Training of one model of a run: its head is solved and competes as epoch 0, then the network trains."""
 
 from __future__ import annotations
 
 import warnings
 from typing import Protocol
 
-from ...console.pace import format_seconds
 from ...models.model import Model
 from ..running.interrupts import Interrupt
-from ..running.run import TrainingRun
-from .loop import Loop, Split
-from .messages import Console, describe_counts, describe_start, describe_statistics, estimate_seconds
-from .objectives import Figures, Objective
+from ..running.moving_statistics import describe_old_share
+from .loop import Loop, RunSplit
+from .messages import Console, describe_counts, describe_stage, describe_start
 from .position import Position
 from .preparation import Preparation, logits_of
 from .settings import Settings
-from .stages import set_trainable
+from .staging import StagedRun
+from .task_objective import Figures, Objective
 
 
 class Observer(Protocol):
-    """What writes a run to files."""
+    """Interface of what writes a run to files."""
 
     def on_best(self, loop: Loop) -> None:
         """The epoch that has just been validated is the best so far."""
@@ -31,7 +30,7 @@ class Observer(Protocol):
         """An epoch is complete, or an interrupt has ended a batch."""
 
 
-def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Loop:
+def begin_loop(preparation: Preparation, split: RunSplit, settings: Settings) -> Loop:
     """Solve the head on the training photographs alone, and make the loop of a fresh copy of the model.
 
     Args:
@@ -49,7 +48,7 @@ def begin_loop(preparation: Preparation, split: Split, settings: Settings) -> Lo
 
 def make_loop(
     preparation: Preparation,
-    split: Split,
+    split: RunSplit,
     settings: Settings,
     objective: Objective,
     model: Model,
@@ -58,22 +57,20 @@ def make_loop(
     """Make the loop of a model.
 
     Args:
-        preparation: The photographs, and the layers that train.
+        preparation: The photographs, and what each stage trains.
         split: Which photographs train.
         settings: The settings.
-        objective: What they teach, with the scaling of numbers.
+        objective: Their targets, with the scaling of numbers.
         model: The model, with a head. It changes with each epoch.
         position: Where to begin.
     """
-    set_trainable(model, preparation.rates)
-    run = TrainingRun(
-        model, settings.build_optimizer(len(split.parts(settings))), objective.loss(),
-        logits_of(model, objective), batch_statistics=settings.uses_batch_statistics,
+    staged = StagedRun(
+        model, preparation, logits_of(model, objective), objective.loss(), settings,
+        len(split.parts(settings)), position.stage_steps,
     )  # fmt: skip
-    run.optimizer.rates = {node: preparation.rates[node] for node in run.variables.by_node}
     return Loop(
-        run, preparation.starting.head, preparation.store, objective, split, settings, preparation.digests,
-        preparation.names, position,
+        staged, preparation.starting.head, objective, split, settings, preparation.digests, preparation.names,
+        position,
     )  # fmt: skip
 
 
@@ -86,7 +83,7 @@ def run_loop(
     observer: Observer | None,
     interrupt: Interrupt,
 ) -> None:
-    """Train until an epoch, and show and write the progress.
+    """Train up to an epoch, and show and write the progress.
 
     Args:
         loop: The loop, at its beginning or where it was resumed.
@@ -98,23 +95,21 @@ def run_loop(
         interrupt: Whether an interrupt has come.
     """
     listener = _Listener(loop, preparation, console, observer)
-    console.say(describe_start(preparation, loop.split, loop.run, settings))
-    console.is_augmented = loop.changes_pixels or bool(settings.augmentation.mixup)
+    console.say(describe_start(loop, preparation))
+    console.is_augmented = loop.is_random
+    console.epochs, console.steps_per_epoch = epochs, loop.steps_per_epoch
     weights = loop.class_weights
     for line in describe_counts(preparation, loop.split, weights):
         console.say(f"  {line}")
     momentum = loop.run.moving_momentum
     if momentum is not None and epochs:
-        text, is_much = describe_statistics(momentum, epochs * loop.steps_per_epoch)
+        text, is_too_much = describe_old_share(momentum, epochs * loop.steps_per_epoch)
         console.say(text)
-        if is_much:
-            warnings.warn(f"{text}; train longer, or with frozen statistics", stacklevel=3)
+        if is_too_much:
+            warnings.warn(text, stacklevel=3)
     try:
         if not loop.position.history:
             loop.begin(listener)
-            if epochs:
-                seconds = estimate_seconds(loop, preparation)
-                console.say(f"about {format_seconds(seconds)} for the first epoch, of at most {epochs}")
         loop.train(epochs, listener, interrupt)
     finally:
         console.close()
@@ -124,7 +119,7 @@ def run_loop(
 
 
 class _Listener:
-    """Passes what the loop tells on to the console and the observer."""
+    """Forwards the progress of the loop to the console and the observer."""
 
     def __init__(
         self, loop: Loop, preparation: Preparation, console: Console, observer: Observer | None
@@ -133,6 +128,10 @@ class _Listener:
         self._console, self._observer = console, observer
         self.on_epoch_begin = console.on_epoch_begin
         self.on_batch_end = console.on_batch_end
+
+    def on_stage_begin(self, stage: int) -> None:
+        """Show what is about to train."""
+        self._console.on_stage_begin(describe_stage(self._loop, self._preparation))
 
     def on_epoch_end(self, position: Position, figures: Figures, is_best: bool) -> None:
         """Show the epoch, and write the files."""

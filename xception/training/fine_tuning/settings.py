@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from itertools import accumulate
+from typing import Any, get_args
 
 from ...data.augmentation import Augmentation
 from ...data.preprocessing import DECODE_OPTIONS, Decode, check_option
@@ -14,10 +15,8 @@ from ...layers.validation import as_float, as_int
 from ..optimization.base import Optimizer
 from ..optimization.optimizers import get_optimizer
 from ..optimization.schedules import CosineDecay
-from .stages import Train
-
-#: Whether batch normalization uses its moving statistics, which then stay as they are, or those of the batch.
-Statistics = Literal["frozen", "batch"]
+from ..running.moving_statistics import Statistics
+from .stages import Stage, Train, check_train, divide_epochs
 
 #: The peak of the learning rate, by optimizer. On 200 enlarged digits, held-out accuracy of two seeds was
 #: 0.86, 0.90 and 0.83 with Adam and 1e-4, 3e-4 and 1e-3; that of the solved head 0.87.
@@ -53,7 +52,7 @@ class Settings:
     """
 
     task: Task
-    train: Train
+    train: Stage | tuple[Stage, ...]
     statistics: Statistics
     epochs: int
     batch_size: int
@@ -78,13 +77,33 @@ class Settings:
         """Whether trained batch normalization uses the statistics of the batch."""
         return self.statistics == "batch"
 
-    def build_optimizer(self, steps_per_epoch: int) -> Optimizer:
-        """Build the optimizer, with a warm-up and half a cosine over all epochs as its learning rate.
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What trains, one after the other."""
+        return (self.train,) if isinstance(self.train, str) else self.train
+
+    @property
+    def stage_epochs(self) -> list[int]:
+        """The epochs of each stage."""
+        return divide_epochs(self.epochs, len(self.stages))
+
+    def stage_of(self, epoch: int) -> int:
+        """Return the stage, from 0, that an epoch belongs to.
+
+        Args:
+            epoch: The epoch, from 1; 0, the solved head, belongs to the first stage.
+        """
+        ends = accumulate(self.stage_epochs)
+        return next((stage for stage, end in enumerate(ends) if epoch <= end), len(self.stages) - 1)
+
+    def build_optimizer(self, steps_per_epoch: int, stage: int = 0) -> Optimizer:
+        """Build the optimizer of a stage, with a warm-up and half a cosine as its learning rate.
 
         Args:
             steps_per_epoch: Batches per epoch.
+            stage: The stage, from 0.
         """
-        steps = self.epochs * steps_per_epoch
+        steps = self.stage_epochs[stage] * steps_per_epoch
         warmup = min(max(1, math.ceil(WARMUP_SHARE * steps)), max(1, steps - 1))
         # Keras's schedule begins with the initial rate itself: at 0, the first batch would teach nothing.
         schedule = CosineDecay(
@@ -95,11 +114,11 @@ class Settings:
         return get_optimizer({"class_name": self.optimizer["class_name"], "config": config})
 
     def check_agreement(self, given: Settings, default: Settings) -> None:
-        """Check that nothing else is asked for than these settings, of a run that is resumed.
+        """Check that the call that resumes a run does not ask for other settings.
 
         Args:
-            given: What was asked for.
-            default: What stands for nothing.
+            given: The settings of the call.
+            default: Those of a call without options.
 
         Raises:
             ValueError: A setting was given that the run does not have.
@@ -176,10 +195,18 @@ def check_settings(
     check_option("task", task, TASKS)
     check_option("decode", decode, DECODE_OPTIONS)
     check_option("statistics", statistics, get_args(Statistics))
-    if not isinstance(train, str) or not train:
-        raise TypeError(f"train must be a stage or the name of a layer, got {train!r:.80}")
+    epochs = as_int("epochs", epochs, 0)
+    stages = check_train(train, epochs)
     if not isinstance(balanced, bool):
         raise TypeError(f"balanced must be True or False, got {balanced!r:.80}")
+    if class_weight is not None and not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"class_weight must be a dict of weights by name, got {class_weight!r:.80}; balanced=True lets "
+            "each class weigh the same"
+        )
+    weights = None if class_weight is None else dict(class_weight)
+    if balanced and weights:
+        raise ValueError("balanced and class_weight both say how much classes weigh: give one of them")
     if balanced and task != "classes":
         raise ValueError(f"balanced applies to classes, and the task is {task!r}")
     batch_size = as_int("batch_size", batch_size)
@@ -217,9 +244,8 @@ def check_settings(
     seed = as_int("seed", seed, 0)
     if seed > MAX_SEED:
         raise ValueError(f"seed must be at most {MAX_SEED}, got {seed}")
-    weights = None if class_weight is None else dict(class_weight)
     return Settings(
-        task, train, statistics, as_int("epochs", epochs, 0), batch_size,
+        task, stages, statistics, epochs, batch_size,
         {"class_name": name, "config": config}, learning_rate, validation, str(augmentation), balanced,
         weights, label_smoothing, as_int("patience", patience), seed, decode,
     )  # fmt: skip

@@ -1,8 +1,9 @@
-"""Stages of a network: which layers fine-tuning trains, and how quickly each of them."""
+"""Stages of a network: the layers that fine-tuning trains, their learning rates, and their epochs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from ...graph import Graph
@@ -10,33 +11,93 @@ from ...models.layer import find_member
 from ...models.model import Model
 
 #: What trains: a stage of Xception, "norms", "head", "all", or the name of the first layer that trains.
-Train = Literal["head", "exit", "half", "all", "norms"] | str
+Stage = Literal["head", "exit", "half", "all", "norms"] | str
+#: A stage, or several, one after the other.
+Train = Stage | Sequence[Stage]
 
 #: The first layer of each stage. "exit" is the exit flow, two of 14 blocks; "half" is half of the network.
 FIRST_LAYERS = {"exit": "block13_sepconv1", "half": "block8_sepconv1"}
 
 #: The rate of a layer, for each layer with weights between it and the head.
 RATE_PER_LAYER = 0.9
-#: Rates do not fall further: a layer that hardly moves costs as much time as one that learns.
+#: Smallest rate: a layer that hardly changes takes as much time as one that learns.
 MIN_RATE = 0.1
 
 
-def choose_stage(model: Model, train: Train, head: str) -> dict[str, float]:
+def check_train(train: Train, epochs: int) -> Stage | tuple[Stage, ...]:
+    """Return a stage, or several as a tuple.
+
+    Args:
+        train: A stage, or a sequence of them.
+        epochs: The epochs that they share.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: There is no stage, one comes twice, or there are more stages than epochs.
+    """
+    stages = [train] if isinstance(train, str) else train
+    if not isinstance(stages, Sequence) or not all(isinstance(stage, str) and stage for stage in stages):
+        raise TypeError(
+            f"train must be a stage or the name of a layer, or a sequence of them, got {train!r:.80}"
+        )
+    if not stages:
+        raise ValueError("train has no stage: give one, such as train='exit'")
+    if len(set(stages)) < len(stages):
+        raise ValueError(f"train={train!r:.200} has a stage twice")
+    if 0 < epochs < len(stages):
+        raise ValueError(
+            f"{len(stages)} stages need at least as many epochs, got {epochs}: each trains for one or more"
+        )
+    return stages[0] if len(stages) == 1 else tuple(stages)
+
+
+def divide_epochs(epochs: int, stages: int) -> list[int]:
+    """Divide epochs equally among stages. Where some are left over, the last stages have one more.
+
+    The last stages have more to learn.
+
+    Args:
+        epochs: The epochs of all stages.
+        stages: The number of stages.
+
+    Returns:
+        The epochs of each stage.
+    """
+    return [(epochs + stage) // stages for stage in range(stages)]
+
+
+def check_order(stages: Sequence[tuple[Stage, Collection[str]]]) -> None:
+    """Check that each stage trains what the one before does, and more.
+
+    Args:
+        stages: The name of each stage, and the nodes that train.
+
+    Raises:
+        ValueError: A stage does not.
+    """
+    for (name, nodes), (following, more) in pairwise(stages):
+        if not set(nodes) < set(more):
+            raise ValueError(
+                f"train: {following!r} must train what {name!r} does, and more; put stages in the order from "
+                "the head down"
+            )
+
+
+def choose_stage(model: Model, train: Stage, head: str) -> dict[str, float]:
     """Return the nodes that train, and the factor of the learning rate of each.
 
     Args:
         model: The model.
         train: "head" for the last layer alone; "exit" for Xception's exit flow (from block 13); "half" for
             blocks 8 to 14; "all"; "norms" for scales and offsets of normalization layers, and the head; or
-            the name of a layer: it trains, and everything that its input does not depend on.
+            the name of a layer: all layers train but those that its input depends on.
         head: The node of the last layer.
 
     Returns:
         {node: factor}, 1 for the head, and less for layers that lie deeper.
 
     Raises:
-        ValueError: The model is no Xception and has no such stage, or there is no such layer, or nothing but
-            the head would train.
+        ValueError: The model has no such stage or layer.
     """
     graph = model.graph
     owners = [node for node in graph.nodes.values() if node.owner == node.name and node.count_params()]

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from ... import architecture
 from ...data.preprocessing import Preprocessing
 from ...feature_extraction.extraction import imagenet_base
-from ...graph import GraphParameters, Member, Network, TensorRef, flatten
+from ...graph import Member, Network, TensorRef, flatten
 from ...kernels import Array
-from ...layers import Activation, Dense, GlobalAveragePooling2D, Input, Layer, Rescaling, Softmax
+from ...layers import Activation, Dense, GlobalAveragePooling2D, Layer, Softmax
 from ...layers.validation import as_int
 from ...models.model import Model
 from ...prediction.classifier import ModelArgument, as_model
 from ...prediction.preprocessing import image_shape
-from .objectives import Objective
+from ..pixel_models import SIZE, build_pixel_network, copy_model
+from .task_objective import Objective
 
-DEFAULT_SIZE = 299  #: pixels each way, of the photographs that the ImageNet base was trained on
 HEAD_NAME = "predictions"  #: of a head that is added to a model without one
 #: Layers behind the last `Dense` that only make scores of logits.
 SCORE_LAYERS = (Activation, Softmax)
@@ -28,7 +28,7 @@ SCORE_LAYERS = (Activation, Softmax)
 
 @dataclass(frozen=True)
 class StartingModel:
-    """A model whose last layer has not learned yet.
+    """A model whose last layer is not trained yet.
 
     Attributes:
         model: The model. The parameters of its head are zeros.
@@ -49,19 +49,7 @@ class StartingModel:
         """
         solved = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
         parameters = {**self.model.parameters, self.head: solved}
-        return with_parameters(self.model, parameters)
-
-
-def with_parameters(model: Model, parameters: GraphParameters) -> Model:
-    """Return a model with other parameters, and everything else as it is.
-
-    Args:
-        model: The model.
-        parameters: {node: {parameter: array}}, all of them.
-    """
-    changed = Model(model.graph, parameters, model.network, model.class_names, model.preprocessing)
-    changed.task = model.task
-    return changed
+        return copy_model(self.model, parameters)
 
 
 def choose_base(model: ModelArgument, size: int | None) -> Model:
@@ -77,7 +65,9 @@ def choose_base(model: ModelArgument, size: int | None) -> Model:
         ModelFileError: The file is damaged or not supported.
     """
     if model is None:
-        pixels = DEFAULT_SIZE if size is None else as_int("size", size, architecture.MIN_IMAGE_SIZE)
+        if size is None:
+            return pixel_base(SIZE)
+        pixels = as_int("size", size, architecture.MIN_IMAGE_SIZE)
         return pixel_base((pixels, pixels))
     base = as_model(model)
     height, width, _ = image_shape(base)
@@ -97,17 +87,7 @@ def pixel_base(size: tuple[int, int]) -> Model:
     Raises:
         ValueError: They are smaller than `architecture.MIN_IMAGE_SIZE`.
     """
-    backbone = Network.from_graph(architecture.xception((*size, 3), include_top=False))
-    rows: tuple[tuple[str, Layer | Network, str | None], ...] = (
-        ("pixels", Input((*size, 3)), None),
-        ("rescaling", Rescaling(1 / 127.5, -1.0), "pixels"),
-        ("xception", backbone, "rescaling"),
-        ("avg_pool", GlobalAveragePooling2D(), "xception"),
-    )
-    members = {
-        name: Member(name, layer, (((source, 0, 0),) if source else (),)) for name, layer, source in rows
-    }
-    network = Network("xception_classifier", members, ("pixels",), (("avg_pool", 0, 0),))
+    network = build_pixel_network(size)
     parameters = {f"xception/{name}": arrays for name, arrays in imagenet_base().parameters.items()}
     return Model(
         flatten(network), parameters, network, preprocessing=Preprocessing("none", interpolation="bilinear")
@@ -122,7 +102,7 @@ def make_starting_model(base: Model, objective: Objective) -> StartingModel:
 
     Args:
         base: The model, with one output.
-        objective: What it is to learn: the number of outputs, their names, and what the layer applies.
+        objective: The names of the outputs, and the activation of the layer.
 
     Raises:
         ValueError: The model has several outputs, or its output is neither maps nor a vector.
@@ -142,8 +122,7 @@ def make_starting_model(base: Model, objective: Objective) -> StartingModel:
     arrays = graph.nodes[head].parameters
     parameters[head] = {name: np.zeros(array.shape, np.float32) for name, array in arrays.items()}
     record = replace(base.preprocessing, from_logits=False)
-    model = Model(graph, parameters, network, list(objective.names), record)
-    model.task = objective.task
+    model = Model(graph, parameters, network, list(objective.names), record, task=objective.task)
     return StartingModel(model, head, graph.nodes[head].inputs[0])
 
 
@@ -168,7 +147,6 @@ def _replace_head(network: Network, dense: Dense) -> tuple[Network, str] | None:
         return None
     members = {**network.members, member.name: replace(member, layer=layer)}
     changed = replace(network, members=members, outputs=(output,), output_keys=None)
-    # Otherwise the scores of a nested network would be lost with its last layers.
     return changed.without_loose_ends(), path
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: the network learns your own classes, labels or numbers, from the solved head on."""
+"""Fine-tuning of a network for your own classes, labels or numbers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ...prediction.preprocessing import Preprocessor
 from ..optimization.base import Optimizer
 from ..regression.softmax_regression import import_minimize
 from ..running.interrupts import first_interrupt_ends_batch
+from ..running.moving_statistics import Statistics
 from ..splitting.grouping import Groups
 from .borders import Example
 from .dividing import divide, divide_into_folds
@@ -31,7 +32,7 @@ from .report import FineTuning
 from .run_file import RunFiles
 from .saved_run import SavedRun
 from .session import begin_loop, run_loop
-from .settings import Settings, Statistics, check_settings
+from .settings import Settings, check_settings
 from .stages import Train
 from .starting_model import choose_base, make_starting_model
 
@@ -78,7 +79,8 @@ def fine_tune(
     returned. For a few dozen photographs `fit` is enough.
 
     Augmentation, order and random layers are functions of the seed, the epoch and the photograph, so that the
-    same call gives the same model, with the same number of threads. The first Ctrl-C ends the present batch.
+    same call gives the same model, with the same number of threads. The first Ctrl-C ends training after the
+    current batch.
 
     Args:
         images: A folder with a sub-folder of photographs per class, whose name is the label; or
@@ -92,29 +94,31 @@ def fine_tune(
             "regression" for numbers.
         train: Which layers train: "head", the last one alone; "exit", Xception's exit flow, from block 13;
             "half", from block 8; "all"; "norms", scales and offsets of normalization, and the head; or the
-            name of the first layer that trains. Other networks than Xception take a layer's name.
-        epochs: The most epochs.
+            name of the first layer that trains. Other networks than Xception take a layer's name. Or several
+            stages, one after the other, as in `("exit", "half")`: each trains what the one before does, and
+            more. They share the epochs equally; where that leaves some over, the last stages have one more.
+        epochs: The maximum number of epochs.
         batch_size: Photographs per batch.
         size: Height and width of the photographs, at least 71, where `model` is None: 299 by default, 150
             is four times quicker.
         optimizer: "adam", "adamw", "sgd" (with momentum 0.9), or an optimizer of `xception.training`.
-        learning_rate: The peak of the learning rate, which rises in the first tenth of all steps and then
-            falls in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD. Deeper layers have
-            lower rates.
+        learning_rate: The peak of the learning rate, which rises in the first tenth of the steps of each
+            stage, and then falls to 0 in half a cosine. By default 3e-4 for Adam and AdamW, 1e-2 for SGD.
+            Deeper layers have lower rates.
         statistics: "frozen": normalization uses its moving statistics, which do not change. "batch": those
             of the batch, and the moving ones follow, which takes some hundred steps.
         validation: The share of photographs for validation, stratified. Copies, near copies and groups are on
             one side.
         groups: What must not be divided, such as patients, persons or videos: a key for each photograph, or
             a function of its path. A tuple of keys connects all of them.
-        folds: Instead of one split, so many: each time a fresh copy learns. The result is then trained on
-            all photographs, for as many epochs as the folds needed.
+        folds: The number of folds, instead of one split. A fresh model is trained for each. The result is
+            then trained on all photographs, for as many epochs as the folds needed.
         augment: Random changes, such as "flip,rotation=10"; see `xception.training.Augmentation`.
         balanced: Of classes: whether each weighs the same, however many photographs it has.
         class_weight: {name: weight} of classes, scaled to the mean 1; of labels, how much a photograph that
             has the label weighs.
         label_smoothing: From 0 to 1. Validation is without it.
-        patience: Training ends after so many epochs without improvement.
+        patience: The number of epochs without improvement, in any stage, after which training ends.
         seed: Decides the split, the order, and what is random.
         interpolation: How photographs are resized, as for `fit`. The model records it, as the two below.
         aspect: As for `fit`.
@@ -163,6 +167,8 @@ def fine_tune(
     files = RunFiles(output, resume, log, has_state=folds is None)
     failures = FailureLog(on_error)
     photographs, objective = label_run(images, labels, settings, failures)
+    table = labels if isinstance(labels, str | os.PathLike) else None
+    files.check_inputs([table, *(photograph.path for photograph in photographs)])
     if saved is not None:
         starting = saved.starting_model(objective)
     else:
@@ -170,7 +176,9 @@ def fine_tune(
     preprocessor = Preprocessor(starting.model, "auto", interpolation, aspect, exif, settings.decode)
     preprocessor.check_only_input()
     starting.model.preprocessing = replace(preprocessor.record, from_logits=False)
-    preparation = prepare(photographs, objective, starting, preprocessor, settings, failures, verbose)
+    stage = 0 if saved is None else saved.position.stage
+    preparation = prepare(photographs, objective, starting, preprocessor, settings, failures, verbose, stage)
+    preparation.is_repeated = folds is not None
     console = Console(verbose)
     with closing(preparation), first_interrupt_ends_batch() as interrupt:
         if folds is not None:
@@ -178,19 +186,20 @@ def fine_tune(
             return run_folds(preparation, divided, settings, console, files, failures, interrupt)
         if saved is not None:
             loop = saved.resume(preparation)
+            files.on_resume(loop, preparation)
         else:
             split = divide(preparation, settings, groups, failures)
             loop = begin_loop(preparation, split, settings)
-        if settings.augmentation.changes_pixels:  # as they are, these were for the head only
-            preparation.store.forget([Example(int(number)) for number in loop.split.training])
-        if (limits := files.describe(loop)) is not None:
-            console.say(limits)
+        if settings.augmentation.changes_pixels:  # without augmentation, they were for the head only
+            loop.store.forget([Example(int(number)) for number in loop.split.training])
+        if (note := files.describe_keras_limits(loop)) is not None:
+            console.say(note)
         run_loop(loop, preparation, settings, settings.epochs, console, files, interrupt)
     return files.finish(loop, preparation, failures, console)
 
 
 def _default_settings() -> Settings:
-    """Return what `fine_tune` does if nothing is asked for."""
+    """Return the settings of `fine_tune` without options."""
     defaults = {name: parameter.default for name, parameter in signature(fine_tune).parameters.items()}
     names = signature(check_settings).parameters
     return check_settings(**{name: defaults[name] for name in names})

@@ -42,6 +42,7 @@ def weigh_classes(given: ClassWeights, counts: NDArray[Any], class_names: ClassN
             weights[_find(label, len(counts), class_names)] = _checked(label, weight)
     else:
         raise TypeError(f"class_weight must be a dict {{class: weight}} or 'balanced', got {given!r:.80}")
+    weights = weights / (weights.max() or 1.0)  # so that sums of large ones do not overflow
     total = float((weights * counts).sum())
     if not total:
         raise ValueError("class_weight gives every example the weight 0")

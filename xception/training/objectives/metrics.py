@@ -15,7 +15,7 @@ from ...layers.validation import as_float, as_int
 from ...prediction.rates import rank_auc
 from .losses import LOSSES, Loss
 from .named import get_named
-from .targets import as_indices, as_targets, check_outputs
+from .targets import as_indices, as_targets, check_outputs, is_one_hot
 
 Direction = Literal["max", "min"]
 
@@ -140,7 +140,7 @@ class Accuracy(MeanMetric):
     def _values(self, outputs: Array, y: ArrayLike) -> NDArray[Any]:
         if outputs.shape[1] == 1:
             return (outputs[:, 0] > 0.5) == (as_targets(outputs, y)[:, 0] > 0.5)
-        return outputs.argmax(axis=1) == class_indices(outputs, y)
+        return outputs.argmax(axis=1) == _true_classes(outputs, y)
 
 
 class CategoricalAccuracy(Accuracy):
@@ -193,7 +193,7 @@ class TopKCategoricalAccuracy(MeanMetric):
         self.k = as_int("k", k)
 
     def _values(self, outputs: Array, y: ArrayLike) -> NDArray[Any]:
-        indices = class_indices(outputs, y)[:, None]
+        indices = _true_classes(outputs, y)[:, None]
         own = np.take_along_axis(outputs, indices, axis=1)
         before = (outputs > own) | ((outputs == own) & (np.arange(outputs.shape[1]) < indices))
         return before.sum(axis=1) < self.k
@@ -213,7 +213,7 @@ class AUC(Metric):
 
     It is the probability that an example with the label scores higher than one without; equal scores count
     half. Labels that all examples have, or none, are undefined and left out of the mean. Keras approximates
-    the curve by 200 thresholds, and pools all labels unless it is told `multi_label=True`.
+    the curve by 200 thresholds, and pools all labels unless `multi_label=True`.
 
     Targets are 0 or 1 for each label (n, c), or class indices (n,): then each class is a label; with two
     classes both have the same area, except for rounding.
@@ -249,26 +249,17 @@ class AUC(Metric):
         return math.fsum(defined) / len(defined) if defined else math.nan
 
 
-def class_indices(outputs: Array, y: ArrayLike) -> NDArray[np.int64]:
-    """Return the classes of examples as indices (n,).
-
-    Args:
-        outputs: (n, c).
-        y: Indices (n,), or one-hot (n, c).
-
-    Raises:
-        ValueError: A row is not one-hot. The message names it.
-    """
+def _true_classes(outputs: Array, y: ArrayLike) -> NDArray[np.int64]:
+    """Return the classes (n,) of targets that are indices (n,) or one-hot (n, c)."""
     count, classes = outputs.shape
     labels = np.asarray(y)
     if labels.shape != outputs.shape:
         return as_indices(labels, count, classes)
-    one_hot = ((labels == 0) | (labels == 1)).all(axis=1) & (labels.sum(axis=1) == 1)
+    one_hot = is_one_hot(labels)
     if not one_hot.all():
-        position = int(one_hot.argmin())
         raise ValueError(
-            f"the labels of example {position} are not one-hot, so that there is no one class to be right "
-            "about: use AUC or BinaryAccuracy for several labels at once"
+            f"expected one class for each example, but the labels of example {int(one_hot.argmin())} are not "
+            "one-hot: use AUC or BinaryAccuracy for several labels at once"
         )
     return labels.argmax(axis=1)
 

@@ -58,5 +58,5 @@ def find_class(name: str, classes: Mapping[str, type[T]], what: str) -> type[T]:
     if name in classes:
         return classes[name]
     near = difflib.get_close_matches(name, classes, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"no {what} is called {name[:100]!r}: {hint}There are {', '.join(classes)}")
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"no {what} is called {name[:100]!r}; expected {', '.join(classes)}{hint}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...data.class_names import ClassNames
 from ...prediction.labels import match_labels
 from .losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
-from .targets import as_indices
+from .targets import as_indices, is_one_hot
 
 MAX_SUM_ERROR = 1e-3  #: of the shares of the classes in a row, which are often float16 or rounded
 
@@ -105,10 +105,8 @@ def _as_shares(labels: NDArray[Any], units: int) -> NDArray[Any]:
 
 
 def _check_one_hot(labels: NDArray[Any]) -> None:
-    counts = (labels == 1).sum(axis=1)
-    is_valid = (counts == 1) & np.isin(labels, (0, 1)).all(axis=1)
-    advice = "an example has one class. For several labels at once use binary_crossentropy; ones in its row:"
-    _check_rows(is_valid, counts, advice)
+    rule = "an example has one class. For several labels at once use binary_crossentropy; ones in its row:"
+    _check_rows(is_one_hot(labels), (labels == 1).sum(axis=1), rule)
 
 
 def _check_rows(is_valid: NDArray[Any], values: NDArray[Any], rule: str) -> None:

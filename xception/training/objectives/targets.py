@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -36,6 +38,11 @@ def as_indices(y: ArrayLike, count: int, classes: int) -> NDArray[np.int64]:
             f"the model has {classes}, so that indices are integers from 0 to {classes - 1}"
         )
     return labels.astype(np.int64)
+
+
+def is_one_hot(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return whether each row of labels (n, c) is a single 1 among zeros, (n,)."""
+    return ((labels == 0) | (labels == 1)).all(axis=1) & ((labels == 1).sum(axis=1) == 1)
 
 
 def check_outputs(outputs: Array) -> tuple[int, int]:

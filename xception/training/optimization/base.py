@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...gradients.training_pass import Variable
 from ...kernels import Array
 from ...layers.validation import as_float, as_int
 from ..variables import Variables
@@ -26,8 +26,10 @@ from .flat_blocks import (
     merge_segments,
     update_blocks,
 )
-from .keras_settings import ONLY_IN_KERAS, SWITCHED_OFF
+from .keras_settings import ONLY_IN_KERAS, own_settings
 from .schedules import Schedule, get_schedule
+from .state_checks import check_slots
+from .variable_settings import VariableSettings
 
 
 class Optimizer(ABC):
@@ -50,7 +52,7 @@ class Optimizer(ABC):
         variables: What `build` was given; None before.
 
     Raises:
-        ValueError: A setting is out of range, or more than one kind of clipping is asked for.
+        ValueError: A setting is out of range, or more than one kind of clipping is set.
     """
 
     default_name: ClassVar[str]
@@ -78,8 +80,7 @@ class Optimizer(ABC):
         self.global_clipnorm = global_clipnorm
         if not isinstance(name, str | None):
             raise ValueError(f"name must be a string, got {name!r:.100}")
-        self.name = name or self.default_name
-        self.iterations = 0
+        self.name, self.iterations = name or self.default_name, 0
         self.slots: dict[str, Array] = {}
         self.variables: Variables | None = None
         self._schedule: Schedule | None = None
@@ -88,9 +89,7 @@ class Optimizer(ABC):
             self._schedule = get_schedule(learning_rate)
         else:
             self._learning_rate = as_float("learning_rate", learning_rate, minimum=0)
-        self._rates: dict[str, float] = {}
-        self._no_decay_paths: tuple[str, ...] = ()
-        self._no_decay_names: tuple[str, ...] = ()
+        self._by_variable = VariableSettings()
         self._segments: list[Segment] | None = None
 
     # --- settings ----------------------------------------------------------------------------
@@ -125,13 +124,26 @@ class Optimizer(ABC):
         The factor scales the step and the decay of the node's variables, not their gradient: Adam's steps
         do not depend on the scale of a gradient. Assign a new dict to change it.
         """
-        return dict(self._rates)
+        return dict(self._by_variable.rates)
 
     @rates.setter
     def rates(self, factors: Mapping[str, float]) -> None:
         factors = {node: as_float(f"rates[{node!r}]", value, minimum=0) for node, value in factors.items()}
-        self._check_nodes(factors)
-        self._rates, self._segments = factors, None
+        self._set_by_variable(rates=factors)
+
+    @property
+    def ages(self) -> dict[str, int]:
+        """Steps that a node's variables had taken before `iterations` began at 0; 0 for those not named.
+
+        Adam corrects the bias of slots by the variables' own number of steps: those that begin to train
+        later, with slots of 0, do not begin with larger steps. Keras has one number for all.
+        """
+        return dict(self._by_variable.ages)
+
+    @ages.setter
+    def ages(self, steps: Mapping[str, int]) -> None:
+        steps = {node: as_int(f"ages[{node!r}]", value, minimum=0) for node, value in steps.items()}
+        self._set_by_variable(ages=steps)
 
     def exclude_from_weight_decay(
         self, var_list: Sequence[str] | None = None, var_names: Sequence[str] | None = None
@@ -142,8 +154,13 @@ class Optimizer(ABC):
             var_list: Variables as "node/parameter", such as "block14_sepconv2_bn/gamma".
             var_names: Parts of the parameters' own names: "bias" excludes every bias.
         """
-        self._no_decay_paths, self._no_decay_names = tuple(var_list or ()), tuple(var_names or ())
-        self._segments = None
+        self._set_by_variable(no_decay_paths=tuple(var_list or ()), no_decay_names=tuple(var_names or ()))
+
+    def _set_by_variable(self, **changes: Any) -> None:
+        changed = replace(self._by_variable, **changes)
+        if self.variables is not None:
+            changed.check(self.variables)
+        self._by_variable, self._segments = changed, None
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -154,10 +171,10 @@ class Optimizer(ABC):
             variables: The variables that `apply` will change.
 
         Raises:
-            ValueError: `rates` names a node that has none of them.
+            ValueError: `rates` or `ages` names a node that has none of them.
         """
+        self._by_variable.check(variables)
         self.variables, self._segments = variables, None
-        self._check_nodes(self._rates)
         self.iterations = 0
         self.slots = {name: np.zeros_like(variables.flat) for name in self._slot_names()}
         self._scratch: list[Array] = []  # for each thread, three rows of a block
@@ -181,8 +198,7 @@ class Optimizer(ABC):
                     f"{what} must be {expected.size} numbers of {expected.dtype}, "
                     f"got shape {array.shape} of {array.dtype}"
                 )
-        learning_rate = self.learning_rate
-        scale = 1.0
+        learning_rate, scale = self.learning_rate, 1.0
         if self.global_clipnorm is not None:
             scale = clip_factor(gradient_norm(gradient), self.global_clipnorm)
         work: list[BlockUpdate] = []
@@ -205,7 +221,7 @@ class Optimizer(ABC):
         decay = (self.weight_decay or 0.0) * learning_rate * segment.rate if segment.decays else 0.0
         if decay:
             w -= np.multiply(w, decay, out=scratch[0])
-        self._update(w, g, block, learning_rate, segment.rate, scratch)
+        self._update(w, g, block, learning_rate, segment, scratch)
 
     @abstractmethod
     def _slot_names(self) -> tuple[str, ...]:
@@ -213,7 +229,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(
-        self, w: Array, g: Array, block: slice, learning_rate: float, rate: float, scratch: Array
+        self, w: Array, g: Array, block: slice, learning_rate: float, segment: Segment, scratch: Array
     ) -> None:
         """Update a block of variables.
 
@@ -222,7 +238,7 @@ class Optimizer(ABC):
             g: Their gradient. It must not be changed.
             block: Where they lie in the slots.
             learning_rate: The learning rate of this step.
-            rate: The factor of the step.
+            segment: The variables that the block is part of: the factor of the step, and their age.
             scratch: Two rows that can be overwritten, and a third that g may lie in.
         """
 
@@ -233,30 +249,15 @@ class Optimizer(ABC):
 
     def _all_segments(self) -> list[Segment]:
         if self._segments is None:
-            variables = self._built_variables()
-            segments = [
-                Segment(part.start, part.stop, self._rates.get(variable.node, 1.0), self._decays(variable))
-                for variable, part in zip(variables.variables, variables.slices, strict=True)
-            ]
-            # The norm of each variable by itself needs each by itself.
+            segments = self._by_variable.segments(self._built_variables(), bool(self.weight_decay))
+            # `clipnorm` needs the norm of each variable, so that they are not merged.
             self._segments = segments if self.clipnorm is not None else merge_segments(segments)
         return self._segments
-
-    def _decays(self, variable: Variable) -> bool:
-        path = f"{variable.node}/{variable.parameter}"
-        is_named = path in self._no_decay_paths or any(
-            name in variable.parameter for name in self._no_decay_names
-        )
-        return bool(self.weight_decay) and not is_named
 
     def _built_variables(self) -> Variables:
         if self.variables is None:
             raise RuntimeError("the optimizer has no variables yet: call build(variables) first")
         return self.variables
-
-    def _check_nodes(self, rates: Mapping[str, float]) -> None:
-        if self.variables is not None and (unknown := rates.keys() - self.variables.by_node.keys()):
-            raise ValueError(f"rates names {min(unknown)!r}, which is not a node that trains")
 
     # --- state -------------------------------------------------------------------------------
 
@@ -286,16 +287,7 @@ class Optimizer(ABC):
         """
         own = self.slots_by_variable()
         iterations = as_int("iterations", iterations, minimum=0)
-        if len(slots) != len(own):
-            raise ValueError(f"the state is of {len(slots)} variables, but {len(own)} train here")
-        for variable, mine, given in zip(self._built_variables().variables, own, slots, strict=True):
-            shapes = {name: np.shape(array) for name, array in given.items()}
-            expected = {name: array.shape for name, array in mine.items()}
-            if shapes != expected:
-                raise ValueError(
-                    f"the state of {variable.node}/{variable.parameter} does not fit: "
-                    f"expected {expected}, got {shapes}"
-                )
+        check_slots(slots, own, self._built_variables())
         if learning_rate is not None and self._schedule is None:
             self.learning_rate = learning_rate
         for mine, given in zip(own, slots, strict=True):
@@ -306,9 +298,10 @@ class Optimizer(ABC):
     def settings_unknown_to_keras(self) -> tuple[str, ...]:
         """Return the settings that Keras 3.15 cannot be told in a file."""
         settings = {
-            "rates by layer": any(rate != 1 for rate in self._rates.values()),
+            "the rates of single layers": any(rate != 1 for rate in self.rates.values()),
+            "ages of layers": any(self.ages.values()),
             "variables excluded from weight decay": self.weight_decay
-            and (self._no_decay_paths or self._no_decay_names),
+            and (self._by_variable.no_decay_paths or self._by_variable.no_decay_names),
         }
         return tuple(setting for setting, is_used in settings.items() if is_used)
 
@@ -334,12 +327,7 @@ class Optimizer(ABC):
         Raises:
             ValueError: A setting is unknown here, or has a value that cannot be used.
         """
-        for name, off in SWITCHED_OFF.items():
-            if config.get(name, off) != off:
-                raise ValueError(f"{cls.__name__} has no {name} here, got {name}={config[name]!r:.100}")
-        ignored = {*SWITCHED_OFF, *ONLY_IN_KERAS}
-        settings = {name: value for name, value in config.items() if name not in ignored}
         try:
-            return cls(**settings)
+            return cls(**own_settings(config, cls.__name__))
         except TypeError as error:
             raise ValueError(f"{cls.__name__}: {error}") from None

@@ -30,19 +30,21 @@ class Segment:
         stop: The end of their numbers.
         rate: The factor of the learning rate.
         decays: Whether weight decay applies.
+        age: Steps that the variables had taken before those that the optimizer counts.
     """
 
     start: int
     stop: int
     rate: float
     decays: bool
+    age: int = 0
 
 
 def merge_segments(segments: Iterable[Segment]) -> list[Segment]:
     """Return longer segments, where neighbors are treated alike."""
     merged: list[Segment] = []
     for segment in segments:
-        if merged and (merged[-1].rate, merged[-1].decays) == (segment.rate, segment.decays):
+        if merged and replace(segment, start=merged[-1].start, stop=merged[-1].stop) == merged[-1]:
             merged[-1] = replace(merged[-1], stop=segment.stop)
         else:
             merged.append(segment)

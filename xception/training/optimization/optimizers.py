@@ -12,11 +12,12 @@ from ...kernels import Array
 from ...layers.validation import as_bool, as_float
 from ..objectives.named import get_named
 from .base import Optimizer
+from .flat_blocks import Segment
 from .schedules import Schedule
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked for. Keras's `optimizers/sgd.py`.
+    """Gradient descent, with optional momentum. Keras's `optimizers/sgd.py`.
 
     The learning rate is inside the velocity: a lower rate acts on it gradually, unlike in PyTorch.
 
@@ -60,10 +61,10 @@ class SGD(Optimizer):
         return ("momentum",) if self.momentum else ()
 
     def _update(
-        self, w: Array, g: Array, block: slice, learning_rate: float, rate: float, scratch: Array
+        self, w: Array, g: Array, block: slice, learning_rate: float, segment: Segment, scratch: Array
     ) -> None:
         if not self.momentum:
-            w -= np.multiply(g, learning_rate * rate, out=scratch[0])
+            w -= np.multiply(g, learning_rate * segment.rate, out=scratch[0])
             return
         velocity, step = self.slots["momentum"][block], scratch[0]
         velocity *= self.momentum
@@ -72,7 +73,7 @@ class SGD(Optimizer):
             np.subtract(np.multiply(velocity, self.momentum, out=scratch[1]), step, out=step)
         else:
             step = velocity
-        w += step if rate == 1 else np.multiply(step, rate, out=scratch[0])
+        w += step if segment.rate == 1 else np.multiply(step, segment.rate, out=scratch[0])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
@@ -129,9 +130,9 @@ class Adam(Optimizer):
         return ("momentum", "velocity")
 
     def _update(
-        self, w: Array, g: Array, block: slice, learning_rate: float, rate: float, scratch: Array
+        self, w: Array, g: Array, block: slice, learning_rate: float, segment: Segment, scratch: Array
     ) -> None:
-        step = self.iterations + 1
+        step = self.iterations + 1 + segment.age
         # As in Keras of any precision, rounded to float32 here: 1 − β₂ of the first step changes by 1e-5.
         beta_1, beta_2 = float(np.float32(self.beta_1)), float(np.float32(self.beta_2))
         correction = math.sqrt(1 - beta_2**step) / (1 - beta_1**step)
@@ -146,7 +147,7 @@ class Adam(Optimizer):
         np.sqrt(v, out=t)
         t += self.epsilon
         np.divide(m, t, out=t)
-        t *= learning_rate * correction * rate
+        t *= learning_rate * correction * segment.rate
         w -= t
 
     def get_config(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Half a cosine from the initial rate down, after a warm-up if asked for.
+    """Half a cosine from the initial rate down, after an optional warm-up.
 
     Step 0 of a warm-up has the initial learning rate: if that is 0, the first batch changes nothing.
 

@@ -16,19 +16,18 @@ from threadpoolctl import threadpool_limits
 from ...kernels import Array, sigmoid
 from ...prediction.rates import rank_auc
 from .feature_arrays import center_and_scale, check_arrays
-from .softmax_regression import (
-    MAX_ITERATIONS,
-    MIN_PROBABILITY,
-    import_minimize,
-    reduce_features,
-    stratified_folds,
-)
+from .logistic_newton import MAX_NEWTON_STEPS, Regressions, solve_regressions
+from .softmax_regression import MIN_PROBABILITY, stratified_folds
 
 #: L2 penalties to choose from, weak to strong. They are relative to features of mean squared length 1. Labels
 #: are noisier than classes, and want stronger ones.
 L2_VALUES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0)
-TOLERANCE = 1e-12  #: of the solver, relative to the loss
-FOLD_TOLERANCE = 1e-7  #: in cross-validation, which only compares penalties, and reports three digits
+TOLERANCE = 1e-10  #: of the solver, relative to the loss
+FOLD_TOLERANCE = 1e-5  #: in cross-validation, which only compares penalties, and reports three digits
+#: Regressions that are solved together, folds times labels. With more, products take as long for each.
+MAX_COLUMNS = 60
+#: Principal axes along which features vary less than this, relative to the first, are rounding errors.
+MIN_VARIANCE = 1e-10
 #: Photographs that a label needs with it, and without it: one of them may be left out for cross-validation.
 MIN_OF_EACH_KIND = 2
 
@@ -105,7 +104,6 @@ def fit_label_regression(
     Raises:
         ValueError: The shapes do not agree, features are not finite, labels are not 0 or 1, weights are not
             positive, or a label has fewer than two photographs with it, or without it.
-        MissingPackageError: SciPy is not installed.
 
     Examples:
         >>> labels = [[0, 1], [0, 0], [1, 1], [1, 0]]
@@ -118,12 +116,15 @@ def fit_label_regression(
     weights = np.where(y == 1, _check_weights(positive_weights, len(label_names)), 1.0)  # (n, c)
     mean, scale = center_and_scale(x)
     with threadpool_limits(1, "blas"):  # these products are too narrow to gain from threads
-        z, basis = reduce_features((x - mean) / scale)  # (n, r), (r, d)
+        z, basis = principal_axes((x - mean) / scale)  # (n, r), (r, d)
         fold_of_row, folds = _folds_by_label(y, seed)  # (n, c), (c,)
         best, chosen = _choose_penalties(z, y, weights, fold_of_row, l2_values)
-        solution, converged = _solve_labels(z, y, weights, best, None, TOLERANCE)
+        start = np.zeros((z.shape[1] + 1, y.shape[1]))
+        solution, converged = solve_regressions(
+            Regressions(z, y, weights / len(z), best / len(z)), start, TOLERANCE
+        )
     if not converged:
-        warnings.warn(f"label regression did not converge in {MAX_ITERATIONS} iterations", stacklevel=2)
+        warnings.warn(f"label regression did not converge in {MAX_NEWTON_STEPS} steps", stacklevel=2)
     kernel = basis.T @ solution[:-1] / scale  # (d, c)
     bias = solution[-1] - mean @ kernel
     return LabelRegression(
@@ -167,31 +168,73 @@ def _folds_by_label(y: Array, seed: int) -> tuple[NDArray[np.intp], list[int]]:
     return fold_of_row, folds
 
 
+def principal_axes(z: Array) -> tuple[Array, Array]:
+    """Return (u, v) with z = u·v, where the columns of u (n, r) are orthogonal and the rows of v orthonormal.
+
+    The lengths of kernels do not change with the basis, nor do penalties. With fewer rows than features, the
+    optimal kernels lie in the span of the rows. The basis comes from the smaller one of the Gram matrices
+    z·zᵀ and zᵀ·z, which costs less than an SVD of z.
+
+    Args:
+        z: (n, d) centered features.
+    """
+    is_wide = len(z) < z.shape[1]
+    values, vectors = np.linalg.eigh(z @ z.T if is_wide else z.T @ z)  # ascending
+    keep = values > MIN_VARIANCE * max(values[-1], 1e-300)
+    vectors = vectors[:, keep]
+    if not is_wide:
+        return z @ vectors, np.ascontiguousarray(vectors.T)
+    lengths = np.sqrt(values[keep])
+    return vectors * lengths, (vectors.T @ z) / lengths[:, np.newaxis]
+
+
 def _choose_penalties(
     z: Array, y: Array, weights: Array, fold_of_row: NDArray[np.intp], l2_values: Sequence[float]
 ) -> tuple[Array, Array]:
-    """Return (c,) the penalty of each label with the lowest cross-validated loss, and (n, c) its outputs.
+    """Return (c,) the penalty of each label with the lowest cross-validated loss, and (n, c) its outputs."""
+    folds = int(fold_of_row.max()) + 1
+    best, chosen = np.empty(y.shape[1]), np.empty_like(y)
+    together = max(1, MAX_COLUMNS // folds)
+    for first in range(0, y.shape[1], together):
+        part = slice(first, first + together)
+        best[part], chosen[:, part] = _choose_together(
+            z, y[:, part], weights[:, part], fold_of_row[:, part], folds, l2_values
+        )
+    return best, chosen
 
-    Penalties are tried from strong to weak, each from the solution of the one before, until the loss of no
-    label improves: the weakest take most of the time, and seldom help.
+
+def _choose_together(
+    z: Array, y: Array, weights: Array, fold_of_row: NDArray[np.intp], folds: int, l2_values: Sequence[float]
+) -> tuple[Array, Array]:
+    """Do what `_choose_penalties` does, for a few labels.
+
+    Penalties are tried from strong to weak, each from the solution of the one before, until the loss of the
+    label does not improve: the weakest take most of the time, and seldom help.
     """
-    solutions: list[Array | None] = [None] * (int(fold_of_row.max()) + 1)
-    best, least = np.empty(y.shape[1]), np.full(y.shape[1], np.inf)
-    chosen = np.empty_like(y)
+    count = y.shape[1]
+    best, least = np.empty(count), np.full(count, np.inf)
+    chosen, solutions = np.empty_like(y), np.zeros((folds, z.shape[1] + 1, count))
+    labels = np.arange(count)  # those that are still improving
     for l2 in sorted(l2_values, reverse=True):
-        penalties, probabilities = np.full(y.shape[1], l2), np.empty_like(y)
-        for fold, start in enumerate(solutions):
-            left_out = fold_of_row == fold  # (n, c); nothing of a label with fewer folds
-            kept = np.where(left_out, 0, weights)
-            solution, _ = _solve_labels(z, y, kept, penalties, start, FOLD_TOLERANCE)
-            probabilities[left_out] = sigmoid(z @ solution[:-1] + solution[-1])[left_out]
-            solutions[fold] = solution
-        losses = _cross_entropy(probabilities, y, weights)
-        better = losses < least
-        best[better], least[better] = l2, losses[better]
-        chosen[:, better] = probabilities[:, better]
-        if not better.any():
+        left_out = fold_of_row[:, labels] == np.arange(folds)[:, np.newaxis, np.newaxis]  # (folds, n, labels)
+        share = np.where(left_out, 0, weights[:, labels] / len(z))
+        columns = folds * len(labels)
+        problem = Regressions(
+            z, np.tile(y[:, labels], folds), np.hstack(list(share)), np.full(columns, l2 / len(z))
+        )
+        solution, _ = solve_regressions(problem, np.hstack(list(solutions)), FOLD_TOLERANCE)
+        probabilities = np.empty((len(z), len(labels)))
+        for mask, p in zip(left_out, np.hsplit(sigmoid(problem.logits(solution)), folds), strict=True):
+            probabilities[mask] = p[mask]
+        losses = _cross_entropy(probabilities, y[:, labels], weights[:, labels])
+        better = losses < least[labels]
+        improved = labels[better]
+        best[improved], least[improved] = l2, losses[better]
+        chosen[:, improved] = probabilities[:, better]
+        labels = improved
+        if not len(labels):
             break
+        solutions = np.stack(np.hsplit(solution, folds))[:, :, better]
     return best, chosen
 
 
@@ -200,41 +243,3 @@ def _cross_entropy(probabilities: Array, y: Array, weights: Array) -> Array:
     own = np.where(y == 1, probabilities, 1 - probabilities)
     mean: Array = -(weights * np.log(np.maximum(own, MIN_PROBABILITY))).mean(axis=0)
     return mean
-
-
-def _solve_labels(
-    x: Array, y: Array, weights: Array, l2: Array, start: Array | None, tolerance: float
-) -> tuple[Array, bool]:
-    """Minimize the penalized losses of all labels together with L-BFGS.
-
-    Args:
-        x: (n, d).
-        y: (n, c) 0 or 1.
-        weights: (n, c) weights of the rows; 0 for those that are left out.
-        l2: (c,) the penalties.
-        start: A solution to begin at; zeros by default.
-        tolerance: Relative decrease of the loss in an iteration below which the solver stops.
-
-    Returns:
-        (d + 1, c): the kernels, and the biases in the last row; and whether the solver converged.
-    """
-    minimize = import_minimize()
-    (n, d), c = x.shape, y.shape[1]
-    share = weights / n
-
-    def loss_and_gradient(flat: Array) -> tuple[float, Array]:
-        w = flat.reshape(d + 1, c)
-        logits = x @ w[:-1] + w[-1]  # (n, c)
-        loss = (share * (np.logaddexp(0, logits) - y * logits)).sum() + 0.5 / n * (l2 * w[:-1] ** 2).sum()
-        residual = share * (sigmoid(logits) - y)  # (n, c)
-        gradient = np.empty_like(w)
-        gradient[:-1] = x.T @ residual + l2 / n * w[:-1]
-        gradient[-1] = residual.sum(axis=0)
-        return float(loss), gradient.ravel()
-
-    result = minimize(
-        loss_and_gradient, np.zeros((d + 1) * c) if start is None else start.ravel(),
-        jac=True, method="L-BFGS-B",
-        options={"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "gtol": 1e-8, "ftol": tolerance},
-    )  # fmt: skip
-    return np.asarray(result.x).reshape(d + 1, c), bool(result.nit < MAX_ITERATIONS)

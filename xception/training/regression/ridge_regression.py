@@ -19,6 +19,7 @@ from .softmax_regression import reduce_features
 #: L2 penalties to choose from. They are relative to features of mean squared length 1, whose squared singular
 #: values add up to the number of photographs.
 L2_VALUES = tuple(float(10.0**exponent) for exponent in np.arange(-5, 5.5, 0.5))
+MAX_TARGET = 1e30  #: float32, which outputs are, ends at 3.4e38, and the model gives sums of products
 MIN_PHOTOGRAPHS = 3  #: a line through two leaves nothing to measure
 
 
@@ -39,12 +40,19 @@ class TargetScaling:
         """Return the standardization of targets (n, c).
 
         Raises:
-            ValueError: A target has the same value everywhere; the message names it.
+            ValueError: A target has the same value everywhere, or numbers that float32 cannot hold.
         """
+        largest = np.abs(targets).max(initial=0.0)
+        if largest > MAX_TARGET:
+            raise ValueError(
+                f"targets go up to {largest:g}, expected at most {MAX_TARGET:g}: use a larger unit"
+            )
         deviation = targets.std(axis=0)
         for name, spread, value in zip(names, deviation, targets[0], strict=True):
             if not spread > np.finfo(np.float64).eps * abs(value):
                 raise ValueError(f"the target {name!r} is {value:g} for every photograph: nothing to learn")
+            if spread < 1 / MAX_TARGET:
+                raise ValueError(f"the target {name!r} deviates by {spread:g} only: use a smaller unit")
         return cls(targets.mean(axis=0), deviation)
 
     def standardize(self, targets: Array) -> Array:

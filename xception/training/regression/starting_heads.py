@@ -14,7 +14,7 @@ from .softmax_regression import SoftmaxRegression, fit_softmax_regression
 
 #: A solved head: `kernel` (d, c) and `bias` (c,) of a Dense layer with c units, and its cross-validation. The
 #: layer ends in a softmax, sigmoids, or nothing.
-Head = SoftmaxRegression | LabelRegression | RidgeRegression
+SolvedHead = SoftmaxRegression | LabelRegression | RidgeRegression
 
 
 def fit_head(
@@ -26,7 +26,7 @@ def fit_head(
     balanced: bool = False,
     positive_weights: ArrayLike | None = None,
     seed: int = 0,
-) -> Head:
+) -> SolvedHead:
     """Solve the head of a task on features.
 
     Args:

@@ -1,1 +1,1 @@
-"""A model in training: one step after another."""
+"""Steps of a model in training."""

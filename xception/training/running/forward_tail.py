@@ -1,21 +1,20 @@
-"""Quick forward pass from the border of training to the outputs, at inference."""
+"""Forward pass from the border of the trained part to the outputs, at inference, by the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from ...engine.plan import Plan
-from ...graph import Graph, GraphParameters
+from ...graph import Graph, GraphParameters, Node
 from ...kernels import Array
 from ...layers import Input
 from ...models.parameters import ParameterStore
 from ..objectives.heads import Head
+from .border_values import compute_border
 
 
 class ForwardTail:
-    """The part of a model behind the border, computed by the engine.
+    """The part of a model behind the border, computed as at inference.
 
     Args:
         head: The end of the model.
@@ -37,12 +36,7 @@ class ForwardTail:
         Args:
             values: (n, …) by node: the model's inputs, or the activations of the border.
         """
-        arrays = {name: np.ascontiguousarray(x, np.float32) for name, x in values.items()}
-        missing = [name for name in self._border if name not in arrays]
-        if missing:
-            inputs = {name: arrays[name] for name in self._plan.graph.inputs}
-            arrays.update(self._plan.run(inputs, missing))
-        return self._tail.run({name: arrays[name] for name in self._border})[self._head.output]
+        return self._tail.run(compute_border(self._plan, self._border, values))[self._head.output]
 
 
 def _cut(graph: Graph, border: Sequence[str], output: str) -> tuple[Graph, dict[str, str]]:
@@ -62,7 +56,7 @@ def _cut(graph: Graph, border: Sequence[str], output: str) -> tuple[Graph, dict[
     return behind.frozen(), owners
 
 
-def _between(graph: Graph, border: Sequence[str], output: str):  # type: ignore[no-untyped-def]
+def _between(graph: Graph, border: Sequence[str], output: str) -> list[Node]:
     """Return the nodes behind the border that the output depends on, in order."""
     needed, stack = set(border), [output]
     behind = set()

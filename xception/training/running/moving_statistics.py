@@ -1,16 +1,23 @@
-"""Moving statistics of normalization, which follow those of the batches."""
+"""Moving statistics of batch normalization, and how quickly they follow the batches."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 import numpy as np
 
+from ...console.text import count_of
 from ...graph import Graph
 from ...kernels import Array
 from ...layers import BatchNormalization
 
-DEFAULT_MOMENTUM = 0.99  #: Keras's, of layers whose settings have none
+#: "frozen": `BatchNormalization` normalizes by its moving statistics, which do not change. "batch": by the
+#: statistics of the batch, and the moving ones follow, as in Keras.
+Statistics = Literal["frozen", "batch"]
+
+#: If more than this share of the old moving statistics is left after a run, validation lags behind training.
+MAX_OLD_SHARE = 0.1
 
 
 class MovingStatistics:
@@ -24,7 +31,7 @@ class MovingStatistics:
         trained: The nodes whose parameters are trained. Only these normalize by the batch.
 
     Attributes:
-        nodes: The nodes that own moving statistics which change.
+        nodes: The nodes whose moving statistics change.
     """
 
     def __init__(self, graph: Graph, trained: Collection[str]) -> None:
@@ -68,4 +75,23 @@ class MovingStatistics:
                 moving += value.astype(np.float32, copy=False) * (np.float32(1) - momentum)
 
     def _momentum(self, node: str) -> float:
-        return float(getattr(self._graph.nodes[node].frame_layer, "momentum", DEFAULT_MOMENTUM))
+        layer = self._graph.nodes[node].frame_layer
+        assert isinstance(layer, BatchNormalization)
+        return layer.momentum
+
+
+def describe_old_share(momentum: float, steps: int) -> tuple[str, bool]:
+    """Return how much of the old moving statistics is left after a run, and whether that is too much.
+
+    Args:
+        momentum: The largest momentum of the moving statistics.
+        steps: The steps of the run.
+    """
+    share = momentum**steps
+    text = (
+        f"after {count_of(steps, 'step')}, {share:.0%} of the moving statistics will still be the old ones "
+        f"({momentum:g}^{steps})"
+    )
+    if share > MAX_OLD_SHARE:
+        text += ", so that validation lags behind training: train longer, or use statistics='frozen'"
+    return text, share > MAX_OLD_SHARE

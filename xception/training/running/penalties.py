@@ -1,8 +1,8 @@
-"""Penalties and constraints of a model's layers, on the parameters that are trained."""
+"""Regularizers and constraints of a model's layers, on the parameters that are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ...graph import Graph, GraphParameters
 from ...kernels import Array
@@ -19,21 +19,21 @@ class Penalties:
 
     Args:
         graph: The graph.
-        variables: What is trained.
+        arrays: {node: {parameter: array}} of what is trained. `constrain` changes the arrays.
     """
 
-    def __init__(self, graph: Graph, variables: Variables) -> None:
+    def __init__(self, graph: Graph, arrays: Mapping[str, Mapping[str, Array]]) -> None:
         self._regularized: list[tuple[str, str, Array, Regularizer]] = []
         self._constrained: list[tuple[Array, Constraint]] = []
-        for node, views in variables.by_node.items():
+        for node, by_name in arrays.items():
             layer = graph.nodes[node].layer
-            for name, view in views.items():
+            for name, array in by_name.items():
                 if (regularizer := find_regularizer(layer, name)) is not None:
-                    self._regularized.append((node, name, view, regularizer))
+                    self._regularized.append((node, name, array, regularizer))
                 if (constraint := find_constraint(layer, name)) is not None:
-                    self._constrained.append((view, constraint))
+                    self._constrained.append((array, constraint))
 
-    def value(self) -> float:
+    def total(self) -> float:
         """Return the sum of the penalties."""
         return sum(regularizer.penalty(w) for _, _, w, regularizer in self._regularized)
 
@@ -45,7 +45,7 @@ class Penalties:
         """
         for node, name, w, regularizer in self._regularized:
             regularizer.add_gradient(w, gradient.by_node[node][name])
-        return self.value()
+        return self.total()
 
     def constrain(self) -> None:
         """Change the parameters so that they satisfy their constraints."""
@@ -59,12 +59,15 @@ def total_penalty(graph: Graph, trained: Collection[str], parameters: GraphParam
     Args:
         graph: The graph.
         trained: Their nodes.
-        parameters: The parameters.
+        parameters: The parameters of the model.
     """
-    total = 0.0
-    for node in trained:
-        for name, specification in graph.nodes[node].parameters.items():
-            regularizer = find_regularizer(graph.nodes[node].layer, name)
-            if regularizer is not None and specification.trainable:
-                total += regularizer.penalty(parameters[node][name])
-    return total
+    arrays = {
+        node.name: {
+            name: parameters[node.name][name]
+            for name, specification in node.parameters.items()
+            if specification.trainable
+        }
+        for node in graph.nodes.values()
+        if node.name in trained
+    }
+    return Penalties(graph, arrays).total()

@@ -1,4 +1,4 @@
-"""One model in training: its variables, its optimizer, and one step after another."""
+"""Training run: a model, its variables and its optimizer, which take one step after another."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from ...gradients.randomness import Randomness, acts_in_training
 from ...gradients.training_pass import TrainingPass
 from ...graph import GraphParameters
 from ...kernels import Array
+from ...layers.costs import count
 from ...models.model import Model
 from ..objectives.heads import Head
 from ..optimization.flat_blocks import gradient_norm, is_finite
 from ..variables import Variables
+from .batch_loss import mean_loss
+from .border_values import compute_border
 from .forward_tail import ForwardTail
 from .moving_statistics import MovingStatistics
 from .penalties import Penalties
@@ -24,6 +27,7 @@ from .stepping import BatchResult, Stepper
 from .trained_layers import trained_nodes
 
 if TYPE_CHECKING:
+    from ...formats.training_state import TrainingState
     from ..objectives.losses import Loss
     from ..optimization.base import Optimizer
 
@@ -57,11 +61,11 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a step did.
+    """Result of a step.
 
     Attributes:
         loss: The loss of the batch, with weights and penalties.
-        outputs: (n, c) the outputs in training, before the step, as the model gives them: probabilities.
+        outputs: (n, c) the outputs in training mode before the step, as the model gives them: not logits.
         gradient_norm: The Euclidean norm of the gradient of all variables.
         is_skipped: Whether loss or gradient were not finite, so that nothing was changed.
         names: The names of the batch's examples.
@@ -96,6 +100,7 @@ class TrainingRun:
         border: The nodes that training begins with; their activations never change. Where training begins
             with the first layer, these are the inputs.
         is_random: Whether some layers act at random.
+        batch_statistics: As given.
 
     Raises:
         ValueError: Nothing is trained.
@@ -114,6 +119,7 @@ class TrainingRun:
     ) -> None:
         self.model, self.optimizer, self.loss, self.head = model, optimizer, loss, head
         self.trained = trained_nodes(model) if trained is None else trained
+        self.batch_statistics = batch_statistics
         self._pass = TrainingPass(head.graph, self.trained, (head.output,), batch_statistics=batch_statistics)
         self.variables = Variables(self._pass.variables)
         if not self.variables.variables:
@@ -122,7 +128,7 @@ class TrainingRun:
             )
         self.border = self._pass.border
         self.is_random = any(acts_in_training(node.layer) for node in head.graph.nodes.values())
-        self._penalties = Penalties(head.graph, self.variables)
+        self._penalties = Penalties(head.graph, self.variables.by_node)
         self._statistics = MovingStatistics(head.graph, self.trained if batch_statistics else ())
         self.read_model()
         built = optimizer.variables
@@ -130,11 +136,12 @@ class TrainingRun:
             optimizer.build(self.variables)
 
     def read_model(self) -> None:
-        """Copy the model's parameters, which somebody else may have changed."""
+        """Copy the model's parameters: they may have changed since the last step."""
         self._plan = self.model.plan
-        self._seen: int | None = self.model.parameter_store.revision  # which has the parameters of the run
+        #: The revision of the model that has the parameters of the run; None after a step.
+        self._revision: int | None = self.model.parameter_store.revision
         self._skipped = 0
-        #: What the model had before parameters were written back that may be the reason of skipped steps.
+        #: The model's parameters before a `write_back` between skipped steps, which it may have caused.
         self._fallback: GraphParameters | None = None
         self.variables.fill(self._plan.parameters)
         parameters = self._statistics.copied(self.variables.merged(self._plan.parameters))
@@ -143,13 +150,8 @@ class TrainingRun:
 
     @property
     def is_current(self) -> bool:
-        """Whether the model has the parameters of the run: neither has changed alone."""
-        return self.model.parameter_store.revision == self._seen
-
-    @property
-    def penalty(self) -> float:
-        """The penalties on the parameters of the run, which are part of its loss."""
-        return self._penalties.value()
+        """Whether the model has the parameters of the run: neither has changed since they were copied."""
+        return self.model.parameter_store.revision == self._revision
 
     @property
     def moving_momentum(self) -> float | None:
@@ -161,18 +163,19 @@ class TrainingRun:
         """The gradients of the last step, before clipping."""
         return self._stepper.gradient
 
-    def border_values(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the activations of the border.
+    def memory(self, batch_size: int) -> int:
+        """Return about how many bytes training takes.
+
+        These are the parameters that train, their gradients, the slots of the optimizer, and all activations
+        of a batch, those of the border included.
 
         Args:
-            values: (n, …) by node: the model's inputs, or the border's activations, which are returned.
+            batch_size: Examples per batch.
         """
-        arrays = {name: np.ascontiguousarray(x, np.float32) for name, x in values.items()}
-        missing = [name for name in self.border if name not in arrays]
-        if missing:
-            inputs = {name: arrays[name] for name in self.model.input_names}
-            arrays.update(self._plan.run(inputs, missing))
-        return {name: arrays[name] for name in self.border}
+        flat = self.variables.flat.nbytes * (1 + len(self.optimizer.slots))
+        shapes = [self.head.graph.nodes[name].output_shape for name in self.border]
+        border = 4 * sum(map(count, shapes)) * batch_size
+        return flat + border + self._stepper.memory(batch_size)
 
     def step(self, batch: Batch) -> Outcome:
         """Train on a batch.
@@ -186,21 +189,12 @@ class TrainingRun:
             TrainingError: `MAX_SKIPPED_IN_ROW` steps in a row were skipped. The model has the weights of the
                 last `write_back`.
         """
-        count = len(batch)
-        weights = None if batch.weights is None else np.asarray(batch.weights, np.float32)
-
-        def loss_of_part(outputs: Mapping[str, Array], part: slice) -> tuple[Array, Mapping[str, Array]]:
-            y, targets = outputs[self.head.output], batch.targets[part]
-            losses, dy = self.loss(y, targets), self.loss.gradient(y, targets)
-            if weights is not None:  # as in Keras, divided by the number of examples, not by their weight
-                losses, dy = losses * weights[part], dy * weights[part, np.newaxis]
-            return losses, {self.head.output: (dy / np.float32(count)).astype(y.dtype, copy=False)}
-
-        values = self.border_values(batch.values)
+        values = compute_border(self._plan, self.border, batch.values)
+        loss_of_part = mean_loss(self.head, self.loss, batch.targets, batch.weights)
         randomness = Randomness(batch.keys) if self.is_random else None
-        with np.errstate(all="ignore"):  # what is not finite is found
+        with np.errstate(all="ignore"):  # numbers that are not finite are handled below
             result = self._stepper.compute(values, loss_of_part, randomness)
-            loss = float(np.sum(result.losses, dtype=np.float64)) / count
+            loss = float(np.sum(result.losses, dtype=np.float64)) / len(batch)
             loss += self._penalties.add(self.gradient)
             norm = gradient_norm(self.gradient.flat)
             is_skipped = not (np.isfinite(loss) and np.isfinite(norm))
@@ -212,8 +206,8 @@ class TrainingRun:
         return Outcome(loss, y, norm, is_skipped, batch.names)
 
     def _update(self, result: BatchResult) -> None:
-        self._seen, self._skipped, self._fallback = None, 0, None
-        with self.model.parameter_store.hold():  # which may copy the variables when it is read
+        self._revision, self._skipped, self._fallback = None, 0, None
+        with self.model.parameter_store.hold():  # a reader may be copying the variables
             self._statistics.move(self.parameters, result.statistics)
             self.optimizer.apply(self.variables.flat, self.gradient.flat)
             self._penalties.constrain()
@@ -232,8 +226,8 @@ class TrainingRun:
         """Copy the parameters of the run into the model, all at once.
 
         Args:
-            when_read: Whether to copy them only when somebody reads the model's parameters, which then are
-                those of the last step.
+            when_read: Whether to copy them only when the model's parameters are read. They are then those of
+                the last step.
 
         Raises:
             TrainingError: The last step has made them infinite or NaN. The model is unchanged then.
@@ -255,39 +249,53 @@ class TrainingRun:
             store.update_when_read(copy)
         else:
             store.update(copy())
-        self._seen = store.revision
+        self._revision = store.revision
 
     def forward_tail(self) -> ForwardTail:
-        """Return the forward pass from the border to the outputs, with the model's present parameters.
+        """Return the forward pass from the border to the outputs, at inference.
 
-        Call `write_back` first. It computes at inference: by moving statistics, and without dropout.
+        It takes the parameters of the model: call `write_back` first.
         """
         return ForwardTail(self.head, self.border, self.model.parameters, self._plan)
 
-    def state(self) -> dict[str, Any]:
-        """Return a copy of the optimizer's state: with the model's file, it is what a run resumes from.
+    def state(self, record: Mapping[str, Any] | None = None) -> TrainingState:
+        """Return the optimizer's state: with the model's file, it is what a run resumes from.
+
+        Args:
+            record: What the run itself needs in order to go on, as JSON can hold it.
 
         Returns:
-            "iterations", an integer; "learning_rate", a float; "slots", for each variable {name: array}.
+            The state. Its arrays are those of the optimizer, which the next step changes.
         """
-        optimizer = self.optimizer
-        return {
-            "iterations": optimizer.iterations,
-            "learning_rate": optimizer.learning_rate,
-            "slots": [
-                {name: array.copy() for name, array in slots.items()}
-                for slots in optimizer.slots_by_variable()
-            ],
-        }
+        from ...formats.training_state import TrainingState  # its package imports h5py
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+        optimizer, variables = self.optimizer, self.variables.variables
+        slots = zip(variables, optimizer.slots_by_variable(), strict=True)
+        return TrainingState(
+            type(optimizer).__name__,
+            optimizer.get_config(),
+            optimizer.iterations,
+            {(variable.node, variable.parameter): own for variable, own in slots},
+            None if optimizer.schedule is not None else optimizer.learning_rate,
+            self.loss.default_name,
+            run=record or {},
+        )
+
+    def restore(self, state: TrainingState) -> None:
         """Go on from a state. The parameters are read from the model again.
 
         Args:
-            state: From `state`.
+            state: From `state`, or from a file.
 
         Raises:
             ValueError: The slots are not those of this optimizer and these variables. Nothing has changed.
         """
-        self.optimizer.restore(state["iterations"], state["slots"], state["learning_rate"])
+        keys = [(variable.node, variable.parameter) for variable in self.variables.variables]
+        if set(keys) != set(state.slots):
+            raise ValueError(
+                f"the state is of {len(state.slots)} variables, but {len(keys)} train here: make the layers "
+                "trainable that the state is of"
+            )
+        slots = [state.slots[key] for key in keys]
+        self.optimizer.restore(state.iterations, slots, state.learning_rate)
         self.read_model()

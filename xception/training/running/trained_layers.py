@@ -1,4 +1,4 @@
-"""Which layers of a model can be trained."""
+"""Layers of a model that training changes."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ Numbers = NDArray[np.intp]
 
 #: Attempts at a division of units that hold several classes, each in another order.
 MAX_ATTEMPTS = 20
-#: More than any unit brings amounts nearer to their targets: at most 2 for each class, and for the whole.
-MISSING_CLASS = 1e6
+#: Outweighs what a unit gains by bringing amounts nearer to their targets: at most 2 for each class.
+MISSING_CLASS_WEIGHT = 1e6
 
 
 def divide(
@@ -32,7 +32,8 @@ def divide(
         count: The number of classes.
         shares: (s,) the share of each side, which sum to 1.
         seed: Decides which units are on which side.
-        required: So many classes, the first ones, should be on two sides at least; they may still not be.
+        required: The number of leading classes that should be on at least two sides. It may be impossible:
+            see `find_presence`.
 
     Returns:
         (n,) the side of each photograph, from 0.
@@ -112,10 +113,10 @@ class _Division:
     def _place_each(self, order: list[int], sides: Numbers, remaining: NDArray[Any]) -> None:
         """Place units one by one, each where it brings the amounts nearest to the targets."""
         total = self._sizes.sum()
-        units_left = np.bincount(
+        units_remaining = np.bincount(
             [label for labels in self._labels_of_unit for label in set(labels)], minlength=len(self._totals)
         )
-        is_there = np.zeros(remaining.shape, bool)
+        is_present = np.zeros(remaining.shape, bool)
         remaining_size = total * self._shares
         for unit in order:
             size = self._sizes[unit]
@@ -125,12 +126,12 @@ class _Division:
             fall = (falls / self._totals[labels, None] ** 2).sum(axis=0)
             fall += (2 * remaining_size - size) * size / total**2
             # The last units of a class go where it would otherwise be missing.
-            is_last = units_left[labels] <= 2 - is_there[labels].sum(axis=1)
-            missing = (~is_there[labels] & is_last[:, None]).sum(axis=0)
-            side = int((fall + missing * MISSING_CLASS).argmax())
+            is_last = units_remaining[labels] <= 2 - is_present[labels].sum(axis=1)
+            missing = (~is_present[labels] & is_last[:, None]).sum(axis=0)
+            side = int((fall + missing * MISSING_CLASS_WEIGHT).argmax())
             sides[unit] = side
-            is_there[labels, side] = True
-            units_left[labels] -= 1
+            is_present[labels, side] = True
+            units_remaining[labels] -= 1
             remaining[labels, side] -= amounts
             remaining_size[side] -= size
 
@@ -178,6 +179,6 @@ def find_presence(rows: Numbers, labels: Numbers, sides: Numbers, count: int, si
     Returns:
         (classes, sides), True where it is.
     """
-    is_there = np.zeros((count, side_count), bool)
-    is_there[labels, sides[rows]] = True
-    return is_there
+    is_present = np.zeros((count, side_count), bool)
+    is_present[labels, sides[rows]] = True
+    return is_present

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ...console.text import list_some
+
 #: What identifies a group; several of them connect these groups; None for a photograph of no group.
 GroupKey = str | int | Iterable[str | int] | None
 #: A key for each photograph, or a function of its path.
@@ -19,8 +21,8 @@ Groups = Sequence[GroupKey] | Callable[[str], GroupKey]
 NUMBERED = re.compile(r"(.+?)[-_. ]?(\d+)\.\w+")
 #: The same for `--group-by`.
 SERIES_PATTERN = r"(.+?)[-_. ]?\d+\.\w+$"
-#: So many numbered photographs are a series, if at least two series make up half of a class. In a class with
-#: one series, photographs are more often just numbered.
+#: Numbered photographs are a series from this number on, if at least two series make up half of a class.
+#: In a class with one series, photographs are more often just numbered.
 MIN_SERIES_PHOTOGRAPHS = 3
 MIN_SERIES_SHARE = 0.5
 #: Numbers within a series differ by so much on average, at most: frames that are taken every four seconds,
@@ -103,10 +105,9 @@ class PathPattern:
         """Raise ValueError, with their number, if there are paths that the expression does not match."""
         unmatched = [path for path in paths if self._search(path) is None]
         if unmatched:
-            listed = ", ".join(map(self._shorten, unmatched[:MAX_LISTED]))
-            more = f" and {len(unmatched) - MAX_LISTED:,} more" if len(unmatched) > MAX_LISTED else ""
+            listed = list_some([self._shorten(path) for path in unmatched], MAX_LISTED)
             raise ValueError(
-                f"the pattern {self._expression.pattern!r} of groups does not match {listed}{more}; it "
+                f"the pattern {self._expression.pattern!r} of groups does not match {listed}; it "
                 f"matches {len(paths) - len(unmatched):,} of {len(paths):,} paths"
             )
 
@@ -145,10 +146,9 @@ def describe_series(paths: Sequence[str | None], labels: Sequence[str] | None = 
     ]
     if not suspicious:
         return ""
-    shown = ", ".join(f"{os.path.basename(stem)}…" for stem in suspicious[:MAX_LISTED])
-    more = f" and {len(suspicious) - MAX_LISTED:,} more" if len(suspicious) > MAX_LISTED else ""
+    shown = list_some([f"{os.path.basename(stem)}…" for stem in suspicious], MAX_LISTED)
     return (
-        f"names look like series of photographs: {shown}{more}. If a series is a video, a patient, or one "
+        f"names look like series of photographs: {shown}. If a series is a video, a patient, or one "
         "object, keep it on one side, or validation figures will be too good: "
         f"--group-by '{SERIES_PATTERN}', or groups="
     )
@@ -169,5 +169,5 @@ def _as_keys(key: Any, name: str) -> list[str]:
 
 
 def _is_column(groups: object) -> bool:
-    """Whether it is a column of a table, such as a pandas Series."""
+    """Return True for a column of a table, such as a pandas Series."""
     return hasattr(groups, "__len__") and hasattr(groups, "to_list")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...console.text import count_of
+from ...console.text import count_of, list_some
 from ...kernels import Array
 from .grouping import Groups, describe_series, list_groups
 
@@ -23,8 +23,8 @@ MAX_NEAR_DISTANCE = 0.03
 #: And if they are nearer than this share of the median distance: different digits and textures are alike.
 MAX_NEAR_SHARE = 0.1
 MAX_SAMPLED_PAIRS = 5000  #: for the median distance
-#: Distances are first estimated from so many random projections, which takes an eighth of the time of 2048
-#: features. Their standard deviation is 9 %; a margin of six times that misses no pair.
+#: Number of random projections from which distances are first estimated, which takes an eighth of the time
+#: of 2048 features. Their standard deviation is 9 %; a margin of six times that misses no pair.
 PROJECTIONS = 256
 PROJECTION_MARGIN = 1.55
 BLOCK_ROWS = 1024  #: whose distances to all others are in memory at a time
@@ -131,7 +131,7 @@ def join_photographs(
         if near:
             examples = " and ".join(_name(i, paths) for i in near[0])
             text = f"{count_of(len(near), 'pair')} of near copies, such as {examples}"
-            if _is_too_much(alone, forest.numbers(), labels):
+            if _leaves_too_few_units(alone, forest.numbers(), labels):
                 notes.append(
                     f"{text}: too many to keep them on one side, so that validation figures may be too good; "
                     "give groups"
@@ -218,15 +218,14 @@ def _describe_contradictions(
     pairs = [(i, j) for i, j in copies if labels[i] != labels[j]]
     if not pairs:
         return []
-    listed = "; ".join(
-        f"{_name(i, paths)} ({labels[i]}) and {_name(j, paths)} ({labels[j]})" for i, j in pairs[:MAX_LISTED]
-    )
-    more = f"; and {len(pairs) - MAX_LISTED} more" if len(pairs) > MAX_LISTED else ""
-    return [f"the same pixels with different labels: {listed}{more}"]
+    described = [f"{_name(i, paths)} ({labels[i]}) and {_name(j, paths)} ({labels[j]})" for i, j in pairs]
+    return [f"the same pixels with different labels: {list_some(described, MAX_LISTED, '; ')}"]
 
 
-def _is_too_much(alone: NDArray[np.intp], joined: NDArray[np.intp], labels: Sequence[str] | None) -> bool:
-    """Whether joining near copies leaves too few units: of a class a single one, or one with half of all."""
+def _leaves_too_few_units(
+    alone: NDArray[np.intp], joined: NDArray[np.intp], labels: Sequence[str] | None
+) -> bool:
+    """Return True if joining leaves a single unit of a class, or one unit with half of all photographs."""
     largest_before, largest_after = (max(Counter(units.tolist()).values()) for units in (alone, joined))
     if largest_before <= len(alone) / 2 < largest_after:
         return True

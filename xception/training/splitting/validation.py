@@ -1,7 +1,7 @@
 """Validation splits and folds: stratified, with copies and groups on one side.
 
-Photographs that must stay together make up a unit: see `joining.py`. Which units are drawn is a function of
-the seed and of the photographs' digests, not of their order.
+Photographs that must stay together form a unit: see `joining.py`. Which units are drawn is a function of the
+seed and of the photographs' digests, not of their order.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...console.text import count_of
+from ...console.text import count_of, list_some
 from ...layers.validation import as_float, as_int
 from .division import Mask, Numbers, divide, find_presence
 from .joining import Units
 
-#: Below so many photographs the interval of a validation figure is wider than 20 points: 40 right of 50 is
+#: With fewer photographs the interval of a validation figure is wider than 20 points: 40 right of 50 is
 #: 67–89 % (95 %, Wilson).
 MIN_VALIDATION = 50
 #: The share of photographs that validation may have more or less than requested without a note.
@@ -33,12 +33,10 @@ class Split:
 
     Attributes:
         is_validation: (n,) True for validation, False for training.
-        digests: The sorted digests of the photographs that validate, to find them when a run is resumed.
         notes: What the user should know.
     """
 
     is_validation: Mask = field(repr=False)
-    digests: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
 
 
@@ -75,7 +73,7 @@ def split_validation(
             "give more photographs, smaller groups, or validation photographs of their own"
         )
     notes = _describe_split(is_validation, share)
-    return Split(is_validation, _digests(units, is_validation), (*units.notes, *notes))
+    return Split(is_validation, (*units.notes, *notes))
 
 
 def split_folds(
@@ -118,48 +116,8 @@ def split_folds(
         where = find_presence(rows, labels, fold_of, count, folds)
         partial = [name for name, on_sides in zip(names, where, strict=False) if on_sides.sum() < folds]
         if partial:
-            notes.append(f"not in every fold, for want of photographs: {_listed(partial)}")
-    return [
-        Split(fold_of == fold, _digests(units, fold_of == fold), tuple(notes) if not fold else ())
-        for fold in range(folds)
-    ]
-
-
-def restore_split(units: Units, digests: Sequence[str]) -> Split:
-    """Return the split of a run that is resumed.
-
-    Args:
-        units: Which of the n photographs stay together.
-        digests: `Split.digests` of the run.
-
-    Raises:
-        ValueError: Photographs that validated are not there.
-    """
-    is_validation = np.isin(np.array(units.keys), np.array(list(digests), dtype=str))
-    missing = len(set(digests) - set(units.keys))
-    if missing or not is_validation.any():
-        raise ValueError(
-            f"{missing} of the {count_of(len(set(digests)), 'photograph')} that validated this run are not "
-            "among the photographs that were given: resume with the same photographs, or start anew"
-        )
-    return Split(is_validation, tuple(sorted(set(digests))))
-
-
-def describe_overlap(units: Units, is_validation: Mask) -> str:
-    """Return a warning if units lie on both sides of a split that was made elsewhere; else "".
-
-    Args:
-        units: Which of the n photographs stay together.
-        is_validation: (n,) which of them validate.
-    """
-    training = set(units.numbers[~is_validation].tolist())
-    count = sum(number in training for number in units.numbers[is_validation].tolist())
-    if not count:
-        return ""
-    return (
-        f"{count} of {count_of(int(is_validation.sum()), 'photograph')} for validation are copies or near "
-        "copies of photographs for training, or of the same group: validation figures will be too good"
-    )
+            notes.append(f"too few photographs to be in every fold: {list_some(partial, MAX_LISTED)}")
+    return [Split(fold_of == fold, tuple(notes) if not fold else ()) for fold in range(folds)]
 
 
 def bin_targets(targets: NDArray[Any], bins: int = BINS) -> Numbers:
@@ -190,7 +148,7 @@ def _list_labels(strata: NDArray[Any], names: Sequence[str] | None) -> tuple[Num
 def _check_classes(
     units: Units, rows: Numbers, labels: Numbers, names: Sequence[str] | None, needed: int, where: str
 ) -> None:
-    """Raise ValueError unless each class has enough units to be on so many sides."""
+    """Raise ValueError unless each class has enough units to be on `needed` sides."""
     if names is None:
         return
     problems = []
@@ -202,15 +160,15 @@ def _check_classes(
             problems.append(f"{name!r} has {count_of(len(own), 'photograph')}{together}")
     if problems:
         raise ValueError(
-            f"every class must be {where}, but {_listed(problems, '; ')}: add photographs of other groups, "
-            "remove the class, or do without validation"
+            f"every class must be {where}, but {list_some(problems, MAX_LISTED, '; ')}: add photographs of "
+            "other groups, or remove the class"
         )
 
 
 def _check_sides(
     units: Units, rows: Numbers, labels: Numbers, sides: Numbers, names: Sequence[str], needed: int
 ) -> None:
-    """Raise ValueError unless each class is on so many sides."""
+    """Raise ValueError unless each class is on `needed` sides."""
     where = find_presence(rows, labels, sides, int(labels.max()) + 1, int(sides.max()) + 1)
     problems = []
     for label in np.flatnonzero(where[: len(names)].sum(axis=1) < needed).tolist():
@@ -220,8 +178,8 @@ def _check_sides(
     if problems:
         raise ValueError(
             "no division was found with every class on both sides, since photographs of several classes must "
-            f"stay together: {_listed(problems, '; ')}. Use smaller groups, or validation photographs of "
-            "their own"
+            f"stay together: {list_some(problems, MAX_LISTED, '; ')}. Use smaller groups, or validation "
+            "photographs of their own"
         )
 
 
@@ -235,16 +193,7 @@ def _describe_split(is_validation: Mask, share: float) -> list[str]:
         )
     if count < MIN_VALIDATION:
         notes.append(
-            f"only {count_of(count, 'photograph')} for validation: its figures have wide intervals; folds=5 "
-            "validates on all photographs"
+            f"only {count_of(count, 'photograph')} for validation: its figures have wide intervals; --folds "
+            "5, or folds=5, validates on all photographs"
         )
     return notes
-
-
-def _digests(units: Units, is_validation: Mask) -> tuple[str, ...]:
-    return tuple(sorted({units.keys[row] for row in np.flatnonzero(is_validation).tolist()}))
-
-
-def _listed(items: Sequence[str], separator: str = ", ") -> str:
-    more = f"{separator}and {len(items) - MAX_LISTED} more" if len(items) > MAX_LISTED else ""
-    return separator.join(items[:MAX_LISTED]) + more

@@ -1,7 +1,8 @@
-"""Objectives of fine-tuning: what each task learns, and the figure by which epochs compete."""
+"""Objective of fine-tuning for each task, and the figure by which epochs compete."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from ...data.class_names import as_class_names
 from ...data.tasks import Task
-from ...kernels import Array
+from ...kernels import Array, elementwise
 from ...prediction.rates import rank_auc, wilson_interval
 from ..objectives.class_weights import weigh_classes
 from ..objectives.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError
 from ..regression.ridge_regression import RidgeRegression, TargetScaling
-from ..regression.starting_heads import Head, fit_head
+from ..regression.starting_heads import fit_head
 
 #: The activation of the last layer.
 HeadActivation = Literal["softmax", "sigmoid", "linear"]
@@ -24,7 +25,7 @@ HeadActivation = Literal["softmax", "sigmoid", "linear"]
 ACTIVATIONS: dict[Task, HeadActivation] = {
     "classes": "softmax", "labels": "sigmoid", "regression": "linear",
 }  # fmt: skip
-#: What the best epoch is best in.
+#: The figure of each task by which epochs compete.
 FIGURES: dict[Task, str] = {"classes": "accuracy", "labels": "mean AUC", "regression": "MAE"}
 
 MIN_TRAINING = 2  #: photographs of a class: of one, no penalty can be chosen
@@ -62,7 +63,7 @@ class Figures:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """The better figures have the higher rank. Where the figure is the same, the lower loss wins."""
+        """Rank by which epochs compete: the figure, and of equal figures the lower loss."""
         if not np.isfinite(self.loss):
             return -np.inf, -np.inf  # never the best
         sign = -1.0 if self.task == "regression" else 1.0
@@ -78,28 +79,30 @@ class Figures:
 
         Raises:
             KeyError: A figure is missing.
-            TypeError: A figure is of another type.
-            ValueError: A figure is not a number.
+            TypeError: There are no figures.
+            ValueError: A figure is not a number, or they are not those of the task.
         """
-        value, correct = values["value"], values["correct"]
+        value, correct, count = values["value"], values["correct"], as_count(values["count"])
+        if (correct is None) == (task == "classes") or not count or (correct or 0) > count:
+            raise ValueError(f"{correct!r:.80} of {count} are no figures of the task {task!r}")
         return cls(
-            task, None if value is None else float(value), float(values["loss"]), int(values["count"]),
-            None if correct is None else int(correct),
+            task, None if value is None else as_number(value), as_number(values["loss"]), count,
+            None if correct is None else as_count(correct),
         )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What the n photographs of a run are to teach.
+    """Targets of the n photographs of a run, and the loss that they are learned by.
 
     Attributes:
         task: The task.
         names: (c,) the names of the classes, labels or targets.
         targets: (n, c) float64: one-hot classes, 0 or 1 for each label, or numbers.
         balanced: Of classes: whether each weighs the same, however many photographs it has.
-        weights: How much the photographs of a class weigh, or those that have a label, by name.
+        weights: The weight of the photographs of a class, or of those with a label, by name.
         label_smoothing: From 0 to 1; not of numbers.
-        scaling: Of numbers: what standardizes them. The network learns standard ones.
+        scaling: Of numbers: their standardization. The network learns standardized numbers.
     """
 
     task: Task
@@ -141,7 +144,7 @@ class Objective:
         positive = None
         if self.task == "labels" and self.weights:
             positive = [self.weights.get(name, 1.0) for name in self.names]
-        head: Head = fit_head(
+        head = fit_head(
             self.task, features[rows], targets, self.names, balanced=self.balanced, positive_weights=positive,
             seed=seed,
         )  # fmt: skip
@@ -157,10 +160,6 @@ class Objective:
                 f"every class needs at least {MIN_TRAINING} photographs to train, besides those to validate; "
                 f"too few are left of {', '.join(few[:10])}. Add some, or leave the class out"
             )
-
-    def with_scaling(self, scaling: TargetScaling) -> Objective:
-        """Return the objective with what standardizes its numbers."""
-        return replace(self, scaling=scaling)
 
     def fold(self, kernel: Array, bias: Array) -> tuple[Array, Array]:
         """Return the parameters of the last layer of the finished model, from those that were trained."""
@@ -212,16 +211,25 @@ class Objective:
             loss = float(self._plain_loss()(outputs, targets).mean())
         else:
             loss = float(self._plain_loss()(outputs, self.scaling.standardize(targets)).mean())
+        answers = self.answers(outputs)  # where scores of the finished model are equal, they are so here
         if self.task == "classes":
-            correct = int((outputs.argmax(axis=1) == targets.argmax(axis=1)).sum())
+            correct = int((answers.argmax(axis=1) == targets.argmax(axis=1)).sum())
             return Figures(self.task, correct / count, loss, count, correct)
         if self.task == "labels":
-            return Figures(self.task, mean_auc(outputs, targets), loss, count)
-        errors = np.abs(self.answers(outputs) - targets)
+            return Figures(self.task, mean_auc(answers, targets), loss, count)
+        errors = np.abs(answers - targets)
         return Figures(self.task, float(errors.mean()), loss, count)
 
     def answers(self, outputs: Array) -> Array:
-        """Return outputs in the unit of the targets; logits as they are."""
+        """Return what the finished model gives: probabilities, or numbers in the unit of the targets.
+
+        Args:
+            outputs: (n, c) logits, or standard numbers.
+        """
+        if self.task == "classes":
+            return elementwise.softmax(outputs.copy())
+        if self.task == "labels":
+            return elementwise.sigmoid(outputs.copy())
         if self.scaling is None:
             return outputs
         return outputs.astype(np.float64) * self.scaling.deviation + self.scaling.center
@@ -240,6 +248,21 @@ def mean_auc(outputs: Array, targets: Array) -> float | None:
     areas = [rank_auc(y, truth == 1) for y, truth in zip(outputs.T, targets.T, strict=True)]
     defined = [area for area in areas if area is not None]
     return float(np.mean(defined)) if defined else None
+
+
+def as_count(value: object) -> int:
+    """Return a number from a file; raise ValueError unless it is an integer of at least 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected a count, got {value!r:.80}")
+    return value
+
+
+def as_number(value: object) -> float:
+    """Return a number from a file, which may be infinite or NaN; raise ValueError if it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a large integer
+            return float(value)
+    raise ValueError(f"expected a number, got {value!r:.80}")
 
 
 def check_weights(weights: Mapping[str, float] | None, names: tuple[str, ...], task: Task) -> None:
