@@ -300,16 +300,16 @@ def measure_classifier(divided: Divided, size: int) -> float:
 
     if size == 299:
         fitted = xception.fit(divided.training, classes(divided.training), verbose=0)
-        arrays, names = fitted.parameters["predictions"], fitted.class_names
-        kernel, bias = arrays["kernel"], arrays["bias"]
+        kernel, bias = (fitted.parameters["predictions"][name] for name in ("kernel", "bias"))
         base = None
     else:
         base = pixel_base((size, size))
         values = xception.features(divided.training, base, verbose=0).values
         regression = fit_softmax_regression(values, classes(divided.training))
-        kernel, bias, names = regression.kernel, regression.bias, regression.class_names
+        kernel, bias = regression.kernel, regression.bias
     values = xception.features(divided.held_out, base, verbose=0).values
-    chosen = [str(names[index]) for index in (values @ kernel + bias).argmax(axis=1)]
+    names = sorted(set(classes(divided.training)))  # in this order
+    chosen = [names[index] for index in (values @ kernel + bias).argmax(axis=1)]
     return float(np.mean(np.array(chosen) == np.array(classes(divided.held_out))))
 
 
