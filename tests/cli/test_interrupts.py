@@ -79,7 +79,9 @@ def test_during_the_first_imports(interrupted, name, as_module):
      "open small.keras", "open chelsea.jpg"],
 )  # fmt: skip
 def test_during_a_command(interrupted, at):
-    assert interrupted(at) == INTERRUPTED
+    # A finalizer or a callback of the import system may swallow the exception: then the command ends first.
+    status, _, err = interrupted(at)
+    assert (status, err) == INTERRUPTED[::2]
 
 
 def test_in_a_file_that_is_being_written(interrupted, examples, small_classifier, tmp_path):
