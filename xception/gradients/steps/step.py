@@ -15,6 +15,9 @@ from ..randomness import Randomness, run_in_training
 from ..rules import backward, parameter_gradients
 from .buffers import Buffers
 
+#: Elements of a product that is added to a sum: half a megabyte, which stays in the cache.
+MAX_PRODUCT_ELEMENTS = 1 << 17
+
 #: {node: {parameter: gradient}}.
 Gradients = Mapping[str, Mapping[str, Array]]
 
@@ -60,9 +63,14 @@ class Worker:
         if total is None:
             np.matmul(x.T, dy, out=self._first(node, parameter, (x.shape[1], dy.shape[1])))
             return
-        product = self.buffers.take(*total.shape)
-        np.matmul(x.T, dy, out=product)
-        total += product
+        # Some rows at a time, which are still in the cache when they are added: the sums of all layers take
+        # 84 MB, and are read and written for each part of a batch.
+        rows = max(1, MAX_PRODUCT_ELEMENTS // total.shape[1])
+        product = self.buffers.take(min(rows, len(total)), total.shape[1])
+        for first in range(0, len(total), rows):
+            part = total[first : first + rows]
+            np.matmul(x[:, first : first + rows].T, dy, out=product[: len(part)])
+            part += product[: len(part)]
         self.buffers.give(product)
 
     def _first(self, node: str, parameter: str, shape: tuple[int, ...]) -> Array:
