@@ -130,7 +130,8 @@ class MaxPoolingStep(Step):
             claimed = np.equal(x[source], y[target])
             np.greater(claimed, taken[target], out=claimed)
             taken[target] |= claimed
-            if written[source].any():  # another tap has read these pixels
+            if written[source].any():  # another tap has read some of these pixels
+                dx[source][~written[source]] = 0
                 share = worker.buffers.take(*claimed.shape)
                 np.multiply(dy[target], claimed, out=share)
                 dx[source] += share
