@@ -1,4 +1,5 @@
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,13 @@ import xception
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def default_interrupts() -> None:
+    """A process in the background of a shell ignores interrupts, and so would those that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -34,14 +34,6 @@ sys.addaudithook(hook)
 """
 
 
-@pytest.fixture(autouse=True)
-def default_interrupts():
-    """A process in the background of a shell ignores interrupts, and so would those that it starts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def interrupted(tmp_path, small_classifier, examples):
     """Run the program, with a signal at a moment; return (status, stdout, stderr)."""
