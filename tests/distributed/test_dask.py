@@ -1,5 +1,6 @@
 """Jobs on real workers of Dask: whatever fails, all figures are those of one process with one thread."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -214,7 +215,8 @@ def test_an_interrupted_job_ends_quietly_and_is_continued(
         )  # fmt: skip
         wait_until(lambda: list(folder.glob("part-*.parquet")) or process.poll() is not None)  # noqa: B023
         workers = own_workers(process.pid)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, stderr = process.communicate(timeout=DEADLINE_SECONDS)
         if stderr:
             break  # else the job was quicker than the interrupt
