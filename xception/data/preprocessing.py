@@ -19,6 +19,9 @@ Exif = Literal["upright", "ignore"]
 #: Whether large JPEG files are decoded in full, or reduced by the decoder.
 Decode = Literal["exact", "fast"]
 
+#: Order of the color channels that a model takes.
+ChannelOrder = Literal["rgb", "bgr"]
+
 #: "auto" infers the range from the model.
 ScalingArgument = Scaling | Literal["auto"]
 
@@ -28,6 +31,7 @@ INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 TENSORFLOW_INTERPOLATIONS: tuple[Interpolation, ...] = ("tf-bilinear", "tf-dataset")
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 EXIF_OPTIONS: tuple[Exif, ...] = get_args(Exif)
+CHANNEL_ORDERS: tuple[ChannelOrder, ...] = get_args(ChannelOrder)
 DECODE_OPTIONS: tuple[Decode, ...] = get_args(Decode)
 
 
@@ -47,6 +51,7 @@ class Preprocessing:
         aspect: How they are fitted into the model's size: "stretch" (the default) changes the aspect ratio,
             "crop" takes the middle of the photograph, "pad" adds black borders.
         exif: "upright" (the default) turns photographs as their EXIF orientation says, "ignore" does not.
+        channel_order: "rgb" (the default), or "bgr" for a model that takes blue first.
 
     Raises:
         ValueError: A value is none of these.
@@ -57,12 +62,15 @@ class Preprocessing:
     from_logits: bool | None = None
     aspect: Aspect | None = None
     exif: Exif | None = None
+    channel_order: ChannelOrder | None = None
 
     def __post_init__(self) -> None:
         if self.scaling is not None:
             check_option("scaling", self.scaling, SCALINGS)
         check_reading(self.interpolation, self.aspect, self.exif)
         check_from_logits(self.from_logits)
+        if self.channel_order is not None:
+            check_option("channel_order", self.channel_order, CHANNEL_ORDERS)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recorded values as a dict that JSON can hold."""

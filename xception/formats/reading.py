@@ -17,6 +17,7 @@ from ..kernels import Array
 from .foreign import Foreign, identify, identify_folder
 from .hdf5.exiting import using_file
 from .keras import reader
+from .options import ReadOptions
 from .stored import StoredModel
 
 if TYPE_CHECKING:  # training alone needs it
@@ -26,7 +27,9 @@ if TYPE_CHECKING:  # training alone needs it
 class Reader(Protocol):
     """What a framework's reader module provides. The functions of the same names call it."""
 
-    def read_model(self, path: Path, weights: Path | None = None) -> StoredModel: ...
+    def read_model(
+        self, path: Path, weights: Path | None = None, options: ReadOptions = ...
+    ) -> StoredModel: ...
 
     def read_weights(
         self, path: Path, network: Network, graph: Graph, by_name: bool, skip_mismatch: bool
@@ -52,13 +55,18 @@ def find_reader(path: Path) -> Reader:
     return reader
 
 
-def read_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> StoredModel:
+def read_model(
+    path: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008, it is frozen
+) -> StoredModel:
     """Read a whole model from a file, or its architecture and its weights from two.
 
     Args:
         path: A `.keras` archive or folder, or a whole model in `.h5`; with `weights` also `model.json`.
         weights: A file that `read_weights` takes. All parameters are then read from it, and none from
             `path`.
+        options: What the file does not say.
 
     Returns:
         The model, its float32 parameters, and what the file records of its training.
@@ -77,7 +85,7 @@ def read_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
     with using_file():
         if weights is not None:
             check_path(weights)
-        return find_reader(path).read_model(path, weights)
+        return find_reader(path).read_model(path, weights, options)
 
 
 def read_training(path: str | os.PathLike[str]) -> tuple[StoredModel, TrainingState]:

@@ -21,6 +21,7 @@ class StoredModel:
         class_names: (class id, class name) of each class; None if the file has none.
         preprocessing: How photographs become the model's input, as far as the file records it.
         task: What the outputs mean; None if the file does not record it, which stands for "classes".
+        notes: What the reader assumed, and what in the file it did not use, a sentence each.
     """
 
     graph: Graph
@@ -29,3 +30,4 @@ class StoredModel:
     class_names: ClassNames | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     task: Task | None = None
+    notes: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from ..data.preprocessing import (
     SCALINGS,
     TENSORFLOW_INTERPOLATIONS,
     Aspect,
+    ChannelOrder,
     Decode,
     Exif,
     Interpolation,
@@ -81,6 +82,7 @@ class Preprocessor:
         aspect: See above.
         exif: See above.
         decode: See above.
+        channel_order: "rgb" or "bgr"; see `Preprocessing`.
 
     Raises:
         ValueError: The model does not take images, an option is unknown, or `decode` is "fast" where
@@ -113,6 +115,7 @@ class Preprocessor:
         if scaling == "auto":
             scaling = record.scaling or infer_scaling(model)
         self.scaling: Scaling = scaling
+        self.channel_order: ChannelOrder = record.channel_order or "rgb"
 
     def check_only_input(self) -> None:
         """Raise ValueError if the model has other inputs besides the photograph."""
@@ -131,12 +134,14 @@ class Preprocessor:
     @property
     def record(self) -> Preprocessing:
         """What `Model.preprocessing` records of it."""
-        return Preprocessing(self.scaling, self.interpolation, None, self.aspect, self.exif)
+        order = None if self.channel_order == "rgb" else self.channel_order
+        return Preprocessing(self.scaling, self.interpolation, None, self.aspect, self.exif, order)
 
     @property
     def settings(self) -> tuple[object, ...]:
         """Everything that decides the values of a photograph, for fingerprints."""
-        return self.scaling, self.size, self.interpolation, self.aspect, self.exif, self.decode
+        settings = self.scaling, self.size, self.interpolation, self.aspect, self.exif, self.decode
+        return settings if self.channel_order == "rgb" else (*settings, self.channel_order)
 
     def load(self, source: ImageLike) -> NDArray[Any]:
         """Read a photograph as pixels 0…255 of the model's `input_shape`, as `load_image` returns them."""
@@ -169,7 +174,9 @@ class Preprocessor:
         return render(picture, (width, height), self.interpolation, self.aspect, self.channels)
 
     def scale(self, pixels: NDArray[Any]) -> Array:
-        """Scale pixels 0…255 as the model takes them; the result is float32."""
+        """Scale pixels 0…255 as the model takes them, in its order of channels; the result is float32."""
+        if self.channel_order == "bgr" and self.channels >= 3:
+            pixels = pixels[..., [2, 1, 0, *range(3, self.channels)]]
         if self.scaling == "tf":
             is_floating = np.issubdtype(pixels.dtype, np.floating)
             return preprocess_input(pixels.astype(np.float32, copy=False) if is_floating else pixels)

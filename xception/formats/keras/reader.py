@@ -15,6 +15,7 @@ from ..hdf5.array_reader import check_memory
 from ..hdf5.file import File, list_entries
 from ..hdf5.source import Source
 from ..matching import Match, join_some
+from ..options import ReadOptions
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
 from .containers import is_hdf5, is_package, open_model, open_weights
@@ -37,8 +38,16 @@ class WeightsLayout(Protocol):
     def count_classes(self, file: File) -> int | None: ...
 
 
-def read_model(path: Path, weights: Path | None = None) -> StoredModel:
+def read_model(
+    path: Path,
+    weights: Path | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008, it is frozen
+) -> StoredModel:
     """Read a model, or its architecture with the weights of another file; see `formats.read_model`."""
+    if options.input_shape is not None:
+        raise ValueError(
+            f"{path.name}: says itself what input it takes; input_shape is for files that do not"
+        )
     if weights is not None:
         _check_order(path, weights)
     with open_model(path) as described:
