@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from forward_passes import assert_agree, trained
+from forward_passes import assert_agree, evaluate_exactly, trained
 
 from xception import layers
 from xception.engine.fusion import FusedStage, LayerStage, fuse
@@ -105,3 +105,37 @@ def test_a_graph_deeper_than_pythons_stack():
         x = net.add(layers.Activation("tanh"), x)
     image = np.ones((1, 3, 3, 2), np.float32)
     assert_agree(Plan(net, {}).run(image), net.evaluate({}, image))
+
+
+def halving_graph(size, window, strides, selection_padding):
+    """A pooling as PyTorch pads it, in two layers, between a product and a residual sum."""
+    graph = Graph("halving")
+    x = graph.add(layers.Input((*size, 6)), name="pixels")
+    residual = graph.add(layers.Conv2D(8, 1, strides, padding="same"), x, name="projection")
+    y = graph.add(layers.SeparableConv2D(8, 3, padding="same", use_bias=False), x, name="product")
+    y = graph.add(layers.BatchNormalization(), y, name="norm")
+    y = graph.add(layers.MaxPooling2D(window, 1, "same"), y, name="maximum")
+    y = graph.add(layers.MaxPooling2D(1, strides, selection_padding), y, name="selection")
+    graph.add(layers.Activation("relu"), graph.add(layers.Add(), y, residual, name="sum"), name="relu")
+    return graph
+
+
+@pytest.mark.parametrize("size", [(37, 40), (40, 37), (74, 75), (5, 4)])
+@pytest.mark.parametrize(
+    ("window", "strides", "selection"), [(3, 2, "same"), (3, 2, "valid"), ((2, 3), (1, 3), "same")]
+)
+def test_pooling_as_pytorch_pads_it_is_one_step(size, window, strides, selection):
+    graph = halving_graph(size, window, strides, selection)
+    parameters = trained(graph)
+    stages = fuse(graph, parameters, ["relu"])
+    assert [stage.name for stage in stages] == ["pixels", "projection", "sum"]
+    x = np.random.default_rng(0).normal(size=(2, *size, 6)).astype(np.float32)
+    for outputs in (["relu", "sum"], ["maximum", "relu"]):  # a pooling that is asked for is computed apart
+        exact = evaluate_exactly(graph, parameters, x, outputs)
+        assert_agree(Plan(graph, parameters).run(x, outputs), exact)
+
+
+def test_pooling_that_skips_pixels_is_not_fused():
+    graph = halving_graph((40, 40), 2, 3, "same")
+    names = [stage.name for stage in fuse(graph, trained(graph), ["relu"])]
+    assert "maximum" in names or "selection" in names

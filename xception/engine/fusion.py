@@ -22,12 +22,12 @@ from ..layers import (
     BatchNormalization,
     Conv2D,
     Layer,
-    MaxPooling2D,
     Parameters,
     ReLU,
     SeparableConv2D,
     pair,
 )
+from .fused_pool import FusedPool, fused_pool
 
 RELU_LAYERS = (Activation("relu"), ReLU())  #: layers that compute max(x, 0)
 
@@ -37,10 +37,6 @@ MAX_FOLDED_ELEMENTS = 1 << 18
 
 #: Elements of all kernels into which it is folded. Bounds memory where many layers share one kernel.
 MAX_FOLDED_ELEMENTS_TOGETHER = 1 << 24
-
-#: Window of a max pooling that is fused, each way. Bounds the prepared calls: some for each tap of each
-#: window at the edge of a strip. Xception's windows have 3.
-MAX_FUSED_POOL_SIZE = 4
 
 #: Smallest scale by which a bias is divided. Bounds the rounding error, and excludes 0.
 MIN_DEFERRED_SCALE = 1e-6
@@ -81,7 +77,7 @@ class FusedStage:
     matrix: Array
     scale: Array | None
     bias: Array
-    pool: MaxPooling2D | None = None
+    pool: FusedPool | None = None
     residual: str | None = None
     relu: str | None = None
     stores_raw: bool = True
@@ -242,15 +238,12 @@ class _Fuser:
     def _fused_stage(self, node: Node) -> FusedStage | None:
         """Return the fused stage that ends with this node, or None if there is none.
 
-        Matches backwards: [sum <-] [max pooling <-] [normalization <-] convolution.
+        Matches backwards: [sum <-] [max pooling, of one or two layers <-] [normalization <-] convolution.
         """
         end = node
         node, residual = self._split_sum(node)
-        pool, normalization = None, None
-        if self._is_fused_pool(node) and self._has_one_reader(node.inputs[0]):
-            assert isinstance(node.layer, MaxPooling2D)
-            pool = node.layer
-            node = self.nodes[node.inputs[0]]
+        normalization = None
+        node, pool = self._split_pool(node)
         if isinstance(node.layer, BatchNormalization) and self._has_one_reader(node.inputs[0]):
             node, normalization = self.nodes[node.inputs[0]], node
         if not self._is_product(node):
@@ -291,22 +284,26 @@ class _Fuser:
     def _leads_to_product(self, name: str) -> bool:
         """Return True if a node is a product, or max pooling or normalization of one."""
         node = self.nodes[name]
-        while isinstance(node.layer, BatchNormalization) or self._is_fused_pool(node):
-            if not self._has_one_reader(node.inputs[0]):
-                return False
-            node = self.nodes[node.inputs[0]]
-        return self._is_product(node)
+        while True:
+            node, pool = self._split_pool(node)
+            if isinstance(node.layer, BatchNormalization) and self._has_one_reader(node.inputs[0]):
+                node = self.nodes[node.inputs[0]]
+            elif pool is None:
+                return self._is_product(node)
+
+    def _split_pool(self, node: Node) -> tuple[Node, FusedPool | None]:
+        """Split pooling into the node that it reads and the pooling; (node, None) for any other node."""
+        chain = [node]
+        while len(chain) < 3 and chain[-1].inputs and self._has_one_reader(chain[-1].inputs[0]):
+            chain.append(self.nodes[chain[-1].inputs[0]])
+        if len(chain) > 2 and (pool := fused_pool(chain[1].layer, chain[0].layer)):
+            return chain[2], pool
+        if len(chain) > 1 and (pool := fused_pool(chain[0].layer)):
+            return chain[1], pool
+        return node, None
 
     def _has_one_reader(self, name: str) -> bool:
         return len(self.readers[name]) == 1 and name not in self.outputs
-
-    @staticmethod
-    def _is_fused_pool(node: Node) -> bool:
-        """Return True for max pooling that takes no more steps or work after a product than by itself."""
-        if not isinstance(node.layer, MaxPooling2D):
-            return False
-        window, strides = node.layer.geometry
-        return max(window) <= MAX_FUSED_POOL_SIZE and all(map(int.__le__, strides, window))
 
     @staticmethod
     def _is_relu(node: Node) -> bool:

@@ -157,7 +157,7 @@ class StageLowering:
     def _strips(self, rows: slice) -> list[slice]:
         height = max(1, round(STRIP_PIXELS / self._width), -(-(rows.stop - rows.start) // MAX_STRIPS))
         if self._stage.pool is not None:
-            _, (stride, _) = self._stage.pool.geometry
+            stride, _ = self._stage.pool.strides
             height = max(1, height // stride)
         size = rows.stop - rows.start
         strips = split_evenly(size, -(-size // height))
@@ -225,8 +225,8 @@ class StageLowering:
         assert pooled is not None
         assert scratch is not None
         calls = self._backend.epilogue(y[kept:], affine) if len(y) > kept else []
-        (above, left), h = self._pool_padding(), rows.stop - rows.start
-        window, (sh, sw) = stage.pool.geometry
+        (above, left), h = stage.pool.padding_before((self._height, self._width)), rows.stop - rows.start
+        window, (sh, sw) = stage.pool.window, stage.pool.strides
         top = rows.start * sh - above - first
         pooling = self._backend.max_pool(
             y, window, range(top, top + h * sh, sh), range(-left, self._out_width * sw - left, sw),
@@ -253,17 +253,13 @@ class StageLowering:
 
     def _product_rows(self, rows: slice) -> slice:
         """Return the product rows that some output rows are computed from."""
-        if self._stage.pool is None:
+        pool = self._stage.pool
+        if pool is None:
             return rows
-        (window, _), (stride, _) = self._stage.pool.geometry
-        above, _ = self._pool_padding()
+        (window, _), (stride, _) = pool.window, pool.strides
+        above, _ = pool.padding_before((self._height, self._width))
         first, last = rows.start * stride - above, (rows.stop - 1) * stride - above + window
         return slice(max(0, first), min(self._height, last))
-
-    def _pool_padding(self) -> Pair:
-        pool = self._stage.pool
-        assert pool is not None
-        return _padding_before((self._height, self._width), *pool.geometry, pool.padding)
 
 
 def _padding_before(size: Pair, window: Pair, strides: Pair, padding: Padding) -> Pair:
