@@ -30,6 +30,7 @@ def test_names_of_later_versions_are_ignored():
         ({"interpolation": "cubic"}, "interpolation must be one of nearest, bilinear"),
         ({"aspect": "squash"}, "aspect must be one of stretch, crop, pad, got 'squash'"),
         ({"exif": True}, "exif must be one of upright, ignore, got True"),
+        ({"channel_order": "gbr"}, "channel_order must be one of rgb, bgr, got 'gbr'"),
         ({"from_logits": "yes"}, "from_logits must be True, False or None, got 'yes'"),
         ({"from_logits": 1}, "from_logits must be True, False or None, got 1"),
     ],

@@ -42,6 +42,7 @@ def test_the_report_of_a_small_model(file):
             Preprocessing("tf", "tf-bilinear", aspect="pad", exif="ignore"),
             ["preprocess  scaling tf (−1…1), interpolation tf-bilinear, aspect pad, exif ignore"],
         ),
+        (Preprocessing(channel_order="bgr"), ["preprocess  channel order bgr"]),
         (Preprocessing(from_logits=True), ["scores      logits"]),
     ],
 )

@@ -101,6 +101,23 @@ def test_photographs_are_resized_with_the_models_filter(examples):
     )
 
 
+def test_a_model_that_takes_blue_first(tmp_path):
+    built = model()
+    built.preprocessing = Preprocessing(scaling="unit", channel_order="bgr", from_logits=False)
+    built.save(tmp_path / "bgr.keras")  # from which the order is known, too
+    for taken in (built, xception.load_model(tmp_path / "bgr.keras")):
+        assert scores(taken) == near({"class_0": 0, "class_1": 0, "class_2": 1})  # of a red photograph
+    assert Preprocessor(built).record == Preprocessing("unit", "bilinear", None, "stretch", "upright", "bgr")
+    built.preprocessing = Preprocessing(scaling="unit")
+    assert "bgr" not in Preprocessor(built).settings
+
+
+def test_only_colors_change_their_order():
+    built = model(Dense(4), shape=(8, 8, 4))
+    built.preprocessing = Preprocessing(scaling="none", channel_order="bgr")
+    assert Preprocessor(built).scale(np.arange(4)[None, None, None]).ravel().tolist() == [2, 1, 0, 3]
+
+
 def test_pixels_as_they_are_draw_no_warning_where_they_are_asked_for(recwarn):
     scores(model(), scaling="none")
     assert not recwarn.list

@@ -192,6 +192,7 @@ def _describe_preprocessing(preprocessing: Preprocessing | None) -> str | None:
         interpolation and f"interpolation {interpolation}",
         preprocessing.aspect and f"aspect {preprocessing.aspect}",
         preprocessing.exif and f"exif {preprocessing.exif}",
+        preprocessing.channel_order and f"channel order {preprocessing.channel_order}",
     )
 
 
