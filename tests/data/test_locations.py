@@ -46,6 +46,7 @@ def test_what_is_written_can_be_read(folder):
 
 def test_reading_up_to_a_limit_takes_no_more_memory_than_the_file(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"0123456789")
+    locations.read_bytes(tmp_path / "a.bin", 0, 1)  # imports what it needs, which is not counted
     tracemalloc.start()
     try:
         assert locations.read_bytes(tmp_path / "a.bin", 4, 1 << 30) == b"456789"
