@@ -80,8 +80,7 @@ def write_pickle(path, content):
 @pytest.mark.parametrize(
     "content",
     [
-    entries = b"".join(b"X\x01\x00\x00\x00" + bytes([65 + i]) + b"h\x00" for i in range(50))
-    wide = b"}q\x00(" + entries + b"u."
+        b"", b".", b"\x80\x02}", b"\x80\x02h\x05.", b"\x80\x02}q\x00(u", b"u.", b"(t(", b"\x80\x02]\x85e.", b"R.",
         b"\x80\x05\x95\xff\xff\xff\xff\xff\xff\xff\x7f.", b"X\xff\xff\xff\xffa.", b"B\xff\xff\xff\x7f.",
         b"I" + b"9" * 5000 + b"\n.", b"P1\n.", b"\x82\x01.", b"}}s.", b"0.",
     ],
@@ -108,7 +107,8 @@ def test_lists_within_themselves_end(tmp_path):
     write_pickle(tmp_path / "x.pth", b"\x80\x02" + laughs)
     start = time.perf_counter()
     assert read_all(tmp_path / "x.pth") == {}
-    wide = b"}q\x00(" + b"".join(b"X\x01\x00\x00\x00" + bytes([65 + i]) + b"h\x00" for i in range(50)) + b"u."
+    entries = b"".join(b"X\x01\x00\x00\x00" + bytes([65 + i]) + b"h\x00" for i in range(50))
+    wide = b"}q\x00(" + entries + b"u."
     write_pickle(tmp_path / "y.pth", b"\x80\x02" + wide)
     assert_refused(tmp_path / "y.pth", "more than 100,000 entries")
     assert time.perf_counter() - start < MAX_SECONDS
