@@ -80,7 +80,8 @@ def write_pickle(path, content):
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b".", b"\x80\x02}", b"\x80\x02h\x05.", b"\x80\x02}q\x00(u", b"u.", b"(t(", b"\x80\x02]\x85e.", b"R.",
+        b"", b".", b"\x80\x02}", b"\x80\x02h\x05.", b"\x80\x02}q\x00(u", b"u.", b"(t(", b"\x80\x02]\x85e.",
+        b"R.",
         b"\x80\x05\x95\xff\xff\xff\xff\xff\xff\xff\x7f.", b"X\xff\xff\xff\xffa.", b"B\xff\xff\xff\x7f.",
         b"I" + b"9" * 5000 + b"\n.", b"P1\n.", b"\x82\x01.", b"}}s.", b"0.",
     ],
