@@ -26,17 +26,19 @@ KERAS_VERSION = "2.15.0"
 
 #: Classes of layers that Keras 2 and Keras 3 load with equal answers from this form.
 LAYERS = frozenset(
-    {"Activation", "Add", "AdditiveAttention", "Attention", "Average", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
-     "Bidirectional", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cropping1D",
-     "Cropping2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "EinsumDense", "Flatten",
-     "GRU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
+    {"Activation", "Add", "AdditiveAttention", "Attention", "Average", "AveragePooling1D",
+     "AveragePooling2D", "BatchNormalization", "Bidirectional", "CenterCrop", "Concatenate", "Conv1D",
+     "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cropping1D", "Cropping2D", "Dense",
+     "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "EinsumDense", "Flatten", "GRU",
+     "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
      "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D",
-     "GroupNormalization", "Identity", "InputLayer", "LSTM", "LayerNormalization", "LeakyReLU", "MaxPooling1D",
-     "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "PReLU", "Permute", "ReLU", "RepeatVector",
-     "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation",
-     "RandomZoom", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SimpleRNN", "Softmax",
-     "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Subtract", "TimeDistributed", "UnitNormalization",
-     "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D"}
+     "GroupNormalization", "Identity", "InputLayer", "LSTM", "LayerNormalization", "LeakyReLU",
+     "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply",
+     "Normalization", "PReLU", "Permute", "RandomBrightness", "RandomContrast", "RandomFlip",
+     "RandomRotation", "RandomTranslation", "RandomZoom", "ReLU", "RepeatVector", "Rescaling",
+     "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SimpleRNN", "Softmax",
+     "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Subtract", "TimeDistributed",
+     "UnitNormalization", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D"}
 )  # fmt: skip
 NETWORKS = ("Functional", "Sequential")
 
@@ -142,23 +144,25 @@ def _explain(name: str, what: str) -> str:
 def _convert_model(described: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the config of a model from that of Keras 3."""
     config = dict(described["config"])
-    functional = {
-        each["config"]["name"] for each in config["layers"] if each["class_name"] == "Functional"
-    }
+    kinds = {each["config"]["name"]: each["class_name"] for each in config["layers"]}
+    nested = {name for name, kind in kinds.items() if kind in NETWORKS}
     layers = []
     for each in config["layers"]:
         layer = _convert_layer(each, each["config"]["name"])
         if described["class_name"] == "Functional":
             layer["name"] = each["name"]
-            calls = [_convert_call(call, functional) for call in each["inbound_nodes"]]
-            if each["name"] in functional:
+            calls = [_convert_call(call, nested) for call in each["inbound_nodes"]]
+            if each["name"] in nested:
                 calls = [call for call in calls for _ in range(2)]  # see _reference
             layer["inbound_nodes"] = calls
         layers.append(layer)
     config["layers"] = layers
     if "output_layers" in config:
         outputs = config["output_layers"]
-        ends = [_shifted(*end, functional) for end in (outputs if isinstance(outputs[0], list) else [outputs])]
+        ends = []
+        for name, use, output in outputs if isinstance(outputs[0], list) else [outputs]:
+            call = use - 1 if kinds[name] == "Functional" else use  # as Keras 3 counts here
+            ends.append([name, 2 * call + 1 if name in nested else use, output])
         # A list of one would make Keras 3 return a list where a network is a layer.
         config["output_layers"] = ends if len(ends) > 1 else ends[0]
     return {"class_name": described["class_name"], "config": config}
@@ -224,15 +228,15 @@ def _convert_activation(value: Any, name: str) -> str:
     return ACTIVATIONS[value]
 
 
-def _convert_call(call: Mapping[str, Any], functional: set[str]) -> list[list[Any]]:
+def _convert_call(call: Mapping[str, Any], nested: set[str]) -> list[list[Any]]:
     """Return a call as a list of [layer, use, output, {argument: value}], one for each tensor."""
-    named = {key: _convert_argument(value, functional) for key, value in call["kwargs"].items()}
-    tensors = [_reference(tensor, functional) for tensor in _flatten(call["args"])]
+    named = {key: _convert_argument(value, nested) for key, value in call["kwargs"].items()}
+    tensors = [_reference(tensor, nested) for tensor in _flatten(call["args"])]
     return [[*tensor, named if index == 0 else {}] for index, tensor in enumerate(tensors)]
 
 
-def _convert_argument(value: Any, functional: set[str]) -> Any:
-    return _reference(value, functional) if isinstance(value, Mapping) else value
+def _convert_argument(value: Any, nested: set[str]) -> Any:
+    return _reference(value, nested) if isinstance(value, Mapping) else value
 
 
 def _flatten(arguments: Any) -> Iterator[Mapping[str, Any]]:
@@ -243,17 +247,12 @@ def _flatten(arguments: Any) -> Iterator[Mapping[str, Any]]:
             yield each
 
 
-def _reference(tensor: Mapping[str, Any], functional: set[str]) -> list[Any]:
+def _reference(tensor: Mapping[str, Any], nested: set[str]) -> list[Any]:
     """Return [layer, use, output].
 
-    Keras 2 counts the building of a nested functional model as its use 0. Keras 3 writes files that way too, but
-    does not read them so. Each call of such a model is therefore written twice: use 2n + 1 is call n in both, and
-    no tensor depends on the other.
+    Keras 2 counts the building of a nested model as its use 0. Keras 3 does so where a model lists its
+    outputs, and nowhere else. Each call of a nested model is therefore written twice: use 2n + 1 is call n
+    however it is counted, and no tensor depends on the other.
     """
     name, use, output = tensor["config"]["keras_history"]
-    return [name, 2 * use + 1 if name in functional else use, output]
-
-
-def _shifted(name: str, use: int, output: int, functional: set[str]) -> list[Any]:
-    """Return an output of the model as [layer, use, output]. In Keras 3, building counts here: see `_reference`."""
-    return [name, 2 * (use - 1) + 1 if name in functional else use, output]
+    return [name, 2 * use + 1 if name in nested else use, output]
