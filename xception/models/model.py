@@ -294,8 +294,8 @@ class Model(CallableModel, ModelRecord):
         An interrupted write leaves the former file unchanged.
 
         Args:
-            path: A path with the suffix `.keras`, the form of Keras 3, or `.h5`, that of Keras 2, which Keras 3 loads
-                too. Keras 2 has fewer layers.
+            path: A path with the suffix `.keras`, the form of Keras 3, or `.h5`, that of Keras 2, which
+                Keras 3 loads too. Keras 2 has fewer layers.
 
         Raises:
             ValueError: `path` has another suffix, or that Keras cannot express a layer.
