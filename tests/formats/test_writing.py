@@ -40,7 +40,7 @@ def test_weights_are_not_written_with_another_suffix(distinct_base, tmp_path, na
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["x.h5", "x", "x.zip"])
+@pytest.mark.parametrize("name", ["x.weights.h5", "x", "x.zip"])
 def test_a_model_is_not_written_with_another_suffix(tmp_path, name):
     with pytest.raises(ValueError, match=r"written as \.keras"):
         small_models.model(small_models.nested()).save(tmp_path / name)

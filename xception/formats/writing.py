@@ -19,7 +19,11 @@ if TYPE_CHECKING:  # training alone needs it
     from .training_state import TrainingState
 
 #: The writer for each suffix. The first suffix that fits is taken.
-MODEL_WRITERS = {".keras": writer.write_model}
+MODEL_WRITERS = {
+    ".keras": writer.write_model,
+    ".weights.h5": writer.refuse_weights_suffix,
+    ".h5": writer.write_legacy_model,
+}
 WEIGHTS_WRITERS = {
     ".weights.h5": writer.write_weights_by_position,
     ".h5": writer.write_weights_by_name,
@@ -32,18 +36,18 @@ def write_model(path: str | os.PathLike[str], stored: StoredModel) -> None:
     """Write a whole model to a file.
 
     Args:
-        path: The file to write, with the suffix `.keras`.
+        path: The file to write: `.keras` for the form of Keras 3, `.h5` for that of Keras 2.
         stored: The model.
 
     Raises:
-        ValueError: The suffix is not `.keras`, or Keras 3 cannot express a layer.
+        ValueError: The suffix is neither, or that Keras cannot express a layer.
         OSError: The file cannot be written.
     """
     path = expect_local(path)
     for suffix, write in MODEL_WRITERS.items():
         if path.name.endswith(suffix):
             return write(path, stored)
-    raise ValueError(f"{path.name}: a model is written as .keras; weights alone by save_weights()")
+    raise ValueError(f"{path.name}: a model is written as .keras or .h5; weights alone by save_weights()")
 
 
 @using_file()

@@ -13,12 +13,13 @@ from ..formats.hdf5.source import Source
 from ..formats.keras import weights_by_name, weights_by_position
 from ..formats.keras.archive import CONFIG, METADATA, WEIGHTS, NotKerasError, open_archive
 from ..formats.keras.config_reader import major_version
-from ..formats.keras.containers import Package, is_archive, is_hdf5
+from ..formats.keras.containers import Package, is_archive, is_hdf5, read_record_attribute
 from ..formats.keras.folder import open_folder
 from ..formats.keras.json_files import is_index, is_json, read_architecture, read_json_file
 from ..formats.keras.json_reader import read_json_object
 from ..formats.keras.shards import list_shards, locate_shards
 from ..formats.keras.stored_layers import read_keras_version, read_model_config
+from ..formats.keras.training_record import TrainingRecord
 from .configs import as_text, describe_config, optimizer_name
 from .report import Inspection
 
@@ -64,6 +65,7 @@ def describe_file(path: Path, inspection: Inspection) -> Description:
         with open_file(Source(path.name, path)) as file:
             inspection.format = "HDF5"
             config = _describe_keras_hdf5(file, inspection)
+            _describe_record(read_record_attribute(file, path.name), inspection)
             return Description(config, major_version(inspection.keras_version or "1"))
     except ModelFileError as error:
         if is_hdf5(path):
@@ -95,13 +97,16 @@ def _describe_package(package: Package, kind: str, inspection: Inspection) -> De
     inspection.keras_version = as_text(package.metadata.get("keras_version"))
     inspection.written_by = as_text(package.metadata.get("written_by"))
     inspection.saved = as_text(package.metadata.get("date_saved"))
-    record = package.record
-    inspection.class_names = [name for _, name in record.class_names] if record.class_names else None
-    inspection.task = record.task
-    inspection.preprocessing = record.preprocessing if record.preprocessing.to_dict() else None
+    _describe_record(package.record, inspection)
     inspection.optimizer = optimizer_name(package.config.get("compile_config"), "optimizer")
     describe_config(package.config, inspection)
     return Description(package.config, major_version(inspection.keras_version or "3"))
+
+
+def _describe_record(record: TrainingRecord, inspection: Inspection) -> None:
+    inspection.class_names = [name for _, name in record.class_names] if record.class_names else None
+    inspection.task = record.task
+    inspection.preprocessing = record.preprocessing if record.preprocessing.to_dict() else None
 
 
 def _describe_json(path: Path, inspection: Inspection) -> Description:

@@ -289,15 +289,16 @@ class Model(CallableModel, ModelRecord):
         formats.write_weights(path, self.network, self.graph, self.parameters)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the whole model, with class names, preprocessing and task, in a file that Keras 3 loads too.
+        """Save the whole model, with class names, preprocessing and task, in a file that Keras loads.
 
         An interrupted write leaves the former file unchanged.
 
         Args:
-            path: A path with the suffix `.keras`.
+            path: A path with the suffix `.keras`, the form of Keras 3, or `.h5`, that of Keras 2, which
+                Keras 3 loads too. Keras 2 has fewer layers.
 
         Raises:
-            ValueError: `path` has another suffix, or Keras 3 cannot express a layer.
+            ValueError: `path` has another suffix, or that Keras cannot express a layer.
             OSError: The file cannot be written.
         """
         from .. import formats  # imports h5py

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ...data.regular_files import open_regular_file
-from ..hdf5.file import SIGNATURE, File, open_file
+from ..hdf5.file import SIGNATURE, File, open_file, read_text
 from ..hdf5.source import Source
 from ..limits import MAX_ASSUMED_PARAMETERS
+from .json_reader import read_json_object
 from .stored_layers import read_keras_version, read_model_config
-from .training_record import TrainingRecord
+from .training_record import RECORD, RECORD_ATTRIBUTE, TrainingRecord, read_training_record
 
 if TYPE_CHECKING:
     from ..hdf5.merged import MergedSource
@@ -122,7 +123,20 @@ def open_model(path: Path) -> Iterator[Described]:
     with open_file(source) as file:
         version = read_keras_version(file)
         keras = 1 if version is None else major_version(version)
-        yield Described(read_model_config(file), keras, lambda _: nullcontext((file, source)))
+        record = read_record_attribute(file, path.name)
+        yield Described(read_model_config(file), keras, lambda _: nullcontext((file, source)), record)
+
+
+def read_record_attribute(file: File, name: str) -> TrainingRecord:
+    """Return the training record of a whole model in `.h5`, empty if it has none.
+
+    Raises:
+        ModelFileError: The record is damaged or hostile, or of a later version.
+    """
+    if RECORD_ATTRIBUTE not in file.attrs:
+        return TrainingRecord()
+    values = read_json_object(read_text(file, RECORD_ATTRIBUTE), f"{name}, {RECORD_ATTRIBUTE}")
+    return read_training_record({RECORD: values}, name)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from ..limits import MAX_TEXT_BYTES
 
 RECORD = "xception.json"
 OLD_RECORD = "labels.json"  #: read if there is no RECORD
+RECORD_ATTRIBUTE = "xception"  #: of a whole model in `.h5`, with the same content as RECORD
 VERSION = 1
 
 

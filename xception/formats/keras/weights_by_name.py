@@ -18,7 +18,7 @@ A network used as a layer is one stored layer with the arrays of all its layers:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -264,30 +264,37 @@ def _are_unique(names: list[str]) -> bool:
 
 
 def write(
-    file: File, network: Network, graph: Graph, parameters: GraphParameters, float16_kernels: bool = False
+    file: File,
+    network: Network,
+    graph: Graph,
+    parameters: GraphParameters,
+    float16_kernels: bool = False,
+    rename: Callable[[str], str] = str,
 ) -> None:
     """Write weights in the layout of Keras 2, as its `save_weights("x.h5")` does.
 
     Args:
-        file: An empty HDF5 file.
+        file: An empty HDF5 file, or an empty group.
         network: The model as Keras nests it.
         graph: The same model, flat.
         parameters: {node name: {parameter name: float32 array}}.
         float16_kernels: Round kernels to float16, which halves the file. Vectors stay exact: they take
             half a per cent of the space, and some variances are too small for float16. Compression
             would make the file an eighth smaller, and start-up a fifth slower.
+        rename: Returns the name in the file of a layer.
     """
     members = network.in_order()
-    file.attrs["layer_names"] = np.array([member.name.encode() for member in members])
+    file.attrs["layer_names"] = np.array([rename(member.name).encode() for member in members])
     file.attrs["backend"] = b"tensorflow"
     file.attrs["keras_version"] = b"2.15.0"  # of the layout; loaders convert what looks older
     for member in members:
-        group = file.create_group(member.name)
+        group = file.create_group(rename(member.name))
         if isinstance(member.layer, Network):
             order = list(training_order(member.layer, graph, f"{member.name}/"))
         else:
             order = [(member.name, parameter) for parameter in graph.nodes[member.name].parameters]
-        paths = [f"{name.removeprefix(f'{member.name}/')}/{parameter}:0" for name, parameter in order]
+        inner_names = [rename(name.removeprefix(f"{member.name}/")) for name, _ in order]
+        paths = [f"{name}/{order[i][1]}:0" for i, name in enumerate(inner_names)]
         group.attrs["weight_names"] = np.array([path.encode() for path in paths], dtype="S")
         for (name, parameter), path in zip(order, paths, strict=True):
             array = parameters[name][parameter]

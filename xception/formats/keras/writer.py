@@ -29,6 +29,21 @@ def write_model(path: Path, stored: StoredModel) -> None:
         weights_by_position.write(file, stored.network, stored.graph, stored.parameters)
 
 
+def write_legacy_model(path: Path, stored: StoredModel) -> None:
+    """Write a whole model in `.h5`; see `legacy_writer.write_model`."""
+    from . import legacy_writer
+
+    legacy_writer.write_model(path, stored)
+
+
+def refuse_weights_suffix(path: Path, stored: StoredModel) -> None:
+    """Raise ValueError: the suffix is that of weights alone."""
+    raise ValueError(
+        f"{path.name}: .weights.h5 is the suffix of weights alone, which save_weights() writes; a model is "
+        "written as .keras or .h5"
+    )
+
+
 def write_training(path: Path, stored: StoredModel, state: TrainingState) -> None:
     """Write a `.keras` archive with the state of a run; see `formats.write_training`."""
     from .archive import create_archive
