@@ -3,7 +3,7 @@
 import keras_models
 import pytest
 import small_models
-from test_models import assert_close, compute_outputs, make_case
+from keras_cases import assert_close, compute_outputs, make_case
 
 import xception
 from xception.formats.keras.legacy_writer import ACTIVATIONS
