@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import struct
 import zipfile
 
 import pytest
@@ -19,14 +18,12 @@ class Marker:
         return pytest.fail, ("unpickled",)
 
 
-TENSORS = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 FILES = {
     "model.h5": (pickle.dumps(Marker()), "is a pickle"),
     "model.pkl": (pickle.dumps(Marker(), protocol=0), "is a pickle"),
     "model.joblib": (b"x\x9c compressed", "is a pickle"),
     "old.pt": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "is a PyTorch file"),
     "model.pth": (b"anything", "is a PyTorch file"),
-    "x.bin": (struct.pack("<Q", len(TENSORS)) + TENSORS + bytes(4), "is a safetensors file"),
     "x.tflite": (b"anything", "is a TensorFlow Lite model"),
     "y": (b"\x1c\0\0\0TFL3" + bytes(8), "is a TensorFlow Lite model"),
     "x.onnx": (b"anything", "is an ONNX model"),
@@ -73,7 +70,6 @@ def test_the_content_counts_and_not_the_suffix(tmp_path):
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        ("archive/data.pkl", "is a PyTorch file"),
         ("coefficients.bin", "is a Deeplearning4j model"),
         ("model/saved_model.pb", "is a packed TensorFlow SavedModel"),
         ("arr_0.npy", "is a file of NumPy arrays"),

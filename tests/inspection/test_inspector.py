@@ -201,11 +201,11 @@ def test_files_that_are_no_models(tmp_path, name, content, said):
 
 def test_archives_and_hdf5_of_other_programs(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.keras", "w") as archive:
-        archive.writestr("data.pkl", b"")
+        archive.writestr("coefficients.bin", b"")
     inspection = inspect(tmp_path / "x.keras")
     assert (inspection.format, inspection.damage) == ("zip archive", None)
     (reason,) = inspection.reasons
-    assert reason.startswith("is a PyTorch file. ")
+    assert reason.startswith("is a Deeplearning4j model. ")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["measurements"] = np.zeros(3)
     inspection = inspect(tmp_path / "x.h5")

@@ -44,8 +44,14 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
     parser.add_argument(
         "--model",
         metavar="FILE",
-        help="your own model: a .keras file or folder, a whole model as .h5, or model.json with --weights",
+        help="your own model: a .keras file or folder, a whole model as .h5, model.json with --weights, or a "
+        "PyTorch checkpoint (.pth, .pt, .safetensors)",
     )
+    parser.add_argument(
+        "--size", type=positive_int, metavar="N",
+        help="height and width of the photographs for a PyTorch checkpoint, which does not record them (299; "
+        "256 for DeepfakeBench's)",
+    )  # fmt: skip
     parser.add_argument(
         "--weights", metavar="FILE", help=f"weights of --model; without --model, {weights} (.h5)"
     )
@@ -233,12 +239,24 @@ def check_folder(folder: str) -> None:
 
 def own_model(arguments: argparse.Namespace) -> Model | str | None:
     """Return the model of --model and --weights, the path of --model alone, or None."""
-    if arguments.model and arguments.weights:
+    size = getattr(arguments, "size", None)
+    if size and not arguments.model:
+        raise ValueError("--size is for a checkpoint of PyTorch: --model FILE --size N")
+    if arguments.model and (arguments.weights or size or _has_reading(arguments)):
         from ..models.factory import load_model
 
-        return load_model(arguments.model, arguments.weights)
+        return load_model(
+            arguments.model, arguments.weights, input_shape=(size, size, 3) if size else None,
+            interpolation=getattr(arguments, "interpolation", None),
+            aspect=getattr(arguments, "aspect", None),
+        )  # fmt: skip
     path: str | None = arguments.model
     return path
+
+
+def _has_reading(arguments: argparse.Namespace) -> bool:
+    """Return True if an option says how photographs were prepared, as a checkpoint does not."""
+    return bool(getattr(arguments, "interpolation", None) or getattr(arguments, "aspect", None))
 
 
 def build_classifier(arguments: argparse.Namespace) -> Classifier:

@@ -5,11 +5,13 @@ that several of them use. `reading` and `writing` choose the package for a path.
 strangers: `limits` says how much they may cost.
 """
 
+from .options import ReadOptions
 from .reading import count_classes, read_model, read_training, read_weights
 from .stored import StoredModel
 from .writing import write_model, write_training, write_weights
 
 __all__ = [
-    "StoredModel", "count_classes", "read_model", "read_training", "read_weights", "write_model",
+    "ReadOptions", "StoredModel",
+    "count_classes", "read_model", "read_training", "read_weights", "write_model",
     "write_training", "write_weights",
 ]  # fmt: skip

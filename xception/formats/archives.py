@@ -48,6 +48,15 @@ def open_zip(path: Path, members_read: Collection[str] | None = None) -> Iterato
             yield zip_file
 
 
+def list_members(path: Path) -> list[str]:
+    """Return the names of the members of a zip archive; none if it cannot be read as one."""
+    try:
+        with open_zip(path, ()) as zip_file:
+            return zip_file.namelist()
+    except ModelFileError:
+        return []
+
+
 @contextmanager
 def converted_errors(path: Path) -> Iterator[None]:
     """Turn every exception of zipfile into a ModelFileError."""

@@ -61,8 +61,11 @@ PICKLE = Foreign(
     "Load it where it was written, and save "
     f"the Keras model in it with {SAVE_AGAIN}",
 )
-TORCH = _not_keras("a PyTorch file")
-SAFETENSORS = _not_keras("a safetensors file")
+TORCH = Foreign(
+    "a PyTorch file of a form that is not read",
+    "Read are those of PyTorch 1.6 and later, and safetensors files. Save the state of the model again: "
+    "torch.save(model.state_dict(), 'model.pth')",
+)
 ONNX = _not_keras("an ONNX model")
 CORE_ML = _not_keras("a Core ML model")
 DL4J = _not_keras("a Deeplearning4j model")
@@ -106,7 +109,7 @@ STARTS = {
 SUFFIXES = {
     ".pb": GRAPH, ".pbtxt": GRAPH, ".tflite": LITE, ".lite": LITE, ".onnx": ONNX,
     ".pkl": PICKLE, ".pickle": PICKLE, ".joblib": PICKLE, ".sav": PICKLE,
-    ".pt": TORCH, ".pth": TORCH, ".safetensors": SAFETENSORS, ".mlmodel": CORE_ML, ".mlpackage": CORE_ML,
+    ".pt": TORCH, ".pth": TORCH, ".mlmodel": CORE_ML, ".mlpackage": CORE_ML,
     ".index": CHECKPOINT, ".meta": CHECKPOINT, ".ckpt": CHECKPOINT, ".yaml": YAML, ".yml": YAML,
 }  # fmt: skip
 TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  #: pickled first, by PyTorch before 1.6
@@ -124,11 +127,37 @@ def identify(path: Path) -> Foreign | None:
     """
     with open_regular_file(path) as stream:
         start = stream.read(HEAD_BYTES)
-        if start.startswith((b"\x89HDF", b"PK")) or start.lstrip()[:1] in (b"", b"{", b"<", b'"'):
-            return None  # or a web page, or nothing
+        if start.startswith((b"\x89HDF", b"PK")) or is_safetensors(start):
+            return None
+        if start.lstrip()[:1] in (b"", b"{", b"<", b'"'):
+            return None  # a web page, or nothing
         stream.seek(max(0, stream.seek(0, 2) - len(TABLE_MAGIC)))
         end = stream.read(len(TABLE_MAGIC))
     return _by_content(start, end) or _by_name(path.name)
+
+
+def is_safetensors(start: bytes) -> bool:
+    """Return True if a file that begins with these bytes may be a safetensors file: a length, and JSON."""
+    return start[8:9] == b"{" and 0 < int.from_bytes(start[:8], "little") < 1 << 32
+
+
+def is_pytorch(path: Path) -> bool:
+    """Return True if a file is a safetensors file, or a checkpoint as PyTorch 1.6 and later write it.
+
+    Args:
+        path: A regular file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open_regular_file(path) as stream:
+        start = stream.read(HEAD_BYTES)
+        if not start.startswith(b"PK"):
+            return is_safetensors(start)
+    from .archives import list_members  # imports zipfile
+
+    names = list_members(path)
+    return any(name.rpartition("/")[2] == "data.pkl" for name in names) and "config.json" not in names
 
 
 def _by_content(start: bytes, end: bytes) -> Foreign | None:
@@ -136,8 +165,6 @@ def _by_content(start: bytes, end: bytes) -> Foreign | None:
         return LITE
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05" and len(start) > 1:
         return TORCH if TORCH_MAGIC in start[:32] else PICKLE
-    if start[8:9] == b"{" and 0 < int.from_bytes(start[:8], "little") < 1 << 32:
-        return SAFETENSORS
     # The version of its format, then the name of the program that wrote it.
     is_onnx = start[:1] == b"\x08" and start[1:2] > b"\x02" and start[2:3] == b"\x12"
     if is_onnx and start[4 : 4 + start[3]].decode("latin-1").isprintable():
@@ -164,8 +191,6 @@ def identify_archive(names: Collection[str]) -> Foreign | None:
         return Foreign("a packed TensorFlow SavedModel", f"Unpack it. {SAVED_MODEL.advice}")
     if "coefficients.bin" in last:
         return DL4J
-    if "data.pkl" in last:
-        return TORCH
     if any(name.endswith(".npy") for name in last):
         return NUMPY
     return None

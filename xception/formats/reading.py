@@ -14,7 +14,7 @@ from ..data.regular_files import check_regular_file
 from ..errors import ModelFileError
 from ..graph import Graph, Network
 from ..kernels import Array
-from .foreign import Foreign, identify, identify_folder
+from .foreign import Foreign, identify, identify_folder, is_pytorch
 from .hdf5.exiting import using_file
 from .keras import reader
 from .options import ReadOptions
@@ -52,6 +52,10 @@ def find_reader(path: Path) -> Reader:
         OSError: It is a named pipe, a device or a socket, or cannot be read.
     """
     check_path(path)
+    if not path.is_dir() and is_pytorch(path):
+        from .pytorch import reader as pytorch_reader  # most programs read files of Keras alone
+
+        return pytorch_reader
     return reader
 
 
@@ -63,7 +67,8 @@ def read_model(
     """Read a whole model from a file, or its architecture and its weights from two.
 
     Args:
-        path: A `.keras` archive or folder, or a whole model in `.h5`; with `weights` also `model.json`.
+        path: A `.keras` archive or folder, or a whole model in `.h5`; with `weights` also `model.json`. Or
+            a PyTorch checkpoint (`.pth`, `.pt`) or safetensors file of Xception.
         weights: A file that `read_weights` takes. All parameters are then read from it, and none from
             `path`.
         options: What the file does not say.
@@ -125,7 +130,8 @@ def read_weights(
     Args:
         path: Weights or a whole model from any version of Keras: the layout of 2016 in which Keras
             publishes its ImageNet weights, `.h5` of Keras 2 and 3, `.weights.h5`, `.keras`, or the index of
-            sharded weights, `.weights.json`.
+            sharded weights, `.weights.json`. Or a checkpoint of PyTorch, for a model with PyTorch's pooling
+            and epsilon.
         network: The model as Keras nests it.
         graph: The same model, flat.
         by_name: Read only layers that have the same name in the file and in the model.

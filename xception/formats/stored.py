@@ -11,6 +11,19 @@ from ..graph import Graph, GraphParameters, Network
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a reader has to say about a file.
+
+    Attributes:
+        text: A sentence, without the file's name.
+        is_assumption: Whether it is about how photographs are prepared, which the caller may say instead.
+    """
+
+    text: str
+    is_assumption: bool = False
+
+
+@dataclass(frozen=True)
 class StoredModel:
     """A whole model, read from a file of any format or to be written to one.
 
@@ -21,7 +34,7 @@ class StoredModel:
         class_names: (class id, class name) of each class; None if the file has none.
         preprocessing: How photographs become the model's input, as far as the file records it.
         task: What the outputs mean; None if the file does not record it, which stands for "classes".
-        notes: What the reader assumed, and what in the file it did not use, a sentence each.
+        notes: What the reader assumed, and what in the file it did not use.
     """
 
     graph: Graph
@@ -30,4 +43,4 @@ class StoredModel:
     class_names: ClassNames | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     task: Task | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()

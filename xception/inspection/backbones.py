@@ -16,6 +16,7 @@ from ..formats import read_weights
 from ..formats.hdf5.file import File
 from ..formats.keras.containers import AnySource
 from ..formats.keras.reader import find_layout
+from ..formats.pytorch.network import build_xception
 from ..graph import Graph, GraphParameters, Network, Node
 from ..kernels import Array
 from ..models import pretrained
@@ -50,7 +51,8 @@ def find_in_model(graph: Graph, parameters: GraphParameters) -> list[Backbone]:
         parameters: {node name: {parameter name: float32 array}}.
     """
     backbones = []
-    for nodes in _find_nodes(graph):
+    references = reference_graph(), build_xception((None, None, 3), None)  # as Keras and PyTorch compute it
+    for nodes in (nodes for reference in references for nodes in _find_nodes(graph, reference)):
         held = {name: parameters[node.owner] for name, node in nodes.items() if node.parameters}
         path = nodes["block1_conv1"].name.rpartition("/")[0]
         backbones.append(Backbone(path, *_compare_with_imagenet(held)))
@@ -78,7 +80,7 @@ def find_in_file(file: File, source: AnySource) -> list[Backbone]:
     ]
 
 
-def _find_nodes(graph: Graph) -> Iterator[dict[str, Node]]:
+def _find_nodes(graph: Graph, reference: Graph) -> Iterator[dict[str, Node]]:
     """Yield every backbone in a graph: its nodes by the names that Xception gives them.
 
     Layers and wiring decide, and no name. A backbone that is used several times is found once.
@@ -87,7 +89,7 @@ def _find_nodes(graph: Graph) -> Iterator[dict[str, Node]]:
     for node in graph.nodes.values():
         for source in node.inputs:
             readers[source].append(node)
-    entry, first, *others = reference_graph().nodes.values()
+    entry, first, *others = reference.nodes.values()
     for start in graph.nodes.values():
         if start.owner != start.name or not _is_same_layer(start, first):
             continue

@@ -21,12 +21,15 @@ import numpy as np
 
 from .. import architecture
 from ..errors import ModelFileError
-from ..formats import count_classes, read_model, read_weights
+from ..formats import StoredModel, count_classes, read_model, read_weights
+from ..formats.foreign import is_pytorch
 from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.exiting import using_file
 from ..formats.hdf5.file import File, list_entries, open_group, open_object
 from ..formats.keras.config_reader import read_network
 from ..formats.keras.containers import open_weights
+from ..formats.matching import join_some
+from ..formats.pytorch.reader import open_tensors
 from ..formats.reading import check_path, find_foreign
 from ..graph import Graph, GraphParameters, Network
 from ..graph.network import member_nodes, output_shapes
@@ -65,6 +68,9 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
         inspection.reasons = [str(foreign)]
         return inspection
     try:
+        if not path.is_dir() and is_pytorch(path):
+            describe_checkpoint(path, inspection)
+            return inspection
         description = describe_file(path, inspection)
         arrays_path = weights if weights is not None else path
         if description.has_weights or weights is not None:
@@ -80,6 +86,30 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
         inspection.damage = reason_of(error, path)
         inspection.reasons = [inspection.damage]
     return inspection
+
+
+def describe_checkpoint(path: Path, inspection: Inspection) -> None:
+    """Describe a checkpoint of PyTorch, or a safetensors file.
+
+    Raises:
+        ModelFileError: It is damaged or hostile.
+    """
+    with open_tensors(path) as file:
+        inspection.format = file.kind
+        inspection.arrays = dict(Counter(tensor.dtype for tensor in file.tensors.values()))
+        inspection.parameters = sum(math.prod(tensor.shape) for tensor in file.tensors.values())
+        if file.passed_over:
+            inspection.remarks.append(f"passed over, and not called: {join_some(file.passed_over)}")
+    try:
+        with _without_warnings():
+            stored = read_model(path)
+    except ModelFileError as error:
+        inspection.reasons = [reason_of(error, path)]
+        return
+    inspection.remarks = [note.text for note in stored.notes]
+    inspection.preprocessing = stored.preprocessing
+    inspection.loads_as = "xception.load_model(FILE)"
+    describe_model(stored, inspection)
 
 
 # --- what is in it --------------------------------------------------------------------------
@@ -144,9 +174,15 @@ def _try_model(path: Path, weights: Path | None, description: Description, inspe
         if description.has_weights:
             _try_backbone(path, inspection, weights_alone=False)
         return
-    graph = stored.graph
     call = "xception.load_model(FILE)" if weights is None else "xception.load_model(FILE, weights=WEIGHTS)"
-    inspection.runs, inspection.loads_as = True, call
+    inspection.loads_as = call
+    describe_model(stored, inspection)
+
+
+def describe_model(stored: StoredModel, inspection: Inspection) -> None:
+    """Add the layers and backbones of a model that runs to an inspection."""
+    graph = stored.graph
+    inspection.runs = True
     inspection.not_finite = _list_not_finite(stored.parameters)
     inspection.name = graph.name
     inspection.inputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.inputs}

@@ -67,6 +67,7 @@ class Inspection:
         preprocessing: How photographs become the model's input, if the file says.
         bases: The Xception backbones in it.
         runs: Whether this library loads and runs it.
+        remarks: What the file does not say and is assumed, and what in it is not used.
         not_finite: The arrays that hold NaN or infinity, of a file that runs or whose backbone does.
         loads_as: The call that loads it; of a model that does not run, the call that loads its backbone.
         reasons: Why it does not run, layer by layer if that is the cause.
@@ -94,6 +95,7 @@ class Inspection:
     preprocessing: Preprocessing | None = None
     bases: list[Backbone] = field(default_factory=list)
     runs: bool = False
+    remarks: list[str] = field(default_factory=list)
     not_finite: list[str] = field(default_factory=list)
     loads_as: str | None = None
     reasons: list[str] = field(default_factory=list)
@@ -123,6 +125,7 @@ class Inspection:
             *(("Xception", _describe_backbone(backbone)) for backbone in self.bases),
             ("Xception", "contains no Xception backbone" if self.arrays and not self.bases else None),
             ("runs here", f"{_describe_run(self)}: {self.loads_as}" if self.runs else "no"),
+            *(("note", remark) for remark in self.remarks),
             *(("because", reason) for reason in self.reasons if reason != self.damage),
             ("but", f"its backbone does: {self.loads_as}" if self.loads_as and not self.runs else None),
         ]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Literal
 
 from .. import architecture
+from ..data.class_names import ClassNamesLike, read_class_names
 from ..data.locations import local_copy
+from ..data.preprocessing import Aspect, Interpolation
+from ..errors import printable
 from ..graph import Network
 from ..layers import Shape
 from .model import Model
@@ -84,8 +89,17 @@ def Xception(  # noqa: N802, the name is Keras's
     return Model(graph, formats.read_weights(weights, Network.from_graph(graph), graph))
 
 
-def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> Model:
-    """Load a model that Keras or this library saved.
+def load_model(
+    path: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    class_names: ClassNamesLike | str | os.PathLike[str] | None = None,
+    input_shape: Shape | None = None,
+    interpolation: Interpolation | None = None,
+    aspect: Aspect | None = None,
+    strict: bool = False,
+) -> Model:
+    """Load a model that Keras or this library saved, or Xception from a checkpoint of PyTorch.
 
     The file may be of Keras 1, 2 or 3, and hold any graph of the layers in `xception.layers`. Nothing in
     it is executed, and an unknown layer is refused by name. The model computes in float32, whatever
@@ -96,15 +110,29 @@ def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
             architecture alone, `model.json` as `model.to_json()` returns it, together with `weights`.
         weights: A file of weights: `.h5`, `.weights.h5`, the index `.weights.json` of sharded weights, or
             a whole model. All weights are read from it; those in `path`, if it has any, are not read.
+        class_names: Names of the classes, or a file that holds them (see `read_class_names`). None: those
+            in `path`.
+        input_shape: (height, width, channels) of the input of a checkpoint, which does not record it; a
+            height or width of None accepts any size. None: 299×299, or 256×256 for those of DeepfakeBench.
+        interpolation: How photographs were resized in training; see `Preprocessing`. None: as recorded.
+        aspect: How they were fitted into the input; see `Preprocessing`. None: as recorded.
+        strict: Refuse a checkpoint whose pickle names anything besides weights. By default it is passed over,
+            and never called.
 
     Returns:
-        The model, with the class names, the preprocessing and the task that `path` holds.
+        The model, with the class names, the preprocessing and the task that `path` holds. One from a
+        checkpoint computes as PyTorch does, and gives logits.
 
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: `path` is a folder that holds no Keras model.
         ModelFileError: A file is damaged, malicious, or holds a model that is not supported, or the
             weights do not fit. It is a ValueError.
+        ValueError: An option is not valid, or `input_shape` is given for a file that records it.
+
+    Warns:
+        UserWarning: What a checkpoint does not say and was assumed, and what in it was not used. Arrays
+            hold NaN or infinity.
 
     Examples:
         >>> import tempfile, xception
@@ -115,11 +143,20 @@ def load_model(path: str | os.PathLike[str], weights: str | os.PathLike[str] | N
     """
     from .. import formats  # imports h5py
 
+    if isinstance(class_names, str | os.PathLike):
+        class_names = read_class_names(class_names)
     with ExitStack() as copies:
         path = copies.enter_context(local_copy(path))
         weights = None if weights is None else copies.enter_context(local_copy(weights))
-        stored = formats.read_model(path, weights)
+        stored = formats.read_model(path, weights, formats.ReadOptions(input_shape, strict))
+    record = stored.preprocessing
+    for note in stored.notes:
+        if not (note.is_assumption and (interpolation or aspect)):
+            warnings.warn(printable(f"{os.path.basename(path)}: {note.text}"), stacklevel=2)
     return Model(
-        stored.graph, stored.parameters, stored.network, stored.class_names, stored.preprocessing,
+        stored.graph, stored.parameters, stored.network, class_names or stored.class_names,
+        replace(
+            record, interpolation=interpolation or record.interpolation, aspect=aspect or record.aspect
+        ),
         task=stored.task,
     )  # fmt: skip

@@ -85,8 +85,8 @@ def open_checkpoint(path: Path, strict: bool = False) -> Iterator[TensorFile]:
             found = function if isinstance(function, Global) else type(value).__name__
             raise ModelFileError(
                 f"{path.name}: holds an object of {found!s:.200}, not the state of a model. "
-                "torch.save(model) writes such files, which only the program that wrote them can read. "
-                "There, save the state: torch.save(model.state_dict(), 'model.pth')"
+                "Only the program that wrote it can read it. There, save the state: "
+                "torch.save(model.state_dict(), 'model.pth')"
             )
         yield TensorFile("PyTorch checkpoint", _Tensors(zip_file, top, path).collect(value), passed_over)
 
