@@ -17,6 +17,7 @@ from .pickles import DICT, MAX_PICKLE_BYTES, Call, Global, Persistent, read_pick
 from .tensors import ELEMENT_BYTES, MAX_TENSORS, Tensor, TensorFile, check_shape
 
 PICKLE = "data.pkl"
+MAX_KEY = 1 << 63  #: the text of a longer integer takes quadratic time, and Python refuses it
 MAX_DICT_DEPTH = 6  #: dicts within dicts that are searched for tensors
 #: Elements of a storage, over those of a tensor in it. It is read anew for each of its tensors.
 MAX_STORAGE_SHARE = 64
@@ -30,9 +31,11 @@ STORAGES = {
 ORDERED_DICT = Global("collections", "OrderedDict")
 TENSOR = Global("torch._utils", "_rebuild_tensor_v2")
 PARAMETER = Global("torch._utils", "_rebuild_parameter")
+PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
 #: What stands beside weights in files of trainings, and is nothing to tell. None of it is called either.
 HARMLESS = {
-    str(ORDERED_DICT), str(TENSOR), str(PARAMETER), "torch.Size", "torch.device", "torch.dtype",
+    str(ORDERED_DICT), str(TENSOR), str(PARAMETER), str(PARAMETER_WITH_STATE), "torch.Size", "torch.device",
+    "torch.dtype",
     *(f"torch.{name}" for name in STORAGES), "_codecs.encode",
     "numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
     "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "builtins.set",
@@ -78,7 +81,8 @@ def open_checkpoint(path: Path, strict: bool = False) -> Iterator[TensorFile]:
                 f"{path.name}: besides weights, its pickle names {', '.join(passed_over[:5])}; refused"
             )
         if not _is_dict(value):
-            found = value.function if isinstance(value, Call) else type(value).__name__
+            function = value.function if isinstance(value, Call) else None  # perhaps calls within calls
+            found = function if isinstance(function, Global) else type(value).__name__
             raise ModelFileError(
                 f"{path.name}: holds an object of {found!s:.200}, not the state of a model. "
                 "Only the program that wrote it can read it. There, save the state: "
@@ -109,7 +113,7 @@ class _Tensors:
             self._steps += 1
             if self._steps > MAX_TENSORS:
                 raise ModelFileError(f"{self._path.name}: holds more than {MAX_TENSORS:,} entries")
-            if not isinstance(key, str | int):
+            if not isinstance(key, str) and (type(key) is not int or abs(key) >= MAX_KEY):
                 continue
             name = f"{prefix}{key}"
             if len(name) > 500:
@@ -122,7 +126,7 @@ class _Tensors:
     def _tensor(self, value: Any, name: str) -> Tensor | None:
         if not isinstance(value, Call) or not isinstance(value.arguments, tuple) or not value.arguments:
             return None
-        if value.function == PARAMETER:
+        if value.function in (PARAMETER, PARAMETER_WITH_STATE):
             value = value.arguments[0]
             if not isinstance(value, Call) or not isinstance(value.arguments, tuple):
                 return None

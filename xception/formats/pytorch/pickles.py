@@ -14,7 +14,15 @@ from typing import Any
 
 from ...errors import ModelFileError
 
-MAX_PICKLE_BYTES = 8 << 20  #: each byte may be a step; a checkpoint with an optimizer has 300 kB
+MAX_PICKLE_BYTES = 8 << 20  #: a checkpoint with an optimizer has 300 kB
+#: Instructions, each of which may be one byte and make an object of 200 bytes. A checkpoint has 30 a tensor.
+MAX_PICKLE_STEPS = 1 << 19
+
+#: What a damaged pickle raises. A warning, which a program may have turned into an exception: of text with
+#: escapes that are not valid.
+ERRORS = (
+    ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, Warning,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,13 +81,15 @@ def read_pickle(content: bytes, location: str) -> tuple[Any, list[Global]]:
         raise ModelFileError(f"{location}: has {len(content):,} bytes; at most {MAX_PICKLE_BYTES:,} are read")
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(content):
+        for step, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+            if step >= MAX_PICKLE_STEPS:
+                raise ModelFileError(f"{location}: has more than {MAX_PICKLE_STEPS:,} instructions")
             if opcode.name == "STOP":
                 return machine.stack.pop(), list(dict.fromkeys(machine.globals))
             machine.run(opcode.name, argument)
     except ModelFileError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+    except ERRORS as error:
         raise ModelFileError(f"{location}: is damaged ({str(error)[:200] or type(error).__name__})") from None
     raise ModelFileError(f"{location}: is damaged: it has no end")
 

@@ -7,14 +7,17 @@ without gaps, so nothing can be hidden in it.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...data.atomic import replace_file
 from ...data.regular_files import open_regular_file
 from ...errors import ModelFileError
+from ...kernels import Array
 from ..keras.json_reader import read_json_object
 from ..limits import MAX_TEXT_BYTES
 from .tensors import ELEMENT_BYTES, MAX_TENSORS, Tensor, TensorFile, check_shape
@@ -48,7 +51,7 @@ def open_safetensors(path: Path) -> Iterator[TensorFile]:
             raise ModelFileError(
                 f"{path.name}: its header should have {length:,} bytes, which is not possible"
             )
-        header = read_json_object(stream.read(length), f"{path.name}: its header")
+        header = read_json_object(stream.read(length), f"{path.name}: its header", unique_keys=True)
         header.pop("__metadata__", None)
         if len(header) > MAX_TENSORS:
             raise ModelFileError(
@@ -107,3 +110,44 @@ def _as_range(offsets: Any) -> tuple[int, int]:
         if 0 <= first <= last:
             return first, last
     return 0, -1
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Args:
+        path: The file. One that exists is replaced.
+        tensors: Arrays of float or integer types by name.
+        metadata: Texts by name, for programs that look for them.
+
+    Raises:
+        TypeError: An array is of a type that is not written.
+        OSError: The file cannot be written.
+    """
+    codes = {dtype: code for code, dtype in DTYPES.items()}
+    expected = ", ".join(codes)
+    for name, array in tensors.items():
+        if array.dtype.name not in codes:
+            raise TypeError(f"{name}: arrays of {array.dtype.name} are not written, expected {expected}")
+    # Wide types first, as safetensors itself writes them: every array is then aligned.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    position = 0
+    for name in names:
+        array = tensors[name]
+        header[name] = {
+            "dtype": codes[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [position, position + array.nbytes],
+        }
+        position += array.nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    with replace_file(path) as temporary, open(temporary, "xb") as stream:
+        stream.write(len(text).to_bytes(LENGTH_BYTES, "little"))
+        stream.write(text)
+        for name in names:
+            array = tensors[name]
+            stream.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())

@@ -43,7 +43,8 @@ class Tensor:
             values = (np.frombuffer(content, "<u2").astype(np.uint32) << 16).view(np.float32)
         else:
             values = np.frombuffer(content, np.dtype(self.dtype).newbyteorder("<"))
-        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity
+        # A float64 beyond float32 becomes infinity; some processors report a signaling NaN.
+        with np.errstate(over="ignore", invalid="ignore"):
             return values.astype(np.float32).reshape(self.shape)
 
 
@@ -79,7 +80,15 @@ def check_shape(name: str, shape: object, dtype: str, file_name: str) -> tuple[i
         type(size) is int and 0 <= size < MAX_ELEMENTS for size in sizes
     )
     if not is_shape or math.prod(sizes) >= MAX_ELEMENTS:
-        raise ModelFileError(f"{file_name}: {name:.200} has no valid shape: {shape!r:.100}")
+        raise ModelFileError(f"{file_name}: {name:.200} has no valid shape{_describe(sizes)}")
     if dtype not in ELEMENT_BYTES:
         raise ModelFileError(f"{file_name}: {name:.200} is of the type {dtype:.50}, which is not supported")
     return sizes
+
+
+def _describe(sizes: tuple[Any, ...]) -> str:
+    """Return sizes for a message, if they are short: the text of tuples within tuples may be endless."""
+    is_short = len(sizes) <= MAX_TENSOR_AXES and all(
+        type(size) is int and abs(size) < 1 << 64 for size in sizes
+    )
+    return f": {sizes}" if is_short else ""
