@@ -30,7 +30,7 @@ def test_inspect_what_is_damaged(run, own, tmp_path):
     status, out, err = run("inspect", tmp_path / "half.keras")
     assert status == 1
     assert "damage" in out
-    assert err.startswith("xception: half.keras: a damaged .keras archive")
+    assert err.startswith("xception: half.keras: a damaged archive")
 
 
 def test_words_of_a_file_do_not_reach_the_terminal_as_they_are(run, own, examples, tmp_path):

@@ -21,7 +21,7 @@ def test_files_without_weights_are_refused(base_file, tmp_path):
     assert_refused(content(b"<!DOCTYPE html><html>Not found"), "a web page, probably")
     assert_refused(content(b"\n<html>"), "a web page")
     assert_refused(content(b""), "an empty one")
-    assert_refused(content(b"PK\x03\x04rest"), r"a damaged \.keras archive")
+    assert_refused(content(b"PK\x03\x04rest"), r"a damaged archive")
     assert_refused(content(b"version https://git-lfs.github.com/spec/v1\n"), "git lfs pull")
     assert_refused(content(b"\x00\x01\x02" * 40), "something else; it begins with")
     whole = base_file.read_bytes()

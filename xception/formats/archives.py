@@ -65,9 +65,7 @@ def converted_errors(path: Path) -> Iterator[None]:
     except ModelFileError:
         raise
     except ZIP_ERRORS as error:
-        raise ModelFileError(
-            f"{path.name}: a damaged .keras archive; fetch or copy it again ({error})"
-        ) from None
+        raise ModelFileError(f"{path.name}: a damaged archive; fetch or copy it again ({error})") from None
 
 
 class _LimitedFile(io.FileIO):

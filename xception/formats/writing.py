@@ -7,6 +7,7 @@ the former file unchanged.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.locations import expect_local
@@ -18,6 +19,13 @@ from .stored import StoredModel
 if TYPE_CHECKING:  # training alone needs it
     from .training_state import TrainingState
 
+
+def _write_safetensors(path: Path, network: Network, graph: Graph, parameters: GraphParameters) -> None:
+    from .pytorch.writer import write_weights as write  # few programs need it
+
+    write(path, network, graph, parameters)
+
+
 #: The writer for each suffix. The first suffix that fits is taken.
 MODEL_WRITERS = {
     ".keras": writer.write_model,
@@ -28,6 +36,7 @@ WEIGHTS_WRITERS = {
     ".weights.h5": writer.write_weights_by_position,
     ".h5": writer.write_weights_by_name,
     ".hdf5": writer.write_weights_by_name,
+    ".safetensors": _write_safetensors,
 }
 
 
@@ -81,13 +90,14 @@ def write_weights(
 
     Args:
         path: The file to write: `.weights.h5` for the layout of Keras 3, any other `.h5` or `.hdf5` for
-            that of Keras 2, which every version of Keras loads.
+            that of Keras 2, which every version of Keras loads; `.safetensors` for timm's `legacy_xception`, of
+            a model that computes as PyTorch does.
         network: The model as Keras nests it.
         graph: The same model, flat.
         parameters: {node name: {parameter name: float32 array}}.
 
     Raises:
-        ValueError: The suffix is none of these.
+        ValueError: The suffix is none of these, or PyTorch would answer otherwise than the model.
         OSError: The file cannot be written.
     """
     path = expect_local(path)
@@ -95,6 +105,6 @@ def write_weights(
         if path.name.endswith(suffix):
             return write(path, network, graph, parameters)
     raise ValueError(
-        f"{path.name}: weights are written as .weights.h5 (Keras 3) or .h5 (every Keras); a whole model "
-        "as .keras, by save()"
+        f"{path.name}: weights are written as .weights.h5 (Keras 3), .h5 (every Keras) or .safetensors "
+        "(PyTorch); a whole model as .keras, by save()"
     )

@@ -278,10 +278,11 @@ class Model(CallableModel, ModelRecord):
         An interrupted write leaves the former file unchanged.
 
         Args:
-            path: `.weights.h5` is written as by Keras 3, any other `.h5` as by Keras 2.
+            path: `.weights.h5` is written as by Keras 3, any other `.h5` as by Keras 2. `.safetensors` is
+                written for timm's `legacy_xception`, of a model that computes as PyTorch does.
 
         Raises:
-            ValueError: `path` has another suffix.
+            ValueError: `path` has another suffix, or PyTorch would answer otherwise than the model.
             OSError: The file cannot be written.
         """
         from .. import formats  # imports h5py

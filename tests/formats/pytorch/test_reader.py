@@ -8,6 +8,7 @@ from pytorch_files import CLASSES, TIMM_ANSWERS, Called, Named, checkpoint, safe
 
 import xception
 from xception.formats.pytorch.network import build_xception
+from xception.formats.pytorch.reader import open_tensors
 
 
 @pytest.fixture(scope="module")
@@ -255,3 +256,38 @@ def test_inspection(saved, tmp_path, arrays):
     assert inspection.outputs == {"predictions": (None, CLASSES)}
     assert [backbone.differing for backbone in inspection.bases] == [0]
     assert "photographs were prepared" in str(inspection)
+
+
+def test_weights_return_to_timms_names(saved, arrays, examples, tmp_path):
+    model = load(saved)
+    model.save_weights(tmp_path / "y.safetensors")
+    with open_tensors(tmp_path / "y.safetensors") as file:
+        returned = {name: tensor.read() for name, tensor in file.tensors.items()}
+    counts = {name for name in returned if name.endswith("num_batches_tracked")}
+    assert len(counts) == 40
+    assert set(returned) - counts == set(arrays)
+    assert all(np.array_equal(returned[name], array) for name, array in arrays.items())
+    assert_timms(load(tmp_path / "y.safetensors"), examples)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: xception.Xception(weights=None, classes=3),
+            "block1_conv1_bn has the epsilon 0.001, expected 1e-05",
+        ),
+        (lambda: xception.Model(build_xception((71, 71, 3), None)), None),
+        (
+            lambda: xception.Model(build_xception((71, 71, 3), 2, 512)),
+            "predictions has arrays of other shapes",
+        ),
+    ],
+)
+def test_weights_that_pytorch_would_use_otherwise_are_not_written(tmp_path, build, message):
+    if message is None:
+        build().save_weights(tmp_path / "x.safetensors")  # without a head
+        return
+    with pytest.raises(ValueError, match=message):
+        build().save_weights(tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())

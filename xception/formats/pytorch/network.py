@@ -21,6 +21,7 @@ from ...layers import (
     MaxPooling2D,
     Shape,
 )
+from ..matching import join_some
 
 EPSILON = 1e-5  #: of `torch.nn.BatchNorm2d`
 MAXIMA = "_max"  #: ends the name of the first of the two layers of a pooling
@@ -62,3 +63,27 @@ def build_xception(input_shape: Shape, classes: int | None, adjusted: int | None
         x = graph.add(GlobalAveragePooling2D(), x, name="avg_pool")
         graph.add(Dense(classes, "linear"), x, name="predictions")
     return graph
+
+
+def find_difference(graph: Graph, expected: Graph) -> str | None:
+    """Return how a model differs from Xception as PyTorch computes it; None if it does not.
+
+    Args:
+        graph: The model.
+        expected: What `build_xception` returned.
+    """
+    for name, node in expected.nodes.items():
+        if name not in graph.nodes and not (node.parameters or name.endswith(MAXIMA)):
+            continue
+        if name not in graph.nodes:
+            return f"it has no layer {name}"
+        layer = graph.nodes[name].layer
+        if isinstance(layer, BatchNormalization) and layer.epsilon != EPSILON:
+            return f"{name} has the epsilon {layer.epsilon:g}, expected {EPSILON:g}"
+        if isinstance(node.layer, MaxPooling2D) and layer != node.layer:
+            return f"{name} pads as Keras does"
+        shapes = {key: parameter.shape for key, parameter in graph.nodes[name].parameters.items()}
+        if shapes != {key: parameter.shape for key, parameter in node.parameters.items()}:
+            return f"{name} has arrays of other shapes"
+    extra = [name for name, node in graph.nodes.items() if node.parameters and name not in expected.nodes]
+    return f"it has other layers, {join_some(extra)}" if extra else None

@@ -16,14 +16,14 @@ from ...data.regular_files import open_regular_file
 from ...errors import ModelFileError, printable
 from ...graph import Graph, Network
 from ...kernels import Array
-from ...layers import BatchNormalization, MaxPooling2D, Shape
+from ...layers import Shape
 from ...limits import format_bytes, get_limits, memory_advice
 from ..matching import describe_not_finite, join_some
 from ..options import ReadOptions
 from ..stored import Note, StoredModel
 from .checkpoint import open_checkpoint
 from .names import as_keras, find_head, find_prefix, fits, list_names, stored_shape
-from .network import ADJUSTMENT, EPSILON, MAXIMA, build_xception
+from .network import ADJUSTMENT, build_xception, find_difference
 from .safetensors import open_safetensors
 from .tensors import Tensor, TensorFile
 
@@ -208,7 +208,7 @@ def read_weights(
     """Read the parameters of a model that computes as PyTorch does; see `formats.read_weights`."""
     with open_xception(path) as checkpoint:
         built = checkpoint.build(None)
-        differing = _find_difference(graph, built)
+        differing = find_difference(graph, built)
         if differing is not None:
             raise ModelFileError(
                 f"{path.name}: its weights belong to Xception with PyTorch's pooling and epsilon, and this "
@@ -223,25 +223,6 @@ def count_classes(path: Path) -> int | None:
     """Count the outputs of the head; see `formats.count_classes`."""
     with open_xception(path) as checkpoint:
         return checkpoint.classes
-
-
-def _find_difference(graph: Graph, expected: Graph) -> str | None:
-    """Return how a model differs from the network of a checkpoint, or None."""
-    for name, node in expected.nodes.items():
-        if name not in graph.nodes and not (node.parameters or name.endswith(MAXIMA)):
-            continue
-        if name not in graph.nodes:
-            return f"it has no layer {name}"
-        layer = graph.nodes[name].layer
-        if isinstance(layer, BatchNormalization) and layer.epsilon != EPSILON:
-            return f"{name} has the epsilon {layer.epsilon:g}, expected {EPSILON:g}"
-        if isinstance(node.layer, MaxPooling2D) and layer != node.layer:
-            return f"{name} pads as Keras does"
-        shapes = {key: parameter.shape for key, parameter in graph.nodes[name].parameters.items()}
-        if shapes != {key: parameter.shape for key, parameter in node.parameters.items()}:
-            return f"{name} has arrays of other shapes"
-    extra = [name for name, node in graph.nodes.items() if node.parameters and name not in expected.nodes]
-    return f"the checkpoint has nothing for {join_some(extra)}" if extra else None
 
 
 def _warn_not_finite(name: str, parameters: dict[str, dict[str, Array]], stacklevel: int) -> None:

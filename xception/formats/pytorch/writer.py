@@ -1,0 +1,66 @@
+"""Writer of Xception's weights for PyTorch: safetensors files by timm's names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...graph import Graph, GraphParameters, Network
+from ...kernels import Array
+from .names import list_names
+from .network import build_xception, find_difference
+from .safetensors import write_tensors
+
+HEAD = "fc"  #: of timm's `legacy_xception`
+
+
+def write_weights(path: Path, network: Network, graph: Graph, parameters: GraphParameters) -> None:
+    """Write the weights of a model that computes as PyTorch does.
+
+    timm's `legacy_xception` loads them: `model.load_state_dict(safetensors.torch.load_file(path))`.
+
+    Args:
+        path: The file to write, with the suffix `.safetensors`.
+        network: The model as Keras nests it.
+        graph: The same model, flat.
+        parameters: {node name: {parameter name: float32 array}}.
+
+    Raises:
+        ValueError: The model is not Xception as timm has it, so PyTorch would answer otherwise.
+        OSError: The file cannot be written.
+    """
+    head = graph.nodes.get("predictions")
+    classes = head.output_shape[-1] if head is not None else None
+    size = graph.nodes[graph.inputs[0]].output_shape
+    difference = "it takes no images" if len(size) != 3 else None
+    if difference is None:
+        expected = build_xception(size, classes)
+        difference = find_difference(graph, expected)
+        if difference is None and _wiring(graph) != _wiring(expected):
+            difference = "its layers are connected in another way"
+    if difference is None and head is not None and getattr(head.layer, "activation", None) != "linear":
+        difference = "its head has an activation, and that of timm gives logits"
+    if difference is not None:
+        raise ValueError(
+            f"{path.name}: weights for PyTorch are those of Xception with PyTorch's pooling and epsilon, and "
+            f"the answers of this model would change there: {difference}. Models that load_model reads from a "
+            "checkpoint can be written"
+        )
+    tensors: dict[str, Array] = {}
+    for node_name, parameter, name in list_names(graph, HEAD):
+        array = parameters[node_name][parameter]
+        if (
+            array.ndim == 4
+        ):  # (kh, kw, in, out) -> (out, in, kh, kw); depthwise (kh, kw, c, 1) -> (c, 1, kh, kw)
+            array = array.transpose((2, 3, 0, 1) if parameter == "depthwise_kernel" else (3, 2, 0, 1))
+        elif array.ndim == 2:
+            array = array.T
+        tensors[name] = np.ascontiguousarray(array)
+        if name.endswith("running_var"):  # PyTorch counts the batches that the statistics come from
+            tensors[name.replace("running_var", "num_batches_tracked")] = np.array(0, np.int64)
+    write_tensors(path, tensors, {"format": "pt"})
+
+
+def _wiring(graph: Graph) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {node.name: (node.kind, node.inputs) for node in graph.nodes.values()}
