@@ -90,8 +90,8 @@ def write_weights(
 
     Args:
         path: The file to write: `.weights.h5` for the layout of Keras 3, any other `.h5` or `.hdf5` for
-            that of Keras 2, which every version of Keras loads; `.safetensors` for timm's `legacy_xception`, of
-            a model that computes as PyTorch does.
+            that of Keras 2, which every version of Keras loads; `.safetensors` for
+            timm's `legacy_xception`, of a model that computes as PyTorch does.
         network: The model as Keras nests it.
         graph: The same model, flat.
         parameters: {node name: {parameter name: float32 array}}.

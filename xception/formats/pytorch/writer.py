@@ -43,8 +43,8 @@ def write_weights(path: Path, network: Network, graph: Graph, parameters: GraphP
         difference = "its head has an activation, and that of timm gives logits"
     if difference is not None:
         raise ValueError(
-            f"{path.name}: weights for PyTorch are those of Xception with PyTorch's pooling and epsilon, and "
-            f"the answers of this model would change there: {difference}. Models that load_model reads from a "
+            f"{path.name}: weights for PyTorch are those of Xception with PyTorch's pooling and epsilon. The "
+            f"answers of this model would change there: {difference}. Models that load_model reads from a "
             "checkpoint can be written"
         )
     tensors: dict[str, Array] = {}
