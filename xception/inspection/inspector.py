@@ -69,7 +69,7 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
         return inspection
     try:
         if not path.is_dir() and is_pytorch(path):
-            describe_checkpoint(path, inspection)
+            _describe_checkpoint(path, inspection)
             return inspection
         description = describe_file(path, inspection)
         arrays_path = weights if weights is not None else path
@@ -88,7 +88,7 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
     return inspection
 
 
-def describe_checkpoint(path: Path, inspection: Inspection) -> None:
+def _describe_checkpoint(path: Path, inspection: Inspection) -> None:
     """Describe a checkpoint of PyTorch, or a safetensors file.
 
     Raises:
@@ -109,7 +109,7 @@ def describe_checkpoint(path: Path, inspection: Inspection) -> None:
     inspection.remarks = [note.text for note in stored.notes]
     inspection.preprocessing = stored.preprocessing
     inspection.loads_as = "xception.load_model(FILE)"
-    describe_model(stored, inspection)
+    _describe_model(stored, inspection)
 
 
 # --- what is in it --------------------------------------------------------------------------
@@ -176,10 +176,10 @@ def _try_model(path: Path, weights: Path | None, description: Description, inspe
         return
     call = "xception.load_model(FILE)" if weights is None else "xception.load_model(FILE, weights=WEIGHTS)"
     inspection.loads_as = call
-    describe_model(stored, inspection)
+    _describe_model(stored, inspection)
 
 
-def describe_model(stored: StoredModel, inspection: Inspection) -> None:
+def _describe_model(stored: StoredModel, inspection: Inspection) -> None:
     """Add the layers and backbones of a model that runs to an inspection."""
     graph = stored.graph
     inspection.runs = True

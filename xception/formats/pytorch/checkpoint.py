@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import ModelFileError
 from ..archives import converted_errors, open_zip, unpack
+from ..limits import MAX_NAME_CHARACTERS
 from .pickles import DICT, MAX_PICKLE_BYTES, Call, Global, Persistent, read_pickle
 from .tensors import ELEMENT_BYTES, MAX_TENSORS, Tensor, TensorFile, check_shape
 
@@ -116,7 +117,7 @@ class _Tensors:
             if not isinstance(key, str) and (type(key) is not int or abs(key) >= MAX_KEY):
                 continue
             name = f"{prefix}{key}"
-            if len(name) > 500:
+            if len(name) > MAX_NAME_CHARACTERS:
                 raise ModelFileError(f"{self._path.name}: holds a name of {len(name):,} characters")
             if _is_dict(item) and depth < MAX_DICT_DEPTH:
                 self._search(item, f"{name}.", depth + 1)

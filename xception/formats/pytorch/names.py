@@ -17,18 +17,11 @@ from .tensors import Tensor
 LANDMARK = "block12.rep.1.pointwise.weight"
 #: Names of the linear layer at the end, each the first time it occurred: timm, Cadene, behind a dropout.
 HEADS = ("fc", "last_linear", "last_linear.1", "classifier", "head.fc")
-PROJECTIONS = {
-    1: "",
-    2: "_1",
-    3: "_2",
-    12: "_3",
-}  #: blocks of PyTorch, and how Keras numbers their projections
+#: Blocks of PyTorch with a projection, and how Keras numbers it.
+PROJECTIONS = {1: "", 2: "_1", 3: "_2", 12: "_3"}
 STATISTICS = {
-    "weight": "gamma",
-    "bias": "beta",
-    "running_mean": "moving_mean",
-    "running_var": "moving_variance",
-}
+    "weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance",
+}  # fmt: skip
 
 
 def find_prefix(tensors: Mapping[str, Tensor], file_name: str) -> str:
@@ -149,6 +142,21 @@ def as_keras(parameter: str, array: Array, expected: tuple[int, ...]) -> Array:
     if array.ndim == 4:
         # (out, in, kh, kw) -> (kh, kw, in, out); depthwise (c, 1, kh, kw) -> (kh, kw, c, 1)
         array = array.transpose((2, 3, 0, 1) if parameter == "depthwise_kernel" else (2, 3, 1, 0))
+    elif array.ndim == 2:
+        array = array.T
+    return np.ascontiguousarray(array)
+
+
+def as_pytorch(parameter: str, array: Array) -> Array:
+    """Return an array of Keras in PyTorch's order of axes: the reverse of `as_keras`.
+
+    Args:
+        parameter: The parameter.
+        array: The array.
+    """
+    if array.ndim == 4:
+        # (kh, kw, in, out) -> (out, in, kh, kw); depthwise (kh, kw, c, 1) -> (c, 1, kh, kw)
+        array = array.transpose((2, 3, 0, 1) if parameter == "depthwise_kernel" else (3, 2, 0, 1))
     elif array.ndim == 2:
         array = array.T
     return np.ascontiguousarray(array)

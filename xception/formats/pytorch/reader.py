@@ -66,7 +66,10 @@ class Checkpoint:
             ModelFileError: The size is too small.
         """
         size = DEEPFAKEBENCH_SIZE if self.is_deepfakebench else SIZE
-        channels = self.tensor("conv1.weight").shape[1]
+        kernel = self.tensor("conv1.weight").shape
+        if len(kernel) != 4:
+            raise ModelFileError(f"{self.name}: conv1.weight has the shape {kernel}, expected (32, 3, 3, 3)")
+        channels = kernel[1]
         shape = (size, size, channels) if input_shape is None else tuple(input_shape)
         if len(shape) != 3 or shape[-1] != channels:
             raise ModelFileError(
@@ -133,7 +136,7 @@ class Checkpoint:
         ]
         notes = []
         if unused:
-            notes.append(f"{len(unused)} tensors are not used: {join_some(unused)}")
+            notes.append(f"not used: {join_some(unused)}")
         if self.file.passed_over:
             notes.append(f"passed over, and not called: {join_some(list(self.file.passed_over))}")
         return notes

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...graph import Graph, GraphParameters, Network
 from ...kernels import Array
-from .names import list_names
+from .names import as_pytorch, list_names
 from .network import build_xception, find_difference
 from .safetensors import write_tensors
 
@@ -49,14 +49,7 @@ def write_weights(path: Path, network: Network, graph: Graph, parameters: GraphP
         )
     tensors: dict[str, Array] = {}
     for node_name, parameter, name in list_names(graph, HEAD):
-        array = parameters[node_name][parameter]
-        if (
-            array.ndim == 4
-        ):  # (kh, kw, in, out) -> (out, in, kh, kw); depthwise (kh, kw, c, 1) -> (c, 1, kh, kw)
-            array = array.transpose((2, 3, 0, 1) if parameter == "depthwise_kernel" else (3, 2, 0, 1))
-        elif array.ndim == 2:
-            array = array.T
-        tensors[name] = np.ascontiguousarray(array)
+        tensors[name] = as_pytorch(parameter, parameters[node_name][parameter])
         if name.endswith("running_var"):  # PyTorch counts the batches that the statistics come from
             tensors[name.replace("running_var", "num_batches_tracked")] = np.array(0, np.int64)
     write_tensors(path, tensors, {"format": "pt"})
