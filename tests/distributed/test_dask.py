@@ -1,6 +1,7 @@
 """Jobs on real workers of Dask: whatever fails, all figures are those of one process with one thread."""
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -457,3 +458,21 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'xception\[dask\]'"):
         list(DaskExecutor()(print, []))
+
+
+def test_what_tornado_logs_of_an_interrupt_is_kept_from_the_terminal_and_nothing_else(
+    cluster: Any, photos: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("tornado.application")
+
+    def each(function: Any, shards: Sequence[Any]) -> Iterator[Any]:
+        results = DaskExecutor(cluster)(function, shards)
+        yield next(results)
+        logger.error("Exception in callback functools.partial(<function sync.<locals>.cancel at 0x7f>)")
+        logger.error("another program's")
+        yield from results
+
+    prepare(photos, tmp_path / "job", model, shard=SHARD).run(each=each, verbose=0)
+    logger.error("sync.<locals>: afterwards")
+    logged = [record.getMessage() for record in caplog.records if record.name == logger.name]
+    assert logged == ["another program's", "sync.<locals>: afterwards"]

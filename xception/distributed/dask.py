@@ -156,13 +156,25 @@ def _quiet() -> Iterator[None]:
     ]
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
+    tornado = logging.getLogger("tornado.application")
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
+    tornado.addFilter(_is_not_of_sync)
     try:
         yield
     finally:
+        tornado.removeFilter(_is_not_of_sync)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _is_not_of_sync(record: logging.LogRecord) -> bool:
+    """Return whether a record of Tornado's is not of Dask's own `sync`.
+
+    An interrupt that comes before `sync` has sent its coroutine makes its `cancel` fail in Tornado's thread,
+    which logs a traceback of that besides the interrupt.
+    """
+    return "sync.<locals>" not in record.getMessage()
 
 
 class _Run:
