@@ -91,6 +91,7 @@ ODD_VALUES = [
 ]  # fmt: skip
 SHAPES = [(), (None,), (6,), (4, 6), (None, None, 6), (4, 6, None), (8, 6, 6), (1, 1, 1), (2, 3, 4, 5)]
 REQUIRED = {
+    "pool_size": 2, "strides": 2,
     "filters": 6, "kernel_size": 3, "units": 4, "activation": "relu", "target_shape": [-1], "dims": [1],
     "n": 2, "axes": 1, "scale": 0.5, "height": 4, "width": 5, "kind_name": "RandomFlip",
     "operation": "add", "shape": [None, None, 3], "num_heads": 2, "key_dim": 3, "head_dim": 3,

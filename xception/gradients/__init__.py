@@ -12,6 +12,7 @@ from . import (  # noqa: F401, importing them registers their rules
     attention,
     convolutional,
     core,
+    deeplearning4j,
     einsum,
     frames,
     merging,

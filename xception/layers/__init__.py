@@ -44,6 +44,13 @@ from .validation import NestedFloats
 
 if TYPE_CHECKING:
     from .applications import CustomScaleLayer, LayerScale, StochasticDepth
+    from .deeplearning4j import (
+        Cube,
+        GlobalPNormPooling2D,
+        LocalResponseNormalization,
+        PaddedPooling2D,
+        RationalTanh,
+    )
     from .normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
     from .operations.axes import Cumsum, ExpandDims, Pad, Repeat, Roll, Squeeze, Stack, Tile
     from .operations.einsum import Einsum, EinsumDense
@@ -76,6 +83,9 @@ if TYPE_CHECKING:
 #: Classes that Xception does not use, by module. They are imported on first access, to keep start-up short.
 _LAZY = {
     "applications": ("CustomScaleLayer", "LayerScale", "StochasticDepth"),
+    "deeplearning4j": (
+        "Cube", "GlobalPNormPooling2D", "LocalResponseNormalization", "PaddedPooling2D", "RationalTanh",
+    ),
     "normalization": ("GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
     "operations.axes": ("Cumsum", "ExpandDims", "Pad", "Repeat", "Roll", "Squeeze", "Stack", "Tile"),
     "operations.einsum": ("Einsum", "EinsumDense"),
@@ -122,17 +132,19 @@ __all__ = [
     "ACTIVATIONS", "ELU", "GRU", "L1", "L1L2", "L2", "LSTM", "OPERATIONS", "RNN", "TRAINING_ONLY",
     "Activation", "Add", "AdditiveAttention", "Arithmetic", "Attention", "Average", "AveragePooling1D",
     "AveragePooling2D", "BatchNormalization", "Bidirectional", "Cast", "CenterCrop", "Concatenate",
-    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "Cumsum",
-    "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "Einsum",
-    "EinsumDense", "ExpandDims", "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D",
+    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "Cube",
+    "Cumsum", "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout",
+    "Einsum", "EinsumDense", "ExpandDims", "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D",
     "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
-    "GlobalMaxPooling3D", "GroupNormalization", "GroupedQueryAttention", "Identity", "Input", "LSTMCell",
-    "Layer", "LayerNormalization", "LayerScale", "LeakyReLU", "Matmul", "MaxNorm", "MaxPooling1D",
-    "MaxPooling2D", "Maximum", "MinMaxNorm", "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats",
-    "NonNeg", "Normalization", "Normalize", "PReLU", "Pad", "Parameter", "Parameters", "Permute",
-    "RMSNormalization", "ReLU", "Reduction", "Repeat", "RepeatVector", "Rescaling", "Reshape", "Resizing",
-    "Roll", "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN", "SimpleRNNCell", "Sizes", "Softmax",
-    "Split", "Squeeze", "Stack", "StackedRNNCells", "StochasticDepth", "Subtract", "Take",
-    "ThresholdedReLU", "Tile", "TimeDistributed", "TrainingOnly", "UnitNorm", "UnitNormalization",
-    "UpSampling1D", "UpSampling2D", "Where", "ZeroPadding1D", "ZeroPadding2D", "array_axes", "pair",
+    "GlobalMaxPooling3D", "GlobalPNormPooling2D", "GroupNormalization", "GroupedQueryAttention",
+    "Identity", "Input", "LSTMCell", "Layer", "LayerNormalization", "LayerScale", "LeakyReLU",
+    "LocalResponseNormalization", "Matmul", "MaxNorm", "MaxPooling1D", "MaxPooling2D", "Maximum",
+    "MinMaxNorm", "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "NonNeg", "Normalization",
+    "Normalize", "PReLU", "Pad", "PaddedPooling2D", "Parameter", "Parameters", "Permute",
+    "RMSNormalization", "RationalTanh", "ReLU", "Reduction", "Repeat", "RepeatVector", "Rescaling",
+    "Reshape", "Resizing", "Roll", "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN",
+    "SimpleRNNCell", "Sizes", "Softmax", "Split", "Squeeze", "Stack", "StackedRNNCells",
+    "StochasticDepth", "Subtract", "Take", "ThresholdedReLU", "Tile", "TimeDistributed", "TrainingOnly",
+    "UnitNorm", "UnitNormalization", "UpSampling1D", "UpSampling2D", "Where", "ZeroPadding1D",
+    "ZeroPadding2D", "array_axes", "pair",
 ]  # fmt: skip
