@@ -32,6 +32,7 @@ TENSORFLOW_INTERPOLATIONS: tuple[Interpolation, ...] = ("tf-bilinear", "tf-datas
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 EXIF_OPTIONS: tuple[Exif, ...] = get_args(Exif)
 CHANNEL_ORDERS: tuple[ChannelOrder, ...] = get_args(ChannelOrder)
+MAX_SIZE = 1 << 16  #: pixels each way
 DECODE_OPTIONS: tuple[Decode, ...] = get_args(Decode)
 
 
@@ -52,6 +53,8 @@ class Preprocessing:
             "crop" takes the middle of the photograph, "pad" adds black borders.
         exif: "upright" (the default) turns photographs as their EXIF orientation says, "ignore" does not.
         channel_order: "rgb" (the default), or "bgr" for a model that takes blue first.
+        size: (height, width) that photographs are resized to for a model that takes images of any size; by
+            default 299×299.
 
     Raises:
         ValueError: A value is none of these.
@@ -63,6 +66,7 @@ class Preprocessing:
     aspect: Aspect | None = None
     exif: Exif | None = None
     channel_order: ChannelOrder | None = None
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.scaling is not None:
@@ -71,6 +75,8 @@ class Preprocessing:
         check_from_logits(self.from_logits)
         if self.channel_order is not None:
             check_option("channel_order", self.channel_order, CHANNEL_ORDERS)
+        if self.size is not None:
+            object.__setattr__(self, "size", _check_size(self.size))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recorded values as a dict that JSON can hold."""
@@ -94,6 +100,15 @@ def check_option(name: str, value: object, options: tuple[str, ...]) -> None:
     """Raise ValueError unless `value` is one of `options`."""
     if not (isinstance(value, str) and value in options):
         raise ValueError(f"{name} must be one of {', '.join(options)}, got {value!r}")
+
+
+def _check_size(size: object) -> tuple[int, int]:
+    """Return a (height, width) in pixels as a tuple; raise ValueError if it is none."""
+    if isinstance(size, list | tuple) and len(size) == 2:
+        height, width = size
+        if all(type(pixels) is int and 0 < pixels <= MAX_SIZE for pixels in size):
+            return height, width
+    raise ValueError(f"size must be (height, width) in pixels, up to {MAX_SIZE}, got {size!r}")
 
 
 def check_reading(interpolation: object, aspect: object, exif: object) -> None:

@@ -68,7 +68,6 @@ TORCH = Foreign(
 )
 ONNX = _not_keras("an ONNX model")
 CORE_ML = _not_keras("a Core ML model")
-DL4J = _not_keras("a Deeplearning4j model")
 JS_LAYERS = Foreign(
     "a TensorFlow.js model",
     "Convert it with 'tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras "
@@ -160,6 +159,23 @@ def is_pytorch(path: Path) -> bool:
     return any(name.rpartition("/")[2] == "data.pkl" for name in names) and "config.json" not in names
 
 
+def is_deeplearning4j(path: Path) -> bool:
+    """Return True if a file is a zip archive with the network of a model of Deeplearning4j.
+
+    Args:
+        path: A regular file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open_regular_file(path) as stream:
+        if stream.read(2) != b"PK":
+            return False
+    from .archives import list_members  # imports zipfile
+
+    return "configuration.json" in list_members(path)
+
+
 def _by_content(start: bytes, end: bytes) -> Foreign | None:
     if start[4:8] == b"TFL3":
         return LITE
@@ -190,7 +206,10 @@ def identify_archive(names: Collection[str]) -> Foreign | None:
     if "saved_model.pb" in last:
         return Foreign("a packed TensorFlow SavedModel", f"Unpack it. {SAVED_MODEL.advice}")
     if "coefficients.bin" in last:
-        return DL4J
+        return Foreign(
+            "a packed model of Deeplearning4j",
+            "Give the zip that Deeplearning4j wrote, without folders in it",
+        )
     if any(name.endswith(".npy") for name in last):
         return NUMPY
     return None

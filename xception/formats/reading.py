@@ -14,7 +14,7 @@ from ..data.regular_files import check_regular_file
 from ..errors import ModelFileError
 from ..graph import Graph, Network
 from ..kernels import Array
-from .foreign import Foreign, identify, identify_folder, is_pytorch
+from .foreign import Foreign, identify, identify_folder, is_deeplearning4j, is_pytorch
 from .hdf5.exiting import using_file
 from .keras import reader
 from .options import ReadOptions
@@ -56,6 +56,10 @@ def find_reader(path: Path) -> Reader:
         from .pytorch import reader as pytorch_reader  # most programs read files of Keras alone
 
         return pytorch_reader
+    if not path.is_dir() and is_deeplearning4j(path):
+        from .dl4j import reader as dl4j_reader
+
+        return dl4j_reader
     return reader
 
 
@@ -68,7 +72,8 @@ def read_model(
 
     Args:
         path: A `.keras` archive or folder, or a whole model in `.h5`; with `weights` also `model.json`. Or
-            a PyTorch checkpoint (`.pth`, `.pt`) or safetensors file of Xception.
+            a PyTorch checkpoint (`.pth`, `.pt`) or safetensors file of Xception, or a model zip of
+            Deeplearning4j.
         weights: A file that `read_weights` takes. All parameters are then read from it, and none from
             `path`.
         options: What the file does not say.

@@ -74,7 +74,7 @@ class Preprocessor:
     Attributes:
         model: The model.
         input_name: The input that takes photographs; of several, the first.
-        size: (height, width) of its input; 299×299 where the model takes any size.
+        size: (height, width) of its input; where the model takes any size, as recorded, else 299×299.
         channels: The number of channels of its input. With 1, 3 or 4, photographs are read as gray pixels,
             RGB or RGBA; with another number, the model takes arrays only.
         scaling: "tf", "unit" or "none".
@@ -245,7 +245,8 @@ def image_shape(model: Model) -> tuple[int, int, int]:
         ValueError: The model takes something other than images.
     """
     height, width, channels = model.graph.nodes[photograph_input(model)].output_shape
-    return height or DEFAULT_SIZE, width or DEFAULT_SIZE, channels or 3
+    default_height, default_width = model.preprocessing.size or (DEFAULT_SIZE, DEFAULT_SIZE)
+    return height or default_height, width or default_width, channels or 3
 
 
 def infer_scaling(model: Model) -> Scaling:
