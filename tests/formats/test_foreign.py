@@ -70,7 +70,7 @@ def test_the_content_counts_and_not_the_suffix(tmp_path):
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        ("coefficients.bin", "is a Deeplearning4j model"),
+        ("coefficients.bin", "is a packed model of Deeplearning4j"),
         ("model/saved_model.pb", "is a packed TensorFlow SavedModel"),
         ("arr_0.npy", "is a file of NumPy arrays"),
         ("readme.txt", r"a zip archive, but no \.keras file"),

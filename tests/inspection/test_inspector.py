@@ -205,7 +205,7 @@ def test_archives_and_hdf5_of_other_programs(tmp_path):
     inspection = inspect(tmp_path / "x.keras")
     assert (inspection.format, inspection.damage) == ("zip archive", None)
     (reason,) = inspection.reasons
-    assert reason.startswith("is a Deeplearning4j model. ")
+    assert reason.startswith("is a packed model of Deeplearning4j. ")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["measurements"] = np.zeros(3)
     inspection = inspect(tmp_path / "x.h5")

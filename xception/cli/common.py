@@ -13,7 +13,14 @@ from ..console.progress import is_silenced
 from ..console.text import terminal_safe
 from ..data.failures import Failure
 from ..data.locations import is_folder
-from ..data.preprocessing import ASPECTS, DECODE_OPTIONS, EXIF_OPTIONS, INTERPOLATIONS, SCALINGS
+from ..data.preprocessing import (
+    ASPECTS,
+    CHANNEL_ORDERS,
+    DECODE_OPTIONS,
+    EXIF_OPTIONS,
+    INTERPOLATIONS,
+    SCALINGS,
+)
 from ..data.tasks import TASKS
 from ..limits import parse_bytes, parse_count, set_limits
 
@@ -44,13 +51,18 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
     parser.add_argument(
         "--model",
         metavar="FILE",
-        help="your own model: a .keras file or folder, a whole model as .h5, model.json with --weights, or a "
-        "PyTorch checkpoint (.pth, .pt, .safetensors)",
+        help="your own model: a .keras file or folder, a whole model as .h5, model.json with --weights, a "
+        "PyTorch checkpoint (.pth, .pt, .safetensors), or a zip of Deeplearning4j",
     )
     parser.add_argument(
         "--size", type=positive_int, metavar="N",
-        help="height and width of the photographs for a PyTorch checkpoint, which does not record them (299; "
-        "256 for DeepfakeBench's)",
+        help="height and width of the photographs for a PyTorch checkpoint (299; 256 for DeepfakeBench's) or "
+        "a zip of Deeplearning4j (299), which do not record them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--channel-order", choices=CHANNEL_ORDERS,
+        help="bgr for a --model that takes blue first, as Deeplearning4j's own image loader gives it (as the "
+        "model records, else rgb)",
     )  # fmt: skip
     parser.add_argument(
         "--weights", metavar="FILE", help=f"weights of --model; without --model, {weights} (.h5)"
@@ -241,14 +253,17 @@ def own_model(arguments: argparse.Namespace) -> Model | str | None:
     """Return the model of --model and --weights, the path of --model alone, or None."""
     size = getattr(arguments, "size", None)
     if size and not arguments.model:
-        raise ValueError("--size is for a checkpoint of PyTorch: --model FILE --size N")
+        raise ValueError("--size is for a PyTorch checkpoint or a zip: --model FILE --size N")
+    if getattr(arguments, "channel_order", None) and not arguments.model:
+        raise ValueError("--channel-order is for a model of your own: --model FILE --channel-order bgr")
     if arguments.model and (arguments.weights or size or _has_reading(arguments)):
         from ..models.factory import load_model
 
         return load_model(
-            arguments.model, arguments.weights, input_shape=(size, size, 3) if size else None,
+            arguments.model, arguments.weights, input_shape=(size, size, None) if size else None,
             interpolation=getattr(arguments, "interpolation", None),
             aspect=getattr(arguments, "aspect", None),
+            channel_order=getattr(arguments, "channel_order", None),
         )  # fmt: skip
     path: str | None = arguments.model
     return path
@@ -256,7 +271,8 @@ def own_model(arguments: argparse.Namespace) -> Model | str | None:
 
 def _has_reading(arguments: argparse.Namespace) -> bool:
     """Return True if an option says how photographs were prepared, as a checkpoint does not."""
-    return bool(getattr(arguments, "interpolation", None) or getattr(arguments, "aspect", None))
+    options = ("interpolation", "aspect", "channel_order")
+    return any(getattr(arguments, option, None) for option in options)
 
 
 def build_classifier(arguments: argparse.Namespace) -> Classifier:

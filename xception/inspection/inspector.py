@@ -22,7 +22,8 @@ import numpy as np
 from .. import architecture
 from ..errors import ModelFileError
 from ..formats import StoredModel, count_classes, read_model, read_weights
-from ..formats.foreign import is_pytorch
+from ..formats.dl4j.reader import open_model_zip
+from ..formats.foreign import is_deeplearning4j, is_pytorch
 from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.exiting import using_file
 from ..formats.hdf5.file import File, list_entries, open_group, open_object
@@ -71,6 +72,9 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
         if not path.is_dir() and is_pytorch(path):
             _describe_checkpoint(path, inspection)
             return inspection
+        if not path.is_dir() and is_deeplearning4j(path):
+            _describe_model_zip(path, inspection)
+            return inspection
         description = describe_file(path, inspection)
         arrays_path = weights if weights is not None else path
         if description.has_weights or weights is not None:
@@ -100,6 +104,23 @@ def _describe_checkpoint(path: Path, inspection: Inspection) -> None:
         inspection.parameters = sum(math.prod(tensor.shape) for tensor in file.tensors.values())
         if file.passed_over:
             inspection.remarks.append(f"passed over, and not called: {join_some(file.passed_over)}")
+    _describe_what_loads(path, inspection)
+
+
+def _describe_model_zip(path: Path, inspection: Inspection) -> None:
+    """Describe a zip of Deeplearning4j.
+
+    Raises:
+        ModelFileError: It is damaged or hostile.
+    """
+    with open_model_zip(path) as model_zip:
+        kind = model_zip.configuration.kind
+        inspection.format = f"{kind} of Deeplearning4j, {model_zip.versions}, {model_zip.layout}"
+    _describe_what_loads(path, inspection)
+
+
+def _describe_what_loads(path: Path, inspection: Inspection) -> None:
+    """Load a whole model of another framework, and describe it with what is assumed of it."""
     try:
         with _without_warnings():
             stored = read_model(path)

@@ -117,6 +117,10 @@ OPERATIONS = frozenset(
 ) - {"EinsumDense"}
 
 
+#: Layers of Deeplearning4j that Keras has no counterpart of.
+DEEPLEARNING4J = frozenset(_LAZY["deeplearning4j"])
+
+
 def __getattr__(name: str) -> Any:
     for module, names in _LAZY.items():
         if name in names:
@@ -129,18 +133,18 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "GRU", "L1", "L1L2", "L2", "LSTM", "OPERATIONS", "RNN", "TRAINING_ONLY",
-    "Activation", "Add", "AdditiveAttention", "Arithmetic", "Attention", "Average", "AveragePooling1D",
-    "AveragePooling2D", "BatchNormalization", "Bidirectional", "Cast", "CenterCrop", "Concatenate",
-    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D", "Cropping2D", "Cube",
-    "Cumsum", "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout",
-    "Einsum", "EinsumDense", "ExpandDims", "Flatten", "GRUCell", "GetItem", "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
-    "GlobalMaxPooling3D", "GlobalPNormPooling2D", "GroupNormalization", "GroupedQueryAttention",
-    "Identity", "Input", "LSTMCell", "Layer", "LayerNormalization", "LayerScale", "LeakyReLU",
-    "LocalResponseNormalization", "Matmul", "MaxNorm", "MaxPooling1D", "MaxPooling2D", "Maximum",
-    "MinMaxNorm", "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "NonNeg", "Normalization",
-    "Normalize", "PReLU", "Pad", "PaddedPooling2D", "Parameter", "Parameters", "Permute",
+    "ACTIVATIONS", "DEEPLEARNING4J", "ELU", "GRU", "L1", "L1L2", "L2", "LSTM", "OPERATIONS", "RNN",
+    "TRAINING_ONLY", "Activation", "Add", "AdditiveAttention", "Arithmetic", "Attention", "Average",
+    "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "Bidirectional", "Cast", "CenterCrop",
+    "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cost", "Cropping1D",
+    "Cropping2D", "Cube", "Cumsum", "CustomScaleLayer", "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
+    "Dot", "Dropout", "Einsum", "EinsumDense", "ExpandDims", "Flatten", "GRUCell", "GetItem",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GlobalPNormPooling2D", "GroupNormalization",
+    "GroupedQueryAttention", "Identity", "Input", "LSTMCell", "Layer", "LayerNormalization", "LayerScale",
+    "LeakyReLU", "LocalResponseNormalization", "Matmul", "MaxNorm", "MaxPooling1D", "MaxPooling2D",
+    "Maximum", "MinMaxNorm", "Minimum", "MultiHeadAttention", "Multiply", "NestedFloats", "NonNeg",
+    "Normalization", "Normalize", "PReLU", "Pad", "PaddedPooling2D", "Parameter", "Parameters", "Permute",
     "RMSNormalization", "RationalTanh", "ReLU", "Reduction", "Repeat", "RepeatVector", "Rescaling",
     "Reshape", "Resizing", "Roll", "SeparableConv1D", "SeparableConv2D", "Shape", "SimpleRNN",
     "SimpleRNNCell", "Sizes", "Softmax", "Split", "Squeeze", "Stack", "StackedRNNCells",

@@ -11,7 +11,7 @@ from typing import Literal
 from .. import architecture
 from ..data.class_names import ClassNamesLike, read_class_names
 from ..data.locations import local_copy
-from ..data.preprocessing import Aspect, Interpolation
+from ..data.preprocessing import Aspect, ChannelOrder, Interpolation
 from ..errors import printable
 from ..graph import Network
 from ..layers import Shape
@@ -97,25 +97,31 @@ def load_model(
     input_shape: Shape | None = None,
     interpolation: Interpolation | None = None,
     aspect: Aspect | None = None,
+    channel_order: ChannelOrder | None = None,
     strict: bool = False,
 ) -> Model:
-    """Load a model that Keras or this library saved, or Xception from a checkpoint of PyTorch.
+    """Load a model that Keras, Deeplearning4j or this library saved, or Xception from a PyTorch checkpoint.
 
     The file may be of Keras 1, 2 or 3, and hold any graph of the layers in `xception.layers`. Nothing in
     it is executed, and an unknown layer is refused by name. The model computes in float32, whatever
     precision Keras used.
 
     Args:
-        path: A `.keras` file or folder, or a whole model as `.h5`; files may be behind URLs. Or the
-            architecture alone, `model.json` as `model.to_json()` returns it, together with `weights`.
+        path: A `.keras` file or folder, or a whole model as `.h5`; a checkpoint of PyTorch (`.pth`, `.pt`,
+            `.safetensors`); or a model zip of Deeplearning4j. Files may be behind URLs. Or the architecture
+            alone, `model.json` as `model.to_json()` returns it, together with `weights`.
         weights: A file of weights: `.h5`, `.weights.h5`, the index `.weights.json` of sharded weights, or
             a whole model. All weights are read from it; those in `path`, if it has any, are not read.
         class_names: Names of the classes, or a file that holds them (see `read_class_names`). None: those
             in `path`.
-        input_shape: (height, width, channels) of the input of a checkpoint, which does not record it; a
-            height or width of None accepts any size. None: 299×299, or 256×256 for those of DeepfakeBench.
+        input_shape: (height, width, channels) of the input of a checkpoint or a zip, which do not record it;
+            a height or width of None accepts any size, and channels of None are those of the file. None:
+            299×299 for a checkpoint, or 256×256 for those of DeepfakeBench; any size that its layers allow
+            for a zip.
         interpolation: How photographs were resized in training; see `Preprocessing`. None: as recorded.
         aspect: How they were fitted into the input; see `Preprocessing`. None: as recorded.
+        channel_order: "rgb", or "bgr" for a model that takes blue first, as one that was trained on images
+            which Deeplearning4j's own loader read. None: as recorded.
         strict: Refuse a checkpoint whose pickle names anything besides weights. By default it is passed over,
             and never called.
 
@@ -131,8 +137,8 @@ def load_model(
         ValueError: An option is not valid, or `input_shape` is given for a file that records it.
 
     Warns:
-        UserWarning: What a checkpoint does not say and was assumed, and what in it was not used. Arrays
-            hold NaN or infinity.
+        UserWarning: What a checkpoint or a zip does not say and was assumed, and what in it was not used.
+            Arrays hold NaN or infinity.
 
     Examples:
         >>> import tempfile, xception
@@ -151,12 +157,13 @@ def load_model(
         stored = formats.read_model(path, weights, formats.ReadOptions(input_shape, strict))
     record = stored.preprocessing
     for note in stored.notes:
-        if not (note.is_assumption and (interpolation or aspect)):
+        if not (note.is_assumption and (interpolation or aspect or channel_order)):
             warnings.warn(printable(f"{os.path.basename(path)}: {note.text}"), stacklevel=2)
     return Model(
         stored.graph, stored.parameters, stored.network, class_names or stored.class_names,
         replace(
-            record, interpolation=interpolation or record.interpolation, aspect=aspect or record.aspect
+            record, interpolation=interpolation or record.interpolation, aspect=aspect or record.aspect,
+            channel_order=channel_order or record.channel_order,
         ),
         task=stored.task,
     )  # fmt: skip

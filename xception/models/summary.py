@@ -104,18 +104,46 @@ def _dl4j_table(graph: Graph) -> str:
     return "\n".join([heavy, lines[0], heavy, *lines[1:], light, *totals, heavy])
 
 
-VERTEX_TYPES = {
-    "Input": "InputVertex",
+#: Layers of Deeplearning4j, which it counts parameters of.
+LAYER_TYPES = {
     "Conv2D": "ConvolutionLayer",
     "SeparableConv2D": "SeparableConvolution2DLayer",
-    "BatchNormalization": "BatchNormalization",
+    "DepthwiseConv2D": "DepthwiseConvolution2DLayer",
+    "Conv2DTranspose": "Deconvolution2DLayer",
     "Activation": "ActivationLayer",
+    "ReLU": "ActivationLayer",
+    "LeakyReLU": "ActivationLayer",
+    "ELU": "ActivationLayer",
+    "Softmax": "ActivationLayer",
+    "Cube": "ActivationLayer",
+    "RationalTanh": "ActivationLayer",
     "MaxPooling2D": "SubsamplingLayer",
+    "AveragePooling2D": "SubsamplingLayer",
+    "PaddedPooling2D": "SubsamplingLayer",
     "GlobalAveragePooling2D": "GlobalPoolingLayer",
     "GlobalMaxPooling2D": "GlobalPoolingLayer",
-    "Add": "ElementWiseVertex",
+    "GlobalPNormPooling2D": "GlobalPoolingLayer",
     "Dense": "DenseLayer",
     "Dropout": "DropoutLayer",
+    "ZeroPadding2D": "ZeroPaddingLayer",
+    "Cropping2D": "Cropping2DLayer",
+    "UpSampling2D": "Upsampling2D",
+}
+#: Its vertices, which, unlike layers, cannot have parameters.
+VERTEX_TYPES = {
+    "Input": "InputVertex",
+    "Add": "ElementWiseVertex",
+    "Average": "ElementWiseVertex",
+    "Maximum": "ElementWiseVertex",
+    "Multiply": "ElementWiseVertex",
+    "Subtract": "ElementWiseVertex",
+    "Concatenate": "MergeVertex",
+    "Flatten": "PreprocessorVertex",
+    "Permute": "PreprocessorVertex",
+    "Reshape": "PreprocessorVertex",
+    "GetItem": "SubsetVertex",
+    "Normalize": "L2NormalizeVertex",
+    "Rescaling": "ScaleVertex",
 }
 PARAMETER_NAMES = {
     "kernel": "W",
@@ -129,24 +157,25 @@ PARAMETER_NAMES = {
 
 def _dl4j_row(node: Node) -> Row:
     """Return the cells: name (type), nIn,nOut, number of parameters, their shapes, inputs."""
-    # Deeplearning4j's vertices, unlike its layers, cannot have parameters.
-    count = "-" if node.kind in ("Input", "Add") else f"{node.count_params():,}"
+    vertex_type = VERTEX_TYPES.get(node.kind)
+    count = f"{node.count_params():,}" if vertex_type is None else "-"
     sizes, shapes = "-,-", "-"
     if node.parameters:
         shapes = ", ".join(
-            f"{PARAMETER_NAMES.get(name, name)}:{_dl4j_shape(name, parameter.shape)}"
+            f"{PARAMETER_NAMES.get(name, name)}:{_dl4j_shape(node.kind, parameter.shape)}"
             for name, parameter in node.parameters.items()
         )
         first = next(iter(node.parameters.values())).shape
         channels = first[-2:][0] if first else node.output_shape[-1]
         sizes = f"{channels},{node.output_shape[-1]}"
     inputs = f"[{', '.join(node.inputs)}]" if node.inputs else "-"
-    return f"{node.name} ({VERTEX_TYPES.get(node.kind, node.kind)})", sizes, count, shapes, inputs
+    kind = vertex_type or LAYER_TYPES.get(node.kind, node.kind)
+    return f"{node.name} ({kind})", sizes, count, shapes, inputs
 
 
-def _dl4j_shape(name: str, shape: tuple[int, ...]) -> str:
-    """Return a shape in Deeplearning4j's order of axes: (kh, kw, c, f) -> {f,c,kh,kw}."""
-    if len(shape) == 4:
+def _dl4j_shape(kind: str, shape: tuple[int, ...]) -> str:
+    """Return a shape in Deeplearning4j's order of axes: (kh, kw, c, f) -> {f,c,kh,kw}, but for depthwise."""
+    if len(shape) == 4 and kind != "DepthwiseConv2D":
         kh, kw, channels, filters = shape
         shape = (filters, channels, kh, kw)
     elif len(shape) == 1:

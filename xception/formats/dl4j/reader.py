@@ -27,8 +27,8 @@ from ..limits import MAX_TEXT_BYTES
 from ..matching import describe_not_finite, join_some
 from ..options import ReadOptions
 from ..stored import Note, StoredModel
-from .binary import NO_PARAMETERS, StoredArray, peek_mode, read_array
-from .chains import Context
+from .binary import LONG_SHAPE, MIXED_DATA_TYPES, NO_PARAMETERS, OLD_MODES, StoredArray, peek_mode, read_array
+from .chains import Context, Layout
 from .configuration import Configuration, read_configuration
 from .input_shapes import choose_size, find_input_shapes, find_size
 from .network import Built, SizeNeededError, build_network, find_layout
@@ -42,6 +42,12 @@ PASSED_OVER = ("updaterState.bin", NO_PARAMETERS)
 MAX_HEADER_BYTES = 1000
 MAX_BYTES_PER_ELEMENT = 8
 MAX_NORMALIZER_BYTES = 1 << 20  #: it holds two numbers for each channel
+#: Versions that write an array of each mode.
+VERSIONS = {
+    OLD_MODES[0]: "up to 1.0.0-beta",
+    LONG_SHAPE: "1.0.0-beta2 and beta3",
+    MIXED_DATA_TYPES: "1.0.0-beta4 and later",
+}
 #: Pixels 0…255 as these ranges are how photographs are scaled; others become a layer.
 RANGES: dict[tuple[float, float], Scaling] = {(-1.0, 1.0): "tf", (0.0, 1.0): "unit", (0.0, 255.0): "none"}
 
@@ -71,6 +77,16 @@ class ModelZip:
     configuration: Configuration
     mode: str
 
+    @property
+    def layout(self) -> Layout:
+        """Order of the axes of images."""
+        return find_layout(self.configuration)
+
+    @property
+    def versions(self) -> str:
+        """The versions that write such a file."""
+        return "0.9.1 and alpha" if self.configuration.is_wrapped else VERSIONS[self.mode]
+
     def build(self, input_shape: Shape | None = None) -> tuple[Built, InputSize | None]:
         """Build the network, without numbers.
 
@@ -81,12 +97,14 @@ class ModelZip:
             ModelFileError: Something in it is not supported, or does not fit.
         """
         configuration = self.configuration
-        context = Context(find_layout(configuration), self.mode)
+        context = Context(self.layout, self.mode)
         if input_shape is not None:
             if len(configuration.inputs) != 1:
                 raise ModelFileError(f"{self.name}: has {len(configuration.inputs)} inputs, not one")
-            shapes: dict[str, Shape] = {configuration.inputs[0]: tuple(input_shape)}
-            return self._build(context, shapes), None
+            shape = tuple(input_shape)
+            if shape[-1] is None:
+                shape = (*shape[:-1], *find_input_shapes(configuration)[configuration.inputs[0]][-1:])
+            return self._build(context, {configuration.inputs[0]: shape}), None
         shapes = find_input_shapes(configuration)
         try:
             built = self._build(context, shapes)
@@ -111,11 +129,7 @@ class ModelZip:
         return built, size
 
     def _build(self, context: Context, shapes: dict[str, Shape]) -> Built:
-        try:
-            return build_network(self.path.stem, self.configuration, context, shapes)
-        except ModelFileError as error:
-            text = str(error)
-            raise ModelFileError(text if text.startswith(self.name) else f"{self.name}: {text}") from None
+        return build_network(self.path.stem, self.configuration, context, shapes)
 
     def read_parameters(self, built: Built) -> dict[str, dict[str, Array]]:
         """Read the parameters of a network.
@@ -190,11 +204,17 @@ def open_model_zip(path: Path) -> Iterator[ModelZip]:
         location = f"{path.name}: {CONFIGURATION}"
         with converted_errors(path):
             text = unpack(zip_file, zip_file.getinfo(CONFIGURATION), MAX_TEXT_BYTES, location)
-            mode = "JAVACPP"
+            mode = OLD_MODES[0]
             if COEFFICIENTS in zip_file.namelist():
                 with zip_file.open(COEFFICIENTS) as stream:
                     mode = peek_mode(stream.read(MAX_HEADER_BYTES), f"{path.name}: {COEFFICIENTS}")
-        yield ModelZip(path.name, path, zip_file, read_configuration(text, location), mode)
+        try:
+            yield ModelZip(path.name, path, zip_file, read_configuration(text, location), mode)
+        except ModelFileError as error:
+            reason = str(error)
+            if reason.startswith(path.name):
+                raise
+            raise ModelFileError(f"{path.name}: {reason}") from None
 
 
 def read_model(

@@ -12,9 +12,10 @@ from ...graph import Graph
 from ...graph.frames import subgraph
 from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
-from ...layers import Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
+from ...layers import DEEPLEARNING4J, Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
 from ...layers.penalized import Penalized, penalties_of
 from ...version import __version__
+from ..matching import join_some
 from .operations.writing import describe_arguments, describe_operation, is_written_as_operation, output_number
 
 #: The version of Keras whose configs these are.
@@ -57,7 +58,19 @@ def describe_network(network: Network, graph: Graph) -> dict[str, Any]:
     Raises:
         ValueError: Keras 3 cannot express a layer.
     """
+    unknown = list(_list_unknown(network))
+    if unknown:
+        raise ValueError(f"Keras has no layers for {join_some(unknown)}, so it cannot load such a model")
     return _describe_model(network, graph, "")
+
+
+def _list_unknown(network: Network) -> Iterator[str]:
+    """Yield the name and the class of each layer that Keras has no counterpart of."""
+    for member in network.in_order():
+        if isinstance(member.layer, Network):
+            yield from _list_unknown(member.layer)
+        elif member.kind in DEEPLEARNING4J:
+            yield f"{member.name} ({member.kind})"
 
 
 def describe_origin() -> dict[str, str]:

@@ -25,7 +25,8 @@ from .unknown_layers import LAMBDAS, explain_class, explain_lambda, explain_orig
 @functools.cache
 def known_layers() -> dict[str, type[Layer]]:
     """Return the layer classes that are read by their Keras name."""
-    public = {name: getattr(layers, name) for name in layers.__all__ if name not in layers.OPERATIONS}
+    others = layers.OPERATIONS | layers.DEEPLEARNING4J
+    public = {name: getattr(layers, name) for name in layers.__all__ if name not in others}
     read_otherwise = (Layer, TrainingOnly, layers.Input)
     return {
         name: value

@@ -115,10 +115,11 @@ def describe_legacy_network(network: Network, graph: Graph) -> dict[str, Any]:
     Raises:
         ValueError: Keras 2 cannot express a layer.
     """
+    described_for_keras_3 = describe_network(network, graph)
     _check_members(network)
     if network.output_keys is not None:
         raise ValueError(_explain("the model", "a dictionary of outputs"))
-    described = _convert_model(describe_network(network, graph))
+    described = _convert_model(described_for_keras_3)
     if described["class_name"] == "Functional":
         described["class_name"] = "Model"  # as before Keras 2.4, and in Deeplearning4j before 1.0.0-M1.1
         config = described["config"]

@@ -71,6 +71,8 @@ class Checkpoint:
             raise ModelFileError(f"{self.name}: conv1.weight has the shape {kernel}, expected (32, 3, 3, 3)")
         channels = kernel[1]
         shape = (size, size, channels) if input_shape is None else tuple(input_shape)
+        if shape[-1:] == (None,):
+            shape = (*shape[:-1], channels)
         if len(shape) != 3 or shape[-1] != channels:
             raise ModelFileError(
                 f"{self.name}: takes {channels} channels; input_shape must be (height, width, {channels}), "
