@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from ..graph.budget import check_names
 from ..kernels import Array
 from .batches import check_results, run_batches
 from .calling import CallableModel
+from .exported import exported_model
 from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
@@ -308,3 +309,33 @@ class Model(CallableModel, ModelRecord):
             self.graph, self.parameters, self.network, self.class_names, self.preprocessing, self.task
         )
         formats.write_model(path, stored)
+
+    def export(
+        self, filepath: str | os.PathLike[str], format: str | None = None, *,
+        layers: str | Iterable[str] | None = None, fold: bool = True,
+        layout: Literal["nhwc", "nchw"] = "nhwc",
+    ) -> tuple[str, ...]:  # fmt: skip
+        """Write the model for another framework: ONNX, or Deeplearning4j.
+
+        Args:
+            filepath: The file: `.onnx`, or `.zip` for Deeplearning4j. Class names are written beside a
+                `.zip`, one in a line, as `NAME.classes.txt`.
+            format: "onnx" or "dl4j". None: by the suffix.
+            layers: Names of layers whose activations become the outputs, as for `get_layer`. None: the
+                model's outputs.
+            fold: Whether batch normalization becomes part of the convolution before it, in ONNX.
+            layout: Order of the axes of images that the ONNX model takes.
+
+        Returns:
+            Sentences about the file: how images are prepared for it, what reads it, what was left out.
+
+        Raises:
+            ValueError: The format cannot express a layer, which is named, or an argument is invalid.
+            MissingPackageError: The package `onnx` is not installed.
+            OSError: The file cannot be written.
+        """
+        from ..formats.exporting import ExportOptions, export_model  # few programs need it
+
+        stored = exported_model(self, layers)
+        notes = export_model(filepath, stored, format, ExportOptions(fold, layout))
+        return tuple(note.text for note in notes)

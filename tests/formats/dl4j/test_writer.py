@@ -1,0 +1,196 @@
+"""Models exported for Deeplearning4j. What it answers to them is tested in tests/external."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from dl4j_files import Zip, chains, images
+
+import xception
+from xception.layers import (
+    ELU,
+    Activation,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    Input,
+    LayerNormalization,
+    LeakyReLU,
+    MaxPooling2D,
+    Normalization,
+    PReLU,
+    ReLU,
+    Rescaling,
+    SeparableConv2D,
+    TrainingOnly,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not say how photographs were prepared:UserWarning")
+
+#: Layers after an input of 11×9, the first version that restores them, and the layout.
+CASES = {
+    "flattened for dense layers": (
+        [Conv2D(4, 3, activation="relu"), Flatten(), Dropout(0.5), Activation("tanh"), Dense(5, "softmax")],
+        "beta2", "NCHW",
+    ),
+    "flattened for another layer": (
+        [Conv2D(4, 3), Flatten(), BatchNormalization(), Dense(5, "softmax")], "beta7", "NHWC",
+    ),
+    "softmax of maps": ([Conv2D(4, 3, activation="softmax"), GlobalAveragePooling2D()], "beta7", "NHWC"),
+    "dilated": ([Conv2D(4, 3, padding="same", dilation_rate=2), LeakyReLU(0.2)], "beta6", "NCHW"),
+    "scaled": ([Rescaling(1 / 127.5, -1), Conv2D(4, 3), GlobalMaxPooling2D()], "beta2", "NCHW"),
+    "scaled by channel": (
+        [Rescaling((0.1, 0.2, 0.3), (-1.0, 0.0, 1.0)), Conv2D(4, 3), ReLU(1.0, 0.1, 0.2)], "beta5", "NCHW",
+    ),
+    "normalized": (
+        [Normalization(mean=(0.1, 0.2, 0.3), variance=(1.0, 2.0, 3.0)),
+         DepthwiseConv2D(3, depth_multiplier=2, padding="same"), ELU(0.7), AveragePooling2D(3, 2, "same")],
+        "beta4", "NCHW",
+    ),
+    "enlarged": (
+        [Conv2DTranspose(4, 3, 2, "same"), Cropping2D(((1, 0), (2, 1))), ZeroPadding2D(((1, 2), (0, 3))),
+         UpSampling2D(2), MaxPooling2D(3, 2, "same"), PReLU((1, 2))],
+        "beta6", "NCHW",
+    ),
+    "multiplied": (
+        [SeparableConv2D(5, (2, 3), padding="same", depth_multiplier=2, activation="silu"), Dense(3, "elu")],
+        "beta2", "NCHW",
+    ),
+    "pooled as in PyTorch": ([MaxPooling2D(3, 1, "same"), MaxPooling2D(1, 2, "same")], "beta2", "NCHW"),
+}  # fmt: skip
+
+
+def model_of(layers, shape=(11, 9, 3)):
+    graph = xception.Graph("model")
+    x = graph.add(Input(shape), name="in")
+    for layer in layers:
+        x = graph.add(layer, x)
+    model = xception.Model(graph, seed=1)
+    rng = np.random.default_rng(0)
+    model.set_weights([np.abs(a) + 0.1 if a.ndim == 1 else a + rng.normal(0, 0.1, a.shape)
+                       for a in model.get_weights()])  # fmt: skip
+    return model
+
+
+def configuration(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("configuration.json"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_written_answers_as_the_model(name, tmp_path):
+    layers, version, layout = CASES[name]
+    model = model_of(layers)
+    notes = model.export(tmp_path / "x.zip")
+    assert f"is restored by 1.0.0-{version} and later" in notes
+    assert any(f"images as {layout}" in note for note in notes)
+    again = xception.load_model(tmp_path / "x.zip", input_shape=(11, 9, 3))
+    x = images((2, 11, 9, 3))
+    np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", chains())
+def test_what_was_read_can_be_written_again(name, tmp_path):
+    model = xception.load_model(Zip(chains()[name]).write(tmp_path / "x.zip"))
+    try:
+        model.export(tmp_path / "y.zip")
+    except ValueError as error:
+        assert "Deeplearning4j cannot express v" in str(error)  # noqa: PT017
+        assert name in (
+            "layer Softmax", "activation Softmax", "length of everything", "length of channels", "permuted",
+            "subset of channels", "reshaped", "reshaped to a vector", "to vectors and back",
+            "deconvolution (2, 2) (3, 3) Truncate",
+        )  # fmt: skip
+        return
+    again = xception.load_model(tmp_path / "y.zip", input_shape=model.input_shape[1:])
+    np.testing.assert_allclose(again.predict(images()), model.predict(images()), rtol=1e-5, atol=1e-6)
+
+
+def test_xception_is_written_in_the_form_that_all_versions_read(tmp_path):
+    model = xception.Xception(weights=None, seed=0, classes=3, input_shape=(71, 71, 3))
+    model = xception.Model(model.graph, model.parameters, class_names=["red fox", "cat", "dog"])
+    notes = model.export(tmp_path / "x.zip")
+    assert notes[0] == "takes images as NCHW, channels RGB, pixels −1…1, as normalizer.bin scales them"
+    assert notes[2:] == ("is restored by 1.0.0-beta2 and later", "class names are in x.classes.txt")
+    assert (tmp_path / "x.classes.txt").read_text("utf-8") == "red fox\ncat\ndog\n"
+    written = configuration(tmp_path / "x.zip")
+    assert len(written["vertices"]) == 133
+    assert "NHWC" not in json.dumps(written)
+    again = xception.load_model(tmp_path / "x.zip", class_names=tmp_path / "x.classes.txt")
+    assert again.preprocessing.scaling == "tf"
+    assert again.class_names == model.class_names
+    assert again.count_params() == model.count_params()
+    x = images((1, 71, 71, 3))
+    np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-5)
+
+
+def test_the_same_model_gives_the_same_file(tmp_path):
+    model = model_of([Conv2D(4, 3)])
+    for name in ("a", "b"):
+        model.export(tmp_path / f"{name}.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_layers_that_act_in_training_alone_are_left_out_and_named(tmp_path):
+    model = model_of([TrainingOnly("RandomFlip"), Conv2D(2, 3)])
+    notes = model.export(tmp_path / "x.zip")
+    assert notes[-1] == "left out, since they act in training alone: random_flip (RandomFlip)"
+    assert list(configuration(tmp_path / "x.zip")["vertices"]) == ["conv2d"]
+
+
+def test_nested_names_are_joined(tmp_path):
+    graph = xception.Graph("outer")
+    graph.add(Input((11, 9, 3)), name="in")
+    graph.add(Conv2D(2, 3), "in", name="a/b")
+    graph.add(Conv2D(2, 3), "a/b", name="a_b")
+    xception.Model(graph, seed=0).export(tmp_path / "x.zip")
+    assert list(configuration(tmp_path / "x.zip")["vertices"]) == ["a_b", "a_b_2"]
+
+
+def test_a_feature_extractor_is_written(tmp_path):
+    base = xception.Xception(include_top=False, input_shape=(71, 71, 3))
+    base.export(tmp_path / "x.zip", layers="block4_pool")
+    again = xception.load_model(tmp_path / "x.zip")
+    x = images((1, 71, 71, 3))
+    np.testing.assert_allclose(again.predict(x), base.activations(x, "block4_pool")["block4_pool"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (LayerNormalization(), r"layer_normalization: LayerNormalization \(there is no such layer\)"),
+        (Conv2D(6, 3, groups=3), "3 groups"),
+        (Activation("gelu"), "the activation 'gelu'"),
+        (UpSampling2D(2, "bilinear"), "interpolation bilinear"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_by_name(tmp_path, layer, message):
+    with pytest.raises(ValueError, match=message):
+        model_of([layer]).export(tmp_path / "x.zip")
+    assert not list(tmp_path.iterdir())
+
+
+def test_formats_are_chosen_by_suffix_or_name(tmp_path):
+    model = model_of([Conv2D(2, 3)])
+    model.export(tmp_path / "model.dl4j", format="dl4j")
+    assert xception.load_model(tmp_path / "model.dl4j").count_params() == model.count_params()
+    for arguments, message in (
+        ({"filepath": "x.keras"}, r"save\(\) writes .keras"), ({"filepath": "x"}, "is exported as"),
+        ({"filepath": "x", "format": "tf_saved_model"}, r"call its export\(\)"),
+        ({"filepath": "x", "format": "caffe"}, "format must be"),
+        ({"filepath": "x.zip", "layout": "chw"}, "layout must be"),
+        ({"filepath": "x.zip", "layers": "nothing"}, "nothing"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            model.export(**(arguments | {"filepath": tmp_path / arguments["filepath"]}))
