@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,13 +18,16 @@ from ..graph.budget import check_names
 from ..kernels import Array
 from .batches import check_results, run_batches
 from .calling import CallableModel
-from .exported import exported_model
+from .exported import with_outputs, with_scaling
 from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
 from .parameters import ParameterStore, initial_parameters
 from .record import ModelRecord
 from .structure import pack_outputs
+
+if TYPE_CHECKING:
+    from ..formats import StoredModel
 
 
 class Model(CallableModel, ModelRecord):
@@ -305,10 +308,14 @@ class Model(CallableModel, ModelRecord):
         """
         from .. import formats  # imports h5py
 
-        stored = formats.StoredModel(
+        formats.write_model(path, self._stored())
+
+    def _stored(self) -> StoredModel:
+        from ..formats import StoredModel  # imports h5py
+
+        return StoredModel(
             self.graph, self.parameters, self.network, self.class_names, self.preprocessing, self.task
         )
-        formats.write_model(path, stored)
 
     def export(
         self, filepath: str | os.PathLike[str], format: str | None = None, *,
@@ -336,6 +343,8 @@ class Model(CallableModel, ModelRecord):
         """
         from ..formats.exporting import ExportOptions, export_model  # few programs need it
 
-        stored = exported_model(self, layers)
+        stored = with_scaling(self._stored())
+        if layers is not None:
+            stored = with_outputs(stored, [self.output_node(name) for name in as_layer_names(layers)])
         notes = export_model(filepath, stored, format, ExportOptions(fold, layout))
         return tuple(note.text for note in notes)
