@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable
+from pathlib import Path
 
 from ..data.locations import expect_local
+from .options import EXPORT_FORMATS, IMAGE_LAYOUTS, ExportFormat, ExportOptions
 from .stored import Note, StoredModel
 
-ExportFormat = Literal["dl4j"]
-Layout = Literal["nhwc", "nchw"]
-FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-SUFFIXES: dict[str, ExportFormat] = {".zip": "dl4j"}
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How a model is written for another framework.
-
-    Attributes:
-        fold: Whether batch normalization becomes part of the convolution before it, in ONNX.
-        layout: Order of the axes of images that the ONNX model takes.
-    """
-
-    fold: bool = True
-    layout: Layout = "nhwc"
+SUFFIXES: dict[str, ExportFormat] = {".onnx": "onnx", ".zip": "dl4j"}
 
 
 def export_model(
@@ -54,17 +38,26 @@ def export_model(
         if export_format is None:
             raise ValueError(
                 f"{path.name}: a model is exported as {' or '.join(SUFFIXES)}, or with format="
-                f"{' or '.join(map(repr, FORMATS))}; save() writes .keras and .h5"
+                f"{' or '.join(map(repr, EXPORT_FORMATS))}; save() writes .keras and .h5"
             )
     if export_format == "tf_saved_model":
         raise ValueError(
             "a TensorFlow SavedModel is not written here: save the model as .keras, load it with Keras "
             "and TensorFlow, and call its export()"
         )
-    if export_format not in FORMATS:
-        raise ValueError(f"format must be {' or '.join(map(repr, FORMATS))}, got {export_format!r}")
-    if options.layout not in LAYOUTS:
-        raise ValueError(f"layout must be {' or '.join(map(repr, LAYOUTS))}, got {options.layout!r}")
-    from .dl4j.writer import write_model as write_dl4j  # few programs need it
+    if export_format not in EXPORT_FORMATS:
+        raise ValueError(f"format must be {' or '.join(map(repr, EXPORT_FORMATS))}, got {export_format!r}")
+    if options.layout not in IMAGE_LAYOUTS:
+        raise ValueError(f"layout must be {' or '.join(map(repr, IMAGE_LAYOUTS))}, got {options.layout!r}")
+    return _exporter(export_format)(path, stored, options)
 
-    return write_dl4j(path, stored, options)
+
+def _exporter(name: str) -> Callable[[Path, StoredModel, ExportOptions], tuple[Note, ...]]:
+    """Return what writes a format. Few programs need it, so it is imported late."""
+    if name == "dl4j":
+        from .dl4j.writer import write_model as write_dl4j
+
+        return write_dl4j
+    from .onnx.writer import write_model as write_onnx
+
+    return write_onnx

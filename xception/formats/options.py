@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ..layers import Shape
 
@@ -19,3 +20,22 @@ class ReadOptions:
 
     input_shape: Shape | None = None
     strict: bool = False
+
+
+ExportFormat = Literal["onnx", "dl4j"]
+ImageLayout = Literal["nhwc", "nchw"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+IMAGE_LAYOUTS: tuple[ImageLayout, ...] = get_args(ImageLayout)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a model is written for another framework.
+
+    Attributes:
+        fold: Whether batch normalization becomes part of the convolution before it, in ONNX.
+        layout: Order of the axes of images that the ONNX model takes.
+    """
+
+    fold: bool = True
+    layout: ImageLayout = "nhwc"

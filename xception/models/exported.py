@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..data.preprocessing import Scaling
 from ..graph import Network
 from ..graph.frames import subgraph
 from .inputs import image_inputs, scales_pixels
@@ -18,7 +19,7 @@ def with_scaling(stored: StoredModel) -> StoredModel:
     inputs = image_inputs(stored.graph)
     if stored.preprocessing.scaling is not None or not inputs:
         return stored
-    scaling = "none" if scales_pixels(stored.graph, inputs[0]) else "tf"
+    scaling: Scaling = "none" if scales_pixels(stored.graph, inputs[0]) else "tf"
     return replace(stored, preprocessing=replace(stored.preprocessing, scaling=scaling))
 
 

@@ -341,7 +341,8 @@ class Model(CallableModel, ModelRecord):
             MissingPackageError: The package `onnx` is not installed.
             OSError: The file cannot be written.
         """
-        from ..formats.exporting import ExportOptions, export_model  # few programs need it
+        from ..formats.exporting import export_model  # few programs need it
+        from ..formats.options import ExportOptions
 
         stored = with_scaling(self._stored())
         if layers is not None:

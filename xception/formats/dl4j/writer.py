@@ -21,8 +21,8 @@ from ...data.class_names import check_printable
 from ...graph import Graph, GraphParameters, Node
 from ...kernels import Array
 from ...layers import Activation, Permute
-from ..exporting import ExportOptions
 from ..matching import join_some
+from ..options import ExportOptions
 from ..stored import Note, StoredModel
 from .binary import NO_PARAMETERS, write_array
 from .chains import Layout
