@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,20 +17,16 @@ from ..graph import Graph, GraphParameters, Network, Node
 from ..graph.budget import check_names
 from ..kernels import Array
 from .batches import check_results, run_batches
-from .calling import CallableModel
-from .exported import with_outputs, with_scaling
 from .feature_maps import Pooling, check_pooling, count_features, pool_maps
 from .inputs import check_batch_size, check_inputs
 from .layer import as_layer_names
 from .parameters import ParameterStore, initial_parameters
 from .record import ModelRecord
+from .saving import SavableModel
 from .structure import pack_outputs
 
-if TYPE_CHECKING:
-    from ..formats import StoredModel
 
-
-class Model(CallableModel, ModelRecord):
+class Model(SavableModel):
     """A network with its parameters: it predicts, gives features, and is saved and loaded.
 
     Most models come from `Xception(…)` or `load_model(path)`. The constructor makes one of a graph
@@ -275,77 +271,3 @@ class Model(CallableModel, ModelRecord):
         self.parameter_store.update(
             formats.read_weights(path, self.network, self.graph, by_name, skip_mismatch)
         )
-
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Save the weights in a file that Keras's `load_weights` reads.
-
-        An interrupted write leaves the former file unchanged.
-
-        Args:
-            path: `.weights.h5` is written as by Keras 3, any other `.h5` as by Keras 2. `.safetensors` is
-                written for timm's `legacy_xception`, of a model that computes as PyTorch does.
-
-        Raises:
-            ValueError: `path` has another suffix, or PyTorch would answer otherwise than the model.
-            OSError: The file cannot be written.
-        """
-        from .. import formats  # imports h5py
-
-        formats.write_weights(path, self.network, self.graph, self.parameters)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the whole model, with class names, preprocessing and task, in a file that Keras loads.
-
-        An interrupted write leaves the former file unchanged.
-
-        Args:
-            path: A path with the suffix `.keras`, the form of Keras 3, or `.h5`, that of Keras 2, which
-                Keras 3 loads too. Keras 2 has fewer layers.
-
-        Raises:
-            ValueError: `path` has another suffix, or that Keras cannot express a layer.
-            OSError: The file cannot be written.
-        """
-        from .. import formats  # imports h5py
-
-        formats.write_model(path, self._stored())
-
-    def _stored(self) -> StoredModel:
-        from ..formats import StoredModel  # imports h5py
-
-        return StoredModel(
-            self.graph, self.parameters, self.network, self.class_names, self.preprocessing, self.task
-        )
-
-    def export(
-        self, filepath: str | os.PathLike[str], format: str | None = None, *,
-        layers: str | Iterable[str] | None = None, fold: bool = True,
-        layout: Literal["nhwc", "nchw"] = "nhwc",
-    ) -> tuple[str, ...]:  # fmt: skip
-        """Write the model for another framework: ONNX, or Deeplearning4j.
-
-        Args:
-            filepath: The file: `.onnx`, or `.zip` for Deeplearning4j. Class names are written beside a
-                `.zip`, one in a line, as `NAME.classes.txt`.
-            format: "onnx" or "dl4j". None: by the suffix.
-            layers: Names of layers whose activations become the outputs, as for `get_layer`. None: the
-                model's outputs.
-            fold: Whether batch normalization becomes part of the convolution before it, in ONNX.
-            layout: Order of the axes of images that the ONNX model takes.
-
-        Returns:
-            Sentences about the file: how images are prepared for it, what reads it, what was left out.
-
-        Raises:
-            ValueError: The format cannot express a layer, which is named, or an argument is invalid.
-            MissingPackageError: The package `onnx` is not installed.
-            OSError: The file cannot be written.
-        """
-        from ..formats.exporting import export_model  # few programs need it
-        from ..formats.options import ExportOptions
-
-        stored = with_scaling(self._stored())
-        if layers is not None:
-            stored = with_outputs(stored, [self.output_node(name) for name in as_layer_names(layers)])
-        notes = export_model(filepath, stored, format, ExportOptions(fold, layout))
-        return tuple(note.text for note in notes)

@@ -58,7 +58,7 @@ class Tensor:
     def axis(self, axis: int) -> int:
         """Return an axis of the channels-last order in the tensor's own."""
         axis = axis + self.rank if axis < 0 else axis
-        return TO_LAST.index(axis) if self.is_first else axis
+        return TO_LAST[axis] if self.is_first else axis
 
 
 @dataclass

@@ -113,7 +113,18 @@ def add_resizing(builder: Builder, use: Use, inputs: Operands) -> Tensor:
     layer, x = use.layer, builder.first(inputs[0])
     if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio:
         raise NotExpressibleError("crop_to_aspect_ratio or pad_to_aspect_ratio")
-    return _resize(builder, use, x, (layer.height, layer.width), layer.interpolation, layer.antialias)
+    if None not in x.shape or layer.antialias or layer.interpolation not in INTERPOLATIONS:
+        return _resize(builder, use, x, (layer.height, layer.width), layer.interpolation, layer.antialias)
+    whole = builder.add("Shape", [x.name], f"{use.name}/shape")
+    kept = slice_axes(builder, whole, f"{use.name}/kept", [0], [0], [2])
+    wanted = builder.integers([layer.height, layer.width])
+    sizes = builder.add("Concat", [kept, wanted], f"{use.name}/sizes", axis=0)
+    settings = INTERPOLATIONS[layer.interpolation] | {"coordinate_transformation_mode": "half_pixel"}
+    if layer.interpolation == "nearest":
+        settings["nearest_mode"] = "round_prefer_ceil"  # the pixel in which the middle lies
+    return Tensor(
+        builder.add("Resize", [x.name, "", "", sizes], use.name, **settings), use.output_shape, True
+    )
 
 
 def _known_map(x: Tensor) -> tuple[int, int]:

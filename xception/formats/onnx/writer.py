@@ -50,7 +50,6 @@ class _Export:
         self._dropped: list[str] = []
         self._folded = _find_folded(self._graph) if options.fold else {}
         self._is_nchw = options.layout == "nchw"
-        self._output_names: list[str] = []
 
     def build(self) -> Any:
         """Return the model.
@@ -71,15 +70,16 @@ class _Export:
         if problems:
             described = join_some([f"{name}: {reason}" for name, reason in problems.items()], "; ")
             raise ValueError(f"ONNX cannot express {described}")
-        outputs = [self._add_output(name) for name in self._graph.outputs]
+        outputs = list(self._add_outputs())
         return self._make_model(inputs, outputs)
 
     # --- nodes ------------------------------------------------------------------------------
 
     def _add_node(self, node: Node) -> Tensor:
         inputs = [self._tensors[source] for source in node.inputs]
-        if node.layer.identity or node.kind == "Input":
-            if node.kind not in ("Identity", "Input", "Dropout"):
+        kind = node.frame_layer.kind
+        if node.layer.identity or kind == "Input":
+            if kind not in ("Identity", "Input", "Dropout"):
                 self._dropped.append(f"{node.name} ({node.kind})")
             return inputs[0]
         if node.name in self._folded.values():
@@ -106,21 +106,30 @@ class _Export:
         self._tensors[name] = Tensor(own, shape, is_first)
         return self._value_info(self._tensors[name])
 
-    def _add_output(self, name: str) -> Any:
-        """Give an output the name of its node and the order of axes of the input."""
-        builder, tensor = self._builder, self._tensors[name]
-        is_first = self._is_nchw and len(tensor.shape) == 3
-        tensor = builder.first(tensor) if is_first else builder.last(tensor)
-        used = [*(self._tensors[other].name for other in self._graph.inputs), *self._output_names]
-        if tensor.name in used:
-            tensor = Tensor(builder.add("Identity", [tensor.name], name), tensor.shape, tensor.is_first)
-        elif tensor.name != name and name not in used:
-            if builder.has(name):
+    def _add_outputs(self) -> Iterator[Any]:
+        """Give the outputs the names of their nodes and the order of axes of the input.
+
+        A tensor that is no other's is renamed. One that is an input, or several outputs, is copied.
+        """
+        builder, named = self._builder, {name: name for name in self._graph.inputs}
+        tensors = {}
+        for name in self._graph.outputs:
+            tensor = self._tensors[name]
+            is_first = self._is_nchw and len(tensor.shape) == 3
+            tensors[name] = builder.first(tensor) if is_first else builder.last(tensor)
+        for name, tensor in tensors.items():
+            if tensor.name not in named and tensor.name == name:
+                named[name] = name
+                yield self._value_info(tensor)
+                continue
+            if builder.has(name) and name not in named.values():
                 builder.rename(name, builder.fresh(f"{name}/inner"))
-            builder.rename(tensor.name, name)
-            tensor = Tensor(name, tensor.shape, tensor.is_first)
-        self._output_names.append(tensor.name)
-        return self._value_info(tensor)
+            if tensor.name in named:
+                own = builder.add("Identity", [named[tensor.name]], name)
+            else:
+                builder.rename(tensor.name, name)
+                own = named[tensor.name] = name
+            yield self._value_info(Tensor(own, tensor.shape, tensor.is_first))
 
     def _value_info(self, tensor: Tensor) -> Any:
         """Return the description of an input or output. Its open axes have names."""
