@@ -41,6 +41,8 @@ from .version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from . import architecture, distributed, engine, errors, gradients, graph, kernels, layers, training
+    from .conversion.converter import convert
+    from .conversion.report import ConversionReport
     from .data.class_names import read_class_names
     from .data.failures import Failure
     from .data.imagenet import Prediction, decode_predictions, preprocess_input
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CacheInfo": "storage.budget",
     "Classifier": "prediction.classifier",
+    "ConversionReport": "conversion.report",
     "DownloadError": "errors",
     "Evaluation": "prediction.evaluation",
     "Explanation": "explanation.result",
@@ -119,6 +122,7 @@ _HOMES = {
     "XceptionError": "errors",
     "cache_info": "storage.budget",
     "clear_cache": "storage.budget",
+    "convert": "conversion.converter",
     "decode_predictions": "data.imagenet",
     "download_weights": "models.local_weights",
     "evaluate": "prediction.measurement",
@@ -149,12 +153,12 @@ _ROOMS = (
 
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
-    "CacheInfo", "Classifier", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
+    "CacheInfo", "Classifier", "ConversionReport", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
     "FineTuning", "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LabelEvaluation",
     "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError", "NoGradientError",
     "Prediction", "Predictions", "Preprocessing", "RegressionEvaluation", "RemoteError",
     "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception", "XceptionError",
-    "architecture", "cache_info", "clear_cache", "decode_predictions", "distributed", "download_weights",
+    "architecture", "cache_info", "clear_cache", "convert", "decode_predictions", "distributed", "download_weights",
     "engine", "errors", "evaluate", "explain", "features", "fine_tune", "fit", "fit_with_report",
     "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels",
     "layers", "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation",

@@ -23,6 +23,7 @@ COMMANDS = {
     "fine-tune": "train the layers of a network on your own classes, labels or numbers",
     "summary": "print the table of a network's layers",
     "inspect": "show what a model file contains, and whether it runs here",
+    "convert": "convert a model into a file of another framework",
     "weights": "locate, download or verify the ImageNet weights",
     "cache": "show or clear computed features that are kept for later calls",
 }

@@ -50,14 +50,25 @@ class SavableModel(CallableModel, ModelRecord):
         """
         from .. import formats  # imports h5py
 
-        formats.write_model(path, self._stored())
+        formats.write_model(path, self.stored())
 
-    def _stored(self) -> StoredModel:
+    def stored(self, layers: str | Iterable[str] | None = None) -> StoredModel:
+        """Return the model as its files hold it.
+
+        Args:
+            layers: Names of layers whose activations become the outputs; None for the model's outputs.
+
+        Raises:
+            ValueError: There is no such layer.
+        """
         from ..formats import StoredModel  # imports h5py
 
-        return StoredModel(
+        stored = StoredModel(
             self.graph, self.parameters, self.network, self.class_names, self.preprocessing, self.task
         )
+        if layers is None:
+            return stored
+        return with_outputs(stored, [self.output_node(name) for name in as_layer_names(layers)])
 
     def export(
         self, filepath: str | os.PathLike[str], format: str | None = None, *,
@@ -86,8 +97,6 @@ class SavableModel(CallableModel, ModelRecord):
         from ..formats.exporting import export_model  # few programs need it
         from ..formats.options import ExportOptions
 
-        stored = with_scaling(self._stored())
-        if layers is not None:
-            stored = with_outputs(stored, [self.output_node(name) for name in as_layer_names(layers)])
+        stored = with_scaling(self.stored(layers))
         notes = export_model(filepath, stored, format, ExportOptions(fold, layout))
         return tuple(note.text for note in notes)

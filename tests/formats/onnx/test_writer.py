@@ -24,7 +24,7 @@ def test_a_missing_package_is_named_with_what_to_install(tmp_path, monkeypatch):
 
     def without_onnx(name, *arguments, **settings):
         if name == "onnx":
-            raise ImportError("No module named 'onnx'", name="onnx")
+            raise ModuleNotFoundError("No module named 'onnx'", name="onnx")
         return imported(name, *arguments, **settings)
 
     monkeypatch.setattr(builtins, "__import__", without_onnx)

@@ -1,0 +1,34 @@
+"""`xception convert`."""
+
+import numpy as np
+from dl4j_files import Zip, conv, dense, global_pool
+
+import xception
+from xception.cli.main import main
+
+
+def test_a_zip_becomes_a_model_of_keras(tmp_path, capsys):
+    path = Zip([conv(3, 4), global_pool("AVG"), dense(4, 2, name="Softmax")]).write(tmp_path / "x.zip")
+    assert main(["convert", str(path), str(tmp_path / "y.keras"), "--size", "30"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("x.zip -> y.keras\n")
+    assert "channels are RGB" in text
+    assert xception.load_model(tmp_path / "y.keras").input_shape == (None, 30, 30, 3)
+
+
+def test_a_layer_that_differs_is_status_1(tmp_path, capsys):
+    path = Zip([conv(3, 4), global_pool("AVG")]).write(tmp_path / "x.zip")
+    np.savez(tmp_path / "r.npz", input=np.ones((1, 9, 9, 3)), v1=np.ones((1, 4)))
+    status = main(["convert", str(path), str(tmp_path / "y.zip"), "--reference", str(tmp_path / "r.npz")])
+    assert status == 1
+    assert "v1 is the first of 1 layer that differs from r.npz" in capsys.readouterr().err
+
+
+def test_what_cannot_be_converted_is_one_line(tmp_path, capsys):
+    path = Zip([conv(3, 4, name="Cube")]).write(tmp_path / "x.zip")
+    assert main(["convert", str(path), str(tmp_path / "y.keras")]) == 1
+    assert capsys.readouterr().err == (
+        "xception: Keras has no layers for v0 (Cube), so it cannot load such a model\n"
+    )
+    assert main(["convert", str(tmp_path / "nothing.zip"), str(tmp_path / "y.keras")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

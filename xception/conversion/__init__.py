@@ -1,0 +1,1 @@
+"""Conversion of models between frameworks, and the comparison of their answers, layer by layer."""
