@@ -153,17 +153,17 @@ _ROOMS = (
 
 # Written out, not computed from the above: type checkers read it.
 __all__ = [
-    "CacheInfo", "Classifier", "ConversionReport", "DownloadError", "Evaluation", "Explanation", "Failure", "Features",
-    "FineTuning", "FitReport", "Graph", "GraphError", "ImageError", "JobError", "LabelEvaluation",
-    "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError", "NoGradientError",
-    "Prediction", "Predictions", "Preprocessing", "RegressionEvaluation", "RemoteError",
-    "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception", "XceptionError",
-    "architecture", "cache_info", "clear_cache", "convert", "decode_predictions", "distributed", "download_weights",
-    "engine", "errors", "evaluate", "explain", "features", "fine_tune", "fit", "fit_with_report",
-    "get_limits", "get_num_threads", "gradients", "graph", "inspect", "iter_predict", "kernels",
-    "layers", "load_image", "load_model", "predict", "preprocess_input", "preview_augmentation",
-    "read_class_names", "set_limits", "set_num_threads", "similar", "training", "verify_weights",
-    "weights_path",
+    "CacheInfo", "Classifier", "ConversionReport", "DownloadError", "Evaluation", "Explanation",
+    "Failure", "Features", "FineTuning", "FitReport", "Graph", "GraphError", "ImageError", "JobError",
+    "LabelEvaluation", "LimitError", "Limits", "MissingPackageError", "Model", "ModelFileError",
+    "NoGradientError", "Prediction", "Predictions", "Preprocessing", "RegressionEvaluation",
+    "RemoteError", "SimilarPhotographs", "TrainingError", "WrittenPredictions", "Xception",
+    "XceptionError", "architecture", "cache_info", "clear_cache", "convert", "decode_predictions",
+    "distributed", "download_weights", "engine", "errors", "evaluate", "explain", "features", "fine_tune",
+    "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
+    "iter_predict", "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input",
+    "preview_augmentation", "read_class_names", "set_limits", "set_num_threads", "similar", "training",
+    "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

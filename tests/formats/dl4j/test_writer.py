@@ -6,81 +6,12 @@ import zipfile
 import numpy as np
 import pytest
 from dl4j_files import Zip, chains, images
+from exported_models import EXPORTED, model_of
 
 import xception
-from xception.layers import (
-    ELU,
-    Activation,
-    AveragePooling2D,
-    BatchNormalization,
-    Conv2D,
-    Conv2DTranspose,
-    Cropping2D,
-    Dense,
-    DepthwiseConv2D,
-    Dropout,
-    Flatten,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling2D,
-    Input,
-    LayerNormalization,
-    LeakyReLU,
-    MaxPooling2D,
-    Normalization,
-    PReLU,
-    ReLU,
-    Rescaling,
-    SeparableConv2D,
-    TrainingOnly,
-    UpSampling2D,
-    ZeroPadding2D,
-)
+from xception.layers import Activation, Conv2D, Input, LayerNormalization, TrainingOnly, UpSampling2D
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not say how photographs were prepared:UserWarning")
-
-#: Layers after an input of 11×9, the first version that restores them, and the layout.
-CASES = {
-    "flattened for dense layers": (
-        [Conv2D(4, 3, activation="relu"), Flatten(), Dropout(0.5), Activation("tanh"), Dense(5, "softmax")],
-        "beta2", "NCHW",
-    ),
-    "flattened for another layer": (
-        [Conv2D(4, 3), Flatten(), BatchNormalization(), Dense(5, "softmax")], "beta7", "NHWC",
-    ),
-    "softmax of maps": ([Conv2D(4, 3, activation="softmax"), GlobalAveragePooling2D()], "beta7", "NHWC"),
-    "dilated": ([Conv2D(4, 3, padding="same", dilation_rate=2), LeakyReLU(0.2)], "beta6", "NCHW"),
-    "scaled": ([Rescaling(1 / 127.5, -1), Conv2D(4, 3), GlobalMaxPooling2D()], "beta2", "NCHW"),
-    "scaled by channel": (
-        [Rescaling((0.1, 0.2, 0.3), (-1.0, 0.0, 1.0)), Conv2D(4, 3), ReLU(1.0, 0.1, 0.2)], "beta5", "NCHW",
-    ),
-    "normalized": (
-        [Normalization(mean=(0.1, 0.2, 0.3), variance=(1.0, 2.0, 3.0)),
-         DepthwiseConv2D(3, depth_multiplier=2, padding="same"), ELU(0.7), AveragePooling2D(3, 2, "same")],
-        "beta4", "NCHW",
-    ),
-    "enlarged": (
-        [Conv2DTranspose(4, 3, 2, "same"), Cropping2D(((1, 0), (2, 1))), ZeroPadding2D(((1, 2), (0, 3))),
-         UpSampling2D(2), MaxPooling2D(3, 2, "same"), PReLU((1, 2))],
-        "beta6", "NCHW",
-    ),
-    "multiplied": (
-        [SeparableConv2D(5, (2, 3), padding="same", depth_multiplier=2, activation="silu"), Dense(3, "elu")],
-        "beta2", "NCHW",
-    ),
-    "pooled as in PyTorch": ([MaxPooling2D(3, 1, "same"), MaxPooling2D(1, 2, "same")], "beta2", "NCHW"),
-}  # fmt: skip
-
-
-def model_of(layers, shape=(11, 9, 3)):
-    graph = xception.Graph("model")
-    x = graph.add(Input(shape), name="in")
-    for layer in layers:
-        x = graph.add(layer, x)
-    model = xception.Model(graph, seed=1)
-    rng = np.random.default_rng(0)
-    model.set_weights([np.abs(a) + 0.1 if a.ndim == 1 else a + rng.normal(0, 0.1, a.shape)
-                       for a in model.get_weights()])  # fmt: skip
-    return model
 
 
 def configuration(path):
@@ -88,9 +19,9 @@ def configuration(path):
         return json.loads(archive.read("configuration.json"))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_what_is_written_answers_as_the_model(name, tmp_path):
-    layers, version, layout = CASES[name]
+    layers, version, layout = EXPORTED[name]
     model = model_of(layers)
     notes = model.export(tmp_path / "x.zip")
     assert f"is restored by 1.0.0-{version} and later" in notes
@@ -179,6 +110,11 @@ def test_what_cannot_be_written_is_refused_by_name(tmp_path, layer, message):
     with pytest.raises(ValueError, match=message):
         model_of([layer]).export(tmp_path / "x.zip")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_without_parameters_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no model without parameters"):
+        model_of([Activation("relu")]).export(tmp_path / "x.zip")
 
 
 def test_formats_are_chosen_by_suffix_or_name(tmp_path):

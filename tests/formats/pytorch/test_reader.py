@@ -241,7 +241,7 @@ def test_the_command_line(saved, examples, tmp_path, capsys):
     assert main(arguments) == 0
     assert "does not say how photographs were prepared" in capsys.readouterr().err
     assert main(["predict", str(examples / "chelsea.jpg"), "--size", "150"]) == 1
-    assert "--size is for a checkpoint" in capsys.readouterr().err
+    assert "--size is for a PyTorch checkpoint or a zip" in capsys.readouterr().err
 
 
 def test_a_keras_file_records_its_size(tmp_path):

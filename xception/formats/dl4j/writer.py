@@ -24,7 +24,7 @@ from ...layers import Activation, Permute
 from ..matching import join_some
 from ..options import ExportOptions
 from ..stored import Note, StoredModel
-from .binary import NO_PARAMETERS, write_array
+from .binary import write_array
 from .chains import Layout
 from .forms import VERSIONS, NotExpressibleError, Written
 from .normalizers import write_image_normalizer
@@ -47,6 +47,8 @@ def write_model(path: Path, stored: StoredModel, options: ExportOptions) -> tupl
     Class names are written beside the zip, to a file of the same name with the suffix `.classes.txt`.
     """
     written = _write_vertices(stored)
+    if not written.arrays:
+        raise ValueError("Deeplearning4j restores no model without parameters")
     content = _members(stored, written)
     names = None if stored.class_names is None else [name for _, name in stored.class_names]
     if stored.class_names is not None:
@@ -209,10 +211,7 @@ def _members(stored: StoredModel, written: Written) -> dict[str, bytes]:
     if written.since != VERSIONS[0]:
         configuration["dataType"] = "FLOAT"
     members = {"configuration.json": json.dumps(configuration, indent=1).encode()}
-    if written.arrays:
-        members["coefficients.bin"] = write_array(_joined(written.arrays), written.mode)
-    else:
-        members[NO_PARAMETERS] = b""
+    members["coefficients.bin"] = write_array(_joined(written.arrays), written.mode)
     scaling = stored.preprocessing.scaling
     if scaling in NORMALIZERS:
         members["normalizer.bin"] = write_image_normalizer(*NORMALIZERS[scaling])
