@@ -21,7 +21,9 @@ def test_a_layer_that_differs_is_status_1(tmp_path, capsys):
     np.savez(tmp_path / "r.npz", input=np.ones((1, 9, 9, 3)), v1=np.ones((1, 4)))
     status = main(["convert", str(path), str(tmp_path / "y.zip"), "--reference", str(tmp_path / "r.npz")])
     assert status == 1
-    assert "v1 is the first of 1 layer that differs from r.npz" in capsys.readouterr().err
+    output = capsys.readouterr()
+    assert "v1 is the first of 1 layer that differs from r.npz" in output.out
+    assert output.err == "xception: y.zip: v1 differs; the file was written\n"
 
 
 def test_what_cannot_be_converted_is_one_line(tmp_path, capsys):

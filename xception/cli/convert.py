@@ -70,6 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
         class_names=arguments.class_names, check=arguments.check, reference=arguments.reference,
     )  # fmt: skip
     common.show(str(report))
-    if report.comparison is not None and report.comparison.first_difference is not None:
-        return common.complain(str(report.comparison))
+    if report.first_difference is not None:
+        return common.complain(f"{report.target}: {report.first_difference} differs; the file was written")
     return 0

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import requires
 from ..kernels import Array
 from ..models.factory import load_model
 from ..models.model import Model
 from ..prediction.preprocessing import Preprocessor
+from .frameworks import has_keras, has_timm, run_keras, run_onnx, run_timm
 from .reference import read_reference
 from .report import Comparison
 
 if TYPE_CHECKING:
     from ..data.images import ImageLike
 
+KERAS, PYTORCH = (".keras", ".h5"), (".pth", ".pt", ".safetensors")
 INPUT = "input"  #: the array of a reference that holds the input
 
 
@@ -68,17 +66,37 @@ def compare_with_target(
     x = prepare(model, photograph)
     ours = _activations(model, x)
     if target.suffix == ".onnx":
-        return Comparison("ONNX Runtime", _differences(ours, _run_onnx(target, x, layout)))
+        return Comparison("ONNX Runtime", _differences(ours, run_onnx(target, x, layout)))
     if target.name.endswith(".weights.h5") or target.suffix == ".safetensors":
         again = Model(model.graph, model.parameters, model.network)
         again.load_weights(target)
         return Comparison(f"{target.name}, read again", _differences(ours, _activations(again, x)))
-    if target.suffix in (".keras", ".h5") and importlib.util.find_spec("keras"):
-        return Comparison("Keras", _differences(ours, _run_keras(target, x)))
+    if target.suffix in KERAS and has_keras():
+        return Comparison("Keras", _differences(ours, run_keras(target, x)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         again = load_model(target, input_shape=model.input_shape[1:] if target.suffix == ".zip" else None)
     return Comparison(f"{target.name}, read again", _differences(ours, _activations(again, x)))
+
+
+def compare_with_source(model: Model, source: Path, photograph: ImageLike) -> list[Comparison]:
+    """Compare a model with what the framework that its file is from answers itself, if it is installed.
+
+    Args:
+        model: The model, as it was read.
+        source: The file.
+        photograph: The input.
+    """
+    x = prepare(model, photograph)
+    if source.suffix in KERAS and has_keras():
+        return [
+            Comparison(f"{source.name} in Keras", _differences(_activations(model, x), run_keras(source, x)))
+        ]
+    if source.suffix in PYTORCH and has_timm():
+        of_timm = run_timm(model, x)
+        if of_timm is not None:
+            return [Comparison("timm's legacy_xception", _differences(_activations(model, x), of_timm))]
+    return []
 
 
 def prepare(model: Model, photograph: ImageLike) -> Array:
@@ -137,38 +155,3 @@ def _as_batch(model: Model, x: Array) -> Array:
     if x.ndim == 4 and x.shape[-1] != channels and x.shape[1] == channels:
         x = x.transpose(0, 2, 3, 1)
     return np.ascontiguousarray(x, np.float32)
-
-
-# --- the other frameworks -------------------------------------------------------------------
-
-
-def _run_onnx(path: Path, x: Array, layout: str) -> dict[str, Array]:
-    """Run a model of ONNX; return all its tensors by name."""
-    with requires("comparing an ONNX model", "onnxruntime", "onnxruntime"):
-        runtime: Any = importlib.import_module("onnxruntime")
-    onnx: Any = importlib.import_module("onnx")
-    model = onnx.load(path)
-    given = {value.name for value in model.graph.output}
-    names = [name for node in model.graph.node for name in node.output if name]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    if layout == "nchw" and x.ndim == 4:
-        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-    names = [value.name for value in session.get_outputs()]
-    arrays = session.run(names, {session.get_inputs()[0].name: x})
-    return dict(zip(names, arrays, strict=True))
-
-
-def _run_keras(path: Path, x: Array) -> dict[str, Array]:
-    """Run a model with Keras; return the outputs of its layers by name."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    keras: Any = importlib.import_module("keras")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = keras.models.load_model(path, compile=False)
-        layers = [layer for layer in model.layers if not isinstance(layer.output, list | tuple | dict)]
-        outputs = keras.Model(model.inputs, [layer.output for layer in layers])(x, training=False)
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    return {layer.name: np.asarray(y) for layer, y in zip(layers, outputs, strict=True)}

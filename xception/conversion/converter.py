@@ -15,8 +15,8 @@ from ..graph import Network
 from ..layers import Activation, Shape, Softmax
 from ..models.factory import load_model
 from ..models.model import Model
-from .comparison import compare_with_reference, compare_with_target
-from .report import ConversionReport
+from .comparison import compare_with_reference, compare_with_source, compare_with_target
+from .report import Comparison, ConversionReport
 
 if TYPE_CHECKING:
     from ..data.images import ImageLike
@@ -63,7 +63,7 @@ def convert(
         softmax: Add a softmax to a model that gives logits.
         class_names: Names of the classes, or a file that holds them. None: those in `source`.
         check: A photograph, to which the activations of both sides are compared. `.onnx` needs onnxruntime.
-            Keras answers itself where it is installed.
+            Keras, and timm's network in PyTorch, answer themselves where they are installed.
         reference: A `.npz` file with activations by layer that another framework gave, to which those of the
             model are compared. Its input is the array `input`, channels last and scaled, or else `check`.
 
@@ -113,12 +113,14 @@ def convert(
         model.save_weights(target)
     else:
         model.save(target)
-    comparison = None
+    comparisons: list[Comparison] = []
     if reference is not None:
-        comparison = compare_with_reference(model, Path(reference), check)
+        comparisons = [compare_with_reference(model, Path(reference), check)]
     elif check is not None:
-        comparison = compare_with_target(model, target, check, layout)
-    return ConversionReport(name, target.name, tuple(notes), comparison)
+        is_whole = layers is None and not softmax
+        comparisons = [*(compare_with_source(model, Path(source), check) if is_whole else ()),
+                       compare_with_target(model, target, check, layout)]  # fmt: skip
+    return ConversionReport(name, target.name, tuple(notes), tuple(comparisons))
 
 
 def _check_target(target: Path) -> str:

@@ -52,14 +52,20 @@ class ConversionReport:
         source: Name of the file that was read.
         target: Name of the file that was written.
         notes: What was assumed, how the file is to be used, and what was left out.
-        comparison: The answers of both sides; None if they were not compared.
+        comparisons: The model's answers beside those of the framework that the file is from, of the one that
+            it is for, or of a reference.
     """
 
     source: str
     target: str
     notes: tuple[str, ...] = ()
-    comparison: Comparison | None = None
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def first_difference(self) -> str | None:
+        """Name of the first layer that differs in any comparison; None if none does."""
+        found = (comparison.first_difference for comparison in self.comparisons)
+        return next((name for name in found if name is not None), None)
 
     def __str__(self) -> str:
-        lines = [f"{self.source} -> {self.target}", *(f"  {note}" for note in self.notes)]
-        return "\n".join(lines if self.comparison is None else [*lines, f"  {self.comparison}"])
+        return "\n  ".join([f"{self.source} -> {self.target}", *self.notes, *map(str, self.comparisons)])
