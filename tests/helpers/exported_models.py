@@ -58,6 +58,16 @@ EXPORTED = {
         [SeparableConv2D(5, (2, 3), padding="same", depth_multiplier=2, activation="silu"), Dense(3, "elu")],
         "beta2", "NCHW",
     ),
+    "normalized last": ([Conv2D(4, 3), BatchNormalization()], "beta2", "NCHW"),
+    "normalized alone": ([Normalization(mean=(0.1, 0.2, 0.3), variance=(1.0, 2.0, 3.0))], "beta2", "NCHW"),
+    "separable with one channel": (
+        [Conv2D(1, 1), SeparableConv2D(3, (3, 2), 2, "same", depth_multiplier=2, activation="relu")],
+        "beta2", "NCHW",
+    ),
+    "cropped after softmax": (
+        [Conv2D(4, 3, activation="softmax"), Cropping2D(1), Conv2D(2, 3)], "M1.1", "NHWC",
+    ),
+    "without parameters": ([MaxPooling2D(3, 2, "same"), Activation("tanh")], "beta2", "NCHW"),
     "pooled as in PyTorch": (
         [MaxPooling2D(3, 1, "same"), MaxPooling2D(1, 2, "same"), Conv2D(2, 1)], "beta2", "NCHW",
     ),

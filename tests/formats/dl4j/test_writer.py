@@ -9,7 +9,17 @@ from dl4j_files import Zip, chains, images
 from exported_models import EXPORTED, model_of
 
 import xception
-from xception.layers import Activation, Conv2D, Input, LayerNormalization, TrainingOnly, UpSampling2D
+from xception.layers import (
+    Activation,
+    Add,
+    Concatenate,
+    Conv2D,
+    GlobalAveragePooling2D,
+    Input,
+    LayerNormalization,
+    TrainingOnly,
+    UpSampling2D,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not say how photographs were prepared:UserWarning")
 
@@ -112,9 +122,42 @@ def test_what_cannot_be_written_is_refused_by_name(tmp_path, layer, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_without_parameters_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no model without parameters"):
-        model_of([Activation("relu")]).export(tmp_path / "x.zip")
+def test_only_what_no_form_can_express_is_named(tmp_path):
+    layers = [GlobalAveragePooling2D(keepdims=True), LayerNormalization()]
+    with pytest.raises(ValueError, match=r"express layer_normalization: LayerNormalization \([a-z ]*\)$"):
+        model_of(layers).export(tmp_path / "x.zip")
+
+
+def test_softmax_of_images_is_refused_where_no_layer_states_the_layout(tmp_path):
+    with pytest.raises(ValueError, match="no layer of it states that channels come last"):
+        model_of([Activation("softmax")]).export(tmp_path / "x.zip")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_vertex_reads_another_only_once(tmp_path):
+    graph = xception.Graph("twice")
+    graph.add(Input((11, 9, 3)), name="in")
+    graph.add(Conv2D(2, 3), "in", name="a")
+    graph.add(Add(), "a", "a", "a", name="sum")
+    graph.add(Concatenate(), "sum", "a", "sum", name="all")
+    model = xception.Model(graph, seed=0)
+    model.export(tmp_path / "x.zip")
+    for sources in configuration(tmp_path / "x.zip")["vertexInputs"].values():
+        assert len(set(sources)) == len(sources)
+    x = images((2, 11, 9, 3))
+    again = xception.load_model(tmp_path / "x.zip", input_shape=(11, 9, 3))
+    np.testing.assert_allclose(again.predict(x), model.predict(x), atol=1e-6)
+
+
+def test_a_model_without_parameters_has_an_empty_array_and_its_marker(tmp_path):
+    path = tmp_path / "x.zip"
+    model = model_of([Activation("relu")])
+    model.export(path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("coefficients.bin") == archive.read("noParams.marker") == b""
+    x = images((2, 11, 9, 3))
+    again = xception.load_model(path, input_shape=(11, 9, 3))
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
 def test_formats_are_chosen_by_suffix_or_name(tmp_path):

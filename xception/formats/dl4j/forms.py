@@ -47,6 +47,12 @@ class Written:
         return self.layout == "NHWC"
 
     @property
+    def states_layout(self) -> bool:
+        """Whether a layer states the layout. Where none does, images are taken as NCHW."""
+        layers = (vertex.get("layerConf", {}).get("layer", vertex) for vertex in self.vertices.values())
+        return any("NHWC" in map(str, layer.values()) for layer in layers)
+
+    @property
     def mode(self) -> str:
         """The mode in which the parameters are stored, which the first version reads."""
         return LONG_SHAPE if self.since == VERSIONS[0] else MIXED_DATA_TYPES

@@ -161,8 +161,7 @@ class ModelZip:
 
     def _read_vector(self, expected: int) -> StoredArray:
         location = f"{self.name}: {COEFFICIENTS}"
-        names = self.zip_file.namelist()
-        if COEFFICIENTS not in names and not expected and NO_PARAMETERS in names:
+        if not expected and _states_no_parameters(self.zip_file):
             return StoredArray(np.zeros(0, np.float32), self.mode, "FLOAT", 0)
         max_bytes = MAX_HEADER_BYTES + MAX_BYTES_PER_ELEMENT * expected
         return read_array(self._content(COEFFICIENTS, max_bytes), location)
@@ -190,6 +189,13 @@ class ModelZip:
         return [name for name in self.zip_file.namelist() if name not in (*READ, *PASSED_OVER)]
 
 
+def _states_no_parameters(zip_file: ZipFile) -> bool:
+    """Return whether the marker is there, beside an array that is empty, or without one."""
+    names = zip_file.namelist()
+    is_empty = COEFFICIENTS not in names or zip_file.getinfo(COEFFICIENTS).file_size == 0
+    return NO_PARAMETERS in names and is_empty
+
+
 @contextmanager
 def open_model_zip(path: Path) -> Iterator[ModelZip]:
     """Open a zip of Deeplearning4j and read its configuration.
@@ -204,8 +210,9 @@ def open_model_zip(path: Path) -> Iterator[ModelZip]:
         location = f"{path.name}: {CONFIGURATION}"
         with converted_errors(path):
             text = unpack(zip_file, zip_file.getinfo(CONFIGURATION), MAX_TEXT_BYTES, location)
-            mode = OLD_MODES[0]
-            if COEFFICIENTS in zip_file.namelist():
+            # Without an array, the type of the numbers tells beta4 and later.
+            mode = MIXED_DATA_TYPES if b'"dataType"' in text else OLD_MODES[0]
+            if COEFFICIENTS in zip_file.namelist() and not _states_no_parameters(zip_file):
                 with zip_file.open(COEFFICIENTS) as stream:
                     mode = peek_mode(stream.read(MAX_HEADER_BYTES), f"{path.name}: {COEFFICIENTS}")
         try:

@@ -24,9 +24,9 @@ from ...layers import Activation, Permute
 from ..matching import join_some
 from ..options import ExportOptions
 from ..stored import Note, StoredModel
-from .binary import write_array
+from .binary import NO_PARAMETERS, write_array
 from .chains import Layout
-from .forms import VERSIONS, NotExpressibleError, Written
+from .forms import VERSIONS, NotExpressibleError, Written, activation
 from .normalizers import write_image_normalizer
 from .uses import Use
 from .written_layers import WRITERS, add_flatten
@@ -39,6 +39,9 @@ CLASS_NAMES_SUFFIX = ".classes.txt"
 CHANNELS_FIRST = Permute((3, 1, 2))  #: (h, w, c) -> (c, h, w)
 #: Layers that act on each element, between a Flatten and the dense layers that read it.
 ELEMENTWISE_KINDS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout")
+#: Layers that are a batch normalization there, whose output beta3 and, straight after the input, M2.1 lose
+#: before a program gets it, unless a layer follows.
+NORMALIZING_KINDS = ("BatchNormalization", "Normalization", "Rescaling")
 
 
 def write_model(path: Path, stored: StoredModel, options: ExportOptions) -> tuple[Note, ...]:
@@ -47,8 +50,6 @@ def write_model(path: Path, stored: StoredModel, options: ExportOptions) -> tupl
     Class names are written beside the zip, to a file of the same name with the suffix `.classes.txt`.
     """
     written = _write_vertices(stored)
-    if not written.arrays:
-        raise ValueError("Deeplearning4j restores no model without parameters")
     content = _members(stored, written)
     names = None if stored.class_names is None else [name for _, name in stored.class_names]
     if stored.class_names is not None:
@@ -69,16 +70,28 @@ def _write_vertices(stored: StoredModel) -> Written:
         ValueError: No form can; the message names the layers.
     """
     layouts: tuple[Layout, ...] = ("NCHW", "NHWC")
-    problems: dict[str, str] = {}
+    found: list[dict[str, str]] = []
     for layout in layouts:
         written = Written(layout)
         if written.is_nhwc:
             written.require("beta7")
         problems = _Vertices(stored.graph, stored.parameters, written).write()
-        if not problems:
+        if not problems and (not written.is_nhwc or written.states_layout):
             return written
-    described = join_some([f"{name}: {reason}" for name, reason in problems.items()], "; ")
-    raise ValueError(f"Deeplearning4j cannot express {described}")
+        found.append(problems)
+    older, newer = found
+    if not newer:
+        raise ValueError(
+            f"Deeplearning4j cannot express this model: no layer of it states that channels come last, and "
+            f"with channels first it cannot express {_describe(older)}"
+        )
+    # What neither form can express is the reason, where there is such a layer.
+    problems = {name: reason for name, reason in newer.items() if name in older} or newer
+    raise ValueError(f"Deeplearning4j cannot express {_describe(problems)}")
+
+
+def _describe(problems: dict[str, str]) -> str:
+    return join_some([f"{name}: {reason}" for name, reason in problems.items()], "; ")
 
 
 class _Vertices:
@@ -122,6 +135,11 @@ class _Vertices:
             return
         if node.kind not in WRITERS:
             raise NotExpressibleError("there is no such layer")
+        if is_output and node.kind in NORMALIZING_KINDS:
+            first, last = written.free_names(use.name, 2)
+            WRITERS[node.kind](replace(use, name=first), written)
+            written.add_layer(last, [first], "ActivationLayer", activationFn=activation("Identity"))
+            return
         WRITERS[node.kind](self._with_turned_kernel(use), written)
 
     def _flattens(self, use: Use) -> bool:
@@ -211,7 +229,10 @@ def _members(stored: StoredModel, written: Written) -> dict[str, bytes]:
     if written.since != VERSIONS[0]:
         configuration["dataType"] = "FLOAT"
     members = {"configuration.json": json.dumps(configuration, indent=1).encode()}
-    members["coefficients.bin"] = write_array(_joined(written.arrays), written.mode)
+    if written.arrays:
+        members["coefficients.bin"] = write_array(_joined(written.arrays), written.mode)
+    else:
+        members |= {"coefficients.bin": b"", NO_PARAMETERS: b""}  # Deeplearning4j looks for both
     scaling = stored.preprocessing.scaling
     if scaling in NORMALIZERS:
         members["normalizer.bin"] = write_image_normalizer(*NORMALIZERS[scaling])

@@ -159,7 +159,22 @@ def _prelu(use: Use, written: Written) -> None:
 def _elementwise(use: Use, written: Written) -> None:
     if any(shape != use.shapes[0] for shape in use.shapes):
         raise NotExpressibleError("inputs of different shapes")
-    written.add_vertex(use.name, use.sources, "ElementWiseVertex", op=ELEMENTWISE[use.node.kind])
+    sources = _distinct_sources(use, written)
+    written.add_vertex(use.name, sources, "ElementWiseVertex", op=ELEMENTWISE[use.node.kind])
+
+
+def _distinct_sources(use: Use, written: Written) -> list[str]:
+    """Return the sources, each repeated one as a copy: beta3 fails on a vertex that reads another twice."""
+    copies = written.free_names(use.name, len(use.sources) - len(set(use.sources)) + 1)
+    distinct: list[str] = []
+    for source in use.sources:
+        if source in distinct:
+            copy = next(copies)
+            written.add_layer(copy, [source], "ActivationLayer", activationFn=activation("Identity"))
+            distinct.append(copy)
+        else:
+            distinct.append(source)
+    return distinct
 
 
 def _concatenate(use: Use, written: Written) -> None:
@@ -167,7 +182,10 @@ def _concatenate(use: Use, written: Written) -> None:
     if use.layer.axis not in (-1, rank) or rank not in (1, 3):
         raise NotExpressibleError(f"axis {use.layer.axis} of inputs of shape {use.shapes[0]}")
     axis = 3 if written.is_nhwc and rank == 3 else 1
-    written.add_vertex(use.name, use.sources, "MergeVertex", mergeAxis=axis, modified=axis != 1)
+    if axis == 3:
+        written.require("M1.1")  # beta7 fails on a convolution after it
+    sources = _distinct_sources(use, written)
+    written.add_vertex(use.name, sources, "MergeVertex", mergeAxis=axis, modified=axis != 1)
 
 
 def _dropout(use: Use, written: Written) -> None:
@@ -186,6 +204,8 @@ def _dropout(use: Use, written: Written) -> None:
 
 def _border(kind: str, setting: str) -> Callable[[Use, Written], None]:
     def write(use: Use, written: Written) -> None:
+        if written.is_nhwc and setting == "cropping":
+            written.require("M1.1")  # beta7 fails on a convolution after it
         (top, bottom), (left, right) = sides(getattr(use.layer, setting))
         border: dict[str, Any] = {setting: [top, bottom, left, right]}
         written.add_layer(

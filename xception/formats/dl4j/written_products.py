@@ -6,10 +6,15 @@ from typing import Any
 
 from ...kernels import Array
 from ...layers import pair
-from .forms import NotExpressibleError, Written
+from .forms import NotExpressibleError, Written, activation
 from .uses import Use, write_activation
 
 FROM_HWIO = (3, 2, 0, 1)  #: (h, w, in, out) -> (out, in, h, w)
+#: Settings of a convolution with one weight for each pair of channels.
+POINTWISE: dict[str, Any] = {
+    "kernelSize": [1, 1], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1],
+    "convolutionMode": "Truncate",
+}  # fmt: skip
 
 
 def _spatial(use: Use, written: Written) -> dict[str, Any]:
@@ -49,13 +54,31 @@ def write_conv(use: Use, written: Written) -> None:
 
 def write_separable(use: Use, written: Written) -> None:
     layer = use.layer
-    if use.channels == 1 and layer.depth_multiplier > 1:
-        raise NotExpressibleError("a depth multiplier with one channel, which most versions compute wrongly")
-    kernels = (use.parameters[name].transpose(FROM_HWIO) for name in ("depthwise_kernel", "pointwise_kernel"))
+    kernel, point_kernel = (
+        use.parameters[name].transpose(FROM_HWIO) for name in ("depthwise_kernel", "pointwise_kernel")
+    )
+    if use.channels == 1:  # every version fails on it, or computes it wrongly
+        _write_separable_of_one_channel(use, written, kernel, point_kernel)
+        return
     written.add_layer(
         use.name, use.sources, "SeparableConvolution2D", nin=use.channels, nout=layer.filters,
         depthMultiplier=layer.depth_multiplier, **_spatial(use, written),
-        **_with_bias(use, ("W", "pW"), *kernels),
+        **_with_bias(use, ("W", "pW"), kernel, point_kernel),
+    )  # fmt: skip
+
+
+def _write_separable_of_one_channel(use: Use, written: Written, kernel: Array, point_kernel: Array) -> None:
+    """Write two convolutions: a depthwise one of one channel is an ordinary one."""
+    layer, settings = use.layer, _spatial(use, written)
+    first, last = written.free_names(use.name, 2)
+    spatial = {**settings, "hasBias": False, "activationFn": activation("Identity")}
+    written.add_layer(
+        first, use.sources, "ConvolutionLayer", ("W",), (kernel,),
+        nin=1, nout=layer.depth_multiplier, **spatial,
+    )  # fmt: skip
+    written.add_layer(
+        last, [first], "ConvolutionLayer", nin=layer.depth_multiplier, nout=layer.filters,
+        **{**settings, **POINTWISE}, **_with_bias(use, ("W",), point_kernel),
     )  # fmt: skip
 
 
@@ -91,14 +114,8 @@ def write_dense(use: Use, written: Written) -> None:
     }  # fmt: skip
     if use.is_map:  # a dense layer on every pixel
         parameters = _with_bias(use, ("W",), kernel[None, None].transpose(FROM_HWIO))
-        geometry: dict[str, Any] = {
-            "kernelSize": [1, 1],
-            "stride": [1, 1],
-            "padding": [0, 0],
-            "dilation": [1, 1],
-        }
         written.add_layer(
-            use.name, use.sources, "ConvolutionLayer", convolutionMode="Truncate", **geometry, **settings,
+            use.name, use.sources, "ConvolutionLayer", **POINTWISE, **settings,
             **parameters, **written.format_setting("cnn2dDataFormat"),
         )  # fmt: skip
         return
