@@ -7,6 +7,7 @@ import keras_models
 import numpy as np
 import pytest
 import small_models
+import tuned_stripes
 from keras_cases import assert_close, compute_outputs, make_case
 from layer_cases import CASES, MAP
 
@@ -203,6 +204,56 @@ def test_an_output_that_is_another_tensor_keeps_its_name(folder):
     model = xception.Model(graph, seed=0)
     check(model, folder / "x.onnx")
     assert [value.name for value in onnx.load(folder / "x.onnx").graph.output] == ["conv", "dropped", "same"]
+
+
+@pytest.mark.parametrize("window", [2, 3, (3, 2)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [(9, 8), (None, None)])
+def test_pooling_as_pytorch_pads_it_is_one_operator(folder, window, padding, size):
+    graph = xception.Graph("pair")
+    x = graph.add(layers.Input((*size, 3)), name="in")
+    x = graph.add(layers.MaxPooling2D(window, 1, padding), x, name="pooling")
+    x = graph.add(layers.MaxPooling2D(1, 2, "same"), x, name="selection")
+    graph.add(layers.Conv2D(2, 1), x, name="conv")
+    model = xception.Model(graph, seed=0)
+    for height, width in ((9, 8),) if size[0] else ((9, 8), (6, 7), (5, 4)):
+        check(model, folder / "x.onnx", size=(height, width), max_error=1e-6)
+    operators = [node.op_type for node in onnx.load(folder / "x.onnx").graph.node]
+    assert operators.count("MaxPool") == 1
+
+
+@pytest.mark.parametrize("outputs", [["pooling", "selection"], ["selection", "again"]])
+def test_a_pooling_that_is_read_twice_stays(folder, outputs):
+    graph = xception.Graph("pair")
+    x = graph.add(layers.Input((9, 8, 3)), name="in")
+    x = graph.add(layers.MaxPooling2D(3, 1, "same"), x, name="pooling")
+    graph.add(layers.MaxPooling2D(1, 2, "same"), x, name="selection")
+    graph.add(layers.MaxPooling2D(1, 3, "same"), x, name="again")
+    graph.set_inputs_and_outputs(["in"], outputs)
+    check(xception.Model(graph, seed=0), folder / "x.onnx", max_error=1e-6)
+
+
+def test_three_poolings_in_a_row(folder):
+    graph = xception.Graph("row")
+    x = graph.add(layers.Input((9, 8, 3)), name="in")
+    for window, strides in ((3, 1), (1, 1), (1, 2)):
+        x = graph.add(layers.MaxPooling2D(window, strides, "same"), x)
+    check(xception.Model(graph, seed=0), folder / "x.onnx", max_error=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"layout": "nchw"}, {"fold": False}], ids=str)
+@pytest.mark.parametrize("kind", ["fit", "fine_tune"])
+def test_trained_models(folder, kind, options):
+    if kind == "fine_tune":
+        model = tuned_stripes.tune(dropout=0.2, epochs=1).model
+    else:
+        graph = tuned_stripes.small_base().graph.with_layer(layers.Dense(2, "softmax"), name="classes")
+        model = xception.Model(graph, seed=0)
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+        pixels = tuned_stripes.PIXELS.astype(np.float32) / 127.5 - 1
+        targets = np.array([name == "upright" for name in tuned_stripes.NAMES], np.int64)
+        model.fit(pixels, targets, epochs=1, batch_size=8, verbose=0)
+    check(model, folder / "x.onnx", max_error=1e-5, **options)
 
 
 def test_shipped_files_are_small(folder):

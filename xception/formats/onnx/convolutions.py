@@ -172,6 +172,19 @@ def add_pooling(builder: Builder, use: Use, inputs: Operands) -> Tensor:
     return Tensor(builder.add(operator, [x.name], use.name, **attributes), use.output_shape, is_first=True)
 
 
+def add_pooling_pair(builder: Builder, use: Use, pooling: Any, source: Tensor) -> Tensor:
+    """Add maximum pooling by steps of one pixel, and the layer of `use`, which takes some of its windows.
+
+    Padding for steps of one pixel is the same for all sizes, so it is explicit even where they are open.
+    """
+    x, (window, _) = builder.first(source), pooling.geometry
+    totals = [extent - 1 if pooling.padding == "same" else 0 for extent in window]
+    before = [total // 2 for total in totals]
+    after = [total - start for total, start in zip(totals, before, strict=True)]
+    attributes = {"kernel_shape": window, "strides": use.layer.geometry[1], "pads": pads(before, after)}
+    return Tensor(builder.add("MaxPool", [x.name], use.name, **attributes), use.output_shape, is_first=True)
+
+
 def add_padded_pooling(builder: Builder, use: Use, inputs: Operands) -> Tensor:
     """Pooling of any mode. A sum is an average of the whole window, times its size."""
     layer, x = use.layer, builder.first(inputs[0])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...data.atomic import replace_file
 from ...data.class_names import check_printable
 from ...graph import Graph, Node
-from ...layers import Layer, Softmax
+from ...layers import Layer, MaxPooling2D, Softmax
 from ...version import __version__
 from ..matching import join_some
 from ..options import ExportOptions
 from ..stored import Note, StoredModel
 from .building import IR_VERSION, OPSET, Builder, NotExpressibleError, Tensor, import_onnx
-from .convolutions import FOLDABLE, Use
+from .convolutions import FOLDABLE, Use, add_pooling_pair
 from .elementwise import batch_normalization_terms
 from .operators import find_operator
 
@@ -48,7 +48,10 @@ class _Export:
         self._builder = Builder()
         self._tensors: dict[str, Tensor] = {}
         self._dropped: list[str] = []
-        self._folded = _find_folded(self._graph) if options.fold else {}
+        readers = _find_readers(self._graph)
+        self._folded = _find_folded(self._graph, readers) if options.fold else {}
+        self._pooling_pairs = _find_pooling_pairs(self._graph, readers)
+        self._done = {*self._folded.values(), *self._pooling_pairs.values()}
         self._is_nchw = options.layout == "nchw"
 
     def build(self) -> Any:
@@ -82,8 +85,11 @@ class _Export:
             if kind not in ("Identity", "Input", "Dropout"):
                 self._dropped.append(f"{node.name} ({node.kind})")
             return inputs[0]
-        if node.name in self._folded.values():
-            return inputs[0]  # the convolution before it has done it
+        if node.name in self._done:
+            return inputs[0]  # the node before it has done it
+        if node.name in self._pooling_pairs:
+            selection = self._graph.nodes[self._pooling_pairs[node.name]]
+            return add_pooling_pair(self._builder, self._use(selection), node.layer, inputs[0])
         add = find_operator(node.layer)
         if add is None:
             raise NotExpressibleError("there is no operator for it")
@@ -201,17 +207,41 @@ class _Export:
             yield Note(f"left out, since they act in training alone: {join_some(self._dropped)}")
 
 
-def _find_folded(graph: Graph) -> Mapping[str, str]:
-    """Return the batch normalization that each linear convolution is folded with, by name."""
-    readers: dict[str, list[Node]] = {name: [] for name in graph.nodes}
+def _find_readers(graph: Graph) -> Mapping[str, Sequence[Node]]:
+    """Return the nodes that read each node that is not an output, by its name."""
+    readers: dict[str, list[Node]] = {name: [] for name in graph.nodes if name not in graph.outputs}
     for node in graph.nodes.values():
         for source in node.inputs:
-            readers[source].append(node)
+            if source in readers:
+                readers[source].append(node)
+    return readers
+
+
+def _find_folded(graph: Graph, readers: Mapping[str, Sequence[Node]]) -> Mapping[str, str]:
+    """Return the batch normalization that each linear convolution is folded with, by name."""
     folded = {}
-    for name, node in graph.nodes.items():
+    for name, after in readers.items():
+        node = graph.nodes[name]
         is_linear = node.kind in FOLDABLE and node.layer.activation == "linear"  # type: ignore[attr-defined]
-        if is_linear and name not in graph.outputs and len(readers[name]) == 1:
-            (reader,) = readers[name]
+        if is_linear and len(after) == 1:
+            (reader,) = after
             if reader.kind == "BatchNormalization" and reader.layer.axis in (-1, 3):  # type: ignore[attr-defined]
                 folded[name] = reader.name
     return folded
+
+
+def _find_pooling_pairs(graph: Graph, readers: Mapping[str, Sequence[Node]]) -> Mapping[str, str]:
+    """Return the max pooling that takes some windows of another, by the name of the other.
+
+    PyTorch's pooling is written so in layers of Keras. As one operator it computes no window in vain.
+    """
+    pairs: dict[str, str] = {}
+    for name, after in readers.items():
+        layer = graph.nodes[name].layer
+        if name in pairs.values() or not isinstance(layer, MaxPooling2D) or len(after) != 1:
+            continue
+        selection = after[0].layer
+        is_pair = isinstance(selection, MaxPooling2D) and selection.geometry[0] == (1, 1)
+        if is_pair and layer.geometry[1] == (1, 1):
+            pairs[name] = after[0].name
+    return pairs
