@@ -40,16 +40,40 @@ class Use:
 
 
 def padding_of(layer: Any, x: Tensor, window: Any, dilation: Any = 1) -> dict[str, Any]:
-    """Return the attributes of padding: explicit where the size of the map is known."""
+    """Return the attributes of padding: explicit where it is known.
+
+    ONNX has TensorFlow's rule for the rest, but ONNX Runtime follows it neither for dilated kernels nor for
+    windows that are narrower than their steps.
+
+    Raises:
+        NotExpressibleError: The padding depends on the size of the map, which is open, and on one of these.
+    """
     if layer.padding == "valid":
         return {"pads": [0, 0, 0, 0]}
-    sizes = x.shape[:2]
-    if None in sizes:
-        return {"auto_pad": "SAME_UPPER"}  # TensorFlow's rule too
-    extents = kernels.window_extent(pair(window), pair(dilation))
-    axes = zip(sizes, extents, pair(layer.strides), strict=True)
-    (top, bottom), (left, right) = (kernels.same_padding(size or 0, *axis) for size, *axis in axes)
-    return {"pads": pads((top, left), (bottom, right))}
+    extents, strides = kernels.window_extent(pair(window), pair(dilation)), pair(layer.strides)
+    vertical, horizontal = (
+        _same_padding(*axis) for axis in zip(x.shape[:2], extents, strides, strict=True)
+    )
+    if vertical is not None and horizontal is not None:
+        (top, bottom), (left, right) = vertical, horizontal
+        return {"pads": pads((top, left), (bottom, right))}
+    if pair(dilation) != (1, 1) or not all(map(int.__le__, strides, extents)):
+        raise NotExpressibleError(
+            f"padding='same' with a window of {extents} pixels in steps of {strides} over maps of unknown size"
+        )
+    return {"auto_pad": "SAME_UPPER"}
+
+
+def _same_padding(size: int | None, extent: int, stride: int) -> tuple[int, int] | None:
+    """Return the padding before and after an axis; None if it depends on the size, which is unknown."""
+    if size is not None:
+        return kernels.same_padding(size, extent, stride)
+    if stride > 1 and extent > 2:
+        return None
+    # Half of `extent - 1` lies before the axis: of steps of one pixel always, and of windows of two pixels
+    # that half is none. Padding after the axis that no window reaches changes nothing.
+    before = (extent - 1) // 2
+    return before, extent - 1 - before
 
 
 def _add_conv(
@@ -173,15 +197,11 @@ def add_pooling(builder: Builder, use: Use, inputs: Operands) -> Tensor:
 
 
 def add_pooling_pair(builder: Builder, use: Use, pooling: Any, source: Tensor) -> Tensor:
-    """Add maximum pooling by steps of one pixel, and the layer of `use`, which takes some of its windows.
-
-    Padding for steps of one pixel is the same for all sizes, so it is explicit even where they are open.
-    """
+    """Add maximum pooling by steps of one pixel, and the layer of `use`, which takes some of its windows."""
     x, (window, _) = builder.first(source), pooling.geometry
-    totals = [extent - 1 if pooling.padding == "same" else 0 for extent in window]
-    before = [total // 2 for total in totals]
-    after = [total - start for total, start in zip(totals, before, strict=True)]
-    attributes = {"kernel_shape": window, "strides": use.layer.geometry[1], "pads": pads(before, after)}
+    attributes = {
+        "kernel_shape": window, "strides": use.layer.geometry[1], **padding_of(pooling, x, window)
+    }  # fmt: skip
     return Tensor(builder.add("MaxPool", [x.name], use.name, **attributes), use.output_shape, is_first=True)
 
 
