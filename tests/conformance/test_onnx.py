@@ -223,6 +223,41 @@ def test_pooling_as_pytorch_pads_it_is_one_operator(folder, window, padding, siz
     assert operators.count("MaxPool") == 1
 
 
+#: Every kind of padding: of even and uneven windows, of windows wider and narrower than their steps, dilated.
+SAME = [
+    layer
+    for window, strides in ((1, 2), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2), ((3, 2), (2, 1)), (5, 3))
+    for layer in (
+        layers.Conv2D(3, window, strides=strides, padding="same"),
+        layers.MaxPooling2D(window, strides, "same"),
+        layers.AveragePooling2D(window, strides, "same"),
+    )
+] + [
+    layers.Conv2D(3, 3, strides=4, padding="same"),
+    layers.DepthwiseConv2D(3, padding="same", dilation_rate=2),
+    layers.SeparableConv2D(3, (2, 3), padding="same", dilation_rate=(3, 2)),
+]  # fmt: skip
+
+
+def of_open_size(layer):
+    graph = xception.Graph("one")
+    graph.add(layer, graph.add(layers.Input((None, None, 4)), name="in"), name="y")
+    return randomized(graph)
+
+
+@pytest.mark.parametrize("layer", SAME, ids=lambda layer: str(layer)[:70])
+def test_padding_of_maps_of_unknown_size(folder, layer):
+    model = of_open_size(layer)
+    for size in ((7, 8), (9, 6), (12, 11)):
+        check(model, folder / "x.onnx", counts=(1,), size=size, max_error=1e-5)
+
+
+@pytest.mark.parametrize("layer", [layers.MaxPooling2D(3, 4, "same"), layers.AveragePooling2D(3, 4, "same")])
+def test_padding_that_the_runtime_cannot_follow_is_refused(folder, layer):
+    with pytest.raises(ValueError, match=f"cannot express y: {layer.kind} .*maps of unknown size"):
+        of_open_size(layer).export(folder / "x.onnx")
+
+
 @pytest.mark.parametrize("outputs", [["pooling", "selection"], ["selection", "again"]])
 def test_a_pooling_that_is_read_twice_stays(folder, outputs):
     graph = xception.Graph("pair")

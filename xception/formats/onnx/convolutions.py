@@ -39,27 +39,35 @@ class Use:
     fold: tuple[Array, Array] | None = None
 
 
-def padding_of(layer: Any, x: Tensor, window: Any, dilation: Any = 1) -> dict[str, Any]:
+def padding_of(layer: Any, x: Tensor, window: Any, dilation: Any = None) -> dict[str, Any]:
     """Return the attributes of padding: explicit where it is known.
 
     ONNX has TensorFlow's rule for the rest, but ONNX Runtime follows it neither for dilated kernels nor for
-    windows that are narrower than their steps.
+    pooling with windows that are narrower than their steps.
+
+    Args:
+        layer: The layer.
+        x: What it reads.
+        window: The size of its window.
+        dilation: The steps between the pixels of a window; None for pooling.
+
+    Returns:
+        The attributes.
 
     Raises:
         NotExpressibleError: The padding depends on the size of the map, which is open, and on one of these.
     """
     if layer.padding == "valid":
         return {"pads": [0, 0, 0, 0]}
-    extents, strides = kernels.window_extent(pair(window), pair(dilation)), pair(layer.strides)
-    vertical, horizontal = (
-        _same_padding(*axis) for axis in zip(x.shape[:2], extents, strides, strict=True)
-    )
+    extents, strides = kernels.window_extent(pair(window), pair(dilation or 1)), pair(layer.strides)
+    vertical, horizontal = (_same_padding(*axis) for axis in zip(x.shape[:2], extents, strides, strict=True))
     if vertical is not None and horizontal is not None:
         (top, bottom), (left, right) = vertical, horizontal
         return {"pads": pads((top, left), (bottom, right))}
-    if pair(dilation) != (1, 1) or not all(map(int.__le__, strides, extents)):
+    is_narrow = dilation is None and not all(map(int.__le__, strides, extents))
+    if is_narrow or pair(dilation or 1) != (1, 1):
         raise NotExpressibleError(
-            f"padding='same' with a window of {extents} pixels in steps of {strides} over maps of unknown size"
+            f"padding='same' with windows of {extents} in steps of {strides} over maps of unknown size"
         )
     return {"auto_pad": "SAME_UPPER"}
 
