@@ -24,6 +24,7 @@ COMMANDS = {
     "summary": "print the table of a network's layers",
     "inspect": "show what a model file contains, and whether it runs here",
     "convert": "convert a model into a file of another framework",
+    "serve": "answer over HTTP, with a page to drop a photograph on",
     "weights": "locate, download or verify the ImageNet weights",
     "cache": "show or clear computed features that are kept for later calls",
 }

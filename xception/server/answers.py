@@ -1,0 +1,33 @@
+"""Answers: JSON, and errors in the form that the clients of a path read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from ..errors import printable
+from .problems import RequestError
+
+#: Paths of protocols whose clients read {"error": "text"} of every error.
+PROTOCOLS = ("/v1", "/v2")
+
+
+def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a value as JSON, which never holds NaN."""
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return Response(content, status, headers, media_type="application/json")
+
+
+def error_answer(error: RequestError, path: str) -> Response:
+    """Return an error as the clients of a path read it.
+
+    Args:
+        error: The error.
+        path: The path of the request.
+    """
+    value: dict[str, Any] = {"error": printable(str(error))}
+    if not path.startswith(PROTOCOLS):
+        value["status"] = error.status
+    return json_answer(value, error.status, error.headers)

@@ -1,0 +1,154 @@
+"""The description of the interface by OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..version import __version__
+
+ERROR = {"$ref": "#/components/schemas/Error"}
+PHOTOGRAPHS = {
+    "description": "Photographs: the bytes of one, a form with one file or more, or JSON with base64.",
+    "required": True,
+    "content": {
+        "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+        "image/png": {"schema": {"type": "string", "format": "binary"}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}}
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "image": {"type": "string", "format": "byte"},
+                    "images": {"type": "array", "items": {"type": "string", "format": "byte"}},
+                },
+            }
+        },
+    },
+}
+
+
+def describe_api(service: Any) -> dict[str, Any]:
+    """Return the OpenAPI description of a service."""
+    name = service.settings.name
+    top = _parameter("top", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many classes are named.")
+    layers = _parameter("layers", {"type": "string"}, "Names of layers, with commas.")
+    pooling = _parameter(
+        "pooling", {"type": "string", "enum": ["avg", "max", "min", "sum", "none"]}, "How maps are pooled."
+    )
+    class_name = _parameter("class", {"type": "string"}, "The class that is explained; by default the best.")
+    alpha = _parameter("alpha", {"type": "number", "minimum": 0, "maximum": 1}, "Strength of the heat map.")
+    form = _parameter("format", {"type": "string", "enum": ["png", "json"]}, "A picture, or the map.")
+    method = _parameter(
+        "method", {"type": "string", "enum": ["grad-cam", "score-cam", "occlusion"]}, "How it is explained."
+    )
+    paths = {
+        "/predict": _operations("Name what photographs show.", "Predictions", [top], PHOTOGRAPHS),
+        "/explain": _operations(
+            "Show which parts of a photograph support a class.", "Map", [class_name, method, alpha, form],
+            PHOTOGRAPHS, picture=True,
+        ),
+        "/features": _operations(
+            "Give the features of photographs.", "Features", [layers, pooling], PHOTOGRAPHS
+        ),
+        f"/v1/models/{name}:predict": {"post": _operation(
+            'TensorFlow Serving\'s predict: numbers are scaled input, {"b64": …} is a photograph.',
+            "Rows", [], _json_body("Instances"),
+        )},
+        f"/v2/models/{name}/infer": {"post": _operation(
+            "KServe v2's infer: FP32 is scaled input, BYTES are photographs.", "Inference", [],
+            _json_body("InferenceRequest"),
+        )},
+        f"/v1/models/{name}": {"get": _operation("The model's state.", "Object", [], None)},
+        f"/v2/models/{name}": {"get": _operation("The model's inputs and outputs.", "Object", [], None)},
+        f"/v2/models/{name}/ready": {"get": _operation("Whether requests are taken in.", "Object", [], None)},
+        "/v2": {"get": _operation("The server's metadata.", "Object", [], None)},
+        "/v2/health/live": {"get": _operation("Whether the server lives.", "Object", [], None)},
+        "/v2/health/ready": {"get": _operation("Whether requests are taken in.", "Object", [], None)},
+        "/healthz": {"get": _operation("Whether the server lives.", "Object", [], None)},
+    }  # fmt: skip
+    description: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": f"{name}: a model behind HTTP", "version": __version__},
+        "paths": paths, "components": {"schemas": _schemas()},
+    }  # fmt: skip
+    if service.settings.token is not None:
+        description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        description["security"] = [{"token": []}]
+    return description
+
+
+def _parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+
+
+def _json_body(schema: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"required": True, "content": content}
+
+
+def _operations(
+    text: str, schema: str, parameters: list[dict[str, Any]], body: dict[str, Any], picture: bool = False
+) -> dict[str, Any]:
+    return {method: _operation(text, schema, parameters, body, picture) for method in ("post", "put")}
+
+
+def _operation(
+    text: str,
+    schema: str,
+    parameters: list[dict[str, Any]],
+    body: dict[str, Any] | None,
+    picture: bool = False,
+) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    if picture:
+        content["image/png"] = {"schema": {"type": "string", "format": "binary"}}
+    problem = {"description": "Why it is not answered.", "content": {"application/json": {"schema": ERROR}}}
+    statuses = ("400", "401", "403", "404", "408", "413", "415", "503") if body else ("401", "403", "503")
+    operation: dict[str, Any] = {
+        "summary": text, "parameters": parameters,
+        "responses": {
+            "200": {"description": "The answer.", "content": content}, **dict.fromkeys(statuses, problem),
+        },
+    }  # fmt: skip
+    if body is not None:
+        operation["requestBody"] = body
+    return operation
+
+
+def _schemas() -> dict[str, Any]:
+    numbers = {"type": "array", "items": {"type": "number"}}
+    named = {
+        "type": "object", "required": ["id", "name", "score"],
+        "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "score": {"type": "number"}},
+    }  # fmt: skip
+    return {
+        "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
+        "Object": {"type": "object"},
+        "Predictions": {
+            "type": "object", "required": ["model", "predictions", "seconds"],
+            "properties": {
+                "model": {"type": "string"}, "task": {"type": "string"}, "seconds": {"type": "number"},
+                "predictions": {"type": "array", "items": {
+                    "type": "object", "required": ["classes"],
+                    "properties": {
+                        "photograph": {"type": ["string", "null"]},
+                        "classes": {"type": "array", "items": named},
+                    },
+                }},
+            },
+        },
+        "Features": {"type": "object", "properties": {"features": {"type": "array", "items": numbers}}},
+        "Map": {"type": "object", "properties": {"map": {"type": "array", "items": numbers}}},
+        "Rows": {"type": "object"},
+        "Instances": {
+            "type": "object", "properties": {"instances": {"type": "array"}}, "required": ["instances"],
+        },
+        "Inference": {"type": "object"},
+        "InferenceRequest": {
+            "type": "object", "properties": {"inputs": {"type": "array", "items": {"type": "object"}}},
+            "required": ["inputs"],
+        },
+    }  # fmt: skip

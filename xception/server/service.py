@@ -1,0 +1,182 @@
+"""The model behind the paths: reads photographs, queues them, and names what the scores say."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.cpus import get_num_threads
+from ..errors import printable
+from ..kernels import Array
+from ..models.model import Model
+from ..prediction.classifier import Classifier
+from ..prediction.preprocessing import Preprocessor
+from .admission import Admission, Ticket
+from .computing import Computer, Work
+from .measuring import Metrics
+from .problems import OverloadedError, RequestError, TooSlowError
+from .settings import ServerSettings
+
+if TYPE_CHECKING:
+    from ..data.images import ImageLike
+
+
+class Service:
+    """A model, the thread that computes it, and what is in the server.
+
+    Args:
+        model: The model. All its outputs are computed.
+        classifier: The same model as it names photographs; None if it has no classes.
+        settings: Limits.
+        metrics: Figures, which several processes may share.
+
+    Attributes:
+        output_name: The output that holds the scores of classes.
+        is_draining: Whether the server ends as soon as all requests are answered.
+    """
+
+    def __init__(
+        self, model: Model, classifier: Classifier | None, settings: ServerSettings, metrics: Metrics
+    ) -> None:
+        self.model, self.classifier, self.settings, self.metrics = model, classifier, settings, metrics
+        self.preprocessor = Preprocessor(model) if classifier is None else classifier.preprocessor
+        self.admission = Admission(settings)
+        self.computer = Computer(model, settings, metrics)
+        self._readers = ThreadPoolExecutor(max(2, get_num_threads()), "xception-reader")
+        self._parsers = ThreadPoolExecutor(1, "xception-parser")  # JSON is parsed one body at a time
+        self.output_name = model.output_names[0] if classifier is None else output_of(model, classifier)
+        self.is_draining = False
+        self._is_started = False
+
+    def start(self) -> None:
+        """Compute once, so that the first request is answered as quickly as others, and start the thread."""
+        if self._is_started:
+            return
+        self._is_started = True
+        self.computer.start()
+        if self.model.graph.inputs and len(self.model.input_names) == 1:
+            x = np.zeros((1, *self.preprocessor.input_shape), np.float32)
+            self.computer.submit(Work(1, {self.model.input_names[0]: x})).result()
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._is_started:
+            self.computer.close()
+        self._readers.shutdown()
+        self._parsers.shutdown()
+
+    # --- state ------------------------------------------------------------------------------
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the computing thread works. It takes no lock."""
+        return self.computer.is_alive
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the server takes requests in."""
+        has_room = self.admission.photographs < self.settings.max_photographs
+        return self._is_started and self.is_alive and has_room and not self.is_draining
+
+    def update_gauges(self) -> None:
+        """Set the figures of what is now."""
+        self.metrics.set_gauge("queue_depth", self.computer.depth)
+        self.metrics.set_gauge("in_flight", self.admission.requests)
+        self.metrics.set_gauge("photographs", self.admission.photographs)
+        self.metrics.set_gauge("held_bytes", self.admission.held_bytes)
+
+    # --- work -------------------------------------------------------------------------------
+
+    async def parse(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that takes long and keeps other threads from running, one at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, function, *arguments)
+
+    async def read_photographs(self, photographs: Sequence[bytes], ticket: Ticket) -> Array:
+        """Read photographs as the model takes them, (n, h, w, c), scaled.
+
+        Raises:
+            RequestError: One is no photograph; the message says which, and why.
+        """
+        ticket.set_photographs(len(photographs))
+        self.preprocessor.check_only_input()
+        start = time.monotonic()
+        loop = asyncio.get_running_loop()
+        x = np.empty((len(photographs), *self.preprocessor.input_shape), np.float32)
+        ticket.add_bytes(x.nbytes)
+
+        def read(index: int) -> None:
+            x[index] = self.preprocessor.scale(self.load(io.BytesIO(photographs[index]), index, len(x)))
+
+        await asyncio.gather(*(loop.run_in_executor(self._readers, read, index) for index in range(len(x))))
+        self.metrics.observe("decode_seconds", time.monotonic() - start)
+        return x
+
+    def load(self, source: ImageLike, index: int = 0, count: int = 1) -> Any:
+        """Read a photograph as pixels.
+
+        Raises:
+            RequestError: It is none.
+        """
+        try:
+            return self.preprocessor.load(source)
+        except (OSError, ValueError) as error:
+            which = f"photograph {index + 1} of {count}: " if count > 1 else ""
+            raise RequestError(printable(f"{which}{plain_reason(error)}")) from None
+
+    async def compute(
+        self, inputs: Mapping[str, Array], left: asyncio.Event, ticket: Ticket
+    ) -> dict[str, Array]:
+        """Queue inputs; return the outputs by name.
+
+        Raises:
+            TooSlowError: It took longer than the limit.
+            asyncio.CancelledError: The client has left before it began.
+        """
+        count = len(next(iter(inputs.values())))
+        ticket.set_photographs(count)
+        outputs: dict[str, Array] = await self.wait_for(self.computer.submit(Work(count, inputs)), left)
+        return outputs
+
+    async def call(self, function: Callable[[], Any], left: asyncio.Event) -> Any:
+        """Queue a call, which the computing thread makes by itself; return what it returned."""
+        return await self.wait_for(self.computer.submit(Work(1, call=function)), left)
+
+    async def wait_for(self, future: Future[Any], left: asyncio.Event) -> Any:
+        """Return the result of queued work, unless the client leaves or the time is over."""
+        waiting = asyncio.wrap_future(future)
+        leaving = asyncio.ensure_future(left.wait())
+        try:
+            done, _ = await asyncio.wait(
+                {waiting, leaving}, timeout=self.settings.max_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if waiting in done:
+                return waiting.result()
+            future.cancel()  # what has begun goes on, and its result is dropped
+            waiting.cancel()
+            if leaving in done:
+                raise asyncio.CancelledError
+            raise TooSlowError(f"it was not computed within {self.settings.max_seconds:g} seconds")
+        finally:
+            leaving.cancel()
+
+    def refuse_if_dead(self) -> None:
+        """Raise OverloadedError if the computing thread is dead."""
+        if not self.is_alive:
+            raise OverloadedError("the server does not compute any more; restart it", retry_after=10)
+
+
+def output_of(model: Model, classifier: Classifier) -> str:
+    """Return the name of the output of a model that a classifier names."""
+    return classifier.model.output_names[0] if len(model.output_names) > 1 else model.output_names[0]
+
+
+def plain_reason(error: BaseException) -> str:
+    """Return why a photograph cannot be read, as a sentence."""
+    text = str(error)
+    return f"the photograph {text.removeprefix('image: ')}" if text.startswith("image: ") else text
