@@ -61,7 +61,7 @@ class Computer:
         self._waiting: deque[Work] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run, name="xception-computer", daemon=True)
+        self._thread: threading.Thread | None = None  # a fork would mark it as stopped, so start() makes it
         #: When the computation that runs began; None if none does. Read without a lock.
         self.busy_since: float | None = None
         #: Requests that are being read, for which a batch may wait a little.
@@ -69,6 +69,7 @@ class Computer:
 
     def start(self) -> None:
         """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="xception-computer", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -76,14 +77,15 @@ class Computer:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     @property
     def is_alive(self) -> bool:
         """Whether the thread lives, and its computation takes no longer than the limit. It takes no lock."""
         since = self.busy_since
         is_stuck = since is not None and time.monotonic() - since > self._settings.stuck_seconds
-        return self._thread.is_alive() and not is_stuck
+        return self._thread is not None and self._thread.is_alive() and not is_stuck
 
     @property
     def depth(self) -> int:

@@ -47,10 +47,11 @@ class Call:
             body = await read_body(self.request.stream(), headers, self.service.settings, ticket)
         finally:
             self.service.computer.expected -= 1
-        self._watching = asyncio.ensure_future(self._watch())
+        self._watching = asyncio.ensure_future(self.watch())
         return body
 
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Notice when the client leaves."""
         while (await self.request.receive())["type"] != "http.disconnect":
             pass
         self.left.set()

@@ -73,8 +73,10 @@ def parse_json(text: bytes) -> Any:
     """
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not valid JSON: {error or 'nested too deeply'}") from None
+    except RecursionError:
+        raise RequestError("the body is not valid JSON: it is nested too deeply") from None
+    except ValueError as error:
+        raise RequestError(f"the body is not valid JSON: {error}") from None
 
 
 def _read_json(value: Any, upload: Upload, depth: int = 0) -> None:

@@ -62,6 +62,7 @@ def run(
         raise ValueError("several workers need fork, which this system does not have; start several servers")
     threads = max(1, usable_cpus() // workers)
     children: list[int] = []
+    begun, begins = os.pipe()
     for number in range(workers):
         child = os.fork()
         if not child:
@@ -69,10 +70,14 @@ def run(
             try:
                 application.metrics.worker = number
                 set_num_threads(threads)
-                status = _serve(application, listener, drain_delay, root_path, lambda: None)
+                os.close(begun)
+                status = _serve(application, listener, drain_delay, root_path, lambda: os.close(begins))
             finally:
                 os._exit(status)
         children.append(child)
+    os.close(begins)
+    os.read(begun, 1)  # returns when every worker answers, or has ended
+    os.close(begun)
     ready()
     return _watch(children)
 

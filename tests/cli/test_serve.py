@@ -1,0 +1,129 @@
+"""`xception serve`: as a process."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import xception
+from xception.cli.main import main
+from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
+
+for package in ("starlette", "uvicorn", "prometheus_client", "python_multipart"):
+    pytest.importorskip(package)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    graph = xception.Graph("small")
+    x = graph.add(Input((16, 12, 3)), name="image")
+    x = graph.add(GlobalAveragePooling2D(), graph.add(Conv2D(4, 3), x), name="pool")
+    graph.add(Dense(2, "softmax"), x, name="scores")
+    path = tmp_path_factory.mktemp("model") / "stripes.keras"
+    xception.Model(graph, seed=0, class_names=["a", "b"]).save(path)
+    return path
+
+
+class Process:
+    """A server as a process, on a free port."""
+
+    def __init__(self, *arguments, **environment):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-m", "xception", "serve", "--port", str(self.port), *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        )  # fmt: skip
+        self.first_line = self.process.stderr.readline()
+
+    def call(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        _, stderr = self.process.communicate(timeout=60)
+        return self.process.returncode, stderr
+
+
+def test_it_answers_and_ends_with_0(model, examples):
+    server = Process("--model", model)
+    assert server.first_line == f"xception: stripes at http://localhost:{server.port}/\n"
+    photo = (examples / "chelsea.jpg").read_bytes()
+    status, body = server.call("POST", "/predict?top=1", photo)
+    assert status == 200
+    assert json.loads(body)["model"] == "stripes"
+    code, log = server.end()
+    assert code == 0
+    assert log.startswith("127.0.0.1 POST /predict 200 ")
+
+
+def test_the_token_comes_from_the_environment(model, examples):
+    server = Process("--model", model, "--log", "json", XCEPTION_SERVER_TOKEN="secret")
+    assert server.call("GET", "/info")[0] == 401
+    assert server.call("GET", "/info", headers={"Authorization": "Bearer secret"})[0] == 200
+    code, log = server.end()
+    assert code == 0
+    assert [json.loads(line)["status"] for line in log.splitlines()] == [401, 200]
+    assert "secret" not in log
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_workers_share_the_port_and_the_figures(model, examples):
+    server = Process("--model", model, "--workers", "2")
+    assert server.first_line.endswith(", 2 workers\n")
+    photo = (examples / "coffee.jpg").read_bytes()
+    assert [server.call("POST", "/predict", photo)[0] for _ in range(6)] == [200] * 6
+    text = server.call("GET", "/metrics")[1].decode()
+    assert 'xception_requests_total{status="200"} 6.0' in text
+    assert server.end()[0] == 0
+
+
+def test_what_was_accepted_is_answered_after_sigterm(model, examples):
+    server = Process("--model", model, "--drain-delay", "1")
+    photo = (examples / "chelsea.jpg").read_bytes()
+    statuses, stop = [], threading.Event()
+
+    def send():
+        while not stop.is_set():
+            try:
+                statuses.append(server.call("POST", "/predict", photo)[0])
+            except ConnectionRefusedError:
+                return
+
+    senders = [threading.Thread(target=send) for _ in range(3)]
+    for sender in senders:
+        sender.start()
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert server.call("GET", "/v2/health/ready")[0] == 503
+    assert server.call("GET", "/healthz")[0] == 200
+    server.process.communicate(timeout=60)
+    stop.set()
+    for sender in senders:
+        sender.join()
+    assert server.process.returncode == 0
+    assert set(statuses) == {200}
+    assert len(statuses) > 5
+
+
+def test_what_cannot_be_served_is_one_line(model, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--model", str(model), "--port", port]) == 1
+    assert f"127.0.0.1:{port}: cannot be opened" in capsys.readouterr().err
+    assert main(["serve", "--model", "nothing.keras", "--port", "0"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
