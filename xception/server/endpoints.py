@@ -20,9 +20,9 @@ from .answers import json_answer
 from .bodies import expected_length, read_body
 from .photographs import Upload, read_upload
 from .problems import RequestError
+from .reading import read_one, read_top
 from .service import Service
 
-MAX_TOP = 1000
 METHODS = ("grad-cam", "score-cam", "occlusion")
 
 
@@ -86,16 +86,6 @@ async def answered(request: Request, service: Service, handle: Callable[[Call, T
 def options_of(request: Request, upload: Upload) -> Mapping[str, str]:
     """Return the options of a request: those of the query come before those of the body."""
     return {**upload.options, **request.query_params}
-
-
-def read_top(options: Mapping[str, str]) -> int | None:
-    """Return the option `top`: how many classes are named."""
-    text = options.get("top")
-    if text is None:
-        return None
-    if not text.isdecimal() or not 0 < int(text) <= MAX_TOP:
-        raise RequestError(f"top must be from 1 to {MAX_TOP}, got {text[:50]!r}")
-    return int(text)
 
 
 async def predict(call: Call, ticket: Ticket) -> Response:
@@ -179,7 +169,7 @@ async def explain(call: Call, ticket: Ticket) -> Response:
     method, alpha = options.get("method", "grad-cam"), _read_alpha(options)
     if method not in METHODS:
         raise RequestError(f"method must be one of {', '.join(METHODS)}, got {method[:50]!r}")
-    service.load(io.BytesIO(upload.photographs[0]))  # for the reason, if it is none
+    read_one(service.preprocessor, upload.photographs[0])  # for the reason, if it is none
     wants_json = options.get("format", "") == "json" or "json" in call.request.headers.get("accept", "")
 
     def compute() -> Any:

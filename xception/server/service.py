@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..engine.cpus import get_num_threads
-from ..errors import printable
 from ..kernels import Array
 from ..models.model import Model
 from ..prediction.classifier import Classifier
@@ -20,11 +18,9 @@ from ..prediction.preprocessing import Preprocessor
 from .admission import Admission, Ticket
 from .computing import Computer, Work
 from .measuring import Metrics
-from .problems import OverloadedError, RequestError, TooSlowError
+from .problems import OverloadedError, TooSlowError
+from .reading import read_one
 from .settings import ServerSettings
-
-if TYPE_CHECKING:
-    from ..data.images import ImageLike
 
 
 class Service:
@@ -111,23 +107,12 @@ class Service:
         ticket.add_bytes(x.nbytes)
 
         def read(index: int) -> None:
-            x[index] = self.preprocessor.scale(self.load(io.BytesIO(photographs[index]), index, len(x)))
+            pixels = read_one(self.preprocessor, photographs[index], index, len(x))
+            x[index] = self.preprocessor.scale(pixels)
 
         await asyncio.gather(*(loop.run_in_executor(self._readers, read, index) for index in range(len(x))))
         self.metrics.observe("decode_seconds", time.monotonic() - start)
         return x
-
-    def load(self, source: ImageLike, index: int = 0, count: int = 1) -> Any:
-        """Read a photograph as pixels.
-
-        Raises:
-            RequestError: It is none.
-        """
-        try:
-            return self.preprocessor.load(source)
-        except (OSError, ValueError) as error:
-            which = f"photograph {index + 1} of {count}: " if count > 1 else ""
-            raise RequestError(printable(f"{which}{plain_reason(error)}")) from None
 
     async def compute(
         self, inputs: Mapping[str, Array], left: asyncio.Event, ticket: Ticket
@@ -174,9 +159,3 @@ class Service:
 def output_of(model: Model, classifier: Classifier) -> str:
     """Return the name of the output of a model that a classifier names."""
     return classifier.model.output_names[0] if len(model.output_names) > 1 else model.output_names[0]
-
-
-def plain_reason(error: BaseException) -> str:
-    """Return why a photograph cannot be read, as a sentence."""
-    text = str(error)
-    return f"the photograph {text.removeprefix('image: ')}" if text.startswith("image: ") else text
