@@ -40,7 +40,18 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 from .version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
-    from . import architecture, distributed, engine, errors, gradients, graph, kernels, layers, training
+    from . import (
+        architecture,
+        distributed,
+        engine,
+        errors,
+        gradients,
+        graph,
+        kernels,
+        layers,
+        server,
+        training,
+    )
     from .conversion.converter import convert
     from .conversion.report import ConversionReport
     from .data.class_names import read_class_names
@@ -148,7 +159,8 @@ _HOMES = {
     "weights_path": "models.local_weights",
 }
 _ROOMS = (
-    "architecture", "distributed", "engine", "errors", "gradients", "graph", "kernels", "layers", "training",
+    "architecture", "distributed", "engine", "errors", "gradients", "graph", "kernels", "layers", "server",
+    "training",
 )  # fmt: skip
 
 # Written out, not computed from the above: type checkers read it.
@@ -162,8 +174,8 @@ __all__ = [
     "distributed", "download_weights", "engine", "errors", "evaluate", "explain", "features", "fine_tune",
     "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
     "iter_predict", "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input",
-    "preview_augmentation", "read_class_names", "set_limits", "set_num_threads", "similar", "training",
-    "verify_weights", "weights_path",
+    "preview_augmentation", "read_class_names", "server", "set_limits", "set_num_threads", "similar",
+    "training", "verify_weights", "weights_path",
 ]  # fmt: skip
 
 

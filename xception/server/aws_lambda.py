@@ -87,7 +87,8 @@ def _predict(event: Event, classifier: Classifier, settings: ServerSettings) -> 
         })  # fmt: skip
     seconds = round(time.monotonic() - start, 4)
     return {
-        "model": classifier.model.name, "task": classifier.task, "predictions": predictions, "seconds": seconds,
+        "model": classifier.model.name, "task": classifier.task, "predictions": predictions,
+        "seconds": seconds,
     }  # fmt: skip
 
 
