@@ -21,7 +21,7 @@ PAGES = [
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
-REFERENCE_ENTRY = re.compile(r"^::: xception\.((?:(?:distributed|training)\.)?\w+)$", re.MULTILINE)
+REFERENCE_ENTRY = re.compile(r"^::: xception\.((?:(?:distributed|server|training)\.)?\w+)$", re.MULTILINE)
 
 
 def page_name(page: Path) -> str:
