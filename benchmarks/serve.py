@@ -1,0 +1,99 @@
+"""Load on a server of this machine: `python benchmarks/serve.py [MODEL]`.
+
+Prints the throughput of 16 clients and the latency of one, each against `predict` on the same photographs in the
+same process; and how soon a full server refuses. `predict` and the server take turns, since machines drift.
+"""
+
+import http.client
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import xception
+
+EXAMPLES = sorted(Path("examples").glob("*.jpg"))
+PORT = 18432
+CLIENTS, PHOTOGRAPHS, ROUNDS = 16, 48, 3
+
+
+def post(photo: bytes) -> tuple[int, float]:
+    """Send a photograph; return the status and the seconds."""
+    start = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
+    connection.request("POST", "/predict?top=1", photo)
+    status = connection.getresponse().status
+    connection.close()
+    return status, time.perf_counter() - start
+
+
+def load(photos: list[bytes], clients: int) -> list[tuple[int, float]]:
+    """Send photographs from several clients at once."""
+    answers: list[tuple[int, float]] = []
+    waiting = list(photos)
+
+    def send() -> None:
+        while waiting:
+            try:
+                photo = waiting.pop()
+            except IndexError:
+                return
+            answers.append(post(photo))
+
+    threads = [threading.Thread(target=send) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = sys.argv[1] if sys.argv[1:] else f"{folder}/model.keras"
+        if not sys.argv[1:]:
+            xception.Xception(weights=None, seed=0).save(path)
+        classifier = xception.Classifier(path)
+        photos = [EXAMPLES[i % len(EXAMPLES)].read_bytes() for i in range(PHOTOGRAPHS)]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "xception", "serve", "--model", path, "--port", str(PORT), "--log", "none"],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert server.stderr is not None
+        print(server.stderr.readline().strip())
+        xception.predict(photos[:2], classifier, verbose=0)
+        ours: list[float] = []
+        theirs: list[float] = []
+        single: list[float] = []
+        alone: list[float] = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            xception.predict(photos, classifier, verbose=0)
+            ours.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            answers = load(photos, CLIENTS)
+            theirs.append(time.perf_counter() - start)
+            assert {status for status, _ in answers} == {200}
+            for photo in photos[:12]:
+                start = time.perf_counter()
+                xception.predict([photo], classifier, top=1, verbose=0)
+                alone.append(time.perf_counter() - start)
+                single.append(post(photo)[1])
+        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        print(f"throughput of {CLIENTS} clients: {PHOTOGRAPHS / statistics.median(theirs):.1f} photographs a second, "
+              f"{ratio:.2f} of predict's")  # fmt: skip
+        latency = statistics.median(single) / statistics.median(alone)
+        print(f"latency of one client: {1000 * statistics.median(single):.0f} ms, {latency:.2f} of predict's")
+        answers = load(photos * 4, CLIENTS * 10)
+        refused = sorted(seconds for status, seconds in answers if status == 503)
+        print(f"ten times the clients: {len(refused)} of {len(answers)} refused", end="")
+        print(f", 99 % within {1000 * refused[int(0.99 * len(refused))]:.0f} ms" if refused else "")
+        server.terminate()
+        print(f"exit status {server.wait()}")
+
+
+if __name__ == "__main__":
+    main()
