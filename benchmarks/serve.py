@@ -1,7 +1,7 @@
 """Load on a server of this machine: `python benchmarks/serve.py [MODEL]`.
 
-Prints the throughput of 16 clients and the latency of one, each against `predict` on the same photographs in the
-same process; and how soon a full server refuses. `predict` and the server take turns, since machines drift.
+Prints the throughput of 16 clients and the latency of one, each against `predict` on the same photographs; and
+how soon a full server refuses. `predict` and the server take turns, since machines drift.
 """
 
 import http.client
@@ -58,10 +58,9 @@ def main() -> None:
             xception.Xception(weights=None, seed=0).save(path)
         classifier = xception.Classifier(path)
         photos = [EXAMPLES[i % len(EXAMPLES)].read_bytes() for i in range(PHOTOGRAPHS)]
-        server = subprocess.Popen(
-            [sys.executable, "-m", "xception", "serve", "--model", path, "--port", str(PORT), "--log", "none"],
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        arguments = ["--model", path, "--port", str(PORT), "--log", "none"]
+        command = [sys.executable, "-m", "xception", "serve", *arguments]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert server.stderr is not None
         print(server.stderr.readline().strip())
         xception.predict(photos[:2], classifier, verbose=0)
@@ -83,8 +82,8 @@ def main() -> None:
                 alone.append(time.perf_counter() - start)
                 single.append(post(photo)[1])
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        print(f"throughput of {CLIENTS} clients: {PHOTOGRAPHS / statistics.median(theirs):.1f} photographs a second, "
-              f"{ratio:.2f} of predict's")  # fmt: skip
+        speed = PHOTOGRAPHS / statistics.median(theirs)
+        print(f"throughput of {CLIENTS} clients: {speed:.1f} photographs a second, {ratio:.2f} of predict's")
         latency = statistics.median(single) / statistics.median(alone)
         print(f"latency of one client: {1000 * statistics.median(single):.0f} ms, {latency:.2f} of predict's")
         answers = load(photos * 4, CLIENTS * 10)
