@@ -1,7 +1,7 @@
 """Load on a server of this machine: `python benchmarks/serve.py [MODEL]`.
 
-Prints the throughput of 16 clients and the latency of one, each against `predict` on the same photographs; and
-how soon a full server refuses. `predict` and the server take turns, since machines drift.
+Prints the throughput of 16 clients and the latency of one, each against `predict` on the same
+photographs, and how soon a full server refuses. `predict` and the server take turns: machines drift.
 """
 
 import http.client
