@@ -139,7 +139,8 @@ def _serve(
 
 
 def log_to_stderr() -> None:
-    """Write the server's log to stderr, a line for each request."""
+    """Write the server's log to stderr, a line for each request, and nothing else of a hostile form."""
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("xception.server")
