@@ -25,13 +25,19 @@ class RunningServer:
 
     Attributes:
         port: Its port.
+
+    Args:
+        application: What answers.
+        root_path: The path under which a proxy offers it; the proxy takes it off.
     """
 
-    def __init__(self, application):
+    def __init__(self, application, root_path=""):
         self.application = application
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
-        config = uvicorn.Config(application, log_config=None, access_log=False, lifespan="on")
+        config = uvicorn.Config(
+            application, log_config=None, access_log=False, lifespan="on", root_path=root_path
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
 

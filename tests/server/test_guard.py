@@ -47,6 +47,37 @@ def test_a_token_is_needed_but_not_by_probes(guarded, photo):
     assert "secret" not in repr(ServerSettings(token="secret"))
 
 
+def test_a_mounted_application_answers_as_one_that_stands_alone(model, server, photo):
+    """Starlette and FastAPI do not tell a mounted application that the server has started."""
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    settings = ServerSettings(name="small", token="secret")
+    outer = Starlette(routes=[Mount("/a/b", create_app(model, settings=settings))])
+    with RunningServer(outer) as running:
+        check_under_prefix(running, "/a/b", photo, server.post("/predict", photo).json())
+
+
+def test_a_server_behind_a_prefix_answers_as_one_that_stands_alone(model, server, photo):
+    settings = ServerSettings(name="small", token="secret")
+    with RunningServer(create_app(model, settings=settings), root_path="/a/b") as running:
+        check_under_prefix(running, "", photo, server.post("/predict", photo).json())
+
+
+def check_under_prefix(running, prefix, photo, expected):
+    """Probes need no token, photographs are answered, and errors have the form of their path."""
+    token = {"Authorization": "Bearer secret"}
+    for path in ("/healthz", "/v2/health/live", "/v2/health/ready", "/metrics"):
+        assert running.get(prefix + path).status == 200, path
+    assert running.post(f"{prefix}/predict", photo).status == 401
+    answer = running.post(f"{prefix}/predict", photo, token)
+    assert answer.json()["predictions"] == expected["predictions"]
+    assert running.get(f"{prefix}/", **token).status == 200
+    assert running.get(f"{prefix}/nothing", **token).json()["error"] == "there is nothing at '/nothing'"
+    wrong = running.call("POST", f"{prefix}/v1/models/small:predict", b"{}", token)
+    assert (wrong.status, wrong.json().keys()) == (400, {"error"})
+
+
 def test_the_page_loads_nothing_from_elsewhere(server):
     for path in ("/", "/page.js", "/page.css", "/docs", "/docs.js"):
         answer = server.get(path)

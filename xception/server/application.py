@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from ..models.model import Model
 from ..prediction.classifier import Classifier
 from . import endpoints, open_inference, protocol_endpoints, tensorflow_serving
 from .admission import Ticket
-from .answers import error_answer, json_answer
+from .answers import error_answer, json_answer, path_of
 from .endpoints import Call, answered
 from .guard import Application, Guard, log
 from .measuring import Metrics
@@ -55,6 +56,8 @@ class ServerApplication:
         self._guarded: Application = Guard(_build(service), service.settings, service.metrics, log_format)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and not self.service.is_started:  # mounted: nobody calls our lifespan
+            await asyncio.to_thread(self.service.start)
         await self._guarded(scope, receive, send)
 
 
@@ -236,11 +239,11 @@ def _static(name: str, media_type: str) -> Any:
 
 def _refuse(request: Request, error: RequestError) -> Response:
     request.scope["xception.reason"] = error.reason
-    return error_answer(error, request.url.path)
+    return error_answer(error, path_of(request.scope))
 
 
 def _refuse_path(request: Request, error: HTTPException) -> Response:
-    path = request.url.path
+    path = path_of(request.scope)
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         found: RequestError = MethodError(f"{path} takes {allowed}, got {request.method}", {"Allow": allowed})
@@ -257,4 +260,4 @@ def _fail(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     failure = RequestError("the server failed; its log says why")
     failure.status = 500
-    return error_answer(failure, request.url.path)
+    return error_answer(failure, path_of(request.scope))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from .answers import error_answer
+from .answers import error_answer, path_of
 from .measuring import Metrics
 from .problems import HostError, RequestError, TokenError
 from .settings import ServerSettings
@@ -67,7 +67,7 @@ class Guard:
                 await self._application(scope, receive, record)
         except RequestError as error:
             scope["xception.reason"] = error.reason
-            await error_answer(error, scope["path"])(scope, receive, record)
+            await error_answer(error, path_of(scope))(scope, receive, record)
         finally:
             self._metrics.count_answer(status, scope["xception.reason"])
             self._log(scope, headers, status, time.monotonic() - start)
@@ -83,7 +83,7 @@ class Guard:
         if not is_own and not self._allows(origin):
             raise HostError(f"pages of {str(origin)[:100]!r} may not call this server; see --cors-origin")
         token = self._settings.token
-        path = scope["path"]
+        path = path_of(scope)
         is_open = path in OPEN_PATHS or path.endswith("/ready") or (
             path == "/metrics" and self._settings.allow_metrics
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,21 +49,24 @@ class Service:
         self._parsers = ThreadPoolExecutor(1, "xception-parser")  # JSON is parsed one body at a time
         self.output_name = model.output_names[0] if classifier is None else output_of(model, classifier)
         self.is_draining = False
-        self._is_started = False
+        self._starting = threading.Lock()
+        #: Whether the thread runs and has computed once.
+        self.is_started = False
 
     def start(self) -> None:
         """Compute once, so that the first request is answered as quickly as others, and start the thread."""
-        if self._is_started:
-            return
-        self._is_started = True
-        self.computer.start()
-        if self.model.graph.inputs and len(self.model.input_names) == 1:
-            x = np.zeros((1, *self.preprocessor.input_shape), np.float32)
-            self.computer.submit(Work(1, {self.model.input_names[0]: x})).result()
+        with self._starting:
+            if self.is_started:
+                return
+            self.computer.start()
+            if self.model.graph.inputs and len(self.model.input_names) == 1:
+                x = np.zeros((1, *self.preprocessor.input_shape), np.float32)
+                self.computer.submit(Work(1, {self.model.input_names[0]: x})).result()
+            self.is_started = True
 
     def close(self) -> None:
         """End the threads."""
-        if self._is_started:
+        if self.is_started:
             self.computer.close()
         self._readers.shutdown()
         self._parsers.shutdown()
@@ -78,7 +82,7 @@ class Service:
     def is_ready(self) -> bool:
         """Whether the server takes requests in."""
         has_room = self.admission.photographs < self.settings.max_photographs
-        return self._is_started and self.is_alive and has_room and not self.is_draining
+        return self.is_started and self.is_alive and has_room and not self.is_draining
 
     def update_gauges(self) -> None:
         """Set the figures of what is now."""
