@@ -53,19 +53,17 @@ async def read_body(
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("identity", "", "gzip", "x-gzip", "deflate"):
         raise CodingError(f"a body compressed by {coding!r} is not read: expected gzip, deflate, or none")
-    parts: list[bytes] = []
-    size = 0
+    content = bytearray()  # one block of memory: many small ones leave holes that are not given back
     try:
         async with asyncio.timeout(settings.max_seconds):
             async for part in stream:
-                size += len(part)
-                if size > settings.max_body_bytes:
+                if len(content) + len(part) > settings.max_body_bytes:
                     raise _too_large(settings)
                 ticket.add_bytes(len(part))
-                parts.append(part)
+                content += part
     except TimeoutError:
         raise TooSlowError(f"the body did not end within {settings.max_seconds:g} seconds") from None
-    body = b"".join(parts)
+    body = bytes(content)
     if coding in ("identity", "") or not body:
         return body
     return _decompress(body, coding, settings, ticket)

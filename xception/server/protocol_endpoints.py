@@ -43,10 +43,10 @@ async def infer(call: Call, ticket: Ticket) -> Response:
     """Answer KServe v2's infer."""
     service, headers = call.service, call.request.headers
     check_model(call.request, service)
-    body = await call.body(ticket)
     length = headers.get(open_inference.LENGTH)
+    # Without a name, the body is freed as soon as it is parsed.
     inference: open_inference.Inference = await service.parse(
-        open_inference.read_inference, body, length, service
+        open_inference.read_inference, await call.body(ticket), length, service
     )
     inputs = await _inputs(service, inference.tensors, inference.photographs, inference.pixels, ticket)
     outputs = await service.compute(inputs, call.left, ticket)
@@ -81,9 +81,8 @@ async def predict_rows(call: Call, ticket: Ticket) -> Response:
     """Answer TensorFlow Serving's :predict."""
     service = call.service
     check_model(call.request, service)
-    body = await call.body(ticket)
     prediction: tensorflow_serving.Prediction = await service.parse(
-        tensorflow_serving.Prediction, body, service
+        tensorflow_serving.Prediction, await call.body(ticket), service
     )
     inputs = await _inputs(service, prediction.inputs, prediction.photographs, False, ticket)
     outputs = await service.compute(inputs, call.left, ticket)
@@ -96,9 +95,8 @@ async def classify_rows(call: Call, ticket: Ticket) -> Response:
     check_model(call.request, service)
     if service.classifier is None:
         raise RequestError("this server's model has no classes")
-    body = await call.body(ticket)
     prediction: tensorflow_serving.Prediction = await service.parse(
-        tensorflow_serving.Prediction, body, service
+        tensorflow_serving.Prediction, await call.body(ticket), service
     )
     inputs = await _inputs(service, prediction.inputs, prediction.photographs, False, ticket)
     outputs = await service.compute(inputs, call.left, ticket)
