@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import ModelFileError, printable
 from ..graph import Graph, Node
 from ..kernels import Array
@@ -138,9 +140,7 @@ class Match:
             file_name: For the message.
             stacklevel: The caller that the warning points to: 1 is the caller of this method.
         """
-        if self.not_finite:
-            message = f"{file_name}: {describe_not_finite(self.not_finite)}; so will the model's outputs"
-            warnings.warn(printable(message), stacklevel=stacklevel + 1)
+        warn_not_finite(file_name, self.not_finite, stacklevel + 1)
 
     def describe(self) -> str:
         """Return a text that lists all differences."""
@@ -169,6 +169,29 @@ def _describe_difference(node: Node, stored: Mapping[str, StoredArray]) -> str:
         if array.shape != expected:
             return f"{parameter} should have shape {expected}, found {array.shape}"
     return ""
+
+
+def list_not_finite(parameters: Mapping[str, Mapping[str, Array]]) -> list[str]:
+    """Return the names of the arrays that hold NaN or infinity: "node/parameter"."""
+    return [
+        f"{node}/{name}"
+        for node, arrays in parameters.items()
+        for name, array in arrays.items()
+        if not np.isfinite(array).all()
+    ]
+
+
+def warn_not_finite(file_name: str, names: Sequence[str], stacklevel: int) -> None:
+    """Warn about arrays that hold NaN or infinity, if there are any.
+
+    Args:
+        file_name: For the message.
+        names: Of these arrays.
+        stacklevel: The caller that the warning points to: 1 is the caller of this function.
+    """
+    if names:
+        message = f"{file_name}: {describe_not_finite(names)}; so will the model's outputs"
+        warnings.warn(printable(message), stacklevel=stacklevel + 1)
 
 
 def describe_not_finite(names: Sequence[str]) -> str:

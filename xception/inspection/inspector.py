@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from .. import architecture
 from ..errors import ModelFileError
@@ -29,10 +28,10 @@ from ..formats.hdf5.exiting import using_file
 from ..formats.hdf5.file import File, list_entries, open_group, open_object
 from ..formats.keras.config_reader import read_network
 from ..formats.keras.containers import open_weights
-from ..formats.matching import join_some
+from ..formats.matching import join_some, list_not_finite
 from ..formats.pytorch.reader import open_tensors
 from ..formats.reading import check_path, find_foreign
-from ..graph import Graph, GraphParameters, Network
+from ..graph import Graph, Network
 from ..graph.network import member_nodes, output_shapes
 from .backbones import find_in_file, find_in_model, reference_graph
 from .descriptions import Description, OtherFormatError, count_bytes, describe_file, reason_of
@@ -204,7 +203,7 @@ def _describe_model(stored: StoredModel, inspection: Inspection) -> None:
     """Add the layers and backbones of a model that runs to an inspection."""
     graph = stored.graph
     inspection.runs = True
-    inspection.not_finite = _list_not_finite(stored.parameters)
+    inspection.not_finite = list_not_finite(stored.parameters)
     inspection.name = graph.name
     inspection.inputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.inputs}
     inspection.outputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.outputs}
@@ -253,18 +252,8 @@ def _fits(path: Path, graph: Graph, inspection: Inspection) -> bool:
             parameters = read_weights(path, Network.from_graph(graph), graph)
         except ModelFileError:
             return False
-    inspection.not_finite = _list_not_finite(parameters)
+    inspection.not_finite = list_not_finite(parameters)
     return True
-
-
-def _list_not_finite(parameters: GraphParameters) -> list[str]:
-    """Return the names of the arrays that hold NaN or infinity: "node/parameter"."""
-    return [
-        f"{node}/{name}"
-        for node, arrays in parameters.items()
-        for name, array in arrays.items()
-        if not np.isfinite(array).all()
-    ]
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ of Java or the state of a training: they are never read.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from zipfile import ZipFile
 import numpy as np
 
 from ...data.preprocessing import Preprocessing, Scaling
-from ...errors import ModelFileError, printable
+from ...errors import ModelFileError
 from ...graph import Graph, Network
 from ...kernels import Array
 from ...layers import Rescaling, Shape
 from ...limits import format_bytes, get_limits, memory_advice
 from ..archives import converted_errors, open_zip, unpack
 from ..limits import MAX_TEXT_BYTES
-from ..matching import describe_not_finite, join_some
+from ..matching import join_some, list_not_finite, warn_not_finite
 from ..options import ReadOptions
 from ..stored import Note, StoredModel
 from .binary import LONG_SHAPE, MIXED_DATA_TYPES, NO_PARAMETERS, OLD_MODES, StoredArray, peek_mode, read_array
@@ -237,7 +236,7 @@ def read_model(
         parameters = model_zip.read_parameters(built)
         normalizer = model_zip.read_normalizer()
         unused = model_zip.unused_members()
-    _warn_not_finite(path.name, parameters, stacklevel=4)
+    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=3)
     graph, scaling = _apply_normalizer(built.graph, normalizer, path.name)
     notes = _notes(graph, normalizer, scaling, size)
     if unused:
@@ -304,15 +303,3 @@ def count_classes(path: Path) -> int | None:
         built, _ = model_zip.build()
     shape = built.graph.nodes[built.graph.outputs[0]].output_shape
     return shape[0] if len(shape) == 1 else None
-
-
-def _warn_not_finite(name: str, parameters: dict[str, dict[str, Array]], stacklevel: int) -> None:
-    damaged = [
-        f"{node}/{key}"
-        for node, arrays in parameters.items()
-        for key, array in arrays.items()
-        if not np.isfinite(array).all()
-    ]
-    if damaged:
-        message = f"{name}: {describe_not_finite(damaged)}; so will the model's outputs"
-        warnings.warn(printable(message), stacklevel=stacklevel)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ...data.preprocessing import Preprocessing
 from ...data.regular_files import open_regular_file
-from ...errors import ModelFileError, printable
+from ...errors import ModelFileError
 from ...graph import Graph, Network
 from ...kernels import Array
 from ...layers import Shape
 from ...limits import format_bytes, get_limits, memory_advice
-from ..matching import describe_not_finite, join_some
+from ..matching import join_some, list_not_finite, warn_not_finite
 from ..options import ReadOptions
 from ..stored import Note, StoredModel
 from .checkpoint import open_checkpoint
@@ -202,7 +199,7 @@ def read_model(
         graph = checkpoint.build(options.input_shape)
         parameters = checkpoint.read(graph)
         notes = [Note(ASSUMED, is_assumption=True), *map(Note, checkpoint.describe_unused(graph))]
-    _warn_not_finite(path.name, parameters, stacklevel=4)
+    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=3)
     record = Preprocessing(scaling="tf", from_logits=True if checkpoint.head else None)
     return StoredModel(graph, parameters, Network.from_graph(graph), None, record, notes=tuple(notes))
 
@@ -220,7 +217,7 @@ def read_weights(
                 f"model differs: {differing}. Load the model with xception.load_model({path.name!r})"
             )
         parameters = checkpoint.read(built)
-    _warn_not_finite(path.name, parameters, stacklevel=4)
+    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=3)
     return parameters
 
 
@@ -228,15 +225,3 @@ def count_classes(path: Path) -> int | None:
     """Count the outputs of the head; see `formats.count_classes`."""
     with open_xception(path) as checkpoint:
         return checkpoint.classes
-
-
-def _warn_not_finite(name: str, parameters: dict[str, dict[str, Array]], stacklevel: int) -> None:
-    damaged = [
-        f"{node}/{key}"
-        for node, arrays in parameters.items()
-        for key, array in arrays.items()
-        if not np.isfinite(array).all()
-    ]
-    if damaged:
-        message = f"{name}: {describe_not_finite(damaged)}; so will the model's outputs"
-        warnings.warn(printable(message), stacklevel=stacklevel)
