@@ -71,8 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    with requires("xception serve", "starlette, uvicorn, prometheus-client and python-multipart",
-                  "'xception[serve]'"):  # fmt: skip
+    with requires("xception serve", "the extra 'serve'", "'xception[serve]'"):
         from ..server.application import create_app
         from ..server.measuring import Metrics
         from ..server.running import log_to_stderr, open_socket
