@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import xception
@@ -32,6 +33,15 @@ def post(photo: bytes) -> tuple[int, float]:
     return status, time.perf_counter() - start
 
 
+def run_in_threads(function: Callable[[], None], count: int) -> None:
+    """Call a function in several threads, and wait for all."""
+    threads = [threading.Thread(target=function) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def load(photos: list[bytes], clients: int) -> list[tuple[int, float]]:
     """Send photographs from several clients at once."""
     answers: list[tuple[int, float]] = []
@@ -45,11 +55,7 @@ def load(photos: list[bytes], clients: int) -> list[tuple[int, float]]:
                 return
             answers.append(post(photo))
 
-    threads = [threading.Thread(target=send) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(send, clients)
     return answers
 
 
@@ -76,11 +82,7 @@ def probe(photo: bytes) -> list[tuple[int, float]]:
             answers.append(post(photo))
             time.sleep(0.1)
 
-    threads = [threading.Thread(target=send) for _ in range(PROBES)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(send, PROBES)
     return answers
 
 
