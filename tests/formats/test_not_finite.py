@@ -9,6 +9,7 @@ from hostile import BIAS, FORMS, KERNEL, every_form, load_all, replace_kernel, s
 
 import xception
 from xception.cli.main import main
+from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
 
 BAD = KERNEL.copy()
 BAD[2, 1] = np.nan
@@ -107,3 +108,22 @@ def test_arrays_with_two_names_are_both_named(tmp_path):
     with pytest.warns(UserWarning, match="dense/bias"):
         model = xception.load_model(path)
     assert np.isnan(model.get_weights()[2]).all()
+
+
+def test_a_zip_of_deeplearning4j_with_one_is_named_where_it_is_loaded(tmp_path):
+    graph = xception.Graph("small")
+    x = graph.add(Conv2D(3, 1, use_bias=False), graph.add(Input((4, 4, 3)), name="image"), name="conv")
+    graph.add(Dense(2), graph.add(GlobalAveragePooling2D(), x, name="pool"), name="scores")
+    model = xception.Model(graph, seed=0)
+    weights = model.get_weights()
+    weights[1][2, 1] = np.nan
+    model.set_weights(weights)
+    model.export(tmp_path / "small.zip")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = xception.load_model(tmp_path / "small.zip", input_shape=(4, 4, 3))
+    (warning,) = (warning for warning in caught if "NaN" in str(warning.message))
+    expected = "small.zip: 1 array holds NaN or infinity (scores/kernel); so will the model's outputs"
+    assert str(warning.message) == expected
+    assert warning.filename == __file__
+    np.testing.assert_array_equal(loaded.get_weights()[1], weights[1])

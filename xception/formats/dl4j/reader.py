@@ -236,7 +236,7 @@ def read_model(
         parameters = model_zip.read_parameters(built)
         normalizer = model_zip.read_normalizer()
         unused = model_zip.unused_members()
-    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=3)
+    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=4)
     graph, scaling = _apply_normalizer(built.graph, normalizer, path.name)
     notes = _notes(graph, normalizer, scaling, size)
     if unused:

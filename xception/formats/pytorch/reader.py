@@ -199,7 +199,7 @@ def read_model(
         graph = checkpoint.build(options.input_shape)
         parameters = checkpoint.read(graph)
         notes = [Note(ASSUMED, is_assumption=True), *map(Note, checkpoint.describe_unused(graph))]
-    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=3)
+    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=4)
     record = Preprocessing(scaling="tf", from_logits=True if checkpoint.head else None)
     return StoredModel(graph, parameters, Network.from_graph(graph), None, record, notes=tuple(notes))
 
@@ -217,7 +217,7 @@ def read_weights(
                 f"model differs: {differing}. Load the model with xception.load_model({path.name!r})"
             )
         parameters = checkpoint.read(built)
-    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=3)
+    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=4)
     return parameters
 
 
