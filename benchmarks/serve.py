@@ -1,36 +1,102 @@
 """Load on a server of this machine: `python benchmarks/serve.py [MODEL]`.
 
-Prints the throughput of 16 clients and the latency of one, each against `predict` on the same
-photographs, and how soon a full server refuses. `predict` and the server take turns: machines drift.
+Measures, in turns, because machines drift:
+
+- throughput of 16 clients and latency of one, against `predict` on the same photographs, and against the
+  services of `twelve_lines.py` where FastAPI, and ONNX Runtime, are installed;
+- how soon a server refuses that is full of photographs;
+- memory and liveness while 40 clients send tensors as JSON, 5.7 MB each.
 """
 
+import contextlib
 import http.client
+import importlib.util
+import json
 import multiprocessing
+import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
+
+import numpy as np
 
 import xception
 
-EXAMPLES = sorted(Path("examples").glob("*.jpg"))
-PORT = 18432
+HERE = Path(__file__).resolve().parent
+EXAMPLES = sorted((HERE.parent / "examples").glob("*.jpg"))
 CLIENTS, PHOTOGRAPHS, ROUNDS = 16, 48, 3
-FULL_SECONDS, PROBES = 20, 12
+SECONDS, PROBES = 20, 12
+TENSOR_CLIENTS = 40
+PAUSE = 0.2  # seconds: threads of ONNX Runtime wait actively for a while, and slow others down
+FORM = {"Content-Type": "multipart/form-data; boundary=part"}
 
 
-def post(photo: bytes) -> tuple[int, float]:
-    """Send a photograph; return the status and the seconds."""
+class Server:
+    """A server in a process of its own, until the end of a `with` block.
+
+    Args:
+        arguments: What Python runs.
+        port: Where it listens.
+        variables: Its environment, beside this one's.
+    """
+
+    def __init__(self, arguments: list[str], port: int, variables: Mapping[str, str] | None = None) -> None:
+        self.port, self._arguments, self._variables = port, arguments, dict(variables or {})
+
+    def __enter__(self) -> "Server":
+        environment = {**os.environ, **self._variables}
+        self._process = subprocess.Popen(
+            [sys.executable, *self._arguments], env=environment, cwd=HERE, stderr=subprocess.DEVNULL
+        )
+        for _ in range(300):
+            try:
+                http.client.HTTPConnection("127.0.0.1", self.port, timeout=1).connect()
+                return self
+            except OSError:
+                time.sleep(0.2)
+        raise RuntimeError(f"{' '.join(self._arguments)} does not answer")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        status = self._process.wait()
+        assert status in (0, -signal.SIGTERM), f"{' '.join(self._arguments)} ended with {status}"
+
+    def resident_megabytes(self, key: str = "VmRSS") -> float:
+        """Return the memory that it holds; of "VmHWM", the most that it has held."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        (value,) = (line.split()[1] for line in lines if line.startswith(key))
+        return int(value) * 1024 / 1e6
+
+
+def ask(
+    port: int, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, float, bytes]:
+    """Send a request; return the status, the seconds and the answer."""
     start = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
-    connection.request("POST", "/predict?top=1", photo)
-    status = connection.getresponse().status
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.request("GET" if body is None else "POST", path, body, dict(headers or {}))
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # refused before its body was read: the answer is there
+    answer = connection.getresponse()
+    content = answer.read()
     connection.close()
-    return status, time.perf_counter() - start
+    return answer.status, time.perf_counter() - start, content
+
+
+def as_form(photo: bytes) -> bytes:
+    """Return a form with a photograph."""
+    head = b'--part\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    return head + photo + b"\r\n--part--\r\n"
 
 
 def run_in_threads(function: Callable[[], None], count: int) -> None:
@@ -42,97 +108,181 @@ def run_in_threads(function: Callable[[], None], count: int) -> None:
         thread.join()
 
 
-def load(photos: list[bytes], clients: int) -> list[tuple[int, float]]:
-    """Send photographs from several clients at once."""
-    answers: list[tuple[int, float]] = []
-    waiting = list(photos)
+def seconds_of_load(port: int, forms: list[bytes]) -> float:
+    """Send photographs from several clients at once; return how long all take."""
+    waiting, statuses = list(forms), set()
 
     def send() -> None:
         while waiting:
             try:
-                photo = waiting.pop()
+                form = waiting.pop()
             except IndexError:
                 return
-            answers.append(post(photo))
+            statuses.add(ask(port, "/predict", form, FORM)[0])
 
-    run_in_threads(send, clients)
-    return answers
+    start = time.perf_counter()
+    run_in_threads(send, CLIENTS)
+    assert statuses == {200}, statuses
+    return time.perf_counter() - start
 
 
-def fill(photo: bytes) -> None:
-    """Keep the server full, from a process of its own: threads of one process would wait for each other."""
+def keep_sending(port: int, path: str, body: bytes, clients: int, end: float) -> None:
+    """Keep a server full, from a process of its own: threads of one process would wait for each other."""
 
     def send() -> None:
-        while True:
-            status, _ = post(photo)
-            time.sleep(0 if status == 200 else 1)
+        while time.time() < end:
+            status, _, _ = ask(port, path, body)
+            time.sleep(0 if status == 200 else 0.5)
 
-    for _ in range(CLIENTS * 10):
-        threading.Thread(target=send, daemon=True).start()
-    time.sleep(FULL_SECONDS + 60)
+    run_in_threads(send, clients)
 
 
-def probe(photo: bytes) -> list[tuple[int, float]]:
-    """Send photographs to a full server, with a pause after each."""
+def probe(port: int, path: str, body: bytes | None) -> list[tuple[int, float]]:
+    """Send requests to a server under load, with a pause after each."""
     answers: list[tuple[int, float]] = []
-    end = time.perf_counter() + FULL_SECONDS
+    end = time.perf_counter() + SECONDS
 
     def send() -> None:
         while time.perf_counter() < end:
-            answers.append(post(photo))
+            answers.append(ask(port, path, body)[:2])
             time.sleep(0.1)
 
     run_in_threads(send, PROBES)
     return answers
 
 
+def under_load(
+    port: int, path: str, body: bytes, clients: int, measure: Callable[[], list[tuple[int, float]]]
+) -> list[tuple[int, float]]:
+    """Return what is measured while clients keep a server full."""
+    end = time.time() + SECONDS + 4
+    loads = [
+        multiprocessing.Process(target=keep_sending, args=(port, path, body, clients // 2, end))
+        for _ in range(2)
+    ]
+    for load in loads:
+        load.start()
+    time.sleep(3)
+    answers = measure()
+    for load in loads:
+        load.join()
+    return answers
+
+
+def say_times(label: str, seconds: list[float]) -> None:
+    """Print the median and what 99 of 100 stay below."""
+    ordered = sorted(seconds)
+    half, nearly = (1000 * ordered[int(part * len(ordered))] for part in (0.5, 0.99))
+    print(f"{label}: half within {half:.0f} ms, 99 % within {nearly:.0f} ms", flush=True)
+
+
+def services(model: str, folder: str) -> dict[str, Server]:
+    """Return the servers that are compared, by name."""
+    own = ["-m", "xception", "serve", "--model", model, "--name", "m", "--log", "none", "--port"]
+    found = {"xception serve": Server([*own, "18432"], 18432)}
+    peer = ["-m", "uvicorn", "twelve_lines:app", "--log-level", "warning", "--port"]
+    if importlib.util.find_spec("fastapi"):
+        variables = {"ENGINE": "xception", "MODEL": model}
+        found["FastAPI, xception"] = Server([*peer, "18433"], 18433, variables)
+        if importlib.util.find_spec("onnxruntime"):
+            exported = f"{folder}/model.onnx"
+            xception.load_model(model).export(exported)
+            variables = {"ENGINE": "onnxruntime", "MODEL": exported}
+            found["FastAPI, ONNX Runtime"] = Server([*peer, "18434"], 18434, variables)
+    return found
+
+
+def compare(model: str, servers: Mapping[str, Server], photos: list[bytes]) -> None:
+    """Print throughput and latency of each server, and of `predict`."""
+    classifier = xception.Classifier(model)
+    forms = [as_form(photo) for photo in photos]
+    loads: dict[str, list[float]] = {name: [] for name in ("predict", *servers)}
+    singles: dict[str, list[float]] = {name: [] for name in loads}
+    xception.predict(photos[:8], classifier, verbose=0)
+    for server in servers.values():
+        seconds_of_load(server.port, forms[:CLIENTS])
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        xception.predict(photos, classifier, verbose=0)
+        loads["predict"].append(time.perf_counter() - start)
+        for name, server in servers.items():
+            loads[name].append(seconds_of_load(server.port, forms))
+        for photo, form in zip(photos[:12], forms, strict=False):
+            time.sleep(PAUSE)
+            start = time.perf_counter()
+            xception.predict([photo], classifier, top=1, verbose=0)
+            singles["predict"].append(time.perf_counter() - start)
+            for name, server in servers.items():
+                time.sleep(PAUSE)
+                singles[name].append(ask(server.port, "/predict", form, FORM)[1])
+    for name in loads:
+        speed = PHOTOGRAPHS / statistics.median(loads[name])
+        share = statistics.median(a / b for a, b in zip(loads["predict"], loads[name], strict=True))
+        alone = statistics.median(singles[name])
+        times = statistics.median(b / a for a, b in zip(singles["predict"], singles[name], strict=True))
+        print(
+            f"{name:22} {CLIENTS} clients {speed:5.1f} photographs a second ({share:.2f} of predict's), "
+            f"one client {1000 * alone:4.0f} ms ({times:.2f})",
+            flush=True,
+        )
+
+
+def fill_with_photographs(server: Server, photo: bytes) -> None:
+    """Print how soon a full server refuses."""
+    answers = under_load(
+        server.port, "/predict", photo, CLIENTS * 10, lambda: probe(server.port, "/predict", photo)
+    )
+    refused = [seconds for status, seconds in answers if status == 503]
+    assert {status for status, _ in answers} <= {200, 503}
+    say_times(f"{len(refused)} of {len(answers)} probes of a full server refused", refused)
+
+
+def fill_with_tensors(server: Server) -> None:
+    """Print memory and liveness while clients send tensors as JSON."""
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 299, 299, 3)).astype(np.float32)
+    body, path = json.dumps({"instances": x.tolist()}).encode(), "/v1/models/m:predict"
+    before = ask(server.port, path, body)[2]
+    idle, peak, held = server.resident_megabytes(), 0.0, 0.0
+
+    def watch() -> list[tuple[int, float]]:
+        nonlocal peak, held
+        answers, end = [], time.perf_counter() + SECONDS
+        while time.perf_counter() < end:
+            answers.append(ask(server.port, "/healthz")[:2])
+            text = ask(server.port, "/metrics")[2].decode()
+            (line,) = (line for line in text.splitlines() if line.startswith("xception_held_bytes"))
+            peak, held = max(peak, server.resident_megabytes()), max(held, float(line.split()[1]) / 1e6)
+            time.sleep(0.05)
+        return answers
+
+    answers = under_load(server.port, path, body, TENSOR_CLIENTS, watch)
+    print(
+        f"{TENSOR_CLIENTS} clients of {len(body) / 1e6:.1f} MB: idle {idle:.0f} MB, peak {peak:.0f} MB "
+        f"(queue {held:.0f} MB), afterwards {server.resident_megabytes():.0f} MB"
+    )
+    assert {status for status, _ in answers} == {200}
+    say_times("liveness meanwhile", [seconds for _, seconds in answers])
+    after = ask(server.port, path, body)[2]
+    first, last = (np.array(json.loads(answer)["predictions"]) for answer in (before, after))
+    np.testing.assert_allclose(first, last, rtol=1e-4)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = sys.argv[1] if sys.argv[1:] else f"{folder}/model.keras"
+        model = str(Path(sys.argv[1]).resolve()) if sys.argv[1:] else f"{folder}/model.keras"
         if not sys.argv[1:]:
-            xception.Xception(weights=None, seed=0).save(path)
-        classifier = xception.Classifier(path)
+            xception.Xception(weights=None, seed=0).save(model)
         photos = [EXAMPLES[i % len(EXAMPLES)].read_bytes() for i in range(PHOTOGRAPHS)]
-        arguments = ["--model", path, "--port", str(PORT), "--log", "none"]
-        command = [sys.executable, "-m", "xception", "serve", *arguments]
-        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert server.stderr is not None
-        print(server.stderr.readline().strip())
-        xception.predict(photos[:2], classifier, verbose=0)
-        ours: list[float] = []
-        theirs: list[float] = []
-        single: list[float] = []
-        alone: list[float] = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            xception.predict(photos, classifier, verbose=0)
-            ours.append(time.perf_counter() - start)
-            start = time.perf_counter()
-            answers = load(photos, CLIENTS)
-            theirs.append(time.perf_counter() - start)
-            assert {status for status, _ in answers} == {200}
-            for photo in photos[:12]:
-                start = time.perf_counter()
-                xception.predict([photo], classifier, top=1, verbose=0)
-                alone.append(time.perf_counter() - start)
-                single.append(post(photo)[1])
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        speed = PHOTOGRAPHS / statistics.median(theirs)
-        print(f"throughput of {CLIENTS} clients: {speed:.1f} photographs a second, {ratio:.2f} of predict's")
-        latency = statistics.median(single) / statistics.median(alone)
-        print(f"latency of one client: {1000 * statistics.median(single):.0f} ms, {latency:.2f} of predict's")
-        clients = multiprocessing.Process(target=fill, args=(photos[0],), daemon=True)
-        clients.start()
-        time.sleep(3)
-        answers = probe(photos[0])
-        clients.terminate()
-        clients.join()
-        refused = sorted(seconds for status, seconds in answers if status == 503)
-        print(f"ten times the clients: {len(refused)} of {len(answers)} probes refused", end="")
-        half, nearly = (1000 * refused[int(part * len(refused))] for part in (0.5, 0.99))
-        print(f", half within {half:.0f} ms, 99 % within {nearly:.0f} ms")
-        server.terminate()
-        print(f"exit status {server.wait()}")
+        servers = services(model, folder)
+        own = servers["xception serve"]
+        with own:
+            with contextlib.ExitStack() as peers:
+                for server in servers.values():
+                    if server is not own:
+                        peers.enter_context(server)
+                compare(model, servers, photos)
+            fill_with_photographs(own, photos[0])
+            fill_with_tensors(own)
 
 
 if __name__ == "__main__":
