@@ -83,10 +83,8 @@ def ask(
     """Send a request; return the status, the seconds and the answer."""
     start = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused before its body was read
         connection.request("GET" if body is None else "POST", path, body, dict(headers or {}))
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # refused before its body was read: the answer is there
     answer = connection.getresponse()
     content = answer.read()
     connection.close()

@@ -1,4 +1,7 @@
-"""What people write around a model, to compare with: `ENGINE=xception MODEL=m.keras uvicorn twelve_lines:app`."""
+"""What people write around a model, to compare with `xception serve`.
+
+Run it as `ENGINE=xception MODEL=m.keras uvicorn twelve_lines:app`, or with `ENGINE=onnxruntime`.
+"""
 
 import os
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -118,6 +119,37 @@ def test_what_was_accepted_is_answered_after_sigterm(model, examples):
     assert server.process.returncode == 0
     assert set(statuses) == {200}
     assert len(statuses) > 5
+
+
+def test_a_proxy_that_goes_on_sending_after_sigterm_loses_nothing(model, examples):
+    server = Process("--model", model, "--drain-delay", "3")
+    photo = (examples / "chelsea.jpg").read_bytes()
+    statuses, closed, end = [], [], time.monotonic() + 3
+
+    def forward():
+        """As a proxy does: over one connection, as long as the server keeps it."""
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        while time.monotonic() < end:
+            connection.request("POST", "/predict", photo)
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+            closed.append((time.monotonic(), response.will_close))
+        connection.close()
+
+    with ThreadPoolExecutor(4) as senders:
+        sent = [senders.submit(forward) for _ in range(4)]
+        time.sleep(1)
+        signaled = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        for future in sent:
+            future.result()  # no connection was reset
+    server.process.communicate(timeout=60)
+    assert server.process.returncode == 0
+    assert set(statuses) == {200}
+    after = [will_close for when, will_close in closed if when > signaled + 0.5]
+    assert len(after) > 10
+    assert all(after)  # told that its connection ends
 
 
 def test_what_cannot_be_served_is_one_line(model, capsys):

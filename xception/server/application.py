@@ -58,7 +58,18 @@ class ServerApplication:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and not self.service.is_started:  # mounted: nobody calls our lifespan
             await asyncio.to_thread(self.service.start)
-        await self._guarded(scope, receive, send)
+        await self._guarded(scope, receive, self._closing(send) if self.service.is_draining else send)
+
+    @staticmethod
+    def _closing(send: Any) -> Any:
+        """Return what tells a proxy to send nothing more on its connection: it is about to be closed."""
+
+        async def send_and_close(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        return send_and_close
 
 
 def create_app(
