@@ -119,6 +119,7 @@ def test_classification_names_the_classes(server, photo, expected):
     [
         ({"name": "picture"}, "the model's inputs are 'image'"), ({"shape": [1, 576]}, "(n, 16, 12, 3)"),
         ({"shape": [1, 16, 12, 4]}, "numbers, expected"), ({"shape": "x"}, "a shape must list"),
+        ({"shape": [9, 2**62, 0], "data": []}, "a shape must list"),
         ({"datatype": "FP8"}, "'FP8' is not read"), ({"datatype": "BF16"}, "binary data"),
         ({"data": [1, [2]]}, "ragged"), ({"data": ["a"]}, "lists of numbers"),
         ({"data": [float("nan")] * 576}, "NaN"),
@@ -152,6 +153,13 @@ def test_unknown_outputs_are_told(server, x):
     answer = server.post_json(INFER, request)
     assert answer.status == 400
     assert "'scores'" in answer.json()["error"]
+
+
+def test_half_a_surrogate_pair_is_repeated_as_it_came(server, x):
+    request = {"id": "\ud800", "inputs": [tensor(x, data=x.astype(float).tolist())]}
+    assert server.post_json(INFER, request).json()["id"] == "\ud800"
+    answer = server.post_json("/predict", {"image": "\ud800"})
+    assert (answer.status, answer.json()["error"]) == (400, "a photograph in the JSON is not base64")
 
 
 def test_metadata(server):

@@ -17,7 +17,8 @@ PROTOCOLS = ("/v1", "/v2")
 
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a value as JSON, which never holds NaN."""
-    content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    content = text.encode("utf-8", "backslashreplace")  # half a surrogate pair becomes JSON's own escape
     return Response(content, status, headers, media_type="application/json")
 
 

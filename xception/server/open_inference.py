@@ -225,7 +225,7 @@ def write_inference(
         if classes:
             rows = _classify(array, classes, service)
             item |= {"datatype": "BYTES", "shape": [len(rows), len(rows[0])]}
-            texts = [text.encode() for row in rows for text in row]
+            texts = [text.encode("utf-8", "backslashreplace") for row in rows for text in row]
             content = b"".join(len(text).to_bytes(4, "little") + text for text in texts)
             data: Any = [text.decode() for text in texts]
         else:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..layers import Shape
 from ..version import __version__
+from .open_inference import BINARY_ONLY, TYPES
+from .tensors import describe_inputs, describe_outputs
 
+JSON_TYPES = tuple(name for name in TYPES if name not in BINARY_ONLY)
 ERROR = {"$ref": "#/components/schemas/Error"}
 PHOTOGRAPHS = {
     "description": "Photographs: the bytes of one, a form with one file or more, or JSON with base64.",
@@ -72,7 +76,7 @@ def describe_api(service: Any) -> dict[str, Any]:
     description: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": f"{name}: a model behind HTTP", "version": __version__},
-        "paths": paths, "components": {"schemas": _schemas()},
+        "paths": paths, "components": {"schemas": _schemas(service)},
     }  # fmt: skip
     if service.settings.token is not None:
         description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -118,12 +122,30 @@ def _operation(
     return operation
 
 
-def _schemas() -> dict[str, Any]:
+def _rows(shape: Shape) -> dict[str, Any]:
+    """Return the schema of nested lists of numbers of a shape."""
+    schema: dict[str, Any] = {"type": "number"}
+    for size in reversed(shape):
+        bounds = {} if size is None else {"minItems": size, "maxItems": size}
+        schema = {"type": "array", "items": schema, **bounds}
+    return schema
+
+
+def _schemas(service: Any) -> dict[str, Any]:
     numbers = {"type": "array", "items": {"type": "number"}}
     named = {
         "type": "object", "required": ["id", "name", "score"],
         "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "score": {"type": "number"}},
     }  # fmt: skip
+    inputs, outputs = describe_inputs(service), list(describe_outputs(service))
+    photograph = {
+        "type": "object", "required": ["b64"], "additionalProperties": False,
+        "properties": {"b64": {"type": "string", "format": "byte", "minLength": 1}},
+    }  # fmt: skip
+    by_name = {name: _rows(shape) for name, shape in inputs.items()}
+    row = {"type": "object", "required": list(by_name), "properties": by_name, "additionalProperties": False}
+    instance = {"anyOf": [row, photograph, *by_name.values()] if len(inputs) == 1 else [row]}
+    parameters = {"type": "object"}
     return {
         "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
         "Object": {"type": "object"},
@@ -142,13 +164,37 @@ def _schemas() -> dict[str, Any]:
         },
         "Features": {"type": "object", "properties": {"features": {"type": "array", "items": numbers}}},
         "Map": {"type": "object", "properties": {"map": {"type": "array", "items": numbers}}},
-        "Rows": {"type": "object"},
-        "Instances": {
-            "type": "object", "properties": {"instances": {"type": "array"}}, "required": ["instances"],
+        "Rows": {
+            "type": "object", "required": ["predictions"],
+            "properties": {"predictions": {"type": "array"}},
         },
-        "Inference": {"type": "object"},
+        "Instances": {
+            "type": "object", "required": ["instances"],
+            "properties": {
+                "instances": {"type": "array", "items": instance, "minItems": 1},
+                "signature_name": {"enum": ["serving_default"]},
+            },
+        },
+        "Inference": {
+            "type": "object", "required": ["model_name", "outputs"],
+            "properties": {"model_name": {"type": "string"}, "outputs": {"type": "array"}},
+        },
         "InferenceRequest": {
-            "type": "object", "properties": {"inputs": {"type": "array", "items": {"type": "object"}}},
-            "required": ["inputs"],
+            "type": "object", "required": ["inputs"],
+            "properties": {
+                "id": {"type": "string"}, "parameters": parameters,
+                "inputs": {"type": "array", "minItems": len(inputs), "maxItems": len(inputs), "items": {
+                    "type": "object", "required": ["name", "shape", "datatype", "data"],
+                    "properties": {
+                        "name": {"enum": list(inputs)}, "datatype": {"enum": [*JSON_TYPES, "BYTES"]},
+                        "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                        "data": {"type": "array"}, "parameters": parameters,
+                    },
+                }},
+                "outputs": {"type": "array", "items": {
+                    "type": "object", "required": ["name"],
+                    "properties": {"name": {"enum": outputs}, "parameters": parameters},
+                }},
+            },
         },
     }  # fmt: skip

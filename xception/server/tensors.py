@@ -102,7 +102,8 @@ def check_shape(value: Any) -> tuple[int, ...]:
     """
     if (
         not isinstance(value, list) or not 0 < len(value) <= MAX_DIMENSIONS
-        or not all(type(size) is int and size >= 0 for size in value) or math.prod(value) > MAX_ELEMENTS
+        or not all(type(size) is int and size >= 0 for size in value)
+        or math.prod(max(size, 1) for size in value) > MAX_ELEMENTS  # NumPy limits the others beside a 0 too
     ):  # fmt: skip
         raise RequestError(f"a shape must list positive integers, got {str(value)[:100]}")
     return tuple(value)
