@@ -1,12 +1,14 @@
 """Clients of others, unchanged: tritonclient, and a browser that uses the page."""
 
 import asyncio
+import contextlib
 import io
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from running_server import RunningServer
 
 import xception
 
@@ -101,19 +103,24 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(params=[(1000, "light"), (390, "dark")], ids=["wide", "phone"])
-def page(request, browser, server):
-    width, scheme = request.param
+@contextlib.contextmanager
+def opened(browser, address, width, scheme="light"):
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(f"http://127.0.0.1:{server.port}/")
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
     page.wait_for_load_state("networkidle")
     yield page
-    assert not page.errors
+    assert not errors
     assert page.evaluate("document.documentElement.scrollWidth") == width  # nothing is cut off
     context.close()
+
+
+@pytest.fixture(params=[(1000, "light"), (390, "dark")], ids=["wide", "phone"])
+def page(request, browser, server):
+    with opened(browser, f"http://127.0.0.1:{server.port}/", *request.param) as page:
+        yield page
 
 
 def wait_until(page, condition):
@@ -176,3 +183,44 @@ def test_the_page_is_used_by_keyboard(page, photo):
     choose(page, "noise.png", photo)
     page.wait_for_selector(".bars li", timeout=WAIT_MILLISECONDS)
     assert "noise.png: " in page.inner_text("#status")
+
+
+def test_the_page_works_where_a_proxy_offers_it(browser, model, photo, expected):
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    from xception.server import create_app
+
+    outer = Starlette(routes=[Mount("/a/b", create_app(model))])
+    with (
+        RunningServer(outer) as running,
+        opened(browser, f"http://127.0.0.1:{running.port}/a/b/", 1000) as page,
+    ):
+        choose(page, "noise.png", photo)
+        page.wait_for_selector(".bars li", timeout=WAIT_MILLISECONDS)
+        assert page.inner_text(".bars li .name") == expected(photo)[0][0]
+        page.click("nav a")
+        page.wait_for_selector("#paths h2", timeout=WAIT_MILLISECONDS)
+        assert page.url.endswith("/a/b/docs")
+
+
+def test_a_model_without_classes_compares_photographs(browser, photos):
+    base = xception.Xception(include_top=False, weights=None, input_shape=(71, 71, 3), pooling="avg", seed=0)
+    from xception.server import create_app
+
+    features = xception.features([io.BytesIO(photo) for photo in photos[:2]], base, verbose=0).values
+    cosine = features[0] @ features[1] / np.linalg.norm(features[0]) / np.linalg.norm(features[1])
+    with (
+        RunningServer(create_app(base)) as running,
+        opened(browser, f"http://127.0.0.1:{running.port}/", 390) as page,
+    ):
+        assert "no classes" in page.inner_text("#status")
+        choose(page, "one.png", photos[0])
+        wait_until(page, lambda: "Add another photograph" in page.inner_text("#results"))
+        choose(page, "two.png", photos[1])
+        wait_until(page, lambda: page.locator(".bars li").count() == 2)
+        texts = page.locator(".bars li").all_inner_texts()
+        assert [text.split("\n") for text in texts] == [
+            ["one.png", f"{cosine:.3f}"],
+            ["two.png", f"{cosine:.3f}"],
+        ]

@@ -73,6 +73,7 @@ def check_under_prefix(running, prefix, photo, expected):
     answer = running.post(f"{prefix}/predict", photo, token)
     assert answer.json()["predictions"] == expected["predictions"]
     assert running.get(f"{prefix}/", **token).status == 200
+    assert running.get(f"{prefix}/openapi.json", **token).json()["servers"] == [{"url": "/a/b"}]
     assert running.get(f"{prefix}/nothing", **token).json()["error"] == "there is nothing at '/nothing'"
     wrong = running.call("POST", f"{prefix}/v1/models/small:predict", b"{}", token)
     assert (wrong.status, wrong.json().keys()) == (400, {"error"})

@@ -149,7 +149,7 @@ def _build(service: Service) -> Starlette:
         Route("/features", work(endpoints.features), methods=["POST", "PUT"]),
         Route("/healthz", _live(service), methods=["GET"]),
         Route("/metrics", _metrics(service), methods=["GET"]),
-        Route("/openapi.json", lambda _: json_answer(describe_api(service)), methods=["GET"]),
+        Route("/openapi.json", _description(service), methods=["GET"]),
         *_protocol_routes(service, work),
     ]
     handlers: dict[Any, Any] = {
@@ -216,6 +216,13 @@ def _metrics(service: Service) -> Any:
     def endpoint(_: Request) -> Response:
         service.update_gauges()
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return endpoint
+
+
+def _description(service: Service) -> Any:
+    def endpoint(request: Request) -> Response:
+        return json_answer(describe_api(service, request.scope.get("root_path", "")))
 
     return endpoint
 

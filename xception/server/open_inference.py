@@ -75,11 +75,9 @@ def read_inference(body: bytes, length: str | None, service: Any) -> Inference:
     photographs: list[bytes] = []
     pixels = False
     for item in value["inputs"]:
-        name = item.get("name") if isinstance(item, dict) else None
+        name = _name_of(item)
         if name not in inputs or name in tensors:
-            raise RequestError(
-                f"the model's inputs are {', '.join(map(repr, inputs))}, got {str(name)[:100]!r}"
-            )
+            raise RequestError(f"the model's inputs are {', '.join(map(repr, inputs))}, got {name[:100]!r}")
         if item.get("datatype") == "BYTES":
             photographs += _read_bytes(item, reader)
             continue
@@ -129,6 +127,12 @@ class _Binary:
             raise RequestError(f"{left} bytes follow the last binary tensor")
 
 
+def _name_of(item: Any) -> str:
+    """Return the name of an input or output; an empty one if it has none."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else ""
+
+
 def _parameters(item: dict[str, Any]) -> dict[str, Any]:
     parameters = item.get("parameters") or {}
     if not isinstance(parameters, dict):
@@ -140,7 +144,7 @@ def _parameters(item: dict[str, Any]) -> dict[str, Any]:
 
 def _read_tensor(item: dict[str, Any], reader: _Binary) -> Array:
     kind, shape, parameters = item.get("datatype"), check_shape(item.get("shape")), _parameters(item)
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise RequestError(f"the type {str(kind)[:50]!r} is not read; read are BYTES, {', '.join(TYPES)}")
     dtype = np.dtype(TYPES[kind])
     if "binary_data_size" in parameters:
@@ -198,11 +202,9 @@ def _read_outputs(
         raise RequestError("outputs must be a list")
     found = []
     for item in asked:
-        name = item.get("name") if isinstance(item, dict) else None
+        name = _name_of(item)
         if name not in outputs:
-            raise RequestError(
-                f"the model's outputs are {', '.join(map(repr, outputs))}, got {str(name)[:100]!r}"
-            )
+            raise RequestError(f"the model's outputs are {', '.join(map(repr, outputs))}, got {name[:100]!r}")
         parameters = _parameters(item)
         classes = parameters.get("classification", 0)
         if type(classes) is not int or classes < 0:

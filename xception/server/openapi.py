@@ -34,8 +34,8 @@ PHOTOGRAPHS = {
 }
 
 
-def describe_api(service: Any) -> dict[str, Any]:
-    """Return the OpenAPI description of a service."""
+def describe_api(service: Any, root_path: str = "") -> dict[str, Any]:
+    """Return the OpenAPI description of a service, whose paths begin where a proxy or a mount offers it."""
     name = service.settings.name
     top = _parameter("top", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many classes are named.")
     layers = _parameter("layers", {"type": "string"}, "Names of layers, with commas.")
@@ -76,7 +76,7 @@ def describe_api(service: Any) -> dict[str, Any]:
     description: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": f"{name}: a model behind HTTP", "version": __version__},
-        "paths": paths, "components": {"schemas": _schemas(service)},
+        "servers": [{"url": root_path or "/"}], "paths": paths, "components": {"schemas": _schemas(service)},
     }  # fmt: skip
     if service.settings.token is not None:
         description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

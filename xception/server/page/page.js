@@ -71,8 +71,7 @@ async function show(card, file) {
   prepareCall(card, file);
   if (info.task === null) {
     status.textContent = "";
-    card.querySelector(".explained").textContent = "This server's model has no classes. It gives features.";
-    card.querySelector(".explained").hidden = false;
+    compare(card, photo.alt, value.features[0]);
     return;
   }
   const classes = value.predictions[0].classes;
@@ -83,6 +82,7 @@ async function show(card, file) {
 
 function drawBars(card, classes) {
   const bars = card.querySelector(".bars");
+  bars.replaceChildren();
   for (const { name, score } of classes) {
     const bar = document.createElement("li");
     const isShare = info.task !== "regression" && score >= 0 && score <= 1;
@@ -92,11 +92,31 @@ function drawBars(card, classes) {
     label.textContent = name.replaceAll("_", " ");
     const number = document.createElement("span");
     number.className = "score";
-    number.textContent = isShare ? `${(100 * score).toFixed(1)} %` : score.toPrecision(4);
+    number.textContent = info.task === null ? score.toFixed(3) : isShare ? `${(100 * score).toFixed(1)} %` : score.toPrecision(4);
     bar.append(label, number);
     bars.append(bar);
   }
   if (!classes.length) complain(card, "No label reaches its threshold.");
+}
+
+// --- similar photographs, where the model has no classes ------------------------------------
+
+const compared = [];
+
+/** Show how similar a photograph is to the others on the page: the cosine between their features. */
+function compare(card, name, features) {
+  const length = Math.hypot(...features) || 1;
+  compared.push({ card, name, direction: features.map((value) => value / length) });
+  for (const one of compared) {
+    const others = compared.filter((other) => other !== one).map((other) => ({
+      name: other.name, score: one.direction.reduce((sum, value, index) => sum + value * other.direction[index], 0),
+    }));
+    if (others.length) drawBars(one.card, others.sort((a, b) => b.score - a.score).slice(0, 5));
+    const explained = one.card.querySelector(".explained");
+    explained.textContent = others.length ? "Similarity to the other photographs; 1 is most similar."
+      : "Add another photograph, to see how similar the two are.";
+    explained.hidden = false;
+  }
 }
 
 // --- the heat map ---------------------------------------------------------------------------
@@ -184,6 +204,6 @@ fetch(address("info")).then((answer) => answer.json()).then((value) => {
   document.getElementById("model").textContent = value.model;
   document.title = value.model;
   if (value.task === null) {
-    document.getElementById("status").textContent = "The model has no classes: the page gives features.";
+    document.getElementById("status").textContent = "This model has no classes. It gives features, and tells how similar photographs are.";
   }
 }).catch(() => { status.textContent = "The server does not answer."; });
