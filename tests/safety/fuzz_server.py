@@ -37,14 +37,14 @@ def resident_bytes(process: subprocess.Popen[str]) -> int:
     return int(found[1]) * 1024
 
 
-def fuzz(requests: int, seed: int) -> None:
-    """Send about as many requests; stop the program at a failure."""
+def fuzz(requests: int, seed: int, folder: str) -> None:
+    """Send about as many requests; stop the program at a failure. The fuzzer keeps notes in a folder."""
     command = [
         "schemathesis", "run", f"http://127.0.0.1:{PORT}/openapi.json", "--checks", CHECKS,
         "--phases", "fuzzing", "--max-examples", str(requests // OPERATIONS_THAT_VARY), "--seed", str(seed),
         "--workers", "2", "--request-timeout", "60", "--no-color", "--suppress-health-check", "all",
     ]  # fmt: skip
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, cwd=folder)
 
 
 def answered() -> dict[str, int]:
@@ -54,11 +54,11 @@ def answered() -> dict[str, int]:
     return {status: int(float(count)) for status, count in found if float(count)}
 
 
-def check(server: subprocess.Popen[str], requests: int, seed: int) -> None:
+def check(server: subprocess.Popen[str], requests: int, seed: int, folder: str) -> None:
     """Fuzz a server, and compare its memory before and after."""
-    fuzz(requests // 5, seed)
+    fuzz(requests // 5, seed, folder)
     warm = resident_bytes(server)
-    fuzz(requests - requests // 5, seed + 1)
+    fuzz(requests - requests // 5, seed + 1, folder)
     grown = resident_bytes(server) - warm
     statuses = answered()
     print(f"{sum(statuses.values())} requests: {statuses}; memory {warm / 1e6:.0f} {grown / 1e6:+.1f} MB")
@@ -79,7 +79,7 @@ def main() -> None:
         assert server.stderr is not None
         print(server.stderr.readline().strip())
         try:
-            check(server, arguments.requests, arguments.seed)
+            check(server, arguments.requests, arguments.seed, folder)
         finally:
             server.terminate()
         assert server.wait(timeout=60) == 0

@@ -74,8 +74,6 @@ def as_array(value: Any, dtype: Any = np.float32) -> Array:
         array = np.asarray(value)
     except ValueError:
         raise RequestError("the lists of numbers are ragged") from None
-    except OverflowError:
-        raise RequestError("a number is too large for float64") from None
     if array.dtype.kind not in "fiub" or array.ndim > MAX_DIMENSIONS:
         raise RequestError("expected nested lists of numbers")
     with np.errstate(over="ignore", invalid="ignore"):
