@@ -2,8 +2,9 @@
 
 Measures, in turns, because machines drift:
 
-- throughput of 16 clients and latency of one, against `predict` on the same photographs, and against the
-  services of `twelve_lines.py` where FastAPI, and ONNX Runtime, are installed;
+- throughput of 16 clients and latency of one, with threads and with processes, against `predict` on the
+  same photographs, and against the services of `twelve_lines.py` where FastAPI, and ONNX Runtime, are
+  installed;
 - how soon a server refuses that is full of photographs;
 - memory and liveness while 40 clients send tensors as JSON, 5.7 MB each.
 """
@@ -28,6 +29,7 @@ from types import TracebackType
 import numpy as np
 
 import xception
+from xception.engine.cpus import usable_cpus
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = sorted((HERE.parent / "examples").glob("*.jpg"))
@@ -178,6 +180,9 @@ def services(model: str, folder: str) -> dict[str, Server]:
     """Return the servers that are compared, by name."""
     own = ["-m", "xception", "serve", "--model", model, "--name", "m", "--log", "none", "--port"]
     found = {"xception serve": Server([*own, "18432"], 18432)}
+    if usable_cpus() > 1:  # a thread each, instead of threads in one process
+        workers = ["--workers", str(usable_cpus())]
+        found[f"with {' '.join(workers)}"] = Server([*own, "18435", *workers], 18435)
     peer = ["-m", "uvicorn", "twelve_lines:app", "--log-level", "warning", "--port"]
     if importlib.util.find_spec("fastapi"):
         variables = {"ENGINE": "xception", "MODEL": model}

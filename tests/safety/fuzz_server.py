@@ -5,10 +5,13 @@ request hangs; if the server's memory grows; or if the server does not end with 
 """
 
 import argparse
+import contextlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 
@@ -47,6 +50,15 @@ def fuzz(requests: int, seed: int, folder: str) -> None:
     subprocess.run(command, check=True, cwd=folder)
 
 
+def wait_for_server() -> None:
+    """Return when the port is open."""
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", PORT)):
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the server does not answer")
+
+
 def answered() -> dict[str, int]:
     """Return how many requests the server has answered, by status."""
     with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=60) as answer:
@@ -75,14 +87,17 @@ def main() -> None:
         model = Path(folder, "small.keras")
         save_model(model)
         command = [sys.executable, "-m", "xception", "serve", "--model", str(model), "--port", str(PORT)]
-        server = subprocess.Popen([*command, "--log", "none"], stderr=subprocess.PIPE, text=True)
-        assert server.stderr is not None
-        print(server.stderr.readline().strip())
+        log = Path(folder, "log")
+        with log.open("w") as stream:
+            server = subprocess.Popen([*command, "--log", "none"], stderr=stream, text=True)
         try:
+            wait_for_server()
             check(server, arguments.requests, arguments.seed, folder)
         finally:
             server.terminate()
-        assert server.wait(timeout=60) == 0
+            status = server.wait(timeout=60)
+            print(log.read_text()[-10_000:])
+        assert status == 0
 
 
 if __name__ == "__main__":

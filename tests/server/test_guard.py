@@ -181,7 +181,8 @@ def test_work_that_nobody_waits_for_is_dropped():
     thread.close()
 
 
-def test_a_fault_is_the_requests_and_the_thread_lives():
+@pytest.mark.parametrize("count", [1, 20])  # the second is divided
+def test_a_fault_is_the_requests_and_the_thread_lives(count):
     class Faulty:
         output_names = ("y",)
 
@@ -191,7 +192,8 @@ def test_a_fault_is_the_requests_and_the_thread_lives():
     thread = computer(Faulty())
     for _ in range(2):
         with pytest.raises(ArithmeticError, match="fault"):
-            thread.submit(work(1)).result(20)
+            thread.submit(work(count)).result(20)
+    assert thread.submit(Work(1, call=lambda: "alive")).result(20) == "alive"
     assert thread.is_alive
     thread.close()
     assert not thread.is_alive

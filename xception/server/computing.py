@@ -155,10 +155,11 @@ class Computer:
         return works
 
     def _pop(self) -> Work | None:
-        """Return the first work that nobody has cancelled."""
+        """Return the first work that nobody has cancelled, and of which no part has failed."""
         while self._waiting:
             work = self._waiting.popleft()
-            if work.future.running() or work.future.set_running_or_notify_cancel():
+            has_failed = work.future.done() and not work.future.cancelled()
+            if not has_failed and (work.future.running() or work.future.set_running_or_notify_cancel()):
                 return work
         return None
 
