@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_commands_are_understood(command):
 def test_links_lead_somewhere(page):
     for target in LINK.findall(page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_chart_shows_the_table():
+    chart = runpy.run_path(str(ROOT / "benchmarks/chart.py"))
+    times = chart["read_times"](chart["PAGE"].read_text("utf-8"))
+    assert len(times) > 4
+    assert chart["OWN"] in dict(times)
+    assert chart["CHART"].read_text("utf-8") == chart["draw"](times), "run python benchmarks/chart.py"
+
+
+def test_the_readme_is_short():
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(lines) <= 120
+    assert lines.index("```sh") < 15
 
 
 def test_the_reference_has_each_public_name_once():

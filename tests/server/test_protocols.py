@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -157,6 +158,14 @@ def test_unknown_outputs_are_told(server, x):
     answer = server.post_json(INFER, request)
     assert answer.status == 400
     assert "'scores'" in answer.json()["error"]
+
+
+def test_numbers_that_are_not_scaled_do_not_fill_the_log(server, x):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        request = {"inputs": [tensor(x, data=(x * 200).astype(float).tolist())]}
+        assert server.post_json(INFER, request).status == 200
+    assert not caught
 
 
 def test_half_a_surrogate_pair_is_repeated_as_it_came(server, x):

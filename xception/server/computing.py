@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import Array
+from ..models.inputs import expect_pixels
 from ..models.model import Model
 from .measuring import Metrics
 from .settings import ServerSettings
@@ -69,7 +70,7 @@ class Computer:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name="xception-computer", daemon=True)
+        self._thread = threading.Thread(target=self._run_quietly, name="xception-computer", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -100,6 +101,10 @@ class Computer:
         return work.future
 
     # --- the thread -------------------------------------------------------------------------
+
+    def _run_quietly(self) -> None:
+        with expect_pixels():  # a warning of what a client sends would fill the server's log
+            self._run()
 
     def _run(self) -> None:
         while True:
