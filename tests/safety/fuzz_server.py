@@ -96,6 +96,7 @@ def main() -> None:
         finally:
             server.terminate()
             status = server.wait(timeout=60)
+        print(log.read_text()[-3000:])
         assert (status, log.read_text()) == (0, f"xception: small at http://localhost:{PORT}/\n")
 
 

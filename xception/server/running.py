@@ -139,8 +139,9 @@ def _serve(
 
 
 def log_to_stderr() -> None:
-    """Write the server's log to stderr, a line for each request, and nothing else of a hostile form."""
+    """Write the server's log to stderr: a line for each request, and nothing more of hostile ones."""
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # "Invalid HTTP request received", of each
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("xception.server")
