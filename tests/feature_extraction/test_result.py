@@ -66,3 +66,17 @@ def test_images_without_a_path_have_an_empty_one_in_a_table(features, tmp_path):
     features.save(tmp_path / "f.npz")
     with np.load(tmp_path / "f.npz") as saved:
         assert saved["paths"].tolist() == ["a.jpg", ""]
+
+
+def test_a_frame_has_a_row_for_each_photograph(features):
+    pytest.importorskip("pandas")
+    frame = features.to_frame()
+    assert list(frame.columns) == ["label", "a", "b", "c"]
+    assert frame.index[0] == "a.jpg"
+    assert list(frame.index.isna()) == [False, True]
+    assert frame.index.name == "path"
+    assert list(frame["label"]) == ["cat", ""]
+    np.testing.assert_array_equal(frame[["a", "b", "c"]].to_numpy(np.float32), VALUES)
+    assert frame["a"].dtype == np.float32
+    unlabeled = Features(VALUES, ["a", "b", "c"], [Photograph(0, "a.jpg", "a.jpg"), Photograph(1, None)])
+    assert list(unlabeled.to_frame().columns) == ["a", "b", "c"]

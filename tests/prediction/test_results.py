@@ -1,9 +1,11 @@
 """What results look like, in Python and in a notebook."""
 
 import re
+import sys
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import small_models
 
 import xception
@@ -69,6 +71,25 @@ def test_predictions_are_a_sequence():
         "path": "2.jpg",
         "predictions": [{"class_id": "0", "class_name": "a", "score": 0.75}],
     }
+
+
+def test_a_frame_has_a_row_for_each_class():
+    pytest.importorskip("pandas")
+    photographs = [Photograph(0, "a.jpg", "a.jpg"), Photograph(2, None)]
+    frame = Predictions([ENTRY[:2], ENTRY[2:]], photographs).to_frame()
+    assert list(frame["path"].isna()) == [False, False, True]
+    assert frame.drop(columns="path").to_dict("list") == {
+        "index": [0, 0, 2], "rank": [1, 2, 1],
+        "class_id": ["0", "1", "2"], "class_name": ["a", "b", "c"], "score": [0.75, 3.0, -1],
+    }  # fmt: skip
+    assert list(frame["path"][:2]) == ["a.jpg", "a.jpg"]
+    assert list(Predictions().to_frame().columns) == list(frame.columns)
+
+
+def test_without_pandas_a_frame_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(xception.MissingPackageError, match=r"pip install 'xception\[pandas\]'"):
+        Predictions().to_frame()
 
 
 def test_a_model_shows_its_summary():

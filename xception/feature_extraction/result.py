@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,6 +12,7 @@ from numpy.typing import DTypeLike
 from ..console.text import count_of
 from ..data.failures import Failure
 from ..data.photographs import Photograph
+from ..errors import requires
 from ..kernels import Array
 from ..storage.outputs import open_output
 from . import tables
@@ -82,6 +84,23 @@ class Features:
         failures = f", {count_of(len(self.failures), 'failure')}" if self.failures else ""
         width = count_of(len(self.names), "feature")
         return f"<Features: {count_of(len(self), 'photograph')}, {width} each{failures}>"
+
+    def to_frame(self) -> Any:
+        """Return a `pandas.DataFrame` with a row for each photograph.
+
+        Returns:
+            Its index is the paths of the photographs; its columns are `label`, if there are labels, and the
+            features by name, float32.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        with requires("a frame", "pandas", "'xception[pandas]'"):
+            import pandas
+        frame = pandas.DataFrame(self.values, pandas.Index(self.paths, name="path"), self.names)
+        if any(self.labels):
+            frame.insert(0, "label", self.labels)
+        return frame
 
     def save(self, path: str | os.PathLike[str], wide: bool = False) -> None:
         """Write a table, whole or not at all.

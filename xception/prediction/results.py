@@ -11,6 +11,7 @@ from ..data.failures import Failure
 from ..data.imagenet import Prediction
 from ..data.images import load_image
 from ..data.photographs import Photograph
+from ..errors import requires
 
 MAX_SHOWN_PHOTOGRAPHS = 20  #: in a notebook; each is read again for its thumbnail
 
@@ -105,6 +106,26 @@ class Predictions(Sequence[PhotographPredictions]):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return a dict for each photograph that JSON can hold: its path and its predictions."""
         return [to_dict(path, entry) for path, entry in zip(self.paths, self._entries, strict=True)]
+
+    def to_frame(self) -> Any:
+        """Return a `pandas.DataFrame` with a row for each class of each photograph.
+
+        Returns:
+            Its columns are `index`, the position of the photograph among those that were given; `path`,
+            missing for what did not come from a file; `rank`, from 1 for the best class; `class_id`,
+            `class_name` and `score`.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        with requires("a frame", "pandas", "'xception[pandas]'"):
+            import pandas
+        rows = [
+            (index, path, rank, *prediction)
+            for index, path, entry in zip(self.indices, self.paths, self._entries, strict=True)
+            for rank, prediction in enumerate(entry, start=1)
+        ]
+        return pandas.DataFrame(rows, columns=["index", "path", "rank", *Prediction._fields])
 
 
 class WrittenPredictions:
