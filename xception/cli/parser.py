@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ..version import __version__
+from .command_parser import CommandParser
 from .common import add_limits, add_quiet
 
 #: Each command is a module of this package with `add_arguments(parser)` and `run(arguments) -> status`, which
@@ -41,7 +42,7 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
         argv: The command and its arguments; by default those of the process. Only the module of the
             command that is named is imported: that keeps the start quick.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="xception", description="The complete Xception network in pure Python on NumPy."
     )
     parser.add_argument("--version", action="version", version=f"xception {__version__}")

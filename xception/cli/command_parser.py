@@ -1,0 +1,68 @@
+"""A parser whose errors name the nearest word, and come with the usage of the command that was meant."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+
+class CommandParser(argparse.ArgumentParser):
+    """As `argparse.ArgumentParser`, with other errors.
+
+    A wrong option is reported before a missing one, since it is often the same, misspelt. It is reported by
+    the command that does not know it. The usage names what has to be given; `--help` has the rest.
+    """
+
+    _words: Sequence[str] = ()
+    _has_commands = False
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """Add commands, as the base class does."""
+        self._has_commands = True
+        return super().add_subparsers(**options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as the base class does; arguments that are left over are an error of this parser."""
+        self._words = sys.argv[1:] if args is None else list(args)
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and a message, and exit with 2. A wrong option is told instead of the message."""
+        lines = re.findall(r"^ +(-.*?)(?:  |$)", self.format_help(), re.MULTILINE)  # one for each option
+        known = re.findall(r"--[\w-]+", " ".join(lines))
+        for word in self._words:
+            name = word.partition("=")[0]
+            if word == "--" or (self._has_commands and not word.startswith("-")):
+                break  # what follows is no option, or a command's
+            if name.startswith("--") and not any(option.startswith(name) for option in known):
+                message = f"there is no option {name}{nearest(name, known)}"
+                break
+        super().error(message)
+
+    def format_usage(self) -> str:
+        """Return the usage: what has to be given, on one line."""
+        usage = re.sub(r"\[-([^][]|\[[^]]*\])*\] ?", "", " ".join(super().format_usage().split()))
+        return usage.replace(self.prog, f"{self.prog} [options]", 1).rstrip() + "\n"
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            hint = nearest(str(value), choices)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {value!r}{hint} (choose from {', '.join(choices)})"
+            )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" if a known word is close to a word, else nothing."""
+    from difflib import get_close_matches  # imported here: a start without an error does not need it
+
+    names = {name.lstrip("-"): name for name in known}
+    found = get_close_matches(word.lstrip("-"), list(names), 1)
+    return f"; did you mean {names[found[0]]}?" if found else ""
