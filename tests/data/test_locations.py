@@ -257,3 +257,15 @@ def test_errors_of_a_photograph_and_of_its_store(monkeypatch, error, kind):
         locations.read_bytes("memory://a")
     assert type(caught.value) is kind
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://user:word@host/a/b.keras?signature=1", "https://host/a/b.keras"),
+        ("s3://bucket/a@b.keras", "s3://bucket/a@b.keras"), ("/home/a?b@c.keras", "/home/a?b@c.keras"),
+        ("a\nb.keras", "a\\nb.keras"), ("https://host", "https://host"),
+    ],
+)  # fmt: skip
+def test_a_log_holds_no_secret_of_a_url(location, shown):
+    assert locations.without_secrets(location) == shown

@@ -88,3 +88,18 @@ def test_features_import_no_more_than_they_need():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+def test_what_is_loaded_is_logged(tmp_path, caplog):
+    path = tmp_path / "a\nb.keras"
+    model = xception.Xception(weights=None, classes=2)
+    model.save(path)
+    caplog.set_level("INFO", "xception")
+    xception.load_model(path)
+    shown = str(path).replace("\n", "\\n")
+    assert caplog.messages == [f"{shown} is loaded: {model.count_params():,} parameters"]
+    caplog.clear()
+    xception.Xception(include_top=False)
+    (message,) = caplog.messages
+    assert message.startswith("weights are read from ")
+    assert message.endswith("xception_imagenet_notop.float16.h5")

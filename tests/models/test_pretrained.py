@@ -111,6 +111,17 @@ def test_download_once(cache, server):
     assert [file.name for file in cache.iterdir()] == [CLASSIFIER.name]
 
 
+def test_a_download_is_logged(cache, server, caplog):
+    caplog.set_level("INFO", "xception")
+    pretrained.classifier()
+    begun, ended = caplog.messages
+    assert begun == f"{CLASSIFIER.name} ({len(CONTENT):,} bytes) is downloaded to {cache}"
+    assert ended == f"{CLASSIFIER.name} is complete"
+    caplog.clear()
+    pretrained.classifier()
+    assert not caplog.messages
+
+
 def test_the_mirror_may_be_the_files_own_address(cache, server, monkeypatch):
     monkeypatch.setenv("XCEPTION_WEIGHTS_URL", f"{server.url}/here/mine.h5")
     pretrained.classifier()

@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report. A damaged file is status 1."""
+    """Print the report. A damaged file is status 1, and so is one that is no model."""
     inspection = inspect(arguments.file, arguments.weights)
     if arguments.format == "json":
         common.show_json(inspection.to_dict())
     else:
         common.show(str(inspection))
-    return common.complain(f"{inspection.file}: {inspection.damage}") if inspection.damage else 0
+    return common.complain(f"{inspection.file}: {inspection.problem}") if inspection.problem else 0

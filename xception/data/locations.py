@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from ..errors import printable
 from . import atomic, remote_files
 from .regular_files import open_regular_file
 from .url_schemes import URL
@@ -34,6 +35,16 @@ def is_remote(location: str | os.PathLike[str]) -> bool:
         and URL.match(text) is not None
         and not text.lower().startswith(LOCAL_SCHEMES)
     )
+
+
+def without_secrets(location: str | os.PathLike[str]) -> str:
+    """Return a location for a log, on one line; of a URL without user, password and query."""
+    text = os.fspath(location)
+    if is_remote(text):
+        scheme, _, rest = text.partition("?")[0].partition("://")
+        host, slash, path = rest.partition("/")
+        text = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return printable(text)
 
 
 def local_path(location: str | os.PathLike[str]) -> str:

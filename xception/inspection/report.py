@@ -22,6 +22,7 @@ BatchShape = tuple[int | None, ...]
 
 #: What the outputs of a task are called.
 CALLED = {"classes": "classes", "labels": "labels", "regression": "targets"}
+NO_MODEL = "no model file"  #: the format of any other file
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Inspection:
 
     file: str
     size: int
-    format: str = "no model file"
+    format: str = NO_MODEL
     keras_version: str | None = None
     written_by: str | None = None
     saved: str | None = None
@@ -100,6 +101,11 @@ class Inspection:
     loads_as: str | None = None
     reasons: list[str] = field(default_factory=list)
     damage: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file: its damage, or that it is no model; None if nothing is."""
+        return self.damage or ("is no model file" if self.format == NO_MODEL else None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as a dict that JSON can hold; `preprocessing` is its `to_dict()`."""

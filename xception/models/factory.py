@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from typing import Literal
 
 from .. import architecture
 from ..data.class_names import ClassNamesLike, read_class_names
-from ..data.locations import local_copy
+from ..data.locations import local_copy, without_secrets
 from ..data.preprocessing import Aspect, ChannelOrder, Interpolation
 from ..errors import printable
 from ..graph import Network
@@ -18,6 +19,7 @@ from ..layers import Shape
 from .model import Model
 
 IMAGENET_CLASSES = 1000
+log = logging.getLogger(__name__)
 
 
 def Xception(  # noqa: N802, the name is Keras's
@@ -86,6 +88,7 @@ def Xception(  # noqa: N802, the name is Keras's
 
     if imagenet:
         weights = pretrained.classifier() if include_top else pretrained.shipped_base()
+    log.info("weights are read from %s", printable(os.fspath(weights)))
     return Model(graph, formats.read_weights(weights, Network.from_graph(graph), graph))
 
 
@@ -151,6 +154,7 @@ def load_model(
 
     if isinstance(class_names, str | os.PathLike):
         class_names = read_class_names(class_names)
+    given = os.fspath(path)
     with ExitStack() as copies:
         path = copies.enter_context(local_copy(path))
         weights = None if weights is None else copies.enter_context(local_copy(weights))
@@ -159,7 +163,7 @@ def load_model(
     for note in stored.notes:
         if not (note.is_assumption and (interpolation or aspect or channel_order)):
             warnings.warn(printable(f"{os.path.basename(path)}: {note.text}"), stacklevel=2)
-    return Model(
+    model = Model(
         stored.graph, stored.parameters, stored.network, class_names or stored.class_names,
         replace(
             record, interpolation=interpolation or record.interpolation, aspect=aspect or record.aspect,
@@ -167,3 +171,5 @@ def load_model(
         ),
         task=stored.task,
     )  # fmt: skip
+    log.info("%s is loaded: %s parameters", without_secrets(given), f"{model.count_params():,}")
+    return model

@@ -10,14 +10,16 @@ mirror, either of the folder or of the file itself. KERAS_HOME is the parent of 
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.atomic import replace_file
 from ..data.regular_files import open_regular_file
-from ..errors import DownloadError, MissingPackageError
+from ..errors import DownloadError, MissingPackageError, printable
 
+log = logging.getLogger(__name__)
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
 
 
@@ -148,6 +150,9 @@ def _download(folder: Path) -> Path:
 
     url = weights_url()
     path = folder / CLASSIFIER.name
+    log.info(
+        "%s (%s bytes) is downloaded to %s", CLASSIFIER.name, f"{CLASSIFIER.size:,}", printable(str(folder))
+    )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(0o700, exist_ok=True)
@@ -156,6 +161,7 @@ def _download(folder: Path) -> Path:
                 raise ValueError("the file at that address is another one: its sha256 differs")
     except (OSError, ValueError, MissingPackageError) as error:
         raise DownloadError(_guidance(url, folder, error)) from error
+    log.info("%s is complete", CLASSIFIER.name)
     return path
 
 
