@@ -43,7 +43,8 @@ def test_features_are_written_to_a_url(photos, small_classifier, folder, kept, s
     expected = xception.features(photos, small_classifier)
     result = xception.features(photos, small_classifier, output=url)
     np.testing.assert_array_equal(result.values, expected.values)
-    names = ["features.npy", "features.paths.csv"] if suffix == ".npy" else [f"features{suffix}"]
+    has_paths_beside = suffix in (".npy", ".arff")
+    names = sorted([f"features{suffix}", *(["features.paths.csv"] if has_paths_beside else [])])
     assert locations.list_names(folder) == names
     assert list(kept.iterdir()) == []
     locations.remove_file(url)

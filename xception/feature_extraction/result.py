@@ -115,7 +115,7 @@ class Features:
         Args:
             path: The file, also as a URL. Its suffix chooses the format: `.npz` (arrays `values`, `names`,
                 `paths`, `labels`), `.npy` (the values, with a `.paths.csv` beside it), `.csv`, `.parquet`,
-                or `.arff` for Weka (the label is the last attribute, `class`).
+                or `.arff` for Weka (the label is the last attribute, `class`; with a `.paths.csv`, too).
             wide: Whether a `.parquet` file has a column for each feature.
 
         Raises:

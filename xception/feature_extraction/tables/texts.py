@@ -45,34 +45,31 @@ def read_csv(path: Path, columns: int, is_labeled: bool) -> Array:
 
 
 def write_arff(path: Path, table: Table) -> None:
-    """Write what Weka reads. It expects the class as the last attribute, with its values in the header."""
+    """Write what Weka reads. It expects the class as the last attribute, with its values in the header.
+
+    Paths are not in it: most of Weka's classifiers, and SciPy, take no attribute of text.
+    """
     is_labeled = table.is_labeled
     with _open_text(path) as stream:
-        print("@relation features\n\n@attribute path string", file=stream)
+        print("@relation features\n", file=stream)
         for name in table.names:
             print(f"@attribute {_quote(name)} numeric", file=stream)
         if is_labeled:
             print(f"@attribute class {{{','.join(map(_quote, sorted(set(table.labels))))}}}", file=stream)
         print("\n@data", file=stream)
-        for paths, labels, rows in table.chunks():
-            for source, label, row in zip(paths, labels, rows, strict=True):
+        for _, labels, rows in table.chunks():
+            for label, row in zip(labels, rows, strict=True):
                 end = (_quote(label),) if is_labeled else ()
-                print(",".join((_quote(source), *map(str, row), *end)), file=stream)
+                print(",".join((*map(str, row), *end)), file=stream)
 
 
 def read_arff(path: Path, columns: int, _is_labeled: bool) -> Array:
     """Return the features."""
-    values = []
     with path.open(encoding="utf-8", newline="\n") as stream:
         for line in stream:
             if line == "@data\n":
                 break
-        for line in stream:
-            source = re.match(r"'(?:[^'\\]|\\.)*'|[^,]*", line)
-            assert source is not None  # the pattern matches nothing, too
-            numbers = line[source.end() + 1 :].split(",", columns)[:columns]
-            values.append(np.array(numbers, np.float32))
-    return np.array(values)
+        return np.array([np.array(line.split(",", columns)[:columns], np.float32) for line in stream])
 
 
 def _quote(text: str) -> str:

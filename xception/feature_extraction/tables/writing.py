@@ -34,10 +34,15 @@ FORMATS: dict[str, Format] = {
 }
 
 
+#: Formats of numbers: paths and labels are in a `.paths.csv` file beside them.
+WITHOUT_PATHS = (".npy", ".arff")
+
+
 def write_table(path: Path, table: Table, wide: bool = False) -> None:
     """Write a table, whole or not at all, in the format that the suffix names.
 
-    A `.npy` file holds only numbers: paths and labels are written to a `.paths.csv` file beside it.
+    A `.npy` or `.arff` file holds no paths: these are written to a `.paths.csv` file beside it, with the
+    labels.
 
     Args:
         path: The file to write.
@@ -56,7 +61,7 @@ def write_table(path: Path, table: Table, wide: bool = False) -> None:
             write_parquet(target, table, wide=True)
         else:
             FORMATS[path.suffix].write(target, table)
-        if path.suffix == ".npy":
+        if path.suffix in WITHOUT_PATHS:
             write_paths(files.enter_context(replace_file(paths_file(path))), table)
 
 
@@ -88,10 +93,10 @@ def check_target(path: Path, wide: bool = False) -> None:
     """Raise an error, before any work, if no table can be written at a path."""
     check_writable(path)
     check_format(path, wide)
-    if path.suffix == ".npy":
+    if path.suffix in WITHOUT_PATHS:
         check_writable(paths_file(path))
 
 
 def paths_file(path: Path) -> Path:
-    """Return the file beside a `.npy` file that holds its paths and labels."""
+    """Return the file beside a file without paths that holds them, and the labels."""
     return path.with_suffix(".paths.csv")
