@@ -36,10 +36,10 @@ def model(tmp_path_factory):
 class Process:
     """A server as a process, on a free port."""
 
-    def __init__(self, *arguments, **environment):
+    def __init__(self, *arguments, start=("-m", "xception"), **environment):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "xception", "serve", "--port", str(self.port), *map(str, arguments)]
+        command = [sys.executable, *start, "serve", "--port", str(self.port), *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
@@ -81,9 +81,29 @@ def test_the_token_comes_from_the_environment(model, examples):
     assert "secret" not in log
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_workers_share_the_port_and_the_figures(model, examples):
-    server = Process("--model", model, "--workers", "2")
+#: Starts the command as on a system without fork.
+WITHOUT_FORK = """
+import os
+if __name__ == "__main__":
+    if hasattr(os, "fork"):
+        del os.fork
+    from xception.__main__ import run
+    run()
+"""
+
+
+@pytest.fixture(params=["forked", "spawned"])
+def start(request, tmp_path):
+    if request.param == "forked":
+        if not hasattr(os, "fork"):
+            pytest.skip("this system has no fork")
+        return ("-m", "xception")
+    (tmp_path / "start.py").write_text(WITHOUT_FORK)
+    return (str(tmp_path / "start.py"),)
+
+
+def test_workers_share_the_port_and_the_figures(model, examples, start):
+    server = Process("--model", model, "--workers", "2", start=start)
     assert server.first_line.endswith(", 2 workers\n")
     photo = (examples / "coffee.jpg").read_bytes()
     assert [server.call("POST", "/predict", photo)[0] for _ in range(6)] == [200] * 6

@@ -275,16 +275,16 @@ def _has_reading(arguments: argparse.Namespace) -> bool:
     return any(getattr(arguments, option, None) for option in options)
 
 
-def build_classifier(arguments: argparse.Namespace) -> Classifier:
-    """Build the classifier of --model and --weights; by default the ImageNet classifier.
+def build_classifier(arguments: argparse.Namespace, model: Model | None = None) -> Classifier:
+    """Build the classifier of --model, which may have been loaded, and --weights; by default ImageNet's.
 
     Raises:
         ValueError: The weights hold no classifier.
     """
     from ..prediction.classifier import Classifier
 
-    model: Model | str | None = own_model(arguments)
-    if arguments.weights and model is None:
+    source: Model | str | None = own_model(arguments) if model is None else model
+    if arguments.weights and source is None:
         from ..formats import count_classes
         from ..models.factory import Xception
 
@@ -294,9 +294,9 @@ def build_classifier(arguments: argparse.Namespace) -> Classifier:
                 f"{arguments.weights}: holds no classifier, so it cannot name what a photograph shows; "
                 "'xception features --weights' takes it"
             )
-        model = Xception(weights=arguments.weights, classes=classes)
+        source = Xception(weights=arguments.weights, classes=classes)
     return Classifier(
-        model, class_names=arguments.class_names, scaling=arguments.scaling,
+        source, class_names=arguments.class_names, scaling=arguments.scaling,
         from_logits=arguments.from_logits, output_name=arguments.output_name,
         task=arguments.task, threshold=getattr(arguments, "threshold", None), **reading_options(arguments),
     )  # fmt: skip

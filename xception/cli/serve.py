@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..console.text import terminal_safe
 from ..errors import requires
@@ -15,8 +16,16 @@ from ..models.factory import Xception, load_model
 from ..models.pretrained import cached_classifier
 from . import common
 
+if TYPE_CHECKING:
+    from ..models.model import Model
+    from ..prediction.classifier import Classifier
+    from ..server.application import ServerApplication
+    from ..server.measuring import Metrics
+    from ..server.settings import ServerSettings
+
 TOKEN = "XCEPTION_SERVER_TOKEN"  # the name of a variable
 DEFAULT_PORT = 8000
+NOT_PICKLED = ("run", "fail")  # functions of the parser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     with requires("xception serve", "the extra 'serve'", "'xception[serve]'"):
-        from ..server.application import create_app
-        from ..server.measuring import Metrics
-        from ..server.running import log_to_stderr, open_socket
+        from ..server.running import open_socket
         from ..server.running import run as run_server
     from ..server.settings import LOOPBACK_HOSTS, ServerSettings
 
@@ -89,11 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     listener = open_socket(arguments.host, arguments.port)
     try:
-        log_format = None if arguments.log == "none" else arguments.log
-        application = create_app(
-            _model(arguments), settings=settings, log_format=log_format, metrics=Metrics(arguments.workers)
-        )
-        log_to_stderr()
         host, port = listener.getsockname()[:2]
         address = f"http://{'localhost' if host in LOOPBACK_HOSTS else host}:{port}{arguments.root_path}/"
 
@@ -103,28 +105,45 @@ def run(arguments: argparse.Namespace) -> int:
                 terminal_safe(f"xception: {settings.name} at {address}{workers}"), file=sys.stderr, flush=True
             )
 
+        plain = {key: value for key, value in vars(arguments).items() if key not in NOT_PICKLED}
         return run_server(
-            application, listener, workers=arguments.workers, drain_delay=arguments.drain_delay,
-            root_path=arguments.root_path, ready=say,
+            partial(_build, argparse.Namespace(**plain), settings), listener, workers=arguments.workers,
+            drain_delay=arguments.drain_delay, root_path=arguments.root_path, ready=say,
         )  # fmt: skip
     finally:
         listener.close()
 
 
-def _model(arguments: argparse.Namespace) -> Any:
-    """Return what answers: one's own model, the ImageNet classifier if it is here, else the base."""
+def _build(arguments: argparse.Namespace, settings: ServerSettings, metrics: Metrics) -> ServerApplication:
+    """Load the model, and return what answers. Each worker that is spawned calls it."""
+    from ..server.application import create_app
+    from ..server.running import log_to_stderr
+
+    common.apply_limits(arguments)  # of this process
+    log_format = None if arguments.log == "none" else arguments.log
+    model, whole = _model(arguments)
+    application = create_app(model, whole=whole, settings=settings, log_format=log_format, metrics=metrics)
+    log_to_stderr()
+    return application
+
+
+def _model(arguments: argparse.Namespace) -> tuple[Model | Classifier, Model | None]:
+    """Return what answers, and the model that it is a part of.
+
+    That is one's own model, the ImageNet classifier if it is on this machine, else the base.
+    """
     if arguments.model or arguments.weights:
         model = common.own_model(arguments)
         whole = load_model(model) if isinstance(model, str) else model
         if whole is not None and len(whole.output_names) == 1 and len(whole.output_shape) != 2:
-            return whole  # maps: features alone
-        return common.build_classifier(arguments)
+            return whole, None  # maps: features alone
+        return common.build_classifier(arguments, whole), whole
     if cached_classifier() is not None:
-        return common.build_classifier(arguments)
+        return common.build_classifier(arguments), None
     common.note(
         "the ImageNet classifier is not on this machine: the base gives features (xception weights download)"
     )
-    return Xception(include_top=False, pooling="avg", input_shape=(299, 299, 3))
+    return Xception(include_top=False, pooling="avg", input_shape=(299, 299, 3)), None
 
 
 def _name(arguments: argparse.Namespace) -> str:

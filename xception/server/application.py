@@ -77,6 +77,7 @@ def create_app(
     *,
     class_names: ClassNamesLike | str | os.PathLike[str] | None = None,
     output_name: str | None = None,
+    whole: Model | None = None,
     settings: ServerSettings | None = None,
     log_format: str | None = None,
     metrics: Metrics | None = None,
@@ -86,7 +87,9 @@ def create_app(
     Args:
         model: The model, a classifier, or the path of a model file.
         class_names: Names of the classes, or a file that holds them.
-        output_name: The output with the scores, where the model has several.
+        output_name: The output with the scores, where the model has several. Requests may name another.
+        whole: The model that `model`, a classifier of one output, is a part of. Its other outputs can be
+            asked for then, if it has the same inputs.
         settings: Limits and safety. By default those of `ServerSettings()`.
         log_format: "text" or "json": a line for each request, to the logger "xception.server". None: no log.
         metrics: Figures that several processes share; by default of this process.
@@ -105,15 +108,16 @@ def create_app(
     settings = ServerSettings() if settings is None else settings
     if isinstance(model, str | os.PathLike):
         model = load_model(model)
-    whole = model.model if isinstance(model, Classifier) else model
     classifier: Classifier | None
     if isinstance(model, Classifier):
-        classifier = model
+        classifier, model = model, model.model
+        if whole is not None and whole.input_names == model.input_names:
+            model = whole
     elif _has_classes(model, output_name):
         classifier = Classifier(model, class_names=class_names, output_name=output_name)
     else:
         classifier = None
-    return ServerApplication(Service(whole, classifier, settings, metrics or Metrics()), log_format)
+    return ServerApplication(Service(model, classifier, settings, metrics or Metrics()), log_format)
 
 
 def _has_classes(model: Model, output_name: str | None) -> bool:

@@ -91,19 +91,14 @@ def options_of(request: Request, upload: Upload) -> Mapping[str, str]:
 async def predict(call: Call, ticket: Ticket) -> Response:
     """Name what photographs show."""
     service, start = call.service, time.monotonic()
-    classifier = service.classifier
-    if classifier is None:
-        raise RequestError("this server's model has no classes; it gives features: POST /features")
+    service.classifier_of()  # a model without classes is refused before the body is read
     upload = await _read(call, ticket)
     options = options_of(call.request, upload)
-    top = read_top(options)
-    if options.get("output_name", service.output_name) != service.output_name:
-        raise RequestError(
-            f"output_name is {service.output_name!r} here, got {options['output_name'][:100]!r}"
-        )
+    top, output_name = read_top(options), options.get("output_name", service.output_name)
+    classifier = service.classifier_of(output_name)
     x = await service.read_photographs(upload.photographs, ticket)
     outputs = await service.compute({service.model.input_names[0]: x}, call.left, ticket)
-    scores = classifier.decoder.probabilities(outputs[service.output_name])
+    scores = classifier.decoder.probabilities(outputs[output_name])
     try:
         rows = classifier.decode(scores, top)
     except ValueError as error:
@@ -160,8 +155,7 @@ async def features(call: Call, ticket: Ticket) -> Response:
 async def explain(call: Call, ticket: Ticket) -> Response:
     """Show which parts of a photograph support a class: a picture, or the map as JSON."""
     service = call.service
-    if service.classifier is None:
-        raise RequestError("this server's model has no classes to explain")
+    service.classifier_of()  # a model without classes is refused before the body is read
     upload = await _read(call, ticket)
     options = options_of(call.request, upload)
     if len(upload.photographs) != 1:
@@ -169,6 +163,7 @@ async def explain(call: Call, ticket: Ticket) -> Response:
     method, alpha = options.get("method", "grad-cam"), _read_alpha(options)
     if method not in METHODS:
         raise RequestError(f"method must be one of {', '.join(METHODS)}, got {method[:50]!r}")
+    classifier = service.classifier_of(options.get("output_name"))
     read_one(service.preprocessor, upload.photographs[0])  # for the reason, if it is none
     wants_json = options.get("format", "") == "json" or "json" in call.request.headers.get("accept", "")
 
@@ -177,7 +172,7 @@ async def explain(call: Call, ticket: Ticket) -> Response:
 
         target: Any = options.get("class")
         explainer = Explainer(
-            service.classifier, method=method,  # type: ignore[arg-type]  # checked above
+            classifier, method=method,  # type: ignore[arg-type]  # checked above
             target=int(target) if target and target.isdecimal() else target, layer=options.get("layer"),
         )  # fmt: skip
         (explanation,) = explainer.stream([upload.photographs[0]], FailureLog("raise"), verbose=0)

@@ -40,52 +40,60 @@ REASONS = (
 MAX_WORKERS = 64
 
 
+#: The place of each number in the row of a worker.
+PLACES = {
+    key: place
+    for place, key in enumerate(
+        [
+            *((name, "") for name in GAUGES),
+            *((name, str(label)) for name, bounds in BUCKETS.items() for label in (*bounds, "+Inf", "sum")),
+            *(("requests", str(status)) for status in STATUSES),
+            *(("refusals", reason) for reason in REASONS),
+        ]
+    )
+}
+
+
 class Metrics:
     """Counts of all workers.
 
     Args:
         workers: How many processes count.
+        memory: Memory of 8 × `SIZE` bytes for each of them. By default an anonymous map, which processes
+            share that are forked afterwards.
     """
 
-    def __init__(self, workers: int = 1) -> None:
-        self._places: dict[tuple[str, str], int] = {}
-        for name in GAUGES:
-            self._add(name, "")
-        for name, bounds in BUCKETS.items():
-            for label in (*map(str, bounds), "+Inf", "sum"):
-                self._add(name, label)
-        for status in STATUSES:
-            self._add("requests", str(status))
-        for reason in REASONS:
-            self._add("refusals", reason)
-        size = workers * len(self._places) * 8
-        self._numbers = np.frombuffer(mmap.mmap(-1, size), np.float64).reshape(workers, -1)
+    SIZE = len(PLACES)
+
+    def __init__(self, workers: int = 1, memory: Any = None) -> None:
+        self._memory = mmap.mmap(-1, workers * self.SIZE * 8) if memory is None else memory
+        self._numbers = np.frombuffer(self._memory, np.float64).reshape(workers, -1)
         self.worker = 0  #: the row of this process
 
-    def _add(self, name: str, label: str) -> None:
-        self._places[name, label] = len(self._places)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Metrics, (len(self._numbers), self._memory)  # only shared memory can be pickled
 
     def set_gauge(self, name: str, value: float) -> None:
         """Set what is now."""
-        self._numbers[self.worker, self._places[name, ""]] = value
+        self._numbers[self.worker, PLACES[name, ""]] = value
 
     def observe(self, name: str, value: float) -> None:
         """Count a value of a histogram."""
         row = self._numbers[self.worker]
         bound = next((str(bound) for bound in BUCKETS[name] if value <= bound), "+Inf")
-        row[self._places[name, bound]] += 1
-        row[self._places[name, "sum"]] += value
+        row[PLACES[name, bound]] += 1
+        row[PLACES[name, "sum"]] += value
 
     def count_answer(self, status: int, reason: str | None = None) -> None:
         """Count an answer, and why it is a refusal."""
-        place = self._places.get(("requests", str(status)), self._places["requests", "500"])
+        place = PLACES.get(("requests", str(status)), PLACES["requests", "500"])
         self._numbers[self.worker, place] += 1
         if reason is not None:
-            self._numbers[self.worker, self._places["refusals", reason]] += 1
+            self._numbers[self.worker, PLACES["refusals", reason]] += 1
 
     def value(self, name: str, label: str = "") -> float:
         """Return a number of all workers."""
-        return float(self._numbers[:, self._places[name, label]].sum())
+        return float(self._numbers[:, PLACES[name, label]].sum())
 
     def text(self) -> bytes:
         """Return all figures as Prometheus reads them."""

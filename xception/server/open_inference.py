@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.class_names import ClassNames
 from ..kernels import Array
 from ..version import __version__
 from .photographs import decode_base64, parse_json
@@ -225,7 +226,7 @@ def write_inference(
         array = outputs[name]
         item: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(array.shape)}
         if classes:
-            rows = _classify(array, classes, service)
+            rows = _classify(array, classes, service.classifier_of(name).class_names)
             item |= {"datatype": "BYTES", "shape": [len(rows), len(rows[0])]}
             texts = [text.encode("utf-8", "backslashreplace") for row in rows for text in row]
             content = b"".join(len(text).to_bytes(4, "little") + text for text in texts)
@@ -248,9 +249,8 @@ def write_inference(
     return b"".join([head, *binary]), len(head) if binary else None
 
 
-def _classify(array: Array, classes: int, service: Any) -> list[list[str]]:
+def _classify(array: Array, classes: int, names: ClassNames) -> list[list[str]]:
     """Return "value:index:name" of the best classes of each row."""
-    names = service.classifier.class_names
     rows = []
     for row in array:
         best = np.argsort(-row, kind="stable")[:classes]

@@ -38,6 +38,11 @@ def describe_api(service: Any, root_path: str = "") -> dict[str, Any]:
     """Return the OpenAPI description of a service, whose paths begin where a proxy or a mount offers it."""
     name = service.settings.name
     top = _parameter("top", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many classes are named.")
+    output = _parameter(
+        "output_name",
+        {"type": "string", "enum": list(service.model.output_names)},
+        "The output with the scores.",
+    )
     layers = _parameter("layers", {"type": "string"}, "Names of layers, with commas.")
     pooling = _parameter(
         "pooling", {"type": "string", "enum": ["avg", "max", "min", "sum", "none"]}, "How maps are pooled."
@@ -49,10 +54,10 @@ def describe_api(service: Any, root_path: str = "") -> dict[str, Any]:
         "method", {"type": "string", "enum": ["grad-cam", "score-cam", "occlusion"]}, "How it is explained."
     )
     paths = {
-        "/predict": _operations("Name what photographs show.", "Predictions", [top], PHOTOGRAPHS),
+        "/predict": _operations("Name what photographs show.", "Predictions", [top, output], PHOTOGRAPHS),
         "/explain": _operations(
-            "Show which parts of a photograph support a class.", "Map", [class_name, method, alpha, form],
-            PHOTOGRAPHS, picture=True,
+            "Show which parts of a photograph support a class.", "Map",
+            [class_name, method, alpha, form, output], PHOTOGRAPHS, picture=True,
         ),
         "/features": _operations(
             "Give the features of photographs.", "Features", [layers, pooling], PHOTOGRAPHS

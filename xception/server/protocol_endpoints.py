@@ -93,12 +93,11 @@ async def classify_rows(call: Call, ticket: Ticket) -> Response:
     """Answer TensorFlow Serving's :classify."""
     service = call.service
     check_model(call.request, service)
-    if service.classifier is None:
-        raise RequestError("this server's model has no classes")
+    classifier = service.classifier_of()
     prediction: tensorflow_serving.Prediction = await service.parse(
         tensorflow_serving.Prediction, await call.body(ticket), service
     )
     inputs = await _inputs(service, prediction.inputs, prediction.photographs, False, ticket)
     outputs = await service.compute(inputs, call.left, ticket)
-    scores = service.classifier.decoder.probabilities(outputs[service.output_name])
+    scores = classifier.decoder.probabilities(outputs[service.output_name])
     return json_answer(tensorflow_serving.classify(scores, service))

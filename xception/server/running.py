@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
 
-from ..engine.cpus import set_num_threads, usable_cpus
 from .application import ServerApplication
-from .measuring import MAX_WORKERS
+from .measuring import Metrics
+from .workers import Build, run_workers
 
 BACKLOG = 512  #: connections that wait to be accepted
 
@@ -38,76 +36,34 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run(
-    application: ServerApplication, listener: socket.socket, *, workers: int = 1, drain_delay: float = 0.0,
-    root_path: str = "", ready: Callable[[], None] = lambda: None,
+    build: Build, listener: socket.socket, *, workers: int = 1, drain_delay: float = 0.0, root_path: str = "",
+    ready: Callable[[], None] = lambda: None,
 ) -> int:  # fmt: skip
     """Serve until SIGTERM or SIGINT, then answer what was accepted.
 
     Args:
-        application: What answers.
+        build: Loads the model, and returns what answers and counts in the given figures. Where workers are
+            spawned, it is pickled.
         listener: The bound port. It is opened when the model has computed once.
-        workers: How many processes, which share the model's arrays.
+        workers: How many processes. They share the model's arrays where the system can fork.
         drain_delay: Seconds to go on accepting after SIGTERM, while readiness says no: a proxy needs time.
         root_path: The path under which a proxy offers the server.
         ready: Is called when requests are answered.
 
     Returns:
         The exit status: 0, or 1 if a worker has failed.
+
+    Raises:
+        ValueError: `workers` is out of range.
     """
-    if not 1 <= workers <= MAX_WORKERS:
-        raise ValueError(f"workers must be from 1 to {MAX_WORKERS}, got {workers}")
+    serve = partial(_serve, drain_delay, root_path)
     if workers == 1:
-        return _serve(application, listener, drain_delay, root_path, ready)
-    if not hasattr(os, "fork"):
-        raise ValueError("several workers need fork, which this system does not have; start several servers")
-    threads = max(1, usable_cpus() // workers)
-    children: list[int] = []
-    begun, begins = os.pipe()
-    for number in range(workers):
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                application.metrics.worker = number
-                set_num_threads(threads)
-                os.close(begun)
-                status = _serve(application, listener, drain_delay, root_path, lambda: os.close(begins))
-            finally:
-                os._exit(status)
-        children.append(child)
-    os.close(begins)
-    os.read(begun, 1)  # returns when every worker answers, or has ended
-    os.close(begun)
-    ready()
-    return _watch(children)
-
-
-def _watch(children: list[int]) -> int:
-    """Wait for all workers; hand on signals, and end all if one ends by itself."""
-    is_ending = False
-
-    def end(*_: Any) -> None:
-        nonlocal is_ending
-        is_ending = True
-        for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    status, left = 0, set(children)
-    while left:
-        child, wait_status = os.wait()
-        left.discard(child)
-        if os.waitstatus_to_exitcode(wait_status) and not is_ending:
-            status = 1
-        if not is_ending:
-            end()
-    return status
+        return serve(build(Metrics()), listener, ready)
+    return run_workers(build, serve, listener, workers, ready)
 
 
 def _serve(
-    application: ServerApplication, listener: socket.socket, drain_delay: float, root_path: str,
+    drain_delay: float, root_path: str, application: ServerApplication, listener: socket.socket,
     ready: Callable[[], None],
 ) -> int:  # fmt: skip
     import uvicorn

@@ -19,7 +19,7 @@ from ..prediction.preprocessing import Preprocessor
 from .admission import Admission, Ticket
 from .computing import Computer, Work
 from .measuring import Metrics
-from .problems import OverloadedError, TooSlowError
+from .problems import OverloadedError, RequestError, TooSlowError
 from .reading import read_one
 from .settings import ServerSettings
 
@@ -29,7 +29,8 @@ class Service:
 
     Args:
         model: The model. All its outputs are computed.
-        classifier: The same model as it names photographs; None if it has no classes.
+        classifier: The same model as it names photographs, or a part of it that has one of its outputs; None
+            if it has no classes.
         settings: Limits.
         metrics: Figures, which several processes may share.
 
@@ -48,6 +49,7 @@ class Service:
         self._readers = ThreadPoolExecutor(max(2, get_num_threads()), "xception-reader")
         self._parsers = ThreadPoolExecutor(1, "xception-parser")  # JSON is parsed one body at a time
         self.output_name = model.output_names[0] if classifier is None else output_of(model, classifier)
+        self._classifiers = {} if classifier is None else {self.output_name: classifier}
         self.is_draining = False
         self._starting = threading.Lock()
         #: Whether the thread runs and has computed once.
@@ -90,6 +92,33 @@ class Service:
         self.metrics.set_gauge("in_flight", self.admission.requests)
         self.metrics.set_gauge("photographs", self.admission.photographs)
         self.metrics.set_gauge("held_bytes", self.admission.held_bytes)
+
+    # --- outputs ----------------------------------------------------------------------------
+
+    def classifier_of(self, output_name: str | None = None) -> Classifier:
+        """Return what names an output, by default that of the server's `output_name`.
+
+        All read photographs in the same way.
+
+        Raises:
+            RequestError: The model has no classes, or no such output.
+        """
+        if self.classifier is None:
+            raise RequestError("this server's model has no classes; it gives features: POST /features")
+        name = self.output_name if output_name is None else output_name
+        if name not in self._classifiers:
+            if name not in self.model.output_names:
+                names = ", ".join(map(repr, self.model.output_names))
+                raise RequestError(f"the model's outputs are {names}, got {name[:100]!r}")
+            reading = self.preprocessor
+            try:
+                self._classifiers[name] = Classifier(
+                    self.model, output_name=name, scaling=reading.scaling, aspect=reading.aspect,
+                    interpolation=reading.interpolation, exif=reading.exif, decode=reading.decode,
+                )  # fmt: skip
+            except ValueError as error:
+                raise RequestError(str(error)) from None
+        return self._classifiers[name]
 
     # --- work -------------------------------------------------------------------------------
 

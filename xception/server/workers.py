@@ -1,0 +1,154 @@
+"""Several processes that answer at one port: forked, or spawned where there is no fork.
+
+Forked workers share the model's arrays, since they are forked after it was loaded. Spawned ones load it
+again, each for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from ..engine.cpus import set_num_threads, usable_cpus
+from .application import ServerApplication
+from .measuring import MAX_WORKERS, Metrics
+
+Build = Callable[[Metrics], ServerApplication]
+#: Answers at a port until a signal; calls its last argument once it does, and returns the exit status.
+Serve = Callable[[ServerApplication, socket.socket, Callable[[], None]], int]
+
+
+def run_workers(
+    build: Build, serve: Serve, listener: socket.socket, workers: int, ready: Callable[[], None]
+) -> int:
+    """Run workers until all have ended. If one ends by itself, the others are ended, too.
+
+    Args:
+        build: Loads the model, and returns the application that counts in the given figures. It is pickled
+            for workers that are spawned.
+        serve: What a worker does; pickled, too.
+        listener: The bound port.
+        workers: How many processes. The threads that the process may use are divided among them.
+        ready: Is called when all workers answer.
+
+    Returns:
+        The exit status: 0, or 1 if a worker has failed.
+
+    Raises:
+        ValueError: `workers` is out of range.
+    """
+    if not 1 <= workers <= MAX_WORKERS:
+        raise ValueError(f"workers must be from 1 to {MAX_WORKERS}, got {workers}")
+    run = _run_forked if hasattr(os, "fork") else _run_spawned
+    return run(build, serve, listener, workers, ready)
+
+
+def _divide_threads(workers: int) -> None:
+    set_num_threads(max(1, usable_cpus() // workers))
+
+
+# --- forked ---------------------------------------------------------------------------------
+
+
+def _run_forked(
+    build: Build, serve: Serve, listener: socket.socket, workers: int, ready: Callable[[], None]
+) -> int:
+    application = build(Metrics(workers))
+    children: list[int] = []
+    begun, begins = os.pipe()
+    for number in range(workers):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                application.metrics.worker = number
+                _divide_threads(workers)
+                os.close(begun)
+                status = serve(application, listener, lambda: os.close(begins))
+            finally:
+                os._exit(status)
+        children.append(child)
+    os.close(begins)
+    os.read(begun, 1)  # returns when every worker answers, or has ended
+    os.close(begun)
+    ready()
+    return _watch_forked(children)
+
+
+def _watch_forked(children: list[int]) -> int:
+    """Wait for all workers; hand on signals, and end all if one ends by itself."""
+    is_ending = False
+
+    def end(*_: Any) -> None:
+        nonlocal is_ending
+        is_ending = True
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    status, left = 0, set(children)
+    while left:
+        child, wait_status = os.wait()
+        left.discard(child)
+        if os.waitstatus_to_exitcode(wait_status) and not is_ending:
+            status = 1
+        if not is_ending:
+            end()
+    return status
+
+
+# --- spawned --------------------------------------------------------------------------------
+
+
+def _run_spawned(
+    build: Build, serve: Serve, listener: socket.socket, workers: int, ready: Callable[[], None]
+) -> int:
+    context = multiprocessing.get_context("spawn")
+    metrics = Metrics(workers, context.RawArray("d", workers * Metrics.SIZE))
+    processes, readers = [], []
+    for number in range(workers):
+        reader, writer = context.Pipe(duplex=False)
+        arguments = (build, serve, listener, metrics, number, workers, writer)
+        process = context.Process(target=_serve_spawned, args=arguments)
+        process.start()
+        writer.close()
+        processes.append(process)
+        readers.append(reader)
+    is_ending = False
+
+    def end(*_: Any) -> None:
+        nonlocal is_ending
+        is_ending = True
+        for process in processes:
+            process.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    for reader in readers:
+        with contextlib.suppress(EOFError):  # it has ended before it answered
+            reader.recv()
+    ready()
+    wait([process.sentinel for process in processes])
+    failed = not is_ending and any(process.exitcode for process in processes)
+    if not is_ending:
+        end()
+    for process in processes:
+        process.join()
+    return int(failed)
+
+
+def _serve_spawned(
+    build: Build, serve: Serve, listener: socket.socket, metrics: Metrics, number: int, workers: int,
+    writer: Connection,
+) -> None:  # fmt: skip
+    metrics.worker = number
+    _divide_threads(workers)
+    raise SystemExit(serve(build(metrics), listener, lambda: writer.send(None)))
