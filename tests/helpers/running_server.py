@@ -9,6 +9,8 @@ import time
 
 import uvicorn
 
+from xception.server.http_protocol import protocol
+
 
 class Answer:
     """An answer: its status, headers and body."""
@@ -36,8 +38,9 @@ class RunningServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            application, log_config=None, access_log=False, lifespan="on", root_path=root_path
-        )
+            application, log_config=None, access_log=False, lifespan="on", root_path=root_path,
+            http=protocol(1 << 20),
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
 

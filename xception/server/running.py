@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 
 from .application import ServerApplication
+from .http_protocol import protocol
 from .measuring import Metrics
 from .workers import Build, run_workers
 
@@ -87,7 +88,8 @@ def _serve(
     listener.listen(BACKLOG)
     config = uvicorn.Config(
         application, log_config=None, access_log=False, root_path=root_path, lifespan="on",
-        timeout_keep_alive=30, server_header=False, proxy_headers=False,
+        http=protocol(application.service.settings.max_body_bytes), timeout_keep_alive=30,
+        server_header=False, proxy_headers=False,
     )  # fmt: skip
     ready()
     Server(config).run(sockets=[listener])
