@@ -44,7 +44,7 @@ def test_one_photograph_makes_a_picture_and_several_a_folder(run, small, photos,
         "explain", photo, "--model", small, "--class", "cup", "--output", tmp_path / "why.png"
     )
     assert (status, err) == (0, "")
-    assert out.startswith(f"{tmp_path / 'why.png'}: cup ")
+    assert out.startswith(f"{tmp_path / 'why.png'}: cup, ")
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
     status, out, _ = run("explain", photos, "--model", small, "--top", 2, "--output", tmp_path / "pictures")
     assert status == 0
@@ -90,8 +90,8 @@ def test_the_command_does_what_the_function_does(run, small, photos, tmp_path):
     )  # fmt: skip
     pictures = [f"{name}.why.png" for name in ("astronaut", "chelsea", "coffee", "rocket")]
     assert out.splitlines() == [
-        f"{tmp_path / 'command' / picture}: mug {mug:.3f}, kitten {kitten:.3f}"
-        for picture, (mug, kitten) in zip(pictures, explanation.scores, strict=True)
+        f"{tmp_path / 'command' / picture}: {'; '.join(part.captions())}"
+        for picture, part in zip(pictures, explanation, strict=True)
     ]
     for picture in pictures:
         with (

@@ -1,6 +1,7 @@
 """Where on an image the cells of a map are."""
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
 import xception
 from xception.explanation.grid import Grid, locate_cells
@@ -104,3 +105,22 @@ def test_maps_are_interpolated_between_the_centers_of_cells():
     np.testing.assert_allclose(even, xception.kernels.resize(maps[None], (13, 40))[0], atol=1e-5)
     uneven = Grid(np.array([0.25, 0.75]), np.array([0.5])).upsample(np.array([[[0.0]], [[1.0]]]), (8, 2))
     np.testing.assert_allclose(uneven[:, 0, 0], [0, 0, 0.125, 0.375, 0.625, 0.875, 1, 1])
+
+
+def test_shown_maps_pass_through_their_cells_and_are_smooth():
+    """Against SciPy's Catmull-Rom, as cubic Hermite splines with the slopes of the neighbors."""
+    values = np.array([0.0, 3, 1, 1, 0, 2])
+    shown = Grid.even(6, 1).upsample_smoothly(values[:, None, None], (600, 1))[:, 0, 0]
+    padded = np.concatenate([[0, 0], values, [2, 2]])
+    slopes = (padded[2:] - padded[:-2]) / 2
+    centers = (np.arange(-1, 7) + 0.5) / 6
+    expected = CubicHermiteSpline(centers, padded[1:-1], slopes * 6)((np.arange(600) + 0.5) / 600)
+    np.testing.assert_allclose(shown, expected.clip(0, 3), atol=1e-12)
+    assert (expected < 0).any()
+    assert (expected > 3).any()
+    assert np.abs(np.diff(shown[-40:])).min() >= 0
+
+
+def test_a_map_of_one_cell_is_flat():
+    shown = Grid.even(1, 2).upsample_smoothly(np.array([[[2.0], [2.0]]]), (3, 5))
+    np.testing.assert_allclose(shown, np.full((3, 5, 1), 2.0))

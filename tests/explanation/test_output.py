@@ -43,7 +43,8 @@ def test_photographs_without_a_path_are_named_by_their_position(model, photos, t
 def test_a_file_takes_all_photographs_in_one_picture(model, photos, tmp_path):
     explanation = xception.explain(photos, model, output=tmp_path / "why.png")
     with Image.open(tmp_path / "why.png") as picture:
-        assert picture.size == explanation.picture().size == (12, 3 * (12 + 24))
+        assert picture.size == explanation.picture().size
+        assert picture.height > 3 * 320
 
 
 @pytest.mark.parametrize("as_generator", [False, True])

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import xception
+from xception.explanation.explainer import Explainer
 from xception.explanation.result import concatenate
 
 RNG = np.random.default_rng(5)
@@ -43,7 +44,8 @@ def test_parts_can_be_joined_again(explanation):
 
 def test_of_many_photographs_the_first_16_are_shown(model):
     photo = RNG.integers(0, 256, (20, 30, 3), np.uint8)
-    assert xception.explain([photo] * 18, model).picture().size == (30, 16 * (20 + 24))
+    explanation = xception.explain([photo] * 18, model)
+    assert explanation.picture().size == explanation[:16].picture().size
 
 
 def test_the_overlay_hides_nothing_where_the_map_is_0(explanation):
@@ -51,24 +53,60 @@ def test_the_overlay_hides_nothing_where_the_map_is_0(explanation):
     explanation.maps[1, 2, 3, 3] = 5
     photo, overlay = explanation.images[1], np.asarray(explanation.overlay(1, 2))
     assert overlay.shape == (60, 90, 3)
-    np.testing.assert_array_equal(overlay[:30], photo[:30])
-    np.testing.assert_allclose(np.asarray(explanation.overlay(1, 2, alpha=1))[-1, -1], (252, 255, 164))
+    np.testing.assert_array_equal(overlay[:20], photo[:20])
+    np.testing.assert_allclose(
+        np.asarray(explanation.overlay(1, 2, alpha=1, scale="each"))[-1, -1], (252, 255, 164)
+    )
     explanation.maps[1, 2] = 0
     np.testing.assert_array_equal(np.asarray(explanation.overlay(1, 2)), photo)
+    np.testing.assert_array_equal(np.asarray(explanation.overlay(1, 2, scale="each")), photo)
 
 
-def test_a_picture_has_a_row_for_each_photograph(explanation):
-    assert explanation.picture().size == (3 * 90, 2 * (60 + 24))
-    assert explanation[0].picture().size == (3 * 90, 60 + 24)
-    shown = Image.open(io.BytesIO(explanation._repr_png_()))
-    assert (shown.format, shown.size) == ("PNG", (270, 168))
+def test_the_maps_of_a_photograph_have_one_scale(explanation):
+    explanation.maps[0, :2] = [np.full((4, 4), 8.0), np.full((4, 4), 2.0)]
+    explanation.maps[1] = 100  # of another photograph
+    strong, weak = (np.asarray(explanation.overlay(0, k, alpha=1)) for k in (0, 1))
+    np.testing.assert_array_equal(strong, np.full((60, 90, 3), (252, 255, 164)))
+    assert weak.mean() < strong.mean() / 1.5
+    np.testing.assert_array_equal(np.asarray(explanation.overlay(0, 1, alpha=1, scale="each")), strong)
+    with pytest.raises(ValueError, match=r"scale must be .*, got 'all'"):
+        explanation.overlay(scale="all")
+
+
+def test_captions_have_the_probabilities_that_predict_gives(model, inputs):
+    explanation = Explainer(model, top=2).explain_inputs(inputs)
+    expected = np.sort(model.predict(inputs, verbose=0))[:, :-3:-1]
+    np.testing.assert_allclose(explanation.probabilities, expected, rtol=1e-5)
+    explanation.maps[1] = [np.zeros((4, 4)), np.ones((4, 4))]
+    first, second = explanation.captions(1)
+    best, next_best = explanation.names[1]
+    assert first == f"{best}, {100 * expected[1, 0]:.1f} %; nothing speaks for it"
+    assert second == f"{next_best}, {100 * expected[1, 1]:.1f} %"
+    assert f"photograph 2: {first}; {second}. " in explanation.alt_text
+    assert explanation.alt_text.endswith("Grad-CAM at maps, 4×4 cells")
+
+
+def test_a_picture_has_a_row_for_each_photograph_which_comes_first(explanation):
+    two, one = explanation.picture(), explanation[0].picture()
+    assert two.width == one.width == 4 * 320 + 5 * 8
+    assert two.height > one.height > 320 * 60 / 90 + 2 * 8
+    tile = np.asarray(one.crop((8, 8, 8 + 320, 8 + 213)).resize((90, 60)), float)
+    photo = np.asarray(Image.fromarray(explanation.images[0]), float)
+    assert np.corrcoef(tile.ravel(), photo.ravel())[0, 1] > 0.9
+
+
+def test_a_notebook_gets_the_picture_and_its_text(explanation):
+    bundle, metadata = explanation._repr_mimebundle_()
+    assert Image.open(io.BytesIO(bundle["image/png"])).size == explanation.picture().size
+    assert metadata == {"image/png": {"alt": explanation.alt_text}}
 
 
 def test_a_picture_is_written_whole_or_not_at_all(explanation, tmp_path):
+    size = explanation.picture().size
     for name, kind in (("out.png", "PNG"), ("out.JPG", "JPEG"), ("out.webp", "WEBP")):
         explanation.save(tmp_path / name)
         with Image.open(tmp_path / name) as picture:
-            assert (picture.format, picture.size) == (kind, (270, 168))
+            assert (picture.format, picture.size) == (kind, size)
     with pytest.raises(ValueError, match=r"out.npz: expected a picture's name, which ends in .png"):
         explanation.save(tmp_path / "out.npz")
     with pytest.raises(FileNotFoundError, match="no such folder"):
@@ -81,8 +119,12 @@ def test_nothing_explained_is_an_empty_picture(model):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
-def test_a_figure_has_axes_and_a_scale_for_each_map(explanation):
-    figure = explanation.figure()
-    assert len(figure.axes) == 2 * 2 * 3
-    figure.savefig(io.BytesIO(), format="png")
+def test_a_figure_has_axes_and_scales(explanation):
+    from matplotlib.figure import Figure
+
+    assert len(explanation.figure().axes) == 2 * (1 + 3 + 1)  # a scale for each photograph
+    assert len(explanation.figure("each").axes) == 2 * (1 + 3 + 3)
+    whole = Figure(figsize=(12, 4))
+    assert explanation.figure(fig=whole.subfigures(1, 2)[0]).axes
+    whole.savefig(io.BytesIO(), format="png")
     assert explanation[:0].figure().axes == []

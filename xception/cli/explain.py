@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-import numpy as np
-
 from ..data.failures import FailureLog
 from ..data.photographs import find_photographs
 from ..explanation.explainer import Explainer
@@ -57,6 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _describe(explanation: Explanation) -> str:
-    """Return the classes of one photograph, with their scores."""
-    names, scores = np.ravel(explanation.names[0]), np.ravel(explanation.scores[0])
-    return ", ".join(f"{name} {score:.3f}" for name, score in zip(names, scores, strict=True))
+    """Return the classes of one photograph, with their probabilities."""
+    return "; ".join(explanation.captions(0))

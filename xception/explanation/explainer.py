@@ -155,7 +155,8 @@ class Explainer:
         images, shapes = arrays[self.image], self._method.scores.input_shapes(arrays)
         n, t, size = len(images), self._selector.count, self._method.batch_size(shapes)
         maps = np.empty((0, t, *self._method.map_size(shapes)), np.float32)
-        parts = [MethodResult(maps, np.empty((0, t), np.intp), np.empty((0, t), np.float32))]
+        none = np.empty((0, t), np.float32)
+        parts = [MethodResult(maps, none.astype(np.intp), none, none)]
         with self._progress_bar(n, shapes, verbose) as progress:
             for start in range(0, n, size):
                 batch = {
@@ -181,12 +182,11 @@ class Explainer:
         paths: list[str | None],
         indices: list[int],
     ) -> Explanation:
-        maps, targets, scores = result
         if self._selector.is_single:
-            maps, targets, scores = maps[:, 0], targets[:, 0], scores[:, 0]
+            result = result.of_first_target()
         return Explanation(
-            maps, targets, scores, self.classifier.class_names, self.method, self.layer,
-            self._method.grid(shapes), tuple(pictures), paths, indices,
+            *result, self.classifier.class_names, self.classifier.task,
+            self.method, self.layer, self._method.grid(shapes), tuple(pictures), paths, indices,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ the last of five cells along a row is centered at 145.5 pixels, not at 135, wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,19 +59,58 @@ class Grid:
         Returns:
             (height, width, k) in the dtype of `maps`.
         """
+        return self._weigh(_linear_weights, maps, size)
+
+    def upsample_smoothly(self, maps: Array, size: Pair) -> Array:
+        """Interpolate maps as they are shown: cubically, through the values of the cells.
+
+        Bilinear maps have ridges between the cells, and are flat at the border. Here the outermost cells are
+        repeated beyond the border, and what is below 0 or above a map's greatest value is clipped.
+
+        Args:
+            maps: (h, w, k), 0 and above.
+            size: (height, width) of the image in pixels.
+
+        Returns:
+            (height, width, k) in the dtype of `maps`.
+        """
+        return self._weigh(_cubic_weights, maps, size).clip(0, maps.max(axis=(0, 1)))
+
+    def _weigh(self, weights: Callable[[Array, int], Array], maps: Array, size: Pair) -> Array:
         by_row, by_column = (
-            _weights(centers, pixels).astype(maps.dtype)
+            weights(centers, pixels).astype(maps.dtype)
             for centers, pixels in zip((self.rows, self.columns), size, strict=True)
         )
         wide = np.tensordot(by_column, maps, (1, 1))  # (width, h, k)
         return np.tensordot(by_row, wide, (1, 1))  # (height, width, k)
 
 
-def _weights(centers: Array, pixels: int) -> Array:
-    """Return the weight of each cell in each pixel along an axis: (pixels, cells)."""
+# --- weights of cells in pixels, along an axis: (pixels, cells) ------------------------------
+
+
+def _linear_weights(centers: Array, pixels: int) -> Array:
     cells = np.arange(len(centers))
     position = np.interp((np.arange(pixels) + 0.5) / pixels, centers, cells)  # (pixels,), in cells
     return np.maximum(1 - np.abs(position[:, None] - cells), 0)
+
+
+def _cubic_weights(centers: Array, pixels: int) -> Array:
+    """Catmull-Rom splines; two cells beyond each border have the value of the outermost cell."""
+    count = len(centers)
+    if count == 1:
+        return np.ones((pixels, 1))
+    steps = centers[[1, -1]] - centers[[0, -2]]
+    beyond = np.concatenate([
+        centers[0] - steps[0] * np.array((2, 1)), centers, centers[-1] + steps[1] * np.array((1, 2))
+    ])  # fmt: skip
+    cells = np.arange(-2, count + 2)
+    position = np.interp((np.arange(pixels) + 0.5) / pixels, beyond, cells)  # (pixels,), in cells
+    x = np.abs(position[:, None] - cells)  # (pixels, cells + 4)
+    near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    weights = np.where(x < 1, near, np.where(x < 2, far, 0))
+    weights[:, 2] += weights[:, :2].sum(axis=1)
+    weights[:, -3] += weights[:, -2:].sum(axis=1)
+    return weights[:, 2:-2]
 
 
 def locate_cells(graph: Graph, shapes: Mapping[str, Shape], name: str, image: str | None = None) -> Grid:

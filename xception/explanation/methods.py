@@ -44,11 +44,17 @@ class MethodResult(NamedTuple):
         maps: (n, t, h, w) float32, 0 and above.
         targets: (n, t) class indices.
         scores: (n, t) float32 scores of these classes.
+        probabilities: (n, t) float32 the same as `predict` gives them.
     """
 
     maps: Array
     targets: Indices
     scores: Array
+    probabilities: Array
+
+    def of_first_target(self) -> MethodResult:
+        """Return all values without the axis for targets."""
+        return MethodResult(self.maps[:, 0], self.targets[:, 0], self.scores[:, 0], self.probabilities[:, 0])
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ class GradCam(Method):
             weights = slopes.mean(axis=(1, 2))  # (n, k)
             maps.append(np.einsum("nhwk,nk->nhw", activations[self.node], weights))
         count(len(scores))
-        return _result(np.stack(maps, axis=1), targets, scores)
+        return _result(np.stack(maps, axis=1), targets, scores, probabilities)
 
     def _nodes(self) -> set[str]:
         return {self.node} | required_nodes(self.scores.graph, [self.node], [self.scores.output])
@@ -194,7 +200,7 @@ class ScoreCam(Method):
             self._explain(example, channels, grid, classes, count)
             for example, channels, classes in zip(_examples(x), activations[self.node], targets, strict=True)
         ]
-        return _result(np.stack(maps), targets, scores)
+        return _result(np.stack(maps), targets, scores, probabilities)
 
     def _explain(
         self, example: InputArrays, channels: Array, grid: Grid, targets: Indices, count: CountPasses
@@ -248,7 +254,7 @@ class Occlusion(Method):
             self._explain(example, grid, before[classes], classes, count)
             for example, before, classes in zip(_examples(x), scores, targets, strict=True)
         ]
-        return _result(np.stack(maps), targets, scores)
+        return _result(np.stack(maps), targets, scores, probabilities)
 
     def _explain(
         self, example: InputArrays, grid: Grid, before: Array, targets: Indices, count: CountPasses
@@ -268,9 +274,10 @@ class Occlusion(Method):
         return (before - after).T.reshape(-1, h, w)
 
 
-def _result(maps: Array, targets: Indices, scores: Array) -> MethodResult:
-    """Rectify maps (n, t, h, w), and take the targets' scores from (n, classes)."""
-    return MethodResult(relu(maps), targets, np.take_along_axis(scores, targets, axis=1))
+def _result(maps: Array, targets: Indices, scores: Array, probabilities: Array) -> MethodResult:
+    """Rectify maps (n, t, h, w), and take the targets' values from those of all classes, (n, classes)."""
+    of_targets = (np.take_along_axis(values, targets, axis=1) for values in (scores, probabilities))
+    return MethodResult(relu(maps), targets, *of_targets)
 
 
 def _examples(x: InputArrays) -> Iterator[InputArrays]:

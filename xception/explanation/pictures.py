@@ -1,4 +1,4 @@
-"""Drawing of explanations with Pillow: heat maps over photographs, captions, contact sheets."""
+"""Drawing of explanations with Pillow: heat maps over photographs, contact sheets."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PHOTOGRAPH_PIXELS = MIN_WHOLE_PIXELS  #: the longer side of a photograph that is kept; bounds memory
-MAX_TILE_PIXELS = 320  #: the longer side of a tile where there are several
-CAPTION_PIXELS = 24  #: the height of the line below a tile
-FONT_PIXELS = 14
 
 Pixels = NDArray[np.uint8]  #: (h, w, 3), 0…255
 
@@ -81,17 +78,28 @@ def show_framed(photograph: Pixels, size: tuple[int, int], aspect: Aspect) -> Pi
     return np.asarray(canvas)
 
 
-def overlay_heat(photograph: Pixels, heat: Array, alpha: float) -> Image.Image:
+def fit_tile(photograph: Pixels, pixels: int) -> Pixels:
+    """Return a photograph whose longer side has so many pixels, reduced or enlarged."""
+    from PIL import Image
+
+    height, width = photograph.shape[:2]
+    scale = pixels / max(height, width)
+    size = (max(round(scale * width), 1), max(round(scale * height), 1))
+    return np.asarray(Image.fromarray(photograph).resize(size, Image.Resampling.BICUBIC))
+
+
+def overlay_heat(photograph: Pixels, heat: Array, most: float, alpha: float) -> Image.Image:
     """Draw a heat map over a photograph.
 
     Args:
         photograph: (h, w, 3).
-        heat: (h, w), 0 and above; the colors range from 0 to its maximum.
-        alpha: How much of the photograph is hidden at the maximum, 0…1. It falls to 0 with the heat.
+        heat: (h, w), 0 and above.
+        most: The heat with the brightest color, above 0.
+        alpha: How much of the photograph is hidden there, 0…1. It falls to 0 with the heat.
     """
     from PIL import Image
 
-    heat = heat[..., None] / (heat.max(initial=0) or 1)  # (h, w, 1)
+    heat = heat[..., None] / most  # (h, w, 1)
     hidden = alpha * heat
     mixed = photograph * (1 - hidden) + inferno(heat[..., 0]) * hidden
     return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
@@ -101,17 +109,6 @@ def inferno(values: Array) -> Array:
     """Map values 0…1 of any shape to colors (…, 3), 0…255."""
     stops = np.linspace(0, 1, len(INFERNO))
     return np.stack([np.interp(values, stops, channel) for channel in INFERNO.T], axis=-1)
-
-
-def add_caption(picture: Image.Image, text: str) -> Image.Image:
-    """Return a picture with a line of text below it."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    tile = Image.new("RGB", (picture.width, picture.height + CAPTION_PIXELS), "white")
-    tile.paste(picture)
-    font = ImageFont.load_default(FONT_PIXELS)
-    ImageDraw.Draw(tile).text((4, picture.height + 3), text, "black", font)
-    return tile
 
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:

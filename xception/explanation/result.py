@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -15,25 +16,28 @@ from ..data.atomic import replace_file
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from ..data.locations import expect_local
+from ..data.tasks import Task
 from ..errors import requires
 from ..kernels import Array
 from .grid import Grid
+from .lettering import Lettering, path_for
 from .methods import MethodName
-from .pictures import (
-    MAX_TILE_PIXELS,
-    Pixels,
-    add_caption,
-    contact_sheet,
-    overlay_heat,
-    picture_format,
-)
+from .pictures import Pixels, fit_tile, overlay_heat, picture_format
+from .sheet import FONT_PIXELS, LARGE_TILE_PIXELS, TILE_PIXELS, Tile, draw_sheet
 from .targets import Indices
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL import Image
 
 MAX_SHOWN_PHOTOGRAPHS = 16  #: in one picture; more could not be told apart
+
+#: Which maps share a scale of colors: all those of a photograph, or none.
+Scale = Literal["photograph", "each"]
+METHOD_TITLES: dict[MethodName, str] = {
+    "grad-cam": "Grad-CAM", "score-cam": "Score-CAM", "occlusion": "Occlusion",
+}  # fmt: skip
 
 Values = TypeVar("Values", Array, Indices)
 
@@ -48,8 +52,11 @@ class Explanation:
     Attributes:
         maps: (n, h, w) or (n, t, h, w) float32, at the layer's resolution; 0 and above.
         targets: (n,) or (n, t) the indices of the classes.
-        scores: (n,) or (n, t) float32 the classes' scores: logits if the model has them.
+        scores: (n,) or (n, t) float32 what is explained: the classes' logits if the model has them.
+        probabilities: (n,) or (n, t) float32 the same as `predict` gives them: probabilities, or the numbers
+            of a regression.
         class_names: (class id, class name) of each class that the model knows.
+        task: What the classes are: "classes", "labels" or "regression".
         method: "grad-cam", "score-cam" or "occlusion".
         layer: The node of the graph whose maps are explained.
         grid: Where on a photograph the rows and columns of the maps are.
@@ -63,7 +70,9 @@ class Explanation:
     maps: Array
     targets: Indices
     scores: Array
+    probabilities: Array
     class_names: ClassNames = field(repr=False)
+    task: Task
     method: MethodName
     layer: str
     grid: Grid = field(repr=False)
@@ -86,6 +95,7 @@ class Explanation:
             index = slice(position, position + 1)
         return replace(
             self, maps=self.maps[index], targets=self.targets[index], scores=self.scores[index],
+            probabilities=self.probabilities[index],
             images=self.images[index], paths=self.paths[index], indices=self.indices[index],
         )  # fmt: skip
 
@@ -100,83 +110,126 @@ class Explanation:
 
     # --- pictures ---------------------------------------------------------------------------
 
-    def overlay(self, index: int = 0, target: int = 0, alpha: float = 0.7) -> Image.Image:
+    def overlay(
+        self, index: int = 0, target: int = 0, alpha: float = 0.7, scale: Scale = "photograph"
+    ) -> Image.Image:
         """Draw a map over its photograph: what speaks most for the class glows.
 
         Args:
             index: Which photograph, from 0.
             target: Which of its classes, from 0.
-            alpha: How much of the photograph is hidden where the map is largest, 0…1. Where the map is
+            alpha: How much of the photograph is hidden where the color is brightest, 0…1. Where the map is
                 0, the photograph is unchanged.
+            scale: "photograph": the brightest color is the greatest value of all maps of the photograph, so
+                that its classes can be compared. "each": that of this map.
 
         Returns:
             A PIL image of the photograph's size.
+
+        Raises:
+            ValueError: `scale` is unknown.
         """
-        return overlay_heat(self.images[index], self._heat(index, target), alpha)
+        return self._overlay(self.images[index], index, target, alpha, scale)
 
-    def picture(self) -> Image.Image:
-        """Draw a row of overlays for each photograph, one for each class, with its name and score.
+    def picture(self, scale: Scale = "photograph") -> Image.Image:
+        """Draw a row for each photograph: itself, then a map over it for each class.
 
-        Each map is shown from 0 to its own maximum. Of more than 16 photographs, the first 16 are shown.
+        Below each map is the name of its class, with the probability. Of more than 16 photographs, the first
+        16 are shown. Names in scripts that no font here has are replaced by the number of the class; the
+        environment variable XCEPTION_FONT names a font that has them.
+
+        Args:
+            scale: As for `overlay`.
 
         Returns:
             A PIL image; a single white pixel if there are no photographs.
-        """
-        targets = range(self._by_target(self.targets).shape[1])
-        is_single = len(self) == len(targets) == 1
-        rows = []
-        for index in range(min(len(self), MAX_SHOWN_PHOTOGRAPHS)):
-            overlays = [self.overlay(index, target) for target in targets]
-            if not is_single:
-                for overlay in overlays:
-                    overlay.thumbnail((MAX_TILE_PIXELS, MAX_TILE_PIXELS))
-            captions = (self._caption(index, target) for target in targets)
-            rows.append(list(map(add_caption, overlays, captions)))
-        return contact_sheet(rows)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+        Raises:
+            ValueError: `scale` is unknown, or XCEPTION_FONT is no font.
+        """
+        shown, targets = range(min(len(self), MAX_SHOWN_PHOTOGRAPHS)), range(self._count_targets)
+        letters = Lettering(FONT_PIXELS)
+        pixels = LARGE_TILE_PIXELS if len(shown) == len(targets) == 1 else TILE_PIXELS
+        rows = []
+        for index in shown:
+            photograph = fit_tile(self.images[index], pixels)
+            row = [Tile(_as_picture(photograph), self._title(index, letters.can_draw))]
+            for target in targets:
+                overlay = self._overlay(photograph, index, target, 0.7, scale)
+                row.append(Tile(overlay, self._caption(index, target, letters.can_draw)))
+            rows.append(row)
+        return draw_sheet(rows, self._footer(scale))
+
+    def save(self, path: str | os.PathLike[str], scale: Scale = "photograph") -> None:
         """Write `picture()` to a file.
 
         Args:
             path: The file; its suffix is the format: .png, .jpg, .webp, …
+            scale: As for `overlay`.
 
         Raises:
-            ValueError: Pillow cannot write this format, or the file is a URL.
+            ValueError: Pillow cannot write this format, or the file is a URL; and what `picture` raises.
             OSError: No file can be written there.
         """
         path = expect_local(path)
         image_format = picture_format(path)
         with replace_file(path) as temporary:
-            self.picture().save(temporary, image_format)
+            self.picture(scale).save(temporary, image_format)
 
-    def _repr_png_(self) -> bytes:
+    def captions(self, index: int = 0) -> list[str]:
+        """Return what stands below the maps of a photograph: each class's name and probability."""
+        return [self._caption(index, target) for target in range(self._count_targets)]
+
+    @property
+    def alt_text(self) -> str:
+        """What `picture()` shows, in words."""
+        shown = range(min(len(self), MAX_SHOWN_PHOTOGRAPHS))
+        parts = [f"{self._title(index)}: {'; '.join(self.captions(index))}" for index in shown]
+        return ". ".join([*parts, self._footer("photograph")])
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the picture for a notebook, and its text for those who do not see it."""
         stream = io.BytesIO()
         self.picture().save(stream, "PNG")
-        return stream.getvalue()
+        bundle = {"image/png": stream.getvalue(), "text/plain": repr(self)}
+        return bundle, {"image/png": {"alt": self.alt_text}}
 
-    def figure(self) -> Figure:
-        """Draw a matplotlib figure: the maps over the photographs, each with a scale of its values.
+    def figure(self, scale: Scale = "photograph", *, fig: Figure | None = None) -> Figure:
+        """Draw a matplotlib figure: photographs, their maps, and scales of the maps' values.
+
+        Args:
+            scale: As for `overlay`.
+            fig: The figure to draw in; by default a new one.
 
         Returns:
-            A `matplotlib.figure.Figure` with a row for each photograph and a column for each class;
-            an empty one if there are no photographs.
+            The figure: a row for each photograph, with itself and a column for each class; an empty one if
+            there are no photographs.
 
         Raises:
             MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            ValueError: `scale` is unknown.
         """
         with requires("a figure", "matplotlib", "'xception[plots]'"):
             from matplotlib.figure import Figure
 
-        n, t = self._by_target(self.targets).shape
+        n, t = len(self), self._count_targets
+        figure = (
+            Figure(figsize=(3.2 * (t + 1), 3.2 * max(n, 1)), layout="constrained") if fig is None else fig
+        )
         if not n:
-            return Figure()
-        figure = Figure(figsize=(4 * t, 3.5 * n), layout="constrained")
-        for axes, (i, k) in zip(figure.subplots(n, t, squeeze=False).flat, np.ndindex(n, t), strict=True):
-            heat = self._heat(i, k)
-            axes.imshow(self.images[i])
-            shown = axes.imshow(heat, cmap="inferno", alpha=0.6, vmin=0, vmax=heat.max() or 1)
-            axes.set(xticks=[], yticks=[], title=self._caption(i, k))
-            figure.colorbar(shown, ax=axes)
+            return figure
+        for index, row in enumerate(figure.subplots(n, t + 1, squeeze=False)):
+            for axes in row:
+                axes.imshow(self.images[index])
+                axes.set(xticks=[], yticks=[])
+            _set_title(row[0], self._title(index))
+            for target, axes in enumerate(row[1:]):
+                heat, most = self._heat(index, target, self.images[index].shape[:2], scale)
+                shown = axes.imshow(heat, cmap="inferno", alpha=0.7 * heat / most, vmin=0, vmax=most)
+                _set_title(axes, self._caption(index, target))
+                if scale == "each" or target == t - 1:
+                    figure.colorbar(shown, ax=axes if scale == "each" else row[1:])
+        figure.supxlabel(self._footer(scale), fontsize="small")
         return figure
 
     # --- helpers ----------------------------------------------------------------------------
@@ -185,14 +238,65 @@ class Explanation:
         """Return (n, t, …), also where there is no axis for classes."""
         return values if self.targets.ndim == 2 else values[:, None]
 
-    def _heat(self, index: int, target: int) -> Array:
-        """Return a map at the resolution of its photograph: (h, w)."""
-        cells = self._by_target(self.maps)[index, target]
-        return self.grid.upsample(cells[..., None], self.images[index].shape[:2])[..., 0]
+    @property
+    def _count_targets(self) -> int:
+        return self._by_target(self.targets).shape[1]
 
-    def _caption(self, index: int, target: int) -> str:
-        name = self.class_names[self._by_target(self.targets)[index, target]][1]
-        return f"{name}  {self._by_target(self.scores)[index, target]:.2f}"
+    def _heat(self, index: int, target: int, size: tuple[int, int], scale: Scale) -> tuple[Array, float]:
+        """Return a map at a size of its photograph, (h, w), and the value that is shown brightest."""
+        if scale not in get_args(Scale):
+            raise ValueError(f'scale must be "photograph" or "each", got {scale!r}')
+        maps = self._by_target(self.maps)[index]  # (t, h, w)
+        most = float((maps if scale == "photograph" else maps[target]).max(initial=0)) or 1.0
+        return self.grid.upsample_smoothly(maps[target][..., None], size)[..., 0], most
+
+    def _overlay(
+        self, photograph: Pixels, index: int, target: int, alpha: float, scale: Scale
+    ) -> Image.Image:
+        return overlay_heat(photograph, *self._heat(index, target, photograph.shape[:2], scale), alpha)
+
+    # --- captions ---------------------------------------------------------------------------
+
+    def _title(self, index: int, can_draw: Callable[[str], bool] = lambda _: True) -> str:
+        """Return what a photograph is called: its file's name, or its position."""
+        path = self.paths[index]
+        name = "" if path is None else re.split(r"[\\/]", path)[-1]
+        return name if name and can_draw(name) else f"photograph {self.indices[index] + 1}"
+
+    def _caption(self, index: int, target: int, can_draw: Callable[[str], bool] = lambda _: True) -> str:
+        """Return the name of a class, its probability, and whether nothing speaks for it."""
+        number = self._by_target(self.targets)[index, target]
+        name = self.class_names[number][1]
+        if not can_draw(name):
+            name = f"class {number} (no font here has its name's letters)"
+        caption = f"{name}, {self._describe(self._by_target(self.probabilities)[index, target])}"
+        has_evidence = self._by_target(self.maps)[index, target].max(initial=0) > 0
+        return caption if has_evidence else f"{caption}; nothing speaks for it"
+
+    def _describe(self, value: float) -> str:
+        """Return a probability in percent, or a number as it is."""
+        is_probability = self.task != "regression" and 0 <= value <= 1
+        return f"{100 * value:.1f} %" if is_probability else f"{value:.4g}"
+
+    def _footer(self, scale: Scale) -> str:
+        rows, columns = self.maps.shape[-2:]
+        footer = f"{METHOD_TITLES[self.method]} at {self.layer}, {rows}×{columns} cells"
+        if scale == "each" and self._count_targets > 1:
+            return f"{footer}; each map has a scale of its own"
+        return footer
+
+
+def _as_picture(pixels: Pixels) -> Image.Image:
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
+def _set_title(axes: Axes, text: str) -> None:
+    """Title axes in a font that has the letters; matplotlib's own draws boxes for what it lacks."""
+    from matplotlib.font_manager import FontProperties
+
+    axes.set_title(text, wrap=True, fontproperties=FontProperties(fname=path_for(text), size="medium"))
 
 
 def concatenate(parts: Sequence[Explanation]) -> Explanation:
@@ -202,6 +306,7 @@ def concatenate(parts: Sequence[Explanation]) -> Explanation:
         maps=np.concatenate([part.maps for part in parts]),
         targets=np.concatenate([part.targets for part in parts]),
         scores=np.concatenate([part.scores for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
         images=tuple(image for part in parts for image in part.images),
         paths=[path for part in parts for path in part.paths],
         indices=[index for part in parts for index in part.indices],

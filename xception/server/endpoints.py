@@ -182,12 +182,13 @@ async def explain(call: Call, ticket: Ticket) -> Response:
         explanation = await service.call(compute, call.left)
     except (ValueError, OSError) as error:
         raise RequestError(str(error)) from None
-    (name,), (index,), (score,) = explanation.names, explanation.targets, explanation.scores
+    (name,), (index,) = explanation.names, explanation.targets
     if wants_json:
         heat = explanation.maps[0]
         return json_answer({
             "model": service.settings.name, "method": method, "class": {"index": int(index), "name": name},
-            "score": float(score), "shape": list(heat.shape), "map": heat.astype(np.float64).tolist(),
+            "score": float(explanation.scores[0]), "probability": float(explanation.probabilities[0]),
+            "shape": list(heat.shape), "map": heat.astype(np.float64).tolist(),
         })  # fmt: skip
     stream = io.BytesIO()
     explanation.overlay(0, alpha=alpha).save(stream, "PNG")

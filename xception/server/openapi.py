@@ -168,7 +168,13 @@ def _schemas(service: Any) -> dict[str, Any]:
             },
         },
         "Features": {"type": "object", "properties": {"features": {"type": "array", "items": numbers}}},
-        "Map": {"type": "object", "properties": {"map": {"type": "array", "items": numbers}}},
+        "Map": {
+            "type": "object", "required": ["score", "probability", "shape", "map"],
+            "properties": {
+                "score": {"type": "number"}, "probability": {"type": "number"},
+                "map": {"type": "array", "items": numbers},
+            },
+        },
         "Rows": {
             "type": "object", "required": ["predictions"],
             "properties": {"predictions": {"type": "array"}},
