@@ -29,6 +29,7 @@ COLUMN_GAP = 40
 MAX_TOOLTIP_NAMES = 60
 MAX_NAME_CHARACTERS = 100
 
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 #: Material for MkDocs has these variables; elsewhere boxes have no fill, and shortcuts the color of the text.
 FILL = "var(--md-code-bg-color, transparent)"
@@ -116,7 +117,7 @@ def draw(blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int
 
 def text(words: str) -> str:
     """Return text as it may stand in SVG: names come from files of strangers."""
-    return html.escape(escape_controls(words))
+    return html.escape(escape_controls(words, keep=NO_BREAK_SPACE))
 
 
 # --- layout ---------------------------------------------------------------------------------
@@ -151,11 +152,11 @@ def _find_lanes(boxes: Sequence[Box]) -> list[Lane]:
                 lanes.setdefault(owner[source], Lane(owner[source])).targets.append(i)
     ends: list[int] = []  # for each number, the last box that its lines pass
     for lane in lanes.values():
-        source = boxes[lane.source]
+        begin = boxes[lane.source]
         for target in list(lane.targets):
-            if boxes[target].column != source.column:
+            if boxes[target].column != begin.column:
                 lane.targets.remove(target)
-                boxes[target].lines.append(f"reads {source.block.title}")
+                boxes[target].lines.append(f"reads {begin.block.title}")
         if not lane.targets:
             continue
         number = next((n for n, end in enumerate(ends) if end <= lane.source), len(ends))
@@ -164,7 +165,7 @@ def _find_lanes(boxes: Sequence[Box]) -> list[Lane]:
             ends[number : number + 1] = [lane.targets[-1]]
         else:
             for target in lane.targets:
-                boxes[target].lines.append(f"reads {source.block.title}")
+                boxes[target].lines.append(f"reads {begin.block.title}")
     return list(lanes.values())
 
 

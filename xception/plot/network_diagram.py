@@ -11,7 +11,7 @@ from ..data.locations import expect_local
 from ..graph import Graph
 from ..models.model import Model
 from .blocks import Block, count_left_out, fold_blocks, open_block
-from .drawing import describe_picture, draw
+from .drawing import NO_BREAK_SPACE, describe_picture, draw
 from .layer_lines import name_shape
 
 MAX_BOXES = 60  #: in one column; more are drawn in two
@@ -69,7 +69,7 @@ class Diagram:
         """Return the sentences below the diagram."""
         notes = [f"Numbers at the right: parameters, {self.parameters:,} in all."]
         if self.left_out:
-            counts = ", ".join(f"{name}\N{NO-BREAK SPACE}×{count}" for name, count in self.left_out.items())
+            counts = ", ".join(f"{name}{NO_BREAK_SPACE}×{count}" for name, count in self.left_out.items())
             notes.append(f"Left out: {counts}.")
         return notes
 
@@ -86,7 +86,8 @@ class Diagram:
                     "; ".join((*block.lines, *shortcut)),
                 )
             )
-        return terminal_safe("\n".join([*align_columns(rows), *self._notes()]))
+        notes = (note.replace(NO_BREAK_SPACE, " ") for note in self._notes())
+        return terminal_safe("\n".join([*align_columns(rows), *notes]))
 
     def _repr_html_(self) -> str:
         return self.to_svg()
