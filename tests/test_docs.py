@@ -22,7 +22,9 @@ PAGES = [
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
-REFERENCE_ENTRY = re.compile(r"^::: xception\.((?:(?:distributed|server|training)\.)?\w+)$", re.MULTILINE)
+REFERENCE_ENTRY = re.compile(
+    r"^::: xception\.((?:(?:distributed|plot|server|training)\.)?\w+)$", re.MULTILINE
+)
 
 
 def page_name(page: Path) -> str:
@@ -91,7 +93,8 @@ def test_the_reference_has_each_public_name_once():
     pages = sorted((ROOT / "docs/reference").glob("*.md"))
     entries = [name for page in pages for name in REFERENCE_ENTRY.findall(page.read_text("utf-8"))]
     rooms = {
-        "distributed": xception.distributed, "server": xception.server, "training": xception.training
+        "distributed": xception.distributed, "plot": xception.plot, "server": xception.server,
+        "training": xception.training,
     }  # fmt: skip
     names = [f"{room}.{name}" for room, module in rooms.items() for name in module.__all__]
     assert sorted(entries) == sorted([*xception.__all__, *names])
