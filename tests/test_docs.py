@@ -109,3 +109,13 @@ def test_the_reference_has_the_help_of_each_command():
 def test_notebooks_hold_no_outputs(path):
     cells = json.loads(path.read_text("utf-8"))["cells"]
     assert not [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")]
+
+
+def test_a_page_shows_the_picture_that_its_code_ends_with():
+    hooks = runpy.run_path(str(ROOT / "docs/site/hooks.py"))
+    code = "from xception import architecture, plot\nplot.diagram(architecture.xception())"
+    shown = hooks["draw_figure"](code, {}, "page.md")
+    assert shown.startswith('<figure class="drawn">\n<svg ')
+    assert "\n\n" not in shown  # Markdown would end the element there
+    with pytest.raises(RuntimeError, match=r"page.md: the last line of a figure must be an expression"):
+        hooks["draw_figure"]("a = 1", {}, "page.md")

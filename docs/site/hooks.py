@@ -4,7 +4,7 @@ Kinds of fenced code, in addition to the usual ones:
 
     ```python run           run in one namespace per page; its output is shown below
     ```python output        the same, but only the output is shown
-    ```python figure        the same; its last line is an object with `to_svg()`, whose picture is shown
+    ```python figure        the same; its last line is SVG, or has `to_svg()`, and is shown
     ```console run          each line "$ xception …" is run, and shown with its output
     ```source               the source of the objects named, such as xception.architecture.middle_flow
     ```layers               reference entries for the layers of the modules named, such as core
@@ -70,7 +70,8 @@ def draw_figure(code: str, namespace: dict[str, Any], page: str) -> str:
     if not isinstance(last, ast.Expr):
         raise RuntimeError(f"{page}: the last line of a figure must be an expression")
     exec(compile(ast.Module(statements, []), page, "exec"), namespace)
-    svg = eval(compile(ast.Expression(last.value), page, "eval"), namespace).to_svg()
+    value = eval(compile(ast.Expression(last.value), page, "eval"), namespace)
+    svg = value if isinstance(value, str) else value.to_svg()
     lines = (line for line in svg.splitlines() if line.strip())  # an empty one would end the element
     return "\n".join(['<figure class="drawn">', *lines, "</figure>"])
 

@@ -57,9 +57,13 @@ class History(Callback):
             values = self.history.setdefault(name, [float("nan")] * count)
             values.append(float(logs.get(name, "nan")))
 
-    def to_svg(self) -> str:
-        """Return the curves as an SVG picture, which needs nothing else to be shown."""
-        return draw_curves(self.epoch, self.history, self.shown_from)
+    def to_svg(self, columns: int = 2) -> str:
+        """Return the curves as an SVG picture, which needs nothing else to be shown.
+
+        Args:
+            columns: How many panels stand beside each other; 1 is legible on a phone.
+        """
+        return draw_curves(self.epoch, self.history, self.shown_from, columns)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the curves into an SVG file. A former file is replaced when the new one is complete.
