@@ -12,6 +12,8 @@ from xception.feature_extraction.similarity import Neighbor, SimilarPhotographs
 from xception.layers import BatchNormalization, Conv2D, GlobalAveragePooling2D, Input, SeparableConv2D
 from xception.prediction.evaluation import Evaluation
 from xception.training import History
+from xception.training.fine_tuning.report import FineTuning, Validation
+from xception.training.fine_tuning.task_objective import Figures
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
@@ -161,6 +163,26 @@ def test_curves_have_a_panel_for_each_figure():
     assert [line.get_label() for line in loss.lines] == ["training", "validation"]
     np.testing.assert_allclose(loss.lines[0].get_xydata(), [[1, 1], [2, 0.5], [3, 1 / 3]])
     figure._repr_png_()
+
+
+def fine_tuning(model, task="classes"):
+    outputs, targets = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[1, 0], [1, 0]])
+    figures = Figures(task, 0.5, 1.0, 2, 1)
+    validation = Validation(task, ("cat", "dog"), figures, outputs, targets, [None, None])
+    return FineTuning(model, 2, validation, history(), [], "", [], [])
+
+
+def test_the_best_epoch_of_a_fine_tuning_is_marked(model):
+    figure = fine_tuning(model).plot()
+    labels = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
+    assert set(labels) == {"training", "validation", "best epoch"}
+    assert set(labels["best epoch"]) == {2}
+
+
+def test_a_fine_tuning_of_classes_has_a_confusion_matrix(model):
+    assert [text.get_text() for text in plot.confusion(fine_tuning(model)).axes[0].texts] == ["1", "1"]
+    with pytest.raises(ValueError, match='the task is "labels", expected "classes"'):
+        plot.confusion(fine_tuning(model, "labels"))
 
 
 # --- similar --------------------------------------------------------------------------------
