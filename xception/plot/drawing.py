@@ -101,12 +101,12 @@ def draw(blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int
     ]
     if style:
         parts.append(f"<style>{style}</style>")
-    followed = _followed(boxes)
+    followed, beginning = _followed(boxes), {lane.source for lane in lanes if lane.number >= 0}
     for i, box in enumerate(boxes):
         parts.append(f'<g transform="translate({box.column * pitch + left} {box.top})">')
         parts += _draw_box(box)
         is_followed = followed[i] or (i + 1 < len(boxes) and boxes[i + 1].column != box.column)
-        parts += _draw_below(box, is_followed, any(lane.source == i and lane.number >= 0 for lane in lanes))
+        parts += _draw_below(box, is_followed, i in beginning)
         parts.append("</g>")
     for lane in lanes:
         parts += _draw_lane(lane, boxes, left, pitch)
@@ -130,8 +130,8 @@ def _lay_out(blocks: Sequence[Block], columns: int) -> tuple[list[Box], list[Lan
     for i, box in enumerate(boxes):
         box.column = i // per_column
     lanes = _find_lanes(boxes)
+    several = sum(len(block.outputs) for block in blocks) > 1
     for i, box in enumerate(boxes):
-        several = sum(len(other.block.outputs) for other in boxes) > 1
         if several and box.block.outputs:
             box.lines.append(f"output {', '.join(box.block.outputs)}")
         box.height = TITLE_HEIGHT + LINE_HEIGHT * len(box.lines) + BOX_END

@@ -16,6 +16,7 @@ from .layer_lines import describe, is_left_out, is_window_pooling
 #: Layers that a block may list. A larger one, such as a whole U-Net, is cut into rows, with lines between.
 MAX_BLOCK_LINES = 12
 MAX_BLOCK_NODES = 200  #: bounds the time for networks that no one has built by hand
+MAX_STEPS = 2000  #: back to the node at which ways divide; bounds the time as well
 MAX_ROW_LINES = 6  #: layers of a row, above which repetitions within it are searched
 MAX_PERIOD = 4  #: layers of such a repetition
 MIN_REPETITIONS = 4  #: of a single layer, which becomes a block of its own
@@ -115,13 +116,15 @@ def _find_blocks(wiring: Wiring) -> dict[int, int]:
 
 
 def _common_dominator(dominator: Sequence[int], positions: Iterable[int]) -> int:
-    """Return the last node that all ways to some nodes pass; -1 if there is none."""
+    """Return the last node that all ways to some nodes pass; -1 if there is none, or it is too far away."""
     remaining = set(positions) or {-1}
-    while len(remaining) > 1 and -1 not in remaining:
+    for _ in range(MAX_STEPS):
+        if len(remaining) == 1 or -1 in remaining:
+            return min(remaining)
         latest = max(remaining)
         remaining.remove(latest)
         remaining.add(dominator[latest])
-    return min(remaining)
+    return -1
 
 
 def _is_block(wiring: Wiring, group: list[Node]) -> bool:
