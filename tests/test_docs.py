@@ -22,7 +22,9 @@ PAGES = [
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
-REFERENCE_ENTRY = re.compile(r"^::: xception\.((?:(?:distributed|server|training)\.)?\w+)$", re.MULTILINE)
+REFERENCE_ENTRY = re.compile(
+    r"^::: xception\.((?:(?:distributed|plot|server|training)\.)?\w+)$", re.MULTILINE
+)
 
 
 def page_name(page: Path) -> str:
@@ -91,7 +93,8 @@ def test_the_reference_has_each_public_name_once():
     pages = sorted((ROOT / "docs/reference").glob("*.md"))
     entries = [name for page in pages for name in REFERENCE_ENTRY.findall(page.read_text("utf-8"))]
     rooms = {
-        "distributed": xception.distributed, "server": xception.server, "training": xception.training
+        "distributed": xception.distributed, "plot": xception.plot, "server": xception.server,
+        "training": xception.training,
     }  # fmt: skip
     names = [f"{room}.{name}" for room, module in rooms.items() for name in module.__all__]
     assert sorted(entries) == sorted([*xception.__all__, *names])
@@ -106,3 +109,13 @@ def test_the_reference_has_the_help_of_each_command():
 def test_notebooks_hold_no_outputs(path):
     cells = json.loads(path.read_text("utf-8"))["cells"]
     assert not [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")]
+
+
+def test_a_page_shows_the_picture_that_its_code_ends_with():
+    hooks = runpy.run_path(str(ROOT / "docs/site/hooks.py"))
+    code = "from xception import architecture, plot\nplot.diagram(architecture.xception())"
+    shown = hooks["draw_figure"](code, {}, "page.md")
+    assert shown.startswith('<figure class="drawn">\n<svg ')
+    assert "\n\n" not in shown  # Markdown would end the element there
+    with pytest.raises(RuntimeError, match=r"page.md: the last line of a figure must be an expression"):
+        hooks["draw_figure"]("a = 1", {}, "page.md")

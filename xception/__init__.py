@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         graph,
         kernels,
         layers,
+        plot,
         server,
         training,
     )
@@ -159,8 +160,8 @@ _HOMES = {
     "weights_path": "models.local_weights",
 }
 _ROOMS = (
-    "architecture", "distributed", "engine", "errors", "gradients", "graph", "kernels", "layers", "server",
-    "training",
+    "architecture", "distributed", "engine", "errors", "gradients", "graph", "kernels", "layers", "plot",
+    "server", "training",
 )  # fmt: skip
 
 # Written out, not computed from the above: type checkers read it.
@@ -173,7 +174,7 @@ __all__ = [
     "XceptionError", "architecture", "cache_info", "clear_cache", "convert", "decode_predictions",
     "distributed", "download_weights", "engine", "errors", "evaluate", "explain", "features", "fine_tune",
     "fit", "fit_with_report", "get_limits", "get_num_threads", "gradients", "graph", "inspect",
-    "iter_predict", "kernels", "layers", "load_image", "load_model", "predict", "preprocess_input",
+    "iter_predict", "kernels", "layers", "load_image", "load_model", "plot", "predict", "preprocess_input",
     "preview_augmentation", "read_class_names", "server", "set_limits", "set_num_threads", "similar",
     "training", "verify_weights", "weights_path",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ Kinds of fenced code, in addition to the usual ones:
 
     ```python run           run in one namespace per page; its output is shown below
     ```python output        the same, but only the output is shown
+    ```python figure        the same; its last line is SVG, or has `to_svg()`, and is shown
     ```console run          each line "$ xception …" is run, and shown with its output
     ```source               the source of the objects named, such as xception.architecture.middle_flow
     ```layers               reference entries for the layers of the modules named, such as core
@@ -11,6 +12,7 @@ Kinds of fenced code, in addition to the usual ones:
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import inspect
@@ -23,7 +25,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
-    r"^```(python run|python output|console run|source|layers)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+    r"^```(python run|python output|python figure|console run|source|layers)\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE,
 )
 os.environ["COLUMNS"] = "96"  # the width of --help
 
@@ -41,6 +44,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
                 return "\n\n".join(map(layer_entries, code.split()))
             if kind == "console run":
                 return fenced("console", "\n".join(map(run_command, code.splitlines())))
+            if kind == "python figure":
+                return f"{fenced('python', code)}\n\n{draw_figure(code, namespace, page.file.src_uri)}"
             output = fenced("text", run_python(code, namespace, page.file.src_uri))
             return output if kind == "python output" else f"{fenced('python', code)}\n\n{output}"
 
@@ -53,6 +58,22 @@ def run_python(code: str, namespace: dict[str, Any], page: str) -> str:
     with contextlib.redirect_stdout(stdout):
         exec(compile(code, page, "exec"), namespace)
     return stdout.getvalue()
+
+
+def draw_figure(code: str, namespace: dict[str, Any], page: str) -> str:
+    """Run code, and return the picture of its last expression as HTML.
+
+    Raises:
+        RuntimeError: The last line is no expression.
+    """
+    *statements, last = ast.parse(code, page).body
+    if not isinstance(last, ast.Expr):
+        raise RuntimeError(f"{page}: the last line of a figure must be an expression")
+    exec(compile(ast.Module(statements, []), page, "exec"), namespace)
+    value = eval(compile(ast.Expression(last.value), page, "eval"), namespace)
+    svg = value if isinstance(value, str) else value.to_svg()
+    lines = (line for line in svg.splitlines() if line.strip())  # an empty one would end the element
+    return "\n".join(['<figure class="drawn">', *lines, "</figure>"])
 
 
 def run_command(line: str) -> str:

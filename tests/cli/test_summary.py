@@ -24,3 +24,13 @@ def test_weights_without_a_model(run):
     assert run("summary", "--weights", "w.h5") == (
         1, "", "xception: --weights needs a model.json: xception summary model.json --weights FILE\n"
     )  # fmt: skip
+
+
+def test_a_diagram_is_written_beside_the_table(run, own, tmp_path):
+    status, out, _ = run("summary", own, "--diagram", tmp_path / "network.svg")
+    assert status == 0
+    assert 'Model: "nested"' in out
+    assert (tmp_path / "network.svg").read_text("utf-8").startswith("<svg")
+    status, out, error = run("summary", "--diagram", tmp_path / "network.png")
+    assert (status, out) == (1, "")
+    assert "a diagram is written as .svg" in error

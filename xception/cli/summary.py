@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .. import architecture
+from .. import architecture, plot
+from ..graph import Graph
 from ..models import summary as summaries
 from ..models.factory import load_model
 from . import common
@@ -19,20 +20,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--no-top", dest="top", action="store_false", help="without the classifier")
     parser.add_argument("--weights", metavar="FILE", help="the weights, if FILE is model.json")
     parser.add_argument("--style", choices=("keras", "dl4j"), default="keras")
+    parser.add_argument("--diagram", metavar="FILE.svg", help="write a diagram of the network, too")
     parser.add_argument("--expand-nested", action="store_true", help="also networks within the network")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     if arguments.file:
-        load_model(arguments.file, arguments.weights).summary(
-            arguments.style, common.show, arguments.expand_nested
-        )
+        model = load_model(arguments.file, arguments.weights)
+        _write_diagram(model.graph, arguments.diagram)
+        model.summary(arguments.style, common.show, arguments.expand_nested)
         return 0
     if arguments.weights:
         raise ValueError("--weights needs a model.json: xception summary model.json --weights FILE")
     # Weights play no part in the table, so none are loaded or drawn.
     shape = (299, 299, 3) if arguments.top else (None, None, 3)
     graph = architecture.xception(shape, include_top=arguments.top)
+    _write_diagram(graph, arguments.diagram)
     common.show(summaries.table(graph, arguments.style))
     return 0
+
+
+def _write_diagram(graph: Graph, path: str | None) -> None:
+    """Write a diagram before the table is printed, so that a wrong path is the only output."""
+    if path is not None:
+        plot.diagram(graph).save(path)

@@ -20,6 +20,8 @@ from ..storage.cache import CacheStore
 from .extraction import Extractor, extract_cached
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..data.photographs import ImagesLike
 
 CHUNK_ROWS = 1024  #: rows converted and multiplied at a time: 8 MB of 2048 features
@@ -83,6 +85,21 @@ class SimilarPhotographs(Sequence[list[Neighbor]]):
 
     def __repr__(self) -> str:
         return f"<SimilarPhotographs: of {count_of(len(self), 'photograph')}, among {self.searched:,}>"
+
+    def plot(self, n: int = 6) -> Figure:
+        """Draw a contact sheet with matplotlib: each query photograph and its neighbors.
+
+        See `xception.plot.similar`.
+
+        Args:
+            n: How many neighbors of each.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+        """
+        from .. import plot  # a higher room
+
+        return plot.similar(self, n)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return a dict for each query photograph that JSON can hold: its path and its neighbors."""

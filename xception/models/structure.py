@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..console.html import preformatted
 from ..engine.plan import Plan
@@ -13,6 +13,9 @@ from .layer import ModelLayer, as_layer_names, find_member
 from .parameters import ParameterStore
 from .summary import Style, table
 from .trainable import TrainableFlags
+
+if TYPE_CHECKING:
+    from ..plot import Diagram
 
 
 class ModelStructure:
@@ -201,6 +204,25 @@ class ModelStructure:
             ValueError: `style` is neither.
         """
         print_fn(table(self.graph, style, self.network, expand_nested))
+
+    def plot(self, block: str | None = None) -> Diagram:
+        """Draw the network as a diagram: a box for each block, with shapes on the arrows between them.
+
+        It needs no other package. See `xception.plot.diagram`.
+
+        Args:
+            block: The name of a box, or of a node in it, to draw its nodes instead.
+
+        Returns:
+            The diagram. A notebook shows it, `save("network.svg")` writes it, and `print` shows it as text.
+
+        Raises:
+            TypeError: `block` is no name.
+            ValueError: There is no such block.
+        """
+        from ..plot import diagram  # a higher room
+
+        return diagram(self.graph, block)
 
 
 def pack_outputs(network: Network, values: list[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from .rates import rank_auc, wilson_interval
 from .report import class_table, confusion_table, count_confusions, mistake_table, optional
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TOP = 5  #: classes among which the top-5 accuracy looks; with five classes it would always be 1
 #: Scores of the second of two classes that may decide instead of 0.5.
@@ -232,6 +235,16 @@ class Evaluation:
             )
             for i in wrong
         ]  # fmt: skip
+
+    def plot(self) -> Figure:
+        """Draw the confusion matrix with matplotlib. See `xception.plot.confusion`.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+        """
+        from .. import plot  # a higher room
+
+        return plot.confusion(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold; undefined ones are None.

@@ -31,7 +31,9 @@ STYLE = """
 """
 
 
-def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]], shown_from: int = 1) -> str:
+def draw_curves(
+    epochs: Sequence[int], history: Mapping[str, Sequence[float]], shown_from: int = 1, columns: int = COLUMNS
+) -> str:
     """Draw a panel for each figure, with training and validation in one panel.
 
     Args:
@@ -39,12 +41,13 @@ def draw_curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]], s
         history: {name: a number for each epoch}. "val_" stands before the names of validation figures. What
             is not finite is a gap.
         shown_from: The number under which epoch 0 is shown.
+        columns: How many panels stand beside each other.
 
     Returns:
         An SVG element, which shows itself light or dark as the reader's system is.
     """
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
-    columns = max(1, min(COLUMNS, len(names)))
+    columns = max(1, min(columns, len(names)))
     width, height = PANEL_WIDTH + LEFT + RIGHT, PANEL_HEIGHT + TOP + BOTTOM
     full_width, full_height = width * columns, height * max(1, math.ceil(len(names) / columns))
     parts = [

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...data.atomic import replace_file
 from .base import Callback, Logs
 from .curves import draw_curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Epochs that the text shows; of longer histories the last ones.
 MAX_EPOCHS_SHOWN = 20
@@ -27,12 +31,13 @@ class History(Callback):
     Attributes:
         history: {name: a number for each epoch}; NaN for an epoch without this figure.
         epoch: The epochs, from 0.
+        shown_from: See above.
     """
 
     is_recorder = True
 
     def __init__(self, shown_from: int = 1) -> None:
-        self._shown_from = shown_from
+        self.shown_from = shown_from
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
 
@@ -52,9 +57,13 @@ class History(Callback):
             values = self.history.setdefault(name, [float("nan")] * count)
             values.append(float(logs.get(name, "nan")))
 
-    def to_svg(self) -> str:
-        """Return the curves as an SVG picture, which needs nothing else to be shown."""
-        return draw_curves(self.epoch, self.history, self._shown_from)
+    def to_svg(self, columns: int = 2) -> str:
+        """Return the curves as an SVG picture, which needs nothing else to be shown.
+
+        Args:
+            columns: How many panels stand beside each other; 1 is legible on a phone.
+        """
+        return draw_curves(self.epoch, self.history, self.shown_from, columns)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the curves into an SVG file. A former file is replaced when the new one is complete.
@@ -72,13 +81,24 @@ class History(Callback):
         with replace_file(target) as temporary:
             temporary.write_text(self.to_svg(), "utf-8")
 
+    def plot(self) -> Figure:
+        """Draw the curves with matplotlib, which writes other formats. See `xception.plot.history`.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            ValueError: There are no epochs yet.
+        """
+        from ... import plot  # a higher room
+
+        return plot.history(self)
+
     def __str__(self) -> str:
         names = list(self.history)
         rows = [["epoch", *names]]
         for i in range(len(self.epoch))[-MAX_EPOCHS_SHOWN:]:
             figures = (self.history[name][i] for name in names)
             rows.append(
-                [str(self.epoch[i] + self._shown_from), *("–" if v != v else f"{v:.4g}" for v in figures)]
+                [str(self.epoch[i] + self.shown_from), *("–" if v != v else f"{v:.4g}" for v in figures)]
             )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from ..callbacks.history import History
 from .loop import Loop
 from .preparation import Preparation
 from .task_objective import FIGURES, Figures, Objective, Rows, mean_auc
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,16 @@ class FineTuning:
         if self.ended_by:
             lines.append(f"ended early: {self.ended_by}")
         return "\n".join([*lines, "", *self.validation.lines()])
+
+    def plot(self) -> Figure:
+        """Draw the curves with matplotlib, and mark the best epoch. See `xception.plot.history`.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+        """
+        from ... import plot  # a higher room
+
+        return plot.history(self)
 
     def _headline(self) -> str:
         what = "validation, all folds together" if self.folds else "validation"
