@@ -90,10 +90,3 @@ def test_without_pandas_a_frame_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(xception.MissingPackageError, match=r"pip install 'xception\[pandas\]'"):
         Predictions().to_frame()
-
-
-def test_a_model_shows_its_summary():
-    shown = small_models.model(small_models.nested())._repr_html_()
-    assert "<pre" in shown
-    assert "base (Functional)" in shown
-    assert "(None, 5)" in shown

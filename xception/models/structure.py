@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..console.html import preformatted
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network
 from .feature_maps import last_maps
@@ -45,7 +44,9 @@ class ModelStructure:
         return f"<Model {self.name}: {shapes}, {self.count_params():,} parameters>"
 
     def _repr_html_(self) -> str:
-        return preformatted(table(self.graph, "keras", self.network))
+        from ..plot.layer_tree import draw_tree  # a higher room
+
+        return draw_tree(self.graph)
 
     @property
     def name(self) -> str:
