@@ -27,7 +27,7 @@ def test_the_report_of_a_small_model(file):
         "Xception    contains no Xception backbone",
         "runs here   yes: xception.load_model(FILE)",
         "Layer (type)                     Output Shape       Param #",
-        "classes (Dense)                  (None, 5)          45",
+        "classes (Dense)                  (None, 5)               45",
     ):
         assert line in report.splitlines()
 

@@ -74,7 +74,7 @@ def test_folders_are_matched_by_name_never_by_position(folder):
     green = evaluation.per_class[1]
     assert green == ("1", "green", 0, 1, 0, 0.0, None)
     assert evaluation.balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
-    assert "green  0.000 (0 of 1)  –               0" in str(evaluation)
+    assert "green  0.000 (0 of 1)  –                     0" in str(evaluation)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_as_json_and_as_text(classifier, folder):
     assert values["mistakes"][0]["path"].endswith("3.png")
     text = str(evaluation)
     assert "accuracy           0.800, 95 % interval 0.376 to 0.964" in text
-    assert "red    1.000 (2 of 2)  0.667 (2 of 3)  3" in text
+    assert "red    1.000 (2 of 2)  0.667 (2 of 3)        3" in text
     assert "0 red    2 1 ." in text
     assert "3.png  (red, taken for green)" in text
     assert repr(evaluation) == "<Evaluation: 4 of 5 photographs right, 0 failures>"

@@ -31,5 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         common.show_json(evaluation.to_dict())
     else:
-        common.show(str(evaluation))
+        common.show_report(evaluation)
     return common.finish(len(evaluation.failures))

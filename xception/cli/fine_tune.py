@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_error=common.complain_of,
             **options, **common.reading_options(arguments),
         )  # fmt: skip
-    common.show(str(result))
+    common.show_report(result)
     if result.ended_by == "interrupted":
         return interrupts.STATUS
     if arguments.output:

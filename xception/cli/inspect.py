@@ -21,5 +21,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         common.show_json(inspection.to_dict())
     else:
-        common.show(str(inspection))
+        common.show_report(inspection)
     return common.complain(f"{inspection.file}: {inspection.problem}") if inspection.problem else 0

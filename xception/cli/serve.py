@@ -14,6 +14,7 @@ from ..limits import parse_bytes
 from ..models.factory import Xception, load_model
 from ..models.pretrained import cached_classifier
 from . import common
+from .limit_options import parse_with
 
 TOKEN = "XCEPTION_SERVER_TOKEN"  # the name of a variable
 DEFAULT_PORT = 8000
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--max-body",
-        type=common.parse_with(parse_bytes),
+        type=parse_with(parse_bytes),
         default=32 << 20,
         metavar="SIZE",
         help="largest body (32 MiB)",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from ..console.tables import Column, lay_out_table
 from ..console.text import count_of
 from ..feature_extraction.similarity import similar
 from . import common
 from .features import feature_model
+
+COLUMNS = (Column(is_number=True), Column(may_cut=True))  #: cosine and path of a neighbor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
                 path_columns=(0, 2),
             )
     else:
+        layout = common.stdout_layout()
         for path, neighbors in zip(result.paths, result, strict=True):
-            common.show(str(path))
-            for neighbor in neighbors:
-                common.show(f"  {neighbor.cosine:8.4f}  {neighbor.path}")
+            print(*lay_out_table([Column(str(path), may_cut=True)], [], layout), sep="\n")
+            rows = [(f"{neighbor.cosine:.4f}", str(neighbor.path)) for neighbor in neighbors]
+            print(*lay_out_table(COLUMNS, rows, layout, indent=4), sep="\n")
     return common.finish(len(result.failures))

@@ -24,15 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
+    layout = common.stdout_layout()
     if arguments.file:
-        load_model(arguments.file, arguments.weights).summary(
-            arguments.style, common.show, arguments.expand_nested
-        )
+        model = load_model(arguments.file, arguments.weights)
+        print(summaries.table(model.graph, arguments.style, model.network, arguments.expand_nested, layout))
         return 0
     if arguments.weights:
         raise ValueError("--weights needs a model.json: xception summary model.json --weights FILE")
     # Weights play no part in the table, so none are loaded or drawn.
     shape = (299, 299, 3) if arguments.top else (None, None, 3)
     graph = architecture.xception(shape, include_top=arguments.top)
-    common.show(summaries.table(graph, arguments.style))
+    print(summaries.table(graph, arguments.style, layout=layout))
     return 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..console.html import preformatted
+from ..console.text_layout import PLAIN, layout_of
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network
 from .feature_maps import last_maps
@@ -192,6 +194,8 @@ class ModelStructure:
     ) -> None:
         """Print a table of the layers, with their shapes and parameters.
 
+        On a terminal it keeps to the width, if there is a way. In a file, a pipe or a notebook it is whole.
+
         Args:
             style: "keras", or "dl4j" for the table that Deeplearning4j prints.
             print_fn: Called once with the whole table.
@@ -200,7 +204,8 @@ class ModelStructure:
         Raises:
             ValueError: `style` is neither.
         """
-        print_fn(table(self.graph, style, self.network, expand_nested))
+        layout = layout_of(sys.stdout) if print_fn is print else PLAIN
+        print_fn(table(self.graph, style, self.network, expand_nested, layout))
 
 
 def pack_outputs(network: Network, values: list[Any]) -> Any:
