@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
     r"^```(python run|python output|console run|source|layers)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
-os.environ["COLUMNS"] = "96"  # the width of --help
+os.environ["COLUMNS"] = "80"  # of a page on a narrow screen
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

@@ -28,6 +28,23 @@ def test_predict(run, weights_file, full_model, examples):
     assert lines[1].split() == [f"{expected[0].score:.4f}", expected[0].class_id, expected[0].class_name]
 
 
+def test_one_class_is_one_line_with_the_whole_path_in_a_pipe(run, own, class_names, examples, monkeypatch):
+    options = ("--model", own, "--class-names", class_names, "--top", 1)
+    status, out, _ = run("predict", examples / "coffee.jpg", *options)
+    (line,) = out.splitlines()
+    score, name, path = line.split()
+    assert (status, path) == (0, str(examples / "coffee.jpg"))
+    assert 0 <= float(score) <= 1
+    assert name in class_names.read_text().split()
+    assert line.index(path) == len("0.1234  plate  ")
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = run("predict", f"{examples}/../{examples.name}/./coffee.jpg", *options)
+    (line,) = out.splitlines()
+    assert len(line) <= 40
+    assert line.endswith("coffee.jpg")
+    assert "…" in line
+
+
 def test_predict_as_json_and_csv(run, weights_file, examples):
     arguments = ("predict", examples, "--weights", weights_file, "--top", 3, "--format")
     status, out, _ = run(*arguments, "json")

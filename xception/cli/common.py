@@ -37,6 +37,7 @@ class Report(Protocol):
 
 
 TABLE_FORMATS = ("table", "json", "csv")
+PILLOW_FILTERS = [name for name in INTERPOLATIONS if name != "nearest" and not name.startswith("tf-")]
 
 # --- arguments ------------------------------------------------------------------------------
 
@@ -45,7 +46,7 @@ def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> N
     """Add PHOTO…: files, folders, patterns."""
     parser.add_argument(
         "photos", nargs="+" if required else "*", metavar="PHOTO",
-        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://…",
+        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://BUCKET/...",
     )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
     )
     parser.add_argument(
         "--scaling", choices=("auto", *SCALINGS), default="auto",
-        help="range of the pixels: tf -1…1, unit 0…1, none 0…255 (auto: as the model was trained)",
+        help="range of the pixels: tf -1 to 1, unit 0 to 1, none 0 to 255 (auto: as the model was trained)",
     )  # fmt: skip
     add_reading(parser, "as the model records, else ")
 
@@ -90,10 +91,10 @@ def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
         default: Text before the default value in the help.
     """
     parser.add_argument(
-        "--interpolation", choices=INTERPOLATIONS,
+        "--interpolation", choices=INTERPOLATIONS, metavar="FILTER",
         help="how photographs are resized: nearest is what load_img and flow_from_directory do by default, "
-        "tf-dataset what image_dataset_from_directory does, tf-bilinear what tf.image.resize does; the "
-        f"others are Pillow's filters ({default}bilinear)",
+        "tf-dataset what image_dataset_from_directory does, tf-bilinear what tf.image.resize does; "
+        f"{', '.join(PILLOW_FILTERS)} are Pillow's ({default}bilinear)",
     )  # fmt: skip
     parser.add_argument(
         "--aspect", choices=ASPECTS,

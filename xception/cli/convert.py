@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel-order", choices=CHANNEL_ORDERS, help="bgr for a model that takes blue first"
     )
-    parser.add_argument("--interpolation", choices=INTERPOLATIONS, help="how photographs are resized")
+    parser.add_argument(
+        "--interpolation", choices=INTERPOLATIONS, metavar="FILTER",
+        help=f"how photographs are resized: {', '.join(INTERPOLATIONS)}",
+    )  # fmt: skip
     parser.add_argument("--aspect", choices=ASPECTS, help="how photographs are fitted into the input")
     parser.add_argument(
         "--layout", choices=IMAGE_LAYOUTS, default="nhwc", help="order of the axes of images in ONNX"

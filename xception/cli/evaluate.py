@@ -20,7 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     common.add_classifier(parser)
     common.add_threshold(parser)
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table",
+        help="json has all figures, and every cell of the confusion matrix (table)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:

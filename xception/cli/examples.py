@@ -24,7 +24,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "fit": ("fit photos --output mine.keras", "fit photos --output mine.keras --balanced"),
     "fine-tune": (
         "fine-tune photos --output mine.keras",
-        "fine-tune photos --train exit,half --augment flip,crop --output mine.keras",
+        "fine-tune photos --train exit,half --epochs 20 --output mine.keras",
         "fine-tune photos --resume mine.run.keras --output mine.keras",
     ),
     "summary": ("summary", "summary mine.keras --expand-nested"),

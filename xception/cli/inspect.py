@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", metavar="FILE", help="a model or weights file, or a .keras folder")
     parser.add_argument("--weights", metavar="FILE", help="the weights, if FILE is model.json")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json lists every layer (text)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

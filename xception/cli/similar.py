@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=common.positive_int, default=10, metavar="N", help="neighbors per query photograph (10)"
     )
-    parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
+    parser.add_argument(
+        "--format", choices=common.TABLE_FORMATS, default="table", help="of what is printed (table)"
+    )
     common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
 

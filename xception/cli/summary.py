@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--no-top", dest="top", action="store_false", help="without the classifier")
     parser.add_argument("--weights", metavar="FILE", help="the weights, if FILE is model.json")
-    parser.add_argument("--style", choices=("keras", "dl4j"), default="keras")
+    parser.add_argument(
+        "--style", choices=("keras", "dl4j"), default="keras",
+        help="whose table: Keras's, or Deeplearning4j's with the shape of each parameter (keras)",
+    )  # fmt: skip
     parser.add_argument("--expand-nested", action="store_true", help="also networks within the network")
 
 
