@@ -1,4 +1,4 @@
-"""What a stream takes: colour, width, characters."""
+"""What a stream takes: color, width, characters."""
 
 import io
 import os
@@ -37,7 +37,7 @@ def environment(monkeypatch):
         ({"TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
     ],
 )
-def test_who_decides_about_colour(variables, on_a_terminal, in_a_pipe, environment):
+def test_who_decides_about_color(variables, on_a_terminal, in_a_pipe, environment):
     for name, value in variables.items():
         environment.setenv(name, value)
     assert layout_of(Terminal()).color is on_a_terminal

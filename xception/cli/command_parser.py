@@ -22,7 +22,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"formatter_class": _formatter, **options})
-        # From Python 3.14 on, argparse has colours, which follow other rules than `console/text_layout.py`,
+        # From Python 3.14 on, argparse has colors, which follow other rules than `console/text_layout.py`,
         # and suggestions, which would be a second one. Before, nobody reads these attributes.
         self.color = False
         self.suggest_on_error = False

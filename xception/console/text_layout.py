@@ -1,4 +1,4 @@
-"""Colour, width and characters of a stream, decided in one place."""
+"""Color, width and characters of a stream, decided in one place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-#: Of the eight colours that every terminal has, those in use, and bold. Never the only sign of anything.
+#: Of the eight colors that every terminal has, those in use, and bold. Never the only sign of anything.
 Paint = Literal["bold", "red", "green", "yellow"]
 CODES: dict[Paint, int] = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
 
@@ -30,7 +30,7 @@ class TextLayout:
     unicode: bool = True
 
     def paint(self, text: str, paint: Paint) -> str:
-        """Return text in a colour, or as it is. Escape what it quotes before."""
+        """Return text in a color, or as it is. Escape what it quotes before."""
         return f"\x1b[{CODES[paint]}m{text}\x1b[0m" if self.color and text else text
 
     def spell(self, text: str) -> str:
@@ -45,7 +45,7 @@ PLAIN = TextLayout()
 def layout_of(stream: TextIO) -> TextLayout:
     """Return the layout for a stream.
 
-    Colour: none if NO_COLOR is set, else if FORCE_COLOR is, else on a terminal that is not dumb. Width: that
+    Color: none if NO_COLOR is set, else if FORCE_COLOR is, else on a terminal that is not dumb. Width: that
     of a terminal, or COLUMNS; without both, as much as is needed, for programs that read it.
 
     Args:
