@@ -1,6 +1,7 @@
 """`--help`: that of every option, with examples."""
 
 import argparse
+import re
 import shlex
 
 import pytest
@@ -52,3 +53,25 @@ def test_examples_are_shown_line_by_line_and_parsed(command, capsys):
     for example in EXAMPLES[command]:
         words = shlex.split(example)
         build_parser(words).parse_args(words)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["predct"], ["predict", "--tpo"], ["weights", "--help"]])
+def test_argparse_itself_uses_no_colors_and_suggests_once(arguments, monkeypatch, capsys):
+    """As it would from Python 3.14 on."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with pytest.raises(SystemExit):
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    assert "maybe you meant" not in err
+    assert err.count("did you mean") == bool(err)
+
+
+def test_messages_are_painted_where_colors_are_asked_for_and_read_the_same(monkeypatch, capsys):
+    assert main(["inspect", "nothing.keras"]) == 1
+    plain = capsys.readouterr().err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["inspect", "nothing.keras"]) == 1
+    painted = capsys.readouterr().err
+    assert painted.startswith("\x1b[31mxception:\x1b[0m ")
+    assert re.sub("\x1b\\[[0-9]+m", "", painted) == plain

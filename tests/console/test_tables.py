@@ -2,7 +2,15 @@
 
 import pytest
 
-from xception.console.tables import Column, count_columns, cut_middle, lay_out_facts, lay_out_table, wrap
+from xception.console.tables import (
+    Column,
+    count_columns,
+    cut_middle,
+    lay_out_facts,
+    lay_out_sentences,
+    lay_out_table,
+    wrap,
+)
 from xception.console.text_layout import TextLayout
 
 COLUMNS = (Column("score", is_number=True), Column("path", may_cut=True), Column("class"))
@@ -87,3 +95,11 @@ def test_facts_are_wrapped_beside_their_names_and_words_stay_whole():
     path = "/a/very/long/path/that/somebody/copies/from/the/terminal.keras"
     assert wrap(path, TextLayout(width=40)) == [path]
     assert wrap("a b c", TextLayout(width=3)) == ["a b c"]  # the window breaks it
+
+
+def test_sentences_go_on_indented():
+    text = "a.keras -> b.onnx\n  the batch normalization is folded into convolutions"
+    assert lay_out_sentences(text) == text.split("\n")
+    assert lay_out_sentences(text, TextLayout(width=44)) == [
+        "a.keras -> b.onnx", "  the batch normalization is folded into", "    convolutions"
+    ]  # fmt: skip

@@ -87,6 +87,17 @@ def wrap(text: str, layout: TextLayout, indent: int = 0) -> list[str]:
     )
 
 
+def lay_out_sentences(text: str, layout: TextLayout = PLAIN) -> list[str]:
+    """Return lines of text; what is too long for a terminal goes on in the next line, indented."""
+    lines = []
+    for line in text.splitlines():
+        stripped = escape_controls(line.lstrip())
+        indent = " " * (len(line) - len(line.lstrip()))
+        first, *others = wrap(stripped, layout, len(indent) + GAP) or [""]
+        lines += [f"{indent}{first}", *(f"{indent}{' ' * GAP}{other}" for other in others)]
+    return lines
+
+
 def cut_middle(text: str, columns: int, layout: TextLayout = PLAIN) -> str:
     """Return a name or path within so many columns; both of its ends stay.
 
