@@ -28,6 +28,13 @@ def no_late_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed does not depend on where the tests run; pytest-xdist sets COLUMNS."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def default_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that a test sets holds for that test alone."""
     monkeypatch.setattr("xception.limits._requested", {})

@@ -62,7 +62,7 @@ def test_commands_are_understood(command):
     if ">" in words:
         words = words[: words.index(">")]
     parser = build_parser(words)
-    if "--help" in words:
+    if {"--help", "--print-completion"} & set(words):
         with pytest.raises(SystemExit, match="0"):
             parser.parse_args(words)
     else:

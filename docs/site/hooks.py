@@ -28,7 +28,7 @@ FENCE = re.compile(
     r"^```(python run|python output|python figure|console run|source|layers)\n(.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-os.environ["COLUMNS"] = "96"  # the width of --help
+os.environ["COLUMNS"] = "80"  # of a page on a narrow screen
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

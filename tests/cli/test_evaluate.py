@@ -117,10 +117,10 @@ def test_the_task_of_a_model_that_does_not_record_it_is_an_option(run, saved_lab
     photograph = photographs / "cup" / "1.jpg"
     status, out, err = run("predict", photograph, "--model", saved_labels, "--task", "labels")
     assert (status, err) == (0, "")
-    assert out == f"{photograph}\n    0.7311          0  dark\n"
+    assert out == f"{photograph}\n    0.7311  dark\n"
     threshold = ("--task", "labels", "--threshold", "0.9")
     status, out, err = run("predict", photograph, "--model", saved_labels, *threshold)
-    assert out == f"{photograph}\n  no label reaches the threshold\n"
+    assert out == f"{photograph}\n    no label reaches the threshold\n"
     status, out, err = run("predict", photograph, "--model", saved_labels, "--task", "regression", "--top", 1)
     assert (status, out) == (1, "")
     assert "Leave top out" in err

@@ -28,6 +28,23 @@ def test_predict(run, weights_file, full_model, examples):
     assert lines[1].split() == [f"{expected[0].score:.4f}", expected[0].class_id, expected[0].class_name]
 
 
+def test_one_class_is_one_line_with_the_whole_path_in_a_pipe(run, own, class_names, examples, monkeypatch):
+    options = ("--model", own, "--class-names", class_names, "--top", 1)
+    status, out, _ = run("predict", examples / "coffee.jpg", *options)
+    (line,) = out.splitlines()
+    score, name, path = line.split()
+    assert (status, path) == (0, str(examples / "coffee.jpg"))
+    assert 0 <= float(score) <= 1
+    assert name in class_names.read_text().split()
+    assert line.index(path) == len("0.1234  plate  ")
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = run("predict", f"{examples}/../{examples.name}/./coffee.jpg", *options)
+    (line,) = out.splitlines()
+    assert len(line) <= 40
+    assert line.endswith("coffee.jpg")
+    assert "…" in line
+
+
 def test_predict_as_json_and_csv(run, weights_file, examples):
     arguments = ("predict", examples, "--weights", weights_file, "--top", 3, "--format")
     status, out, _ = run(*arguments, "json")
@@ -70,7 +87,8 @@ def test_predict_with_a_model_and_labels_of_ones_own(run, own, class_names, exam
     assert (status, err) == (0, "")
     (expected,) = xception.predict(photo, xception.load_model(own), top=2, class_names=class_names)
     assert [line.split() for line in out.splitlines()[1:]] == [
-        [f"{answer.score:.4f}", answer.class_id, answer.class_name] for answer in expected
+        [f"{answer.score:.4f}", answer.class_name]
+        for answer in expected  # ids are mere indices
     ]
     status, out, _ = run("predict", photo, "--model", own, "--format", "csv")
     assert {row["class_name"] for row in csv.DictReader(out.splitlines())} == {f"class_{i}" for i in range(5)}

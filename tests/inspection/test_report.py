@@ -5,6 +5,7 @@ import json
 import pytest
 
 import xception
+from xception.console.text_layout import TextLayout
 from xception.data.preprocessing import Preprocessing
 from xception.inspection.backbones import Backbone
 from xception.inspection.inspector import inspect
@@ -27,7 +28,7 @@ def test_the_report_of_a_small_model(file):
         "Xception    contains no Xception backbone",
         "runs here   yes: xception.load_model(FILE)",
         "Layer (type)                     Output Shape       Param #",
-        "classes (Dense)                  (None, 5)          45",
+        "classes (Dense)                  (None, 5)               45",
     ):
         assert line in report.splitlines()
 
@@ -49,6 +50,22 @@ def test_the_report_of_a_small_model(file):
 def test_preprocessing_is_reported_as_far_as_it_is_recorded(preprocessing, lines):
     report = str(Inspection("x.keras", 1, keras_version="3.1.0", preprocessing=preprocessing)).splitlines()
     assert [line for line in report if line.startswith(("preprocess", "scores"))] == lines
+
+
+def test_a_narrow_terminal_wraps_sentences_and_keeps_names():
+    rows = [
+        LayerRow("global_average_pooling2d", "GlobalAveragePooling2D", [(None, 2048)], 0),
+        LayerRow("head", "Dense", [(None, 6)], 12294),
+    ]
+    reason = "the layer lambda has bytecode of Python, which is never executed, so the model cannot be run"
+    scaling = Preprocessing(scaling="tf")
+    inspection = Inspection("x.keras", 1, layers=rows, preprocessing=scaling, runs=True, reasons=[reason])
+    lines = inspection.to_text(TextLayout(width=60, unicode=False)).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "preprocess  scaling tf (-1...1)" in lines
+    assert lines[-2].split() == ["global_average_pooling2d", "(None,", "2048)", "0"]
+    assert lines[-1].split() == ["head", "(Dense)", "(None,", "6)", "12,294"]
+    assert reason in str(inspection)
 
 
 def test_long_lists_are_shortened():

@@ -11,9 +11,11 @@ from PIL import Image
 
 import xception
 from xception import Classifier
+from xception.console.text_layout import TextLayout
 from xception.layers import Dense
 from xception.prediction.evaluation import Evaluation
 from xception.prediction.measurement import evaluate
+from xception.prediction.report import confusion_table, mistake_table
 
 NAMES = ["red", "green", "blue"]
 
@@ -74,7 +76,7 @@ def test_folders_are_matched_by_name_never_by_position(folder):
     green = evaluation.per_class[1]
     assert green == ("1", "green", 0, 1, 0, 0.0, None)
     assert evaluation.balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
-    assert "green  0.000 (0 of 1)  –               0" in str(evaluation)
+    assert "green  0.000 (0 of 1)  –                     0" in str(evaluation)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_as_json_and_as_text(classifier, folder):
     assert values["mistakes"][0]["path"].endswith("3.png")
     text = str(evaluation)
     assert "accuracy           0.800, 95 % interval 0.376 to 0.964" in text
-    assert "red    1.000 (2 of 2)  0.667 (2 of 3)  3" in text
+    assert "red    1.000 (2 of 2)  0.667 (2 of 3)        3" in text
     assert "0 red    2 1 ." in text
     assert "3.png  (red, taken for green)" in text
     assert repr(evaluation) == "<Evaluation: 4 of 5 photographs right, 0 failures>"
@@ -290,3 +292,16 @@ def test_two_classes_show_the_recall_at_other_thresholds():
         "threshold": 0.1, "first_recall": 0.0, "second_recall": 1.0
     }  # fmt: skip
     assert made([0, 1, 2], [0, 1, 2]).thresholds == []
+
+
+def test_on_a_narrow_terminal_paths_and_class_names_are_cut_in_the_middle(tmp_path):
+    layout = TextLayout(width=60)
+    (line,) = mistake_table([(0.98765, f"{'photographs/' * 9}0001.jpg", "cup, taken for fork")], layout)
+    assert len(line) == 60
+    assert line.startswith("  0.988  photographs/")
+    assert line.endswith("0001.jpg  (cup, taken for fork)")
+    names = [f"a species with a very long name that ends in {i}" for i in range(12)]
+    lines = confusion_table(names, np.eye(12, dtype=int).tolist(), "the JSON", layout)
+    assert max(map(len, lines[1:])) <= 60
+    assert "in 11" in lines[-1]
+    assert names[3] in "\n".join(confusion_table(names, np.eye(12, dtype=int).tolist(), "the JSON"))

@@ -30,7 +30,7 @@ def test_errors_are_in_the_targets_unit(targets):
     check(evaluation)
     assert [(e.index, e.target) for e in evaluation.largest_errors(2)] == [(0, 90), (1, 10)]
     text = str(evaluation)
-    assert "redness (%)  5.049  32.5               7.072" in text
+    assert "redness (%)  5.049               32.5  7.072" in text
     assert "photograph 0  (redness (%): 90, predicted 100)" in text
     assert json.loads(json.dumps(evaluation.to_dict()))["per_target"][0]["median_mae"] == 32.5
 

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run an action."""
-    result = {"info": budget.cache_info, "clear": budget.clear_cache}[arguments.action]()
-    for line in str(result).splitlines():
-        common.show(line)
+    if arguments.action == "info":
+        common.show_report(budget.cache_info())
+    else:
+        common.show(str(budget.clear_cache()))
     return 0

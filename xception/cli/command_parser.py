@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,13 @@ class CommandParser(argparse.ArgumentParser):
 
     _words: Sequence[str] = ()
     _has_commands = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": _formatter, **options})
+        # From Python 3.14 on, argparse has colors, which follow other rules than `console/text_layout.py`,
+        # and suggestions, which would be a second one. Before, nobody reads these attributes.
+        self.color = False
+        self.suggest_on_error = False
 
     def add_subparsers(self, **options: Any) -> Any:
         """Add commands, as the base class does."""
@@ -57,6 +65,19 @@ class CommandParser(argparse.ArgumentParser):
             raise argparse.ArgumentError(
                 action, f"invalid choice: {value!r}{hint} (choose from {', '.join(choices)})"
             )
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Return a formatter that keeps the lines of an epilog.
+
+    argparse, which makes one for each argument, would import `shutil` to learn the terminal's width.
+    """
+    columns = os.environ.get("COLUMNS", "")
+    try:
+        width = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
+    except OSError:  # a pipe
+        width = 0
+    return argparse.RawDescriptionHelpFormatter(prog, width=(width or 80) - 2)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..console.csv_text import format_row
 from ..console.json_text import to_json
 from ..console.progress import is_silenced
+from ..console.tables import lay_out_facts
 from ..console.text import terminal_safe
+from ..console.text_layout import Paint, TextLayout, layout_of
 from ..data.failures import Failure
 from ..data.locations import is_folder
 from ..data.preprocessing import (
@@ -22,13 +24,20 @@ from ..data.preprocessing import (
     SCALINGS,
 )
 from ..data.tasks import TASKS
-from ..limits import parse_bytes, parse_count, set_limits
 
 if TYPE_CHECKING:
     from ..models.model import Model
     from ..prediction.classifier import Classifier
 
+
+class Report(Protocol):
+    """A result that can be printed within a width."""
+
+    def to_text(self, layout: TextLayout) -> str: ...
+
+
 TABLE_FORMATS = ("table", "json", "csv")
+PILLOW_FILTERS = [name for name in INTERPOLATIONS if name != "nearest" and not name.startswith("tf-")]
 
 # --- arguments ------------------------------------------------------------------------------
 
@@ -37,7 +46,7 @@ def add_photographs(parser: argparse.ArgumentParser, required: bool = True) -> N
     """Add PHOTO…: files, folders, patterns."""
     parser.add_argument(
         "photos", nargs="+" if required else "*", metavar="PHOTO",
-        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://…",
+        help="a file, a folder, or a pattern: '*.jpg'; local, or s3://BUCKET/...",
     )  # fmt: skip
 
 
@@ -69,7 +78,7 @@ def add_model(parser: argparse.ArgumentParser, weights: str) -> None:
     )
     parser.add_argument(
         "--scaling", choices=("auto", *SCALINGS), default="auto",
-        help="range of the pixels: tf -1…1, unit 0…1, none 0…255 (auto: as the model was trained)",
+        help="range of the pixels: tf -1 to 1, unit 0 to 1, none 0 to 255 (auto: as the model was trained)",
     )  # fmt: skip
     add_reading(parser, "as the model records, else ")
 
@@ -82,10 +91,10 @@ def add_reading(parser: argparse.ArgumentParser, default: str = "") -> None:
         default: Text before the default value in the help.
     """
     parser.add_argument(
-        "--interpolation", choices=INTERPOLATIONS,
+        "--interpolation", choices=INTERPOLATIONS, metavar="FILTER",
         help="how photographs are resized: nearest is what load_img and flow_from_directory do by default, "
-        "tf-dataset what image_dataset_from_directory does, tf-bilinear what tf.image.resize does; the "
-        f"others are Pillow's filters ({default}bilinear)",
+        "tf-dataset what image_dataset_from_directory does, tf-bilinear what tf.image.resize does; "
+        f"{', '.join(PILLOW_FILTERS)} are Pillow's ({default}bilinear)",
     )  # fmt: skip
     parser.add_argument(
         "--aspect", choices=ASPECTS,
@@ -160,48 +169,12 @@ def add_wide(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add --max-memory, --max-operations and --max-pixels."""
-    group = parser.add_argument_group("limits", "what a model or photograph may cost; see set_limits")
-    group.add_argument(
-        "--max-memory", type=parse_with(parse_bytes), metavar="SIZE",
-        help="memory for weights and activations, such as 2GB (1.25GiB)",
-    )  # fmt: skip
-    group.add_argument(
-        "--max-operations", type=parse_with(parse_count), metavar="N", help="work for an image (1e12)"
-    )
-    group.add_argument(
-        "--max-pixels", type=parse_with(parse_count), metavar="N", help="pixels of a photograph (178956970)"
-    )
-
-
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Add --quiet, by which `main` silences progress and notes; see `note`."""
     parser.add_argument(
         "-q", "--quiet", action="store_true",
         help="only results, errors and warnings: no progress, and no note at the end",
     )  # fmt: skip
-
-
-def apply_limits(arguments: argparse.Namespace) -> None:
-    """Set the limits that the command line gives."""
-    set_limits(
-        max_memory_bytes=getattr(arguments, "max_memory", None),
-        max_operations=getattr(arguments, "max_operations", None),
-        max_pixels=getattr(arguments, "max_pixels", None),
-    )
-
-
-def parse_with(parse: Callable[[str], int]) -> Callable[[str], int]:
-    """Return a parser of an argument whose errors argparse shows."""
-
-    def parse_argument(text: str) -> int:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse_argument
 
 
 def positive_int(text: str) -> int:
@@ -310,16 +283,40 @@ def show(text: str) -> None:
     print(terminal_safe(text))
 
 
+def stdout_layout() -> TextLayout:
+    """Return the layout of stdout."""
+    return layout_of(sys.stdout)
+
+
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and texts on stdout, within the width of a terminal. Paths stay whole."""
+    print("\n".join(lay_out_facts(facts, stdout_layout())))
+
+
+def show_report(report: Report) -> None:
+    """Print a report on stdout, within the width of a terminal."""
+    print(report.to_text(stdout_layout()))
+
+
 def complain(message: str) -> int:
     """Print a message on stderr; return the exit status of a failure."""
-    print(terminal_safe(f"xception: {message}"), file=sys.stderr)
+    return _complain(message, "red")
+
+
+def warn(message: str) -> None:
+    """Print a warning on stderr."""
+    _complain(f"warning: {message}", "yellow")
+
+
+def _complain(message: str, paint: Paint) -> int:
+    print(f"{layout_of(sys.stderr).paint('xception:', paint)} {terminal_safe(message)}", file=sys.stderr)
     return 1
 
 
 def note(message: str) -> None:
     """Print a note on stderr, unless --quiet is given."""
     if not is_silenced():
-        complain(message)
+        _complain(message, "bold")
 
 
 def complain_of(failure: Failure) -> None:

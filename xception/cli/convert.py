@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..console.tables import lay_out_sentences
 from ..conversion.converter import convert
 from ..data.preprocessing import ASPECTS, CHANNEL_ORDERS, INTERPOLATIONS
 from ..formats.options import IMAGE_LAYOUTS
@@ -35,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel-order", choices=CHANNEL_ORDERS, help="bgr for a model that takes blue first"
     )
-    parser.add_argument("--interpolation", choices=INTERPOLATIONS, help="how photographs are resized")
+    parser.add_argument(
+        "--interpolation", choices=INTERPOLATIONS, metavar="FILTER",
+        help=f"how photographs are resized: {', '.join(INTERPOLATIONS)}",
+    )  # fmt: skip
     parser.add_argument("--aspect", choices=ASPECTS, help="how photographs are fitted into the input")
     parser.add_argument(
         "--layout", choices=IMAGE_LAYOUTS, default="nhwc", help="order of the axes of images in ONNX"
@@ -69,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         interpolation=arguments.interpolation, aspect=arguments.aspect, softmax=arguments.softmax,
         class_names=arguments.class_names, check=arguments.check, reference=arguments.reference,
     )  # fmt: skip
-    common.show(str(report))
+    print("\n".join(lay_out_sentences(str(report), common.stdout_layout())))
     if report.first_difference is not None:
         return common.complain(f"{report.target}: {report.first_difference} differs; the file was written")
     return 0

@@ -20,7 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     common.add_classifier(parser)
     common.add_threshold(parser)
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table",
+        help="json has all figures, and every cell of the confusion matrix (table)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         common.show_json(evaluation.to_dict())
     else:
-        common.show(str(evaluation))
+        common.show_report(evaluation)
     return common.finish(len(evaluation.failures))

@@ -17,7 +17,9 @@ from . import common
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     common.add_photographs(parser)
-    parser.add_argument("--method", choices=METHODS, default="grad-cam")
+    parser.add_argument(
+        "--method", choices=METHODS, default="grad-cam", help="how it is explained (grad-cam, the quickest)"
+    )
     parser.add_argument(
         "--class", dest="target", action="append", metavar="CLASS",
         help="its name, id or index, or a pattern: '*cat*'; may be repeated (the photo's best class)",

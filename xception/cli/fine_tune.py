@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--train", metavar="STAGE[,STAGE…]", type=_stages,
+        "--train", metavar="STAGE[,STAGE...]", type=_stages,
         help="what trains: head, exit (from block 13), half (from block 8), all, norms, or the name of the "
         "first layer (exit); several stages, as in exit,half, share the epochs one after the other",
     )  # fmt: skip
@@ -61,7 +61,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--size", type=common.positive_int, metavar="PIXELS",
         help="height and width of the photographs, where --model is not given (299)",
     )  # fmt: skip
-    group.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
+    group.add_argument("--optimizer", choices=OPTIMIZERS, help="what changes the parameters (adam)")
     group.add_argument(
         "--learning-rate", type=float, metavar="RATE", help="its peak (3e-4 for adam and adamw, 1e-2 for sgd)"
     )
@@ -101,8 +101,8 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--group-by", metavar="REGEX",
-        help="photographs in whose paths it finds the same text, or the same (…), are on one side: patients, "
-        "persons, videos",
+        help="photographs in whose paths it finds the same text, or the same (...), are on one side: "
+        "patients, persons, videos",
     )  # fmt: skip
     group.add_argument(
         "--folds", type=common.positive_int, metavar="N",
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_error=common.complain_of,
             **options, **common.reading_options(arguments),
         )  # fmt: skip
-    common.show(str(result))
+    common.show_report(result)
     if result.ended_by == "interrupted":
         return interrupts.STATUS
     if arguments.output:

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.folder, balanced=arguments.balanced, on_error=common.complain_of,
         **common.reading_options(arguments),
     )  # fmt: skip
-    common.show(str(report))
+    common.show_report(report)
     report.model.save(output)
     classes, count = len(report.regression.class_names), count_of(len(report.paths), "photograph")
     common.note(f"{output}: {classes} classes, from {count}")

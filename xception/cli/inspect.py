@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", metavar="FILE", help="a model or weights file, or a .keras folder")
     parser.add_argument("--weights", metavar="FILE", help="the weights, if FILE is model.json")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="json lists every layer (text)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,5 +23,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         common.show_json(inspection.to_dict())
     else:
-        common.show(str(inspection))
+        common.show_report(inspection)
     return common.complain(f"{inspection.file}: {inspection.problem}") if inspection.problem else 0

@@ -42,17 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    from .parser import build_parser
+
+    arguments = build_parser(argv).parse_args(argv)  # --help ends here, and needs none of the following
     import warnings
 
     from ..console.progress import silenced
-    from .common import apply_limits, complain
-    from .parser import build_parser
+    from .common import warn
+    from .limit_options import apply_limits
 
-    arguments = build_parser(argv).parse_args(argv)
     with warnings.catch_warnings(), silenced(getattr(arguments, "quiet", False)):
         warnings.simplefilter("always", UserWarning)
         warnings.filterwarnings("ignore", module="PIL")  # about metadata, which pixels do not depend on
-        warnings.showwarning = lambda message, *_: complain(f"warning: {message}")  # type: ignore[assignment]
+        warnings.showwarning = lambda message, *_: warn(str(message))
         try:
             apply_limits(arguments)
             status: int = arguments.run(arguments)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from ..console.text import count_of, terminal_safe
+from ..console.text import count_of
 from ..data.imagenet import Prediction
 from ..prediction.lines import CSV_HEADER, SUFFIXES, csv_rows, json_line
 from ..prediction.naming import iter_predict, predict
 from ..prediction.results import to_dict
 from . import common, folders
+from .prediction_table import PredictionTable
+
+if TYPE_CHECKING:
+    from ..prediction.classifier import Classifier
+
+Text = Callable[[str | None, Sequence[Prediction] | Exception], str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(arguments: argparse.Namespace) -> int:
     classifier = common.build_classifier(arguments)
-    as_text = TEXTS[arguments.format]
+    as_text = TEXTS.get(arguments.format) or _table_of(classifier, arguments.top)
     collected, failures = [], 0
     if arguments.format == "csv":
         _print_at_once(CSV_HEADER)
@@ -77,22 +84,21 @@ def _print_at_once(text: str) -> None:
     sys.stdout.flush()
 
 
-def _table_text(path: str | None, entry: Sequence[Prediction] | Exception) -> str:
-    if isinstance(entry, Exception):
-        return ""
-    lines = [str(path), *(f"  {score:8.4f}  {class_id:>9}  {name}" for class_id, name, score in entry)]
-    if not entry:
-        lines.append("  no label reaches the threshold")
-    return terminal_safe("\n".join(lines) + "\n")
+def _table_of(classifier: Classifier, top: int | None) -> Text:
+    """Return what prints a photograph on a terminal: one line where there is one class, else one for each."""
+    table = PredictionTable(
+        classifier.class_names, common.stdout_layout(), is_regression=classifier.task == "regression",
+        is_single=top == 1 or len(classifier.class_names) == 1,
+    )  # fmt: skip
+    return lambda path, entry: "" if isinstance(entry, Exception) else table.format(str(path), entry)
 
 
 def _csv_text(path: str | None, entry: Sequence[Prediction] | Exception) -> str:
     return "" if isinstance(entry, Exception) else csv_rows(path, entry)
 
 
-#: The text of a photograph in each format.
-TEXTS: dict[str, Callable[[str | None, Sequence[Prediction] | Exception], str]] = {
-    "table": _table_text,
+#: The text of a photograph in each format but the table.
+TEXTS: dict[str, Text] = {
     "jsonl": json_line,
     "csv": _csv_text,
     "json": lambda _path, _entry: "",

@@ -15,6 +15,7 @@ from ..limits import parse_bytes
 from ..models.factory import Xception, load_model
 from ..models.pretrained import cached_classifier
 from . import common
+from .limit_options import parse_with
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--max-body",
-        type=common.parse_with(parse_bytes),
+        type=parse_with(parse_bytes),
         default=32 << 20,
         metavar="SIZE",
         help="largest body (32 MiB)",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from ..console.tables import Column, lay_out_table
 from ..console.text import count_of
 from ..feature_extraction.similarity import similar
 from . import common
 from .features import feature_model
+
+COLUMNS = (Column(is_number=True), Column(may_cut=True))  #: cosine and path of a neighbor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=common.positive_int, default=10, metavar="N", help="neighbors per query photograph (10)"
     )
-    parser.add_argument("--format", choices=common.TABLE_FORMATS, default="table")
+    parser.add_argument(
+        "--format", choices=common.TABLE_FORMATS, default="table", help="of what is printed (table)"
+    )
     common.add_model(parser, "those of your own base instead of ImageNet's")
     common.add_layers(parser)
 
@@ -45,8 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
                 path_columns=(0, 2),
             )
     else:
+        layout = common.stdout_layout()
         for path, neighbors in zip(result.paths, result, strict=True):
-            common.show(str(path))
-            for neighbor in neighbors:
-                common.show(f"  {neighbor.cosine:8.4f}  {neighbor.path}")
+            print(*lay_out_table([Column(str(path), may_cut=True)], [], layout), sep="\n")
+            rows = [(f"{neighbor.cosine:.4f}", str(neighbor.path)) for neighbor in neighbors]
+            print(*lay_out_table(COLUMNS, rows, layout, indent=4), sep="\n")
     return common.finish(len(result.failures))

@@ -19,17 +19,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--no-top", dest="top", action="store_false", help="without the classifier")
     parser.add_argument("--weights", metavar="FILE", help="the weights, if FILE is model.json")
-    parser.add_argument("--style", choices=("keras", "dl4j"), default="keras")
+    parser.add_argument(
+        "--style", choices=("keras", "dl4j"), default="keras",
+        help="whose table: Keras's, or Deeplearning4j's with the shape of each parameter (keras)",
+    )  # fmt: skip
     parser.add_argument("--diagram", metavar="FILE.svg", help="write a diagram of the network, too")
     parser.add_argument("--expand-nested", action="store_true", help="also networks within the network")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
+    layout = common.stdout_layout()
     if arguments.file:
         model = load_model(arguments.file, arguments.weights)
         _write_diagram(model.graph, arguments.diagram)
-        model.summary(arguments.style, common.show, arguments.expand_nested)
+        print(summaries.table(model.graph, arguments.style, model.network, arguments.expand_nested, layout))
         return 0
     if arguments.weights:
         raise ValueError("--weights needs a model.json: xception summary model.json --weights FILE")
@@ -37,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     shape = (299, 299, 3) if arguments.top else (None, None, 3)
     graph = architecture.xception(shape, include_top=arguments.top)
     _write_diagram(graph, arguments.diagram)
-    common.show(summaries.table(graph, arguments.style))
+    print(summaries.table(graph, arguments.style, layout=layout))
     return 0
 
 

@@ -30,8 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _path(cache_dir: Path | None) -> int:
     paths = local_weights.weights_path(cache_dir)
-    common.show(f"base        {paths.base}")
-    common.show(f"classifier  {paths.classifier or f'{paths.destination} (not there yet)'}")
+    classifier = str(paths.classifier or f"{paths.destination} (not there yet)")
+    common.show_facts([("base", str(paths.base)), ("classifier", classifier)])
     return 0
 
 
@@ -43,8 +43,10 @@ def _download(cache_dir: Path | None) -> int:
 def _verify(cache_dir: Path | None) -> int:
     report = local_weights.verify_weights(cache_dir)
     advice = {"base": "install the package again", "classifier": "'xception weights download' fetches it"}
+    facts = []
     for name, file in (("base", report.base), ("classifier", report.classifier)):
-        path = "" if file.path is None else f"  {file.path}"
         state = {"ok": "ok", "damaged": "DAMAGED", "missing": "not on this machine"}[file.state]
-        common.show(f"{name:<10}  {state}{'' if file.state == 'ok' else f': {advice[name]}'}{path}")
+        path = "" if file.path is None else f"  {file.path}"
+        facts.append((name, f"{state}{'' if file.state == 'ok' else f': {advice[name]}'}{path}"))
+    common.show_facts(facts)
     return 0 if report.ok else 1

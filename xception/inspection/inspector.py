@@ -21,7 +21,6 @@ import h5py
 from .. import architecture
 from ..errors import ModelFileError
 from ..formats import StoredModel, count_classes, read_model, read_weights
-from ..formats.dl4j.reader import open_model_zip
 from ..formats.foreign import is_deeplearning4j, is_pytorch
 from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.exiting import using_file
@@ -29,13 +28,11 @@ from ..formats.hdf5.file import File, list_entries, open_group, open_object
 from ..formats.keras.config_reader import read_network
 from ..formats.keras.containers import open_weights
 from ..formats.matching import join_some, list_not_finite
-from ..formats.pytorch.reader import open_tensors
 from ..formats.reading import check_path, find_foreign
 from ..graph import Graph, Network
 from ..graph.network import member_nodes, output_shapes
 from .backbones import find_in_file, find_in_model, reference_graph
 from .descriptions import Description, OtherFormatError, count_bytes, describe_file, reason_of
-from .refusals import list_refusals
 from .report import Inspection, LayerRow
 
 OPTIMIZER_GROUPS = ("optimizer", "optimizer_weights")  #: hold the state of the optimizer
@@ -97,6 +94,8 @@ def _describe_checkpoint(path: Path, inspection: Inspection) -> None:
     Raises:
         ModelFileError: It is damaged or hostile.
     """
+    from ..formats.pytorch.reader import open_tensors  # readers of other frameworks load when they are needed
+
     with open_tensors(path) as file:
         inspection.format = file.kind
         inspection.arrays = dict(Counter(tensor.dtype for tensor in file.tensors.values()))
@@ -112,6 +111,8 @@ def _describe_model_zip(path: Path, inspection: Inspection) -> None:
     Raises:
         ModelFileError: It is damaged or hostile.
     """
+    from ..formats.dl4j.reader import open_model_zip
+
     with open_model_zip(path) as model_zip:
         kind = model_zip.configuration.kind
         inspection.format = f"{kind} of Deeplearning4j, {model_zip.versions}, {model_zip.layout}"
@@ -189,6 +190,8 @@ def _try_model(path: Path, weights: Path | None, description: Description, inspe
                 return
             stored = read_model(path, weights)
     except ModelFileError as error:
+        from .refusals import list_refusals
+
         reasons = list_refusals(description.config or {}, description.keras)
         inspection.reasons = reasons or [reason_of(error, path)]
         if description.has_weights:

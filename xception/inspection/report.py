@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..console.text import align_columns
+from ..console.tables import Column, lay_out_facts, lay_out_table, table_columns
+from ..console.text_layout import PLAIN, TextLayout
 from ..data.preprocessing import Preprocessing
 from ..data.tasks import Task
 from ..formats.matching import describe_not_finite
+from ..models.summary import says_kind
 from .backbones import Backbone
 
 MAX_LAYER_ROWS = 40  #: a longer model is shown as the number of layers of each class
 MAX_CLASS_NAMES = 10  #: that the text lists
 PIXEL_RANGES = {"tf": "−1…1", "unit": "0…1", "none": "0…255"}
+
+LAYER_COLUMNS = (
+    Column("Layer (type)", may_cut=True), Column("Output Shape"), Column("Param #", is_number=True),
+)  # fmt: skip
 
 #: A shape with its batch axis.
 BatchShape = tuple[int | None, ...]
@@ -113,6 +120,10 @@ class Inspection:
         return asdict(self) | {"preprocessing": preprocessing}
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the report as text, for a terminal within its width."""
         facts = [
             ("file", f"{self.file}, {self.size:,} bytes"),
             ("format", self.format),
@@ -125,8 +136,8 @@ class Inspection:
             ("arrays", _join(*(f"{count} of {kind}" for kind, count in self.arrays.items()))),
             ("training", _describe_optimizer(self)),
             ("task", self.task),
-            (CALLED[self.task or "classes"], _describe_class_names(self)),
-            ("preprocess", _describe_preprocessing(self.preprocessing)),
+            (CALLED[self.task or "classes"], _describe_class_names(self, layout)),
+            ("preprocess", _describe_preprocessing(self.preprocessing, layout)),
             ("scores", _describe_scores(self.preprocessing)),
             *(("Xception", _describe_backbone(backbone)) for backbone in self.bases),
             ("Xception", "contains no Xception backbone" if self.arrays and not self.bases else None),
@@ -135,8 +146,8 @@ class Inspection:
             *(("because", reason) for reason in self.reasons if reason != self.damage),
             ("but", f"its backbone does: {self.loads_as}" if self.loads_as and not self.runs else None),
         ]
-        lines = align_columns([(key, text) for key, text in facts if text])
-        return "\n".join([*lines, *_layer_table(self)])
+        lines = lay_out_facts([(key, text) for key, text in facts if text], layout)
+        return "\n".join([*lines, *_layer_table(self, layout)])
 
 
 def _describe_run(inspection: Inspection) -> str:
@@ -145,21 +156,34 @@ def _describe_run(inspection: Inspection) -> str:
     return "yes"
 
 
-def _layer_table(inspection: Inspection) -> list[str]:
+def _layer_table(inspection: Inspection, layout: TextLayout) -> list[str]:
     """Return one line per layer, or per class of layer if there are many."""
     layers = inspection.layers
     if not layers:
         return []
     if len(layers) > MAX_LAYER_ROWS:
         counts = Counter(row.kind for row in layers)
-        return ["", *align_columns([(str(count), kind) for kind, count in counts.most_common()])]
+        rows = [(str(count), kind) for kind, count in counts.most_common()]
+        return ["", *lay_out_table((Column(is_number=True), Column()), rows, layout)]
     if not inspection.runs:
-        return ["", "Layer (type)", *(f"{row.name} ({row.kind})" for row in layers)]
-    rows = [("Layer (type)", "Output Shape", "Param #")]
-    for row in layers:
-        shapes = ", ".join(map(str, row.output_shapes or ()))
-        rows.append((f"{row.name} ({row.kind})", shapes, f"{row.parameters:,}"))
-    return ["", *align_columns(rows)]
+        names = [(f"{row.name} ({row.kind})",) for row in layers]
+        return ["", *lay_out_table(LAYER_COLUMNS[:1], names, layout)]
+    cells = _layer_cells(layers, is_narrow=False)
+    if layout.width is not None and table_columns(LAYER_COLUMNS, cells) > layout.width:
+        cells = _layer_cells(layers, is_narrow=True)
+    return ["", *lay_out_table(LAYER_COLUMNS, cells, layout)]
+
+
+def _layer_cells(layers: Iterable[LayerRow], is_narrow: bool) -> list[tuple[str, str, str]]:
+    """Return a row for each layer; on a narrow terminal without the classes that are in their names."""
+    return [
+        (
+            row.name if is_narrow and says_kind(row.name, row.kind) else f"{row.name} ({row.kind})",
+            ", ".join(map(str, row.output_shapes or ())),
+            f"{row.parameters:,}",
+        )
+        for row in layers
+    ]
 
 
 def _describe_author(inspection: Inspection) -> str | None:
@@ -184,20 +208,20 @@ def _describe_optimizer(inspection: Inspection) -> str | None:
     return f"{inspection.optimizer}, {state}"
 
 
-def _describe_class_names(inspection: Inspection) -> str | None:
+def _describe_class_names(inspection: Inspection, layout: TextLayout) -> str | None:
     names = inspection.class_names
     if not names:
         return None
-    more = ", …" if len(names) > MAX_CLASS_NAMES else ""
+    more = layout.spell(", …") if len(names) > MAX_CLASS_NAMES else ""
     return f"{len(names)}: {_join(*names[:MAX_CLASS_NAMES])}{more}"
 
 
-def _describe_preprocessing(preprocessing: Preprocessing | None) -> str | None:
+def _describe_preprocessing(preprocessing: Preprocessing | None, layout: TextLayout) -> str | None:
     if preprocessing is None:
         return None
     scaling, interpolation = preprocessing.scaling, preprocessing.interpolation
     return _join(
-        scaling and f"scaling {scaling} ({PIXEL_RANGES[scaling]})",
+        scaling and f"scaling {scaling} ({layout.spell(PIXEL_RANGES[scaling])})",
         interpolation and f"interpolation {interpolation}",
         preprocessing.aspect and f"aspect {preprocessing.aspect}",
         preprocessing.exif and f"exif {preprocessing.exif}",

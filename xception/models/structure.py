@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..console.text_layout import PLAIN, layout_of
 from ..engine.plan import Plan
 from ..graph import Graph, GraphParameters, Network
 from .feature_maps import last_maps
@@ -196,6 +198,8 @@ class ModelStructure:
     ) -> None:
         """Print a table of the layers, with their shapes and parameters.
 
+        On a terminal it keeps to the width, if there is a way. In a file, a pipe or a notebook it is whole.
+
         Args:
             style: "keras", or "dl4j" for the table that Deeplearning4j prints.
             print_fn: Called once with the whole table.
@@ -204,7 +208,8 @@ class ModelStructure:
         Raises:
             ValueError: `style` is neither.
         """
-        print_fn(table(self.graph, style, self.network, expand_nested))
+        layout = layout_of(sys.stdout) if print_fn is print else PLAIN
+        print_fn(table(self.graph, style, self.network, expand_nested, layout))
 
     def plot(self, block: str | None = None) -> Diagram:
         """Draw the network as a diagram: a box for each block, with shapes on the arrows between them.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
-from ..console.text import align_columns
+from ..console.tables import Column, lay_out_table, table_columns, wrap
+from ..console.text import align_columns, terminal_safe
+from ..console.text_layout import PLAIN, TextLayout
 from ..graph import Graph, Network, Node
 from ..graph.network import member_nodes, output_shapes
 from ..layers import BatchNormalization, Shape
@@ -14,12 +17,59 @@ from .trainable import TrainableFlags
 #: "keras", or "dl4j" for Deeplearning4j's.
 Style = Literal["keras", "dl4j"]
 
-Row = Sequence[str]
 BYTES_PER_PARAMETER = 4  #: of float32
+
+KERAS_COLUMNS = (
+    Column("Layer (type)", may_cut=True), Column("Output Shape"), Column("Param #", is_number=True),
+    Column("Connected to", may_cut=True),
+)  # fmt: skip
+DL4J_HEADINGS = ("VertexName (VertexType)", "nIn,nOut", "TotalParams", "ParamsShape", "Vertex Inputs")
+DL4J_COLUMNS = (
+    Column("VertexName", may_cut=True), Column("nIn,nOut"), Column("TotalParams", is_number=True),
+    Column("ParamsShape", may_cut=True), Column("Vertex Inputs", may_cut=True),
+)  # fmt: skip
+
+ABOVE = "^"  #: the row above, as an input where a terminal is narrow
+#: How names in Keras Applications end that say what a layer is.
+ABBREVIATIONS = {
+    "Conv2D": "conv",
+    "SeparableConv2D": "sepconv",
+    "BatchNormalization": "bn",
+    "Activation": "act",
+    "MaxPooling2D": "pool",
+    "GlobalAveragePooling2D": "avg_pool",
+}
+
+
+@dataclass(frozen=True)
+class _KerasRow:
+    """A layer: `above` is the name of that of the row above, if both lie in the same network."""
+
+    indent: str
+    name: str
+    kind: str
+    shape: str
+    count: str
+    inputs: tuple[str, ...]
+    above: str | None
+
+    def cells(self, is_narrow: bool) -> tuple[str, str, str, str]:
+        name = self.name if is_narrow and says_kind(self.name, self.kind) else f"{self.name} ({self.kind})"
+        return f"{self.indent}{name}", self.shape, self.count, self._inputs(is_narrow)
+
+    def _inputs(self, is_narrow: bool) -> str:
+        if self.inputs == (self.above,):
+            return ""
+        names = (ABOVE if is_narrow and name == self.above else name for name in self.inputs)
+        return ", ".join(names) or "-"
 
 
 def table(
-    graph: Graph, style: Style = "keras", network: Network | None = None, expand_nested: bool = False
+    graph: Graph,
+    style: Style = "keras",
+    network: Network | None = None,
+    expand_nested: bool = False,
+    layout: TextLayout = PLAIN,
 ) -> str:
     """Return a table of a network's layers, with totals.
 
@@ -28,30 +78,41 @@ def table(
         style: "keras": a row per layer, in Keras's order. "dl4j": a row per node of the graph.
         network: The same network as Keras nests it. None if it has no networks within.
         expand_nested: Whether to list the layers of networks within the network, in Keras's style.
+        layout: The width to keep to. Where it is too narrow for all, a type that is in the name is left out
+            first; then names are cut in the middle.
 
     Raises:
         ValueError: `style` is neither.
     """
     if style == "keras":
-        return _keras_table(graph, Network.from_graph(graph) if network is None else network, expand_nested)
+        network = Network.from_graph(graph) if network is None else network
+        return _keras_table(graph, network, expand_nested, layout)
     if style == "dl4j":
-        return _dl4j_table(graph)
+        return _dl4j_table(graph, layout)
     raise ValueError(f'style must be "keras" or "dl4j", got {style!r}')
 
 
-def _keras_table(graph: Graph, network: Network, expand_nested: bool) -> str:
+def _keras_table(graph: Graph, network: Network, expand_nested: bool, layout: TextLayout) -> str:
     rows = list(_keras_rows(graph, network, "", "", expand_nested))
-    lines = align_columns([("Layer (type)", "Output Shape", "Param #", "Connected to"), *rows])
-    width = max(map(len, lines))
-    heavy, light = "=" * width, "-" * width
+    cells = [row.cells(is_narrow=False) for row in rows]
+    is_narrow = layout.width is not None and table_columns(KERAS_COLUMNS, cells) > layout.width
+    if is_narrow:
+        cells = [row.cells(is_narrow=True) for row in rows]
+    lines = lay_out_table(KERAS_COLUMNS, cells, layout)
+    width = table_columns(KERAS_COLUMNS, cells)
+    width = width if layout.width is None else min(width, layout.width)
     total, trainable = graph.count_params(), _count_trainable(graph, network)
     counts = {"Total": total, "Trainable": trainable, "Non-trainable": total - trainable}
-    totals = [
+    notes = [f"Connected to: empty{f' or {ABOVE}' if is_narrow else ''} where it is the row above"]
+    notes += [
         f"{label} params: {count:,} ({count * BYTES_PER_PARAMETER / 2**20:.2f} MB)"
         for label, count in counts.items()
     ]
-    totals += _statistics_lines(graph)
-    return "\n".join([f'Model: "{graph.name}"', light, lines[0], heavy, *lines[1:], heavy, *totals])
+    notes += _statistics_lines(graph)
+    notes = [line for note in notes for line in wrap(note, layout)]
+    heavy, light = "=" * width, "-" * width
+    title = f'Model: "{terminal_safe(graph.name)}"'
+    return "\n".join([title, light, lines[0], heavy, *lines[1:], heavy, *notes])
 
 
 def _count_trainable(graph: Graph, network: Network) -> int:
@@ -76,25 +137,43 @@ def _statistics_lines(graph: Graph) -> list[str]:
     return ["Statistics of normalization: frozen in training, unless Trainer has statistics='batch'"]
 
 
-def _keras_rows(graph: Graph, network: Network, path: str, indent: str, expand: bool) -> Iterator[Row]:
+def _keras_rows(graph: Graph, network: Network, path: str, indent: str, expand: bool) -> Iterator[_KerasRow]:
     """Yield a row per layer; `path` is what names in the graph begin with."""
+    above = None
     for member in network.visible_members():
         name = f"{path}{member.name}"
-        yield (
-            f"{indent}{member.name} ({'InputLayer' if member.is_input else member.kind})",
+        yield _KerasRow(
+            indent,
+            member.name,
+            "InputLayer" if member.is_input else member.kind,
             ", ".join(map(_shape, output_shapes(graph, member, name))),
             f"{sum(node.count_params() for node in member_nodes(graph, member, name)):,}",
-            ", ".join(tensor[0] for use in member.uses for tensor in use) or "-",
+            tuple(tensor[0] for use in member.uses for tensor in use),
+            above,
         )
+        above = member.name
         if expand and isinstance(member.layer, Network):
             yield from _keras_rows(graph, member.layer, f"{name}/", f"{indent}  ", expand)
+            above = None
 
 
-def _dl4j_table(graph: Graph) -> str:
-    rows = [_dl4j_row(node) for node in graph.topological_order()]
-    heading = ("VertexName (VertexType)", "nIn,nOut", "TotalParams", "ParamsShape", "Vertex Inputs")
-    lines = align_columns([heading, *rows], gap=3)
-    width = max(map(len, lines))
+def says_kind(name: str, kind: str) -> bool:
+    """Return True if a layer's name tells its class, as "conv2d_1" and "block1_conv1_bn" do."""
+    stem = name.lower().rstrip("_0123456789")
+    if stem.replace("_", "").endswith(kind.lower()):
+        return True
+    return kind in ABBREVIATIONS and f"_{stem}".endswith(f"_{ABBREVIATIONS[kind]}")
+
+
+def _dl4j_table(graph: Graph, layout: TextLayout) -> str:
+    nodes = graph.topological_order()
+    lines = align_columns([DL4J_HEADINGS, *map(_dl4j_row, nodes)], gap=3)
+    if layout.width is not None and max(map(len, lines)) > layout.width:
+        lines = lay_out_table(DL4J_COLUMNS, _narrow_dl4j_rows(nodes), layout)
+        width = layout.width
+    else:
+        width = max(map(len, lines))
+        lines[0] = layout.paint(lines[0], "bold")
     heavy, light = "=" * width, "-" * width
     total = graph.count_params()
     # Deeplearning4j counts moving means and variances as trainable, and calls a layer frozen only if
@@ -155,22 +234,41 @@ PARAMETER_NAMES = {
 }
 
 
-def _dl4j_row(node: Node) -> Row:
+def _dl4j_row(node: Node) -> tuple[str, str, str, str, str]:
     """Return the cells: name (type), nIn,nOut, number of parameters, their shapes, inputs."""
     vertex_type = VERTEX_TYPES.get(node.kind)
     count = f"{node.count_params():,}" if vertex_type is None else "-"
     sizes, shapes = "-,-", "-"
     if node.parameters:
-        shapes = ", ".join(
-            f"{PARAMETER_NAMES.get(name, name)}:{_dl4j_shape(node.kind, parameter.shape)}"
-            for name, parameter in node.parameters.items()
-        )
+        shapes = ", ".join(f"{name}:{shape}" for name, shape in _dl4j_parameters(node))
         first = next(iter(node.parameters.values())).shape
         channels = first[-2:][0] if first else node.output_shape[-1]
         sizes = f"{channels},{node.output_shape[-1]}"
     inputs = f"[{', '.join(node.inputs)}]" if node.inputs else "-"
     kind = vertex_type or LAYER_TYPES.get(node.kind, node.kind)
     return f"{node.name} ({kind})", sizes, count, shapes, inputs
+
+
+def _narrow_dl4j_rows(nodes: Iterable[Node]) -> Iterator[tuple[str, ...]]:
+    """Yield cells for a narrow terminal: no types, each shape once, and `ABOVE` for the row above."""
+    above = None
+    for node in nodes:
+        _, sizes, count, shapes, inputs = _dl4j_row(node)
+        names: dict[str, list[str]] = {}
+        for name, shape in _dl4j_parameters(node):
+            names.setdefault(shape, []).append(name)
+        if names:
+            shapes = ", ".join(f"{','.join(same)}:{shape}" for shape, same in names.items())
+        if node.inputs:
+            inputs = f"[{', '.join(ABOVE if name == above else name for name in node.inputs)}]"
+        yield node.name, sizes, count, shapes, inputs
+        above = node.name
+
+
+def _dl4j_parameters(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield Deeplearning4j's name and shape of each parameter."""
+    for name, parameter in node.parameters.items():
+        yield PARAMETER_NAMES.get(name, name), _dl4j_shape(node.kind, parameter.shape)
 
 
 def _dl4j_shape(kind: str, shape: tuple[int, ...]) -> str:

@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..console.html import preformatted
-from ..console.text import align_columns
+from ..console.tables import Column, lay_out_facts
+from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from .rates import rank_auc, wilson_interval
-from .report import class_table, confusion_table, count_confusions, mistake_table, optional
+from .report import (
+    class_table,
+    confusion_table,
+    count_confusions,
+    lay_out_rates,
+    mistake_table,
+    optional,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,6 +118,10 @@ class Evaluation:
         return len(self.labels)
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the report as text, for a terminal within its width."""
         low, high = self.accuracy_interval
         figures = [
             ("photographs", f"{len(self)}: {self.correct} right"),
@@ -118,31 +130,32 @@ class Evaluation:
             ("balanced accuracy", f"{self.balanced_accuracy:.3f}"),
         ]
         if self.in_top_5 is not None:
-            figures.append(("top-5 accuracy", optional(self.top_5_accuracy)))
+            figures.append(("top-5 accuracy", layout.spell(optional(self.top_5_accuracy))))
         if self.second_class_scores is not None:
-            figures.append(("AUC", optional(self.auc)))
+            figures.append(("AUC", layout.spell(optional(self.auc))))
         per_class = self.per_class
         occurring = [index for index, row in enumerate(per_class) if row.support or row.predicted]
         rows = [per_class[index] for index in occurring]
-        lines = align_columns(figures)
-        lines += ["", *class_table((row.class_name, row.support, row.predicted, row.correct) for row in rows)]
+        counted = [(row.class_name, row.support, row.predicted, row.correct) for row in rows]
+        lines = [*lay_out_facts(figures, layout), "", *class_table(counted, layout)]
         names = [row.class_name for row in rows]
         counts = self.confusion[np.ix_(occurring, occurring)].tolist()
-        lines += ["", *confusion_table(names, counts, "the JSON")]
+        lines += ["", *confusion_table(names, counts, "the JSON", layout)]
         if self.second_class_scores is not None:
-            lines += ["", *self._threshold_table()]
+            lines += ["", *self._threshold_table(layout)]
         mistakes = [
-            (m.score, m.path or f"photograph {m.index}", m.label, m.class_name) for m in self.mistakes()
+            (m.score, m.path or f"photograph {m.index}", f"{m.label}, taken for {m.class_name}")
+            for m in self.mistakes()
         ]
         if mistakes:
-            lines += ["", "most confident mistakes", *mistake_table(mistakes)]
+            lines += ["", "most confident mistakes", *mistake_table(mistakes, layout)]
         return "\n".join(lines)
 
-    def _threshold_table(self) -> list[str]:
+    def _threshold_table(self, layout: TextLayout) -> list[str]:
         first, second = (name for _, name in self.class_names)
         rows = [(f"{row.threshold:g}", *map(optional, row[1:])) for row in self.thresholds]
-        header = (f"{second} from", f"recall of {first}", f"of {second}")
-        return align_columns([header, *rows])
+        columns = [Column(heading) for heading in (f"{second} from", f"recall of {first}", f"of {second}")]
+        return lay_out_rates(columns, rows, layout)
 
     def __repr__(self) -> str:
         return f"<Evaluation: {self.correct} of {len(self)} photographs right, {len(self.failures)} failures>"

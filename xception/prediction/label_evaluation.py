@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..console.html import preformatted
-from ..console.text import align_columns
+from ..console.tables import Column, lay_out_facts
+from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from .rates import rank_auc
-from .report import optional, share
+from .report import lay_out_rates, mistake_table, optional, share
 
 
 class LabelMetrics(NamedTuple):
@@ -94,27 +95,31 @@ class LabelEvaluation:
         )
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the report as text, for a terminal within its width."""
         rows = self.per_label
         defined = sum(row.auc is not None for row in rows)
         figures = [
             ("photographs", str(len(self))),
-            ("mean AUC", f"{optional(self.mean_auc)}, of {defined} of {len(rows)} labels"),
+            ("mean AUC", f"{layout.spell(optional(self.mean_auc))}, of {defined} of {len(rows)} labels"),
             ("threshold", f"{self.threshold:g}"),
         ]
-        table = [("label", "AUC", "precision", "recall")]
-        table += [
+        columns = (Column("label", may_cut=True), *map(Column, ("AUC", "precision", "recall")))
+        table = [
             (row.class_name, optional(row.auc), share(row.correct, row.predicted),
              share(row.correct, row.support))
             for row in rows
         ]  # fmt: skip
-        lines = [*align_columns(figures), "", *align_columns(table)]
-        mistakes = self.mistakes()
+        lines = [*lay_out_facts(figures, layout), "", *lay_out_rates(columns, table, layout)]
+        mistakes = [
+            (m.score, m.path or f"photograph {m.index}",
+             f"{m.class_name}: {'has it' if m.has_label else 'does not have it'}")
+            for m in self.mistakes()
+        ]  # fmt: skip
         if mistakes:
-            lines += ["", "most confident mistakes"]
-        for mistake in mistakes:
-            photograph = mistake.path or f"photograph {mistake.index}"
-            fault = "has it" if mistake.has_label else "does not have it"
-            lines.append(f"  {mistake.score:6.3f}  {photograph}  ({mistake.class_name}: {fault})")
+            lines += ["", "most confident mistakes", *mistake_table(mistakes, layout)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..console.html import preformatted
-from ..console.text import align_columns
+from ..console.tables import Column, lay_out_table
+from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
 
@@ -81,18 +82,23 @@ class RegressionEvaluation:
         )
 
     def __str__(self) -> str:
-        table = [("target", "MAE", "always the median", "RMSE", "mean error")]
-        table += [
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the report as text, for a terminal within its width."""
+        figures = ("MAE", "always the median", "RMSE", "mean error")
+        columns = (Column("target", may_cut=True), *(Column(name, is_number=True) for name in figures))
+        table = [
             (name, f"{mae:.4g}", f"{median_mae:.4g}", f"{rmse:.4g}", f"{mean_error:.4g}")
             for name, mae, median_mae, rmse, mean_error in self.per_target
         ]
-        lines = [f"photographs  {len(self)}", "", *align_columns(table), "", "largest errors"]
-        for error in self.largest_errors():
-            photograph = error.path or f"photograph {error.index}"
-            lines.append(
-                f"  {photograph}  ({error.name}: {error.target:.4g}, predicted {error.predicted:.4g})"
-            )
-        return "\n".join(lines)
+        errors = [
+            (e.path or f"photograph {e.index}", f"({e.name}: {e.target:.4g}, predicted {e.predicted:.4g})")
+            for e in self.largest_errors()
+        ]
+        lines = [f"photographs  {len(self)}", "", *lay_out_table(columns, table, layout)]
+        lines += ["", "largest errors"]
+        return "\n".join(lines + lay_out_table((Column(may_cut=True), Column()), errors, layout, indent=2))
 
     def _repr_html_(self) -> str:
         return preformatted(str(self))

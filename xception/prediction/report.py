@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..console.text import align_columns
+from ..console.tables import GAP, MIN_CUT_COLUMNS, Column, count_columns, cut_middle, lay_out_table
+from ..console.text import terminal_safe
+from ..console.text_layout import PLAIN, TextLayout
 
 MAX_CONFUSION_CLASSES = 20  #: a wider matrix does not fit a terminal
 UNDEFINED = "–"
+MISTAKE_COLUMNS = (Column(is_number=True), Column(may_cut=True), Column())
 
 
 def share(part: int, whole: int) -> str:
@@ -23,13 +26,20 @@ def optional(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:.3f}"
 
 
-def class_table(rows: Iterable[tuple[str, int, int, int]]) -> list[str]:
+def class_table(rows: Iterable[tuple[str, int, int, int]], layout: TextLayout = PLAIN) -> list[str]:
     """Return a line per class, from (name, support, predicted, correct)."""
+    columns = (Column("class", may_cut=True), *map(Column, ("precision", "recall")), Column("support", True))
     cells = [
         (name, share(correct, predicted), share(correct, support), str(support))
         for name, support, predicted, correct in rows
     ]
-    return align_columns([("class", "precision", "recall", "support"), *cells])
+    return lay_out_rates(columns, cells, layout)
+
+
+def lay_out_rates(columns: Sequence[Column], rows: Iterable[Sequence[str]], layout: TextLayout) -> list[str]:
+    """Return a table whose cells may be `UNDEFINED`, which is spelled as the stream can print it."""
+    spelled = [[layout.spell(cell) if cell == UNDEFINED else cell for cell in row] for row in rows]
+    return lay_out_table(columns, spelled, layout)
 
 
 def count_confusions(
@@ -41,28 +51,38 @@ def count_confusions(
     return counts
 
 
-def confusion_table(names: Sequence[str], counts: Sequence[Sequence[int]], source: str) -> list[str]:
+def confusion_table(
+    names: Sequence[str], counts: Sequence[Sequence[int]], source: str, layout: TextLayout = PLAIN
+) -> list[str]:
     """Return the lines of a confusion matrix.
 
     Args:
         names: Names of the classes.
         counts: How many photographs of the row's class were taken for the column's.
         source: Where to find a matrix that is too wide to be shown: "the JSON".
+        layout: The width to keep to, if the names can be cut so far.
     """
     if len(names) > MAX_CONFUSION_CLASSES:
         return [f"confusion matrix of {len(names)} classes: too wide for a table, see {source}"]
     width = max((len(str(count)) for row in counts for count in row), default=1)
     width = max(width, len(str(len(names) - 1)))
-    longest = max(map(len, names))
+    names = [terminal_safe(name).replace("\n", " ") for name in names]
+    longest = max(map(count_columns, names))
+    if layout.width is not None:
+        room = layout.width - (width + 1) * (len(names) + 1) - GAP + 1
+        longest = min(longest, max(room, MIN_CUT_COLUMNS))
+    names = [cut_middle(name, longest, layout) for name in names]
     header = " ".join(f"{number:>{width}}" for number in range(len(names)))
     lines = ["confusion: a row for each label, a column for what it was taken for"]
     lines.append(f"{'':>{width}} {'':<{longest}}  {header}")
     for number, (name, row) in enumerate(zip(names, counts, strict=True)):
         cells = " ".join(f"{count or '.':>{width}}" for count in row)
-        lines.append(f"{number:>{width}} {name:<{longest}}  {cells}")
+        padding = " " * (longest - count_columns(name))
+        lines.append(f"{number:>{width}} {name}{padding}  {cells}")
     return lines
 
 
-def mistake_table(rows: Iterable[tuple[float, str, str, str]]) -> list[str]:
-    """Return a line per mistake, from (score, path, label, class taken for)."""
-    return [f"  {score:6.3f}  {path}  ({label}, taken for {name})" for score, path, label, name in rows]
+def mistake_table(rows: Iterable[tuple[float, str, str]], layout: TextLayout = PLAIN) -> list[str]:
+    """Return a line per mistake, from (score, path, what is wrong)."""
+    cells = [(f"{score:.3f}", path, f"({mistake})") for score, path, mistake in rows]
+    return lay_out_table(MISTAKE_COLUMNS, cells, layout, indent=2)

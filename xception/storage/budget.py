@@ -16,7 +16,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..console.tables import lay_out_facts
 from ..console.text import count_of
+from ..console.text_layout import PLAIN, TextLayout
 from ..data.private_folders import PrivateFolder, lock
 from ..limits import format_bytes, max_cache_bytes
 from ..models.pretrained import CLASSIFIER, cache_dir
@@ -183,17 +185,20 @@ class CacheInfo:
     max_bytes: int
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the figures as text, for a terminal within its width."""
         rows = f" ({count_of(self.rows, 'photograph')}, {count_of(self.models, 'model')})"
         budget = format_bytes(self.max_bytes) if self.max_bytes else "0: nothing is cached"
-        return "\n".join(
-            (
-                f"folder       {self.folder}",
-                f"features     {format_bytes(self.features_bytes)}{rows if self.rows else ''}",
-                f"activations  {format_bytes(self.activations_bytes)}",
-                f"weights      {format_bytes(self.weights_bytes)} (downloads are not part of the budget)",
-                f"budget       {budget} (XCEPTION_MAX_CACHE)",
-            )
-        )
+        facts = [
+            ("folder", str(self.folder)),
+            ("features", f"{format_bytes(self.features_bytes)}{rows if self.rows else ''}"),
+            ("activations", format_bytes(self.activations_bytes)),
+            ("weights", f"{format_bytes(self.weights_bytes)} (downloads are not part of the budget)"),
+            ("budget", f"{budget} (XCEPTION_MAX_CACHE)"),
+        ]
+        return "\n".join(lay_out_facts(facts, layout))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..console.html import preformatted
+from ..console.text_layout import PLAIN, TextLayout
 from ..data.failures import Failure
 from ..models.model import Model
-from ..prediction.report import confusion_table
+from ..prediction.report import confusion_table, mistake_table
 from .regression.softmax_regression import SoftmaxRegression
 
 MAX_LEAST_SURE = 5  #: photographs that the text lists
@@ -36,6 +37,10 @@ class FitReport:
     notes: list[str]
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the report as text, for a terminal within its width."""
         regression, count = self.regression, len(self.paths)
         correct = int((regression.predicted == regression.labels).sum())
         how = "leave-one-out" if regression.folds == count else f"{regression.folds} stratified folds"
@@ -43,17 +48,20 @@ class FitReport:
         lines = [
             f"{accuracy}: {correct} of {count} photographs right, {how}",
             "",
-            *confusion_table(regression.class_names, regression.confusion.tolist(), "regression.confusion"),
+            *confusion_table(
+                regression.class_names, regression.confusion.tolist(), "regression.confusion", layout
+            ),
             "",
             "least sure",
         ]
+        rows = []
         for i in regression.least_sure(MAX_LEAST_SURE):
             own = regression.probabilities[i, regression.labels[i]]
             name = regression.class_names[regression.predicted[i]]
             mistake = "" if name == self.labels[i] else f", taken for {name}"
             photograph = self.paths[i] or f"photograph {self.indices[i]}"
-            lines.append(f"  {own:6.3f}  {photograph}  ({self.labels[i]}{mistake})")
-        return "\n".join(lines)
+            rows.append((own, photograph, f"{self.labels[i]}{mistake}"))
+        return "\n".join(lines + mistake_table(rows, layout))
 
     def _repr_html_(self) -> str:
         return preformatted(str(self))

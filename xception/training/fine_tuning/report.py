@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...console.html import preformatted
-from ...console.text import align_columns, count_of
+from ...console.tables import Column, wrap
+from ...console.text import count_of
+from ...console.text_layout import PLAIN, TextLayout
 from ...data.failures import Failure
 from ...data.tasks import Task
 from ...kernels import Array
 from ...models.model import Model
 from ...prediction.rates import rank_auc
-from ...prediction.report import class_table, confusion_table, count_confusions, optional
+from ...prediction.report import class_table, confusion_table, count_confusions, lay_out_rates, optional
 from ..callbacks.history import History
 from .loop import Loop
 from .preparation import Preparation
@@ -76,26 +78,27 @@ class Validation:
         """(c, c) of classes: how many photographs of the row's class were taken for the column's."""
         return count_confusions(self.targets.argmax(axis=1), self.outputs.argmax(axis=1), len(self.names))
 
-    def lines(self) -> list[str]:
+    def lines(self, layout: TextLayout = PLAIN) -> list[str]:
         """Return a row for each class, label or target, and the confusion matrix of classes."""
         if self.task == "classes":
             counts = self.confusion
             rows = zip(self.names, counts.sum(1), counts.sum(0), counts.diagonal(), strict=True)
-            table = class_table((name, int(n), int(p), int(c)) for name, n, p, c in rows)
-            return [*table, "", *confusion_table(self.names, counts.tolist(), "validation.confusion")]
+            table = class_table(((name, int(n), int(p), int(c)) for name, n, p, c in rows), layout)
+            matrix = confusion_table(self.names, counts.tolist(), "validation.confusion", layout)
+            return [*table, "", *matrix]
         cells: list[tuple[str, ...]] = []
         if self.task == "labels":
-            cells.append(("label", "AUC", "photographs"))
+            columns = (Column("label", may_cut=True), Column("AUC"), Column("photographs", is_number=True))
             for i, name in enumerate(self.names):
                 auc = rank_auc(self.outputs[:, i], self.targets[:, i] == 1)
                 cells.append((name, optional(auc), str(int(self.targets[:, i].sum()))))
-            return align_columns(cells)
-        cells.append(("target", "MAE", "MAE of always the median"))
+            return lay_out_rates(columns, cells, layout)
+        figures = (Column(name, is_number=True) for name in ("MAE", "MAE of always the median"))
         for i, name in enumerate(self.names):
             truth = self.targets[:, i]
             mae = np.abs(self.outputs[:, i] - truth).mean()
             cells.append((name, f"{mae:.4g}", f"{np.abs(np.median(truth) - truth).mean():.4g}"))
-        return align_columns(cells)
+        return lay_out_rates((Column("target", may_cut=True), *figures), cells, layout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +128,10 @@ class FineTuning:
     notes: list[str]
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, layout: TextLayout = PLAIN) -> str:
+        """Return the report as text, for a terminal within its width."""
         lines = [self._headline()]
         if self.folds:
             values = [figures.value for figures in self.folds if figures.value is not None]
@@ -135,7 +142,8 @@ class FineTuning:
             )
         if self.ended_by:
             lines.append(f"ended early: {self.ended_by}")
-        return "\n".join([*lines, "", *self.validation.lines()])
+        lines = [part for line in lines for part in wrap(line, layout)]
+        return "\n".join([*lines, "", *self.validation.lines(layout)])
 
     def plot(self) -> Figure:
         """Draw the curves with matplotlib, and mark the best epoch. See `xception.plot.history`.
