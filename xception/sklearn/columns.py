@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..data.photographs import Photograph, PhotographList, list_files
+from ..training.regression.softmax_regression import check_counts
 
 #: The last axis of a photograph (h, w, channels).
 CHANNELS = (1, 3, 4)
@@ -52,7 +53,9 @@ def _rows(X: Any) -> Sequence[Any] | NDArray[Any]:
     if isinstance(X, list | tuple):
         if not any(isinstance(item, list | tuple) for item in X):
             return X
-        X = _as_table(X)
+        if not all(isinstance(item, list | tuple) and len(item) == 1 for item in X):
+            raise ValueError(f"{EXPECTED}; got rows of several values")
+        return [item[0] for item in X]
     if not isinstance(X, np.ndarray):
         raise TypeError(f"{EXPECTED}; got {_describe(X)}")
     if X.ndim == 2 and X.shape[1] != 1:
@@ -65,13 +68,6 @@ def _rows(X: Any) -> Sequence[Any] | NDArray[Any]:
     if not 1 <= X.ndim <= 4 or (X.ndim < 3 and X.dtype.kind not in "OUS"):
         raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
     return X.ravel().tolist() if X.ndim < 3 else X
-
-
-def _as_table(rows: Sequence[Any]) -> NDArray[Any]:
-    try:
-        return np.array(rows, dtype=object)
-    except ValueError:
-        raise ValueError(f"{EXPECTED}; got rows of different lengths") from None
 
 
 def _describe(X: Any) -> str:
@@ -93,7 +89,8 @@ def list_classes(y: ArrayLike, count: int) -> tuple[NDArray[Any], list[str]]:
         The sorted classes (c,), and n texts.
 
     Raises:
-        ValueError: `y` is missing, has another length, or is continuous.
+        ValueError: `y` is missing, has another length, or is continuous; or there are fewer than two classes
+            or fewer than two photographs of a class.
     """
     if y is None:
         raise ValueError("XceptionClassifier requires y to be passed, but the target y is None")
@@ -101,4 +98,6 @@ def list_classes(y: ArrayLike, count: int) -> tuple[NDArray[Any], list[str]]:
     check_classification_targets(labels)
     if len(labels) != count:
         raise ValueError(f"expected a class in y for each photograph in X, got {len(labels)} for {count}")
-    return np.unique(labels), [str(label) for label in labels]
+    classes, counts = np.unique(labels, return_counts=True)
+    check_counts([str(label) for label in classes], counts)  # before features are computed
+    return classes, [str(label) for label in labels]

@@ -331,7 +331,8 @@ class XceptionClassifier(ClassifierMixin, _Photographs):  # type: ignore[misc]
             OSError: As for `XceptionFeatures.transform`.
             ModelFileError: As for `XceptionFeatures.transform`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def _penalties(self) -> Sequence[float]:
         if self.class_weight is not None and self.class_weight != "balanced":
