@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from PIL import Image
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 import xception
 from xception.sklearn import XceptionClassifier, XceptionFeatures
@@ -250,8 +251,11 @@ def test_features_follow_weights_that_change(paths, small_classifier, cache):
 def test_frames_have_the_names_of_features_and_the_index_of_a_series(paths, expected, small_classifier):
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     transformer = XceptionFeatures(small_classifier).set_output(transform="pandas")
-    frame = transformer.fit_transform(pandas.Series(paths, index=list("dcba")))
-    assert list(frame.index) == list("dcba")
+    table = pandas.DataFrame({"photo": paths}, index=list("dcba"))
+    assert list(transformer.fit_transform(table).index) == list("dcba")
+    frame = transformer.transform(table["photo"])
+    if parse_version(sklearn.__version__) >= parse_version("1.7"):  # before, only that of a frame
+        assert list(frame.index) == list("dcba")
     assert list(frame.columns) == [f"feature_{number}" for number in range(8)]
     np.testing.assert_array_equal(frame.to_numpy(), expected)
     assert list(transformer.transform(paths).index) == [0, 1, 2, 3]
