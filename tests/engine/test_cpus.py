@@ -38,6 +38,7 @@ def test_the_limit_that_joblib_gives_its_workers_holds_where_nothing_else_is_set
     monkeypatch.setattr(cpus, "usable_cpus", lambda: 4)
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert xception.get_num_threads() == threads
+    assert cpus.process_threads() == 4  # a worker of Dask has several threads, and 1 for each computation
     monkeypatch.setenv("XCEPTION_NUM_THREADS", "5")
     assert xception.get_num_threads() == 5
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from PIL import Image
+from sklearn import __version__ as version
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
@@ -113,6 +114,7 @@ def test_arrays_of_equal_size_give_the_features_of_the_library(small_classifier)
         (np.array([["a.jpg", "b.jpg"]]), ValueError, r"got a table \(1, 2\)"),
         ([["a.jpg", 3], ["b.jpg", 4]], ValueError, "got rows of several values"),
         ([["a.jpg"], "b.jpg"], ValueError, "got rows of several values"),
+        (np.array([b"a.jpg"]), ValueError, r"got an array \(1,\) of \|S5"),
         (np.zeros((7, 1)), ValueError, r"got an array \(7, 1\) of float64"),
         (np.zeros((1, 2, 3, 4, 5)), ValueError, r"got an array \(1, 2, 3, 4, 5\)"),
         ([], ValueError, "X has no rows"),
@@ -254,7 +256,7 @@ def test_frames_have_the_names_of_features_and_the_index_of_a_series(paths, expe
     table = pandas.DataFrame({"photo": paths}, index=list("dcba"))
     assert list(transformer.fit_transform(table).index) == list("dcba")
     frame = transformer.transform(table["photo"])
-    if parse_version(sklearn.__version__) >= parse_version("1.7"):  # before, only that of a frame
+    if parse_version(version) >= parse_version("1.7"):  # before, only that of a frame
         assert list(frame.index) == list("dcba")
     assert list(frame.columns) == [f"feature_{number}" for number in range(8)]
     np.testing.assert_array_equal(frame.to_numpy(), expected)

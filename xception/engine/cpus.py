@@ -31,10 +31,24 @@ def get_num_threads() -> int:
     Raises:
         ValueError: XCEPTION_NUM_THREADS is not an integer from 1 to 256.
     """
-    return min(_configured_threads(), _maximum.get() or MAX_THREADS)
+    maxima = [process_threads(), _maximum.get(), None if _configured_threads() else _openmp_threads()]
+    return min(threads for threads in maxima if threads)
 
 
-def _configured_threads() -> int:
+def process_threads() -> int:
+    """Return how many threads may compute in this process at once, for all of its callers together.
+
+    OMP_NUM_THREADS does not lower it: that is the number of threads of each computation. Dask sets it to 1
+    for workers of several threads.
+
+    Raises:
+        ValueError: XCEPTION_NUM_THREADS is not an integer from 1 to 256.
+    """
+    return _configured_threads() or usable_cpus()
+
+
+def _configured_threads() -> int | None:
+    """Return the number that the user has set; None if there is none."""
     if _requested is not None:
         return _requested
     text = os.environ.get("XCEPTION_NUM_THREADS", "").strip()
@@ -42,7 +56,7 @@ def _configured_threads() -> int:
         if not text.isdecimal() or not 1 <= int(text) <= MAX_THREADS:
             raise ValueError(f"XCEPTION_NUM_THREADS must be an integer from 1 to {MAX_THREADS}, got {text!r}")
         return int(text)
-    return min(usable_cpus(), _openmp_threads() or MAX_THREADS)
+    return None
 
 
 def set_num_threads(n: int | None) -> None:

@@ -65,7 +65,7 @@ def _rows(X: Any) -> Sequence[Any] | NDArray[Any]:
         )
     if X.ndim == 3 and X.shape[-1] in CHANNELS:
         raise ValueError(f"{EXPECTED}; got a single photograph {X.shape}: pass X[np.newaxis]")
-    if not 1 <= X.ndim <= 4 or (X.ndim < 3 and X.dtype.kind not in "OUS"):
+    if not 1 <= X.ndim <= 4 or (X.ndim < 3 and X.dtype.kind not in "OTU"):
         raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
     return X.ravel().tolist() if X.ndim < 3 else X
 
