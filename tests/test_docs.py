@@ -23,7 +23,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 REFERENCE_ENTRY = re.compile(
-    r"^::: xception\.((?:(?:distributed|plot|server|training)\.)?\w+)$", re.MULTILINE
+    r"^::: xception\.((?:(?:distributed|plot|server|sklearn|training)\.)?\w+)$", re.MULTILINE
 )
 
 
@@ -97,6 +97,8 @@ def test_the_reference_has_each_public_name_once():
         "training": xception.training,
     }  # fmt: skip
     names = [f"{room}.{name}" for room, module in rooms.items() for name in module.__all__]
+    # scikit-learn may be missing.
+    names += ["sklearn", "sklearn.XceptionClassifier", "sklearn.XceptionFeatures"]
     assert sorted(entries) == sorted([*xception.__all__, *names])
 
 

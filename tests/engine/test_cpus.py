@@ -1,15 +1,18 @@
-"""The number of threads: user setting, environment variable, affinity, cgroup quota."""
+"""The number of threads: user setting, environment variables, affinity, cgroup quota."""
 
 import os
+import threading
 
 import pytest
 
 import xception
-from xception.engine.cpus import cgroup_quota
+from xception.engine import cpus
+from xception.engine.cpus import cgroup_quota, limit_threads
 
 
 def test_the_setting_comes_before_the_environment_variable_and_the_usable_cpus(monkeypatch):
     monkeypatch.delenv("XCEPTION_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     default = xception.get_num_threads()
     assert 1 <= default <= (os.cpu_count() or 1)
     monkeypatch.setenv("XCEPTION_NUM_THREADS", "3")
@@ -24,6 +27,33 @@ def test_the_setting_comes_before_the_environment_variable_and_the_usable_cpus(m
     for wrong in (0, -1, 1.5, "2", True, 10**20):
         with pytest.raises(ValueError, match="the number of threads must be an integer from 1"):
             xception.set_num_threads(wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "threads"),
+    [("1", 1), ("3", 3), ("2,1", 2), (" 2 ", 2), ("16", 4), ("", 4), ("0", 4), ("-1", 4), ("many", 4)],
+)
+def test_the_limit_that_joblib_gives_its_workers_holds_where_nothing_else_is_set(monkeypatch, value, threads):
+    monkeypatch.delenv("XCEPTION_NUM_THREADS", raising=False)
+    monkeypatch.setattr(cpus, "usable_cpus", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert xception.get_num_threads() == threads
+    assert cpus.process_threads() == 4  # a worker of Dask has several threads, and 1 for each computation
+    monkeypatch.setenv("XCEPTION_NUM_THREADS", "5")
+    assert xception.get_num_threads() == 5
+
+
+def test_the_threads_of_a_block_are_limited_and_those_of_other_callers_are_not(monkeypatch):
+    monkeypatch.setenv("XCEPTION_NUM_THREADS", "3")
+    counts = []
+    with limit_threads(2):
+        thread = threading.Thread(target=lambda: counts.append(xception.get_num_threads()))
+        thread.start()
+        thread.join()
+        counts.append(xception.get_num_threads())
+        with limit_threads(None):
+            counts.append(xception.get_num_threads())
+    assert [*counts, xception.get_num_threads()] == [3, 2, 3, 3]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity to set")

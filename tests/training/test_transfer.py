@@ -134,7 +134,7 @@ def test_a_class_that_cannot_be_read_is_an_error(two_folders):
     [
         (["a", "a", "b"], "got 3 labels for 4"),
         (["a", "a", "b", "b", "b"], "got 5 labels for 4"),
-        (["a", "a", "a", "a"], "at least two classes, got a"),
+        (["a", "a", "a", "a"], "at least two classes, got one class: a"),
         (["a", "a", "a", "b"], "there is one of b"),
     ],
 )

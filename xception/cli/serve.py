@@ -15,7 +15,7 @@ from ..limits import parse_bytes
 from ..models.factory import Xception, load_model
 from ..models.pretrained import cached_classifier
 from . import common
-from .limit_options import parse_with
+from .limit_options import apply_limits, parse_with
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -120,7 +120,7 @@ def _build(arguments: argparse.Namespace, settings: ServerSettings, metrics: Met
     from ..server.application import create_app
     from ..server.running import log_to_stderr
 
-    common.apply_limits(arguments)  # of this process
+    apply_limits(arguments)  # of this process
     log_format = None if arguments.log == "none" else arguments.log
     model, whole = _model(arguments)
     application = create_app(model, whole=whole, settings=settings, log_format=log_format, metrics=metrics)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from ..engine.cpus import get_num_threads
+from ..engine.cpus import process_threads
 from ..errors import ImageError, RemoteError, printable
 from ..limits import DEFAULT_MAX_PIXELS, get_limits
 from ..locks import OwnedLock, SharedBudget
@@ -226,7 +226,7 @@ def _open_stream(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
                 f"{name}: {structure.scans} scans of {image.width:,}×{image.height:,} pixels are too many"
             )
         reader.remaining = None
-        with _decoding.take(counted, max(maximum, PIXELS_PER_THREAD * get_num_threads())):
+        with _decoding.take(counted, max(maximum, PIXELS_PER_THREAD * process_threads())):
             yield image
 
 

@@ -50,7 +50,7 @@ class DaskExecutor:
             `distributed.Client`, or a cluster object such as `dask_jobqueue.SLURMCluster`, which stay open.
             None for own workers.
         workers: The number of own workers. None: as many as predictions may use threads, see
-            `get_num_threads`.
+            `get_num_threads`, whatever OMP_NUM_THREADS is.
 
     Raises:
         TypeError: `workers` is no integer.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ..engine.cpus import get_num_threads
+from ..engine.cpus import process_threads
 from ..jobs.children import READY, Child, ChildEndedError, ChildGroup, start_error
 
 LOOPBACK = "127.0.0.1"
@@ -43,7 +43,7 @@ def local_cluster(workers: int | None, shards: int) -> Iterator[tuple[Any, Calla
                 scheduler_kwargs={"dashboard": False, "allowed_failures": ALLOWED_FAILURES},
             )
         )  # fmt: skip
-        count = min(workers or get_num_threads(), max(shards, 1))
+        count = min(workers or process_threads(), max(shards, 1))
         own = _Workers(cluster.scheduler_address, folder, count)
         stack.callback(own.group.stop)
         own.group.start()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..engine.cpus import get_num_threads
+from ..engine.cpus import process_threads
 from ..errors import raise_first
 from ..jobs.children import READY, Child, ChildEndedError, ChildGroup, start_error
 from ..jobs.shards import Shard, ShardResult, is_final
@@ -27,7 +27,8 @@ class Processes:
     A worker that dies is replaced, and its shard tried once more.
 
     Args:
-        workers: How many processes. None: as many as predictions may use threads, see `get_num_threads`.
+        workers: How many processes. None: as many as predictions may use threads, see `get_num_threads`,
+            whatever OMP_NUM_THREADS is.
 
     Raises:
         TypeError: `workers` is no integer.
@@ -59,7 +60,7 @@ class Processes:
             Exception: What the function has raised twice for a shard, at the end; or at once, if another
                 shard would meet it as well.
         """
-        run = _Run(function, shards, min(self._workers or get_num_threads(), len(shards)))
+        run = _Run(function, shards, min(self._workers or process_threads(), len(shards)))
         try:
             yield from run.results()
         finally:

@@ -1,9 +1,12 @@
-"""Number of threads: CPU affinity, cgroup quota, environment variable, user setting."""
+"""Number of threads: CPU affinity, cgroup quota, environment variables, user setting."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from pathlib import Path
 MAX_THREADS = 256
 
 _requested: int | None = None
+_maximum: ContextVar[int | None] = ContextVar("xception_maximum_threads", default=None)
 
 
 def get_num_threads() -> int:
@@ -18,7 +22,8 @@ def get_num_threads() -> int:
 
     This is the number from `set_num_threads`; else that of the environment variable
     XCEPTION_NUM_THREADS; else the number of CPUs that this process may use by its affinity and
-    cgroup quota, which may be fewer than the machine has.
+    cgroup quota, which may be fewer than the machine has, but at most OMP_NUM_THREADS. joblib sets that
+    variable in each of its worker processes to the worker's share of the CPUs.
 
     Returns:
         A positive integer.
@@ -26,6 +31,24 @@ def get_num_threads() -> int:
     Raises:
         ValueError: XCEPTION_NUM_THREADS is not an integer from 1 to 256.
     """
+    maxima = [process_threads(), _maximum.get(), None if _configured_threads() else _openmp_threads()]
+    return min(threads for threads in maxima if threads)
+
+
+def process_threads() -> int:
+    """Return how many threads may compute in this process at once, for all of its callers together.
+
+    OMP_NUM_THREADS does not lower it: that is the number of threads of each computation. Dask sets it to 1
+    for workers of several threads.
+
+    Raises:
+        ValueError: XCEPTION_NUM_THREADS is not an integer from 1 to 256.
+    """
+    return _configured_threads() or usable_cpus()
+
+
+def _configured_threads() -> int | None:
+    """Return the number that the user has set; None if there is none."""
     if _requested is not None:
         return _requested
     text = os.environ.get("XCEPTION_NUM_THREADS", "").strip()
@@ -33,7 +56,7 @@ def get_num_threads() -> int:
         if not text.isdecimal() or not 1 <= int(text) <= MAX_THREADS:
             raise ValueError(f"XCEPTION_NUM_THREADS must be an integer from 1 to {MAX_THREADS}, got {text!r}")
         return int(text)
-    return usable_cpus()
+    return None
 
 
 def set_num_threads(n: int | None) -> None:
@@ -49,6 +72,31 @@ def set_num_threads(n: int | None) -> None:
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_THREADS):
         raise ValueError(f"the number of threads must be an integer from 1 to {MAX_THREADS}, got {n!r}")
     _requested = n
+
+
+@contextmanager
+def limit_threads(maximum: int | None) -> Iterator[None]:
+    """Use at most `maximum` threads for what this thread computes within a `with` block.
+
+    Other Python threads are not affected.
+
+    Args:
+        maximum: A positive integer; None for no limit.
+    """
+    token = _maximum.set(maximum)
+    try:
+        yield
+    finally:
+        _maximum.reset(token)
+
+
+def _openmp_threads() -> int | None:
+    """Return OMP_NUM_THREADS, the first number of a list such as "4,2"; None if it is no positive integer.
+
+    OpenMP, too, passes over values of another form.
+    """
+    text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(text) if text.isdecimal() and int(text) else None
 
 
 def usable_cpus() -> int:

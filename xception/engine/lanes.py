@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..locks import OwnedLock
-from .cpus import get_num_threads
+from .cpus import get_num_threads, process_threads
 from .team import Team
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def acquire_team() -> Iterator[Team]:
 def enter_lane() -> Iterator[None]:
     """Work on one of the threads that the process may use, and no others.
 
-    As many callers as `get_num_threads()` may be in lanes at once, each in a thread of its own; others wait.
+    As many callers as `process_threads()` may be in lanes at once, each in a thread of its own; others wait.
     What they compute runs on their own thread. A prediction outside a lane waits until all lanes are left;
     meanwhile no further one is entered.
 
@@ -166,7 +166,7 @@ def enter_lane() -> Iterator[None]:
         with lane:
             with shared.guard.reenter():
                 shared.wait_for(
-                    lambda: not shared.reservation.locked() and shared.count_lanes() < get_num_threads()
+                    lambda: not shared.reservation.locked() and shared.count_lanes() < process_threads()
                 )
                 shared.limit_blas()
                 shared.lanes.append(lane)

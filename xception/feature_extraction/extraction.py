@@ -30,7 +30,7 @@ from ..storage.cache import CachedDiskStore, CacheStore, RowCache
 from ..storage.identity import fingerprint
 from ..storage.outputs import OutputFile, open_output
 from ..storage.resuming import collect, open_progress
-from ..storage.rows import MemoryStore
+from ..storage.rows import MemoryStore, RowStore
 from . import tables
 from .result import Features
 from .tables import Table
@@ -145,7 +145,7 @@ def base_model(weights: str | os.PathLike[str]) -> Model:
 def extract_cached(
     extractor: Extractor,
     photographs: Iterable[Photograph],
-    store: CacheStore,
+    store: RowStore,
     log: FailureLog,
     verbose: Verbose = "auto",
 ) -> Features:
@@ -154,7 +154,7 @@ def extract_cached(
     Args:
         extractor: Computes the features.
         photographs: See `collect`.
-        store: The cache.
+        store: The cache; or a `MemoryStore`, to use none.
         log: See `collect`.
         verbose: See `collect`.
 

@@ -80,7 +80,7 @@ def test_fewer_photographs_than_features_change_nothing():
     ("features", "labels", "message"),
     [
         (np.zeros((3, 4)), ["a", "b"], "n labels"),
-        (np.zeros((4, 4)), ["a"] * 4, "at least two classes, got a"),
+        (np.zeros((4, 4)), ["a"] * 4, "at least two classes, got one class: a"),
         (np.zeros((3, 4)), ["a", "a", "b"], "there is one of b"),
         (np.full((4, 2), np.nan), ["a", "a", "b", "b"], "must be finite"),
     ],

@@ -131,7 +131,7 @@ def fit_softmax_regression(
     if not np.isfinite(x).all():
         raise ValueError("features must be finite, got NaN or infinity")
     names, truth, counts = np.unique(np.asarray(labels, str), return_inverse=True, return_counts=True)
-    _check_counts(names, counts)
+    check_counts(names, counts)
     weights = len(x) / (len(names) * counts[truth]) if balanced else np.ones(len(x))
 
     mean, scale = center_and_scale(x)
@@ -156,11 +156,21 @@ def fit_softmax_regression(
     )  # fmt: skip
 
 
-def _check_counts(names: NDArray[np.str_], counts: Indices) -> None:
-    if len(names) < 2:
-        raise ValueError(f"a classifier needs at least two classes, got {', '.join(names) or 'none'}")
-    if counts.min() < 2:
-        single = [str(name) for name, count in zip(names, counts, strict=True) if count < 2]
+def check_counts(class_names: Sequence[str] | NDArray[np.str_], counts: Sequence[int] | Indices) -> None:
+    """Check that there are at least two classes, and two photographs of each.
+
+    Args:
+        class_names: (c,) the names of the classes.
+        counts: (c,) how many photographs each has.
+
+    Raises:
+        ValueError: There are fewer.
+    """
+    if len(class_names) < 2:
+        listed = f"one class: {class_names[0]}" if len(class_names) else "none"
+        raise ValueError(f"a classifier needs at least two classes, got {listed}")
+    single = [str(name) for name, count in zip(class_names, counts, strict=True) if count < 2]
+    if single:
         raise ValueError(
             f"every class needs at least two photographs; there is one of {', '.join(single)}. Add some, or "
             "leave the class out"
