@@ -47,24 +47,53 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with pytest.warns(UserWarning, match="no weights for predictions"):
         network.load_weights(shipped_base(), by_name=True)
     network.save_weights(cache / CLASSIFIER.name)
-    inherited = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMPDIR") if name in os.environ}
+    inherited = {"PATH", "SYSTEMROOT", "TEMP", "TMPDIR"} & os.environ.keys()
     return {
-        **inherited,
-        "HOME": str(home), "USERPROFILE": str(home), "KERAS_HOME": str(home), "XCEPTION_CACHE_DIR": str(cache),
-        "PYTHONPATH": os.pathsep.join(map(str, (site, ROOT, HELPERS))),
-        "PYTHONUTF8": "1", "XCEPTION_NUM_THREADS": "1",
+        **{name: os.environ[name] for name in inherited},
+        "HOME": str(home), "USERPROFILE": str(home), "KERAS_HOME": str(home),
+        "XCEPTION_CACHE_DIR": str(cache), "XCEPTION_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(map(str, (site, ROOT, HELPERS))), "PYTHONUTF8": "1",
     }  # fmt: skip
+
+
+def run_page(page: Path, environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, HELPERS / "page_runner.py", page], cwd=folder, env=environment,
+        capture_output=True, text=True, encoding="utf-8", timeout=TIMEOUT_SECONDS,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(b.runs for b in read_blocks(page))], ids=str)
 def test_the_code_of_a_page_runs(page: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, HELPERS / "page_runner.py", page], cwd=tmp_path, env=environment,
-        capture_output=True, text=True, encoding="utf-8", timeout=TIMEOUT_SECONDS,
-    )  # fmt: skip
+    result = run_page(page, environment, tmp_path)
     assert result.returncode == 0, result.stderr
     if left_out := json.loads(result.stdout.splitlines()[-1]):
-        pytest.skip(f"the rest of {page} ran, but not {'; '.join(left_out)}")
+        pytest.skip(f"{page} ran, but not {'; '.join(left_out)}")
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "message"),
+    [
+        ("python", "import xception\nxception.predikt", 'page.md", line 5'),
+        (
+            "sh",
+            "xception predict \\\n    missing.jpg --model my.keras",
+            "page.md:4: xception predict missing.jpg",
+        ),
+        ("console", "$ rm -r photos", "page.md:4: 'rm': mark this block"),
+        ("python", "import socket; socket.create_connection(('192.0.2.1', 80))", "reaches for the network"),
+        ("python", "import socket; socket.getaddrinfo('example.org', 80)", "reaches for the network"),
+        ("python", f"open({str(ROOT / 'README.md')!r}, 'a')", "writes into the repository"),
+    ],
+)
+def test_what_a_page_may_not_do_is_found(
+    language: str, code: str, message: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"A page.\n\n```{language}\n{code}\n```\n", "utf-8")
+    result = run_page(page, environment, tmp_path)
+    assert result.returncode != 0
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -80,7 +109,7 @@ def test_a_block_is_run_or_marked_or_data(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_a_mark_has_a_reason_and_stands_above_its_block(page: Path) -> None:
     marked = [block for block in read_blocks(page) if block.reason is not None]
-    assert (ROOT / page).read_text("utf-8").count(MARK) == len(marked)
+    assert len(MARK.findall((ROOT / page).read_text("utf-8"))) == len(marked)
     for block in marked:
         assert block.reason, f"{page}:{block.line}: say why it is not run"
         assert block.language in RUN or block.language not in BY_SITE | DATA

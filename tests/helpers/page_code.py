@@ -17,7 +17,8 @@ RUN = {"console", "python", "sh"}  #: run by tests/test_pages.py, unless they ar
 BY_SITE = {"console run", "layers", "python output", "python run", "source"}  #: by docs/site/hooks.py
 DATA = {"", "json", "text"}  #: what is there to be read
 
-MARK = "<!-- not run"
+#: What is meant as a mark, also if it is not written as one.
+MARK = re.compile(r"^\s*<!--\s*not\s+run", re.IGNORECASE | re.MULTILINE)
 _FENCE = re.compile(
     r"^(?:<!-- not run:(?P<reason>[^\n]*?)-->\n)?```(?P<language>[^\n`]*)\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,

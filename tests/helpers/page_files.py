@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +58,9 @@ def photograph(path: Path) -> None:
     """Write a part of an example, another one for each number, and small enough to be decoded at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = int(path.stem) if path.stem.isdecimal() else 0
-    with Image.open(ROOT / "examples" / ("coffee.jpg" if path.parent.name == "dog" else "chelsea.jpg")) as image:
+    with Image.open(
+        ROOT / "examples" / ("coffee.jpg" if path.parent.name == "dog" else "chelsea.jpg")
+    ) as image:
         left, top = 80 * (part % 3), 30 * (part // 3)
         image.crop((left, top, left + 200, top + 200)).resize((96, 96)).save(path)
 
@@ -110,6 +113,12 @@ def arrays(path: Path) -> None:
     images = rng.uniform(-1, 1, (6, SIZE, SIZE, 3)).astype(np.float32)
     labels = np.arange(6) % len(CLASSES)
     np.savez(path, x=images[:4], y=labels[:4], x_val=images[4:], y_val=labels[4:])
+
+
+def features(path: Path) -> None:
+    """Write a table of features, where the package for it is installed."""
+    with suppress(xception.MissingPackageError):
+        xception.features(ROOT / "examples", tiny_model(), output=path, verbose=0)
 
 
 # --- models ---------------------------------------------------------------------------------
@@ -205,7 +214,6 @@ def weights_of_base(path: Path) -> None:
     path.symlink_to(next((ROOT / "weights").glob("*.h5")))
 
 
-
 #: What makes each of the files and folders, by the name that pages give it, in this order.
 MAKERS: dict[str, Callable[[Path], None]] = {
     "examples": copy_examples, "weights": link,
@@ -213,6 +221,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "photo.jpg": photograph, "one.jpg": photograph, "two.jpg": photograph, "new.jpg": photograph,
     "photographs.txt": manifest, "classes.txt": text_file("\n".join(CLASSES)),
     "labels.csv": table("beach", "dog"), "ages.csv": table("age"), "arrays.npz": arrays,
+    "features.parquet": features,
     "my.keras": classifier, "model.keras": classifier, "keras.keras": classifier_of_two,
     "labels.keras": classifier_of_labels, "age.keras": regression, "traps.keras": of_camera_traps,
     "measured.keras": with_measurements, "video.keras": video, "model.zip": deeplearning4j,
