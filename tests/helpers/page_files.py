@@ -225,6 +225,6 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "my.keras": classifier, "model.keras": classifier, "keras.keras": classifier_of_two,
     "labels.keras": classifier_of_labels, "age.keras": regression, "traps.keras": of_camera_traps,
     "measured.keras": with_measurements, "video.keras": video, "model.zip": deeplearning4j,
-    "model.pth": checkpoint, "xception.pth": checkpoint,
+    "xception.pth": checkpoint,
     "mine.weights.h5": weights_of_six, "base.h5": weights_of_base,
 }  # fmt: skip

@@ -9,7 +9,8 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,27 +45,40 @@ def main(page: Path) -> None:
     stand_in()
     be_quick(text)
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    left_out = []
+    left_out: list[str] = []
     with contextlib.redirect_stdout(sys.stderr):
         for block in blocks:
-            _missing.clear()
-            start = time.perf_counter()
-            try:
-                run_block(block, page, namespace)
-            except ModuleNotFoundError as error:
-                if str(error.name).startswith("xception"):
-                    raise
-                left_out.append(f"line {block.line}: {error}")
-            except NameError as error:
-                if not left_out:
-                    raise
-                left_out.append(f"line {block.line}, which goes on from there: {error}")
-            except (FailedError, xception.MissingPackageError):
-                if not _missing:
-                    raise
-                left_out.append(f"line {block.line}: {_missing[0]}")
-            print(f"{page}:{block.line}: {time.perf_counter() - start:.1f} s")
+            for line, step in steps(block, page, namespace):
+                start = time.perf_counter()
+                if reason := missing_package(step, is_first=not left_out):
+                    left_out.append(f"line {line}: {reason}")
+                print(f"{page}:{line}: {time.perf_counter() - start:.1f} s")
     print(json.dumps(left_out))
+
+
+def missing_package(step: Callable[[], None], is_first: bool) -> str | None:
+    """Run a step; return None, or the reason if it needs a package that is not installed.
+
+    Args:
+        step: What is run.
+        is_first: False if a step before was left out, which may have defined names that this one uses.
+    """
+    _missing.clear()
+    try:
+        step()
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("xception"):
+            raise
+        return str(error)
+    except NameError as error:
+        if is_first:
+            raise
+        return str(error)
+    except (FailedError, xception.MissingPackageError):
+        if not _missing:
+            raise
+        return _missing[0]
+    return None
 
 
 def needed(blocks: list[Block]) -> list[Block]:
@@ -130,14 +144,16 @@ def set_defaults(function: Callable[..., Any], **defaults: int) -> None:
     function.__kwdefaults__.update(defaults)
 
 
-def run_block(block: Block, page: Path, namespace: dict[str, Any]) -> None:
+def steps(block: Block, page: Path, namespace: dict[str, Any]) -> Iterator[tuple[int, Callable[[], None]]]:
+    """Yield the number of a line, and what runs there: Python code as a whole, and each command."""
     if block.language.startswith("python"):
         # Blank lines before it give its lines the numbers that they have in the page.
-        exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)
+        code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
+        yield block.line, partial(exec, code, namespace)
         return
     for number, line in read_lines(block):
         for words in split_commands(line):
-            run_command(words, f"{page}:{number}")
+            yield number, partial(run_command, words, f"{page}:{number}")
 
 
 def split_commands(line: str) -> list[list[str]]:
