@@ -1,63 +1,50 @@
-"""Documentation: code compiles, commands parse, links lead somewhere, the reference is complete."""
+"""Documentation: links lead somewhere, the reference is complete, and what no test runs can be parsed."""
 
 import json
 import re
 import runpy
 import shlex
-from pathlib import Path
 
 import pytest
+from page_code import PAGES, ROOT, read_blocks
 
 import xception
 from xception.cli.parser import COMMANDS, build_parser
 
-ROOT = Path(__file__).parent.parent
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "weights/README.md",
-    ROOT / "xception/engine/README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 REFERENCE_ENTRY = re.compile(
     r"^::: xception\.((?:(?:distributed|plot|server|sklearn|training)\.)?\w+)$", re.MULTILINE
 )
 
 
-def page_name(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
-def code_blocks(*languages: str) -> list:
-    """Return the fenced code in these languages, of all pages."""
+def blocks_not_run(*languages: str) -> list:
+    """Return the code in these languages that tests/test_pages.py does not run."""
     return [
-        pytest.param(code, id=f"{page_name(page)}-{number}")
+        pytest.param(block.code, id=f"{page}-{block.line}")
         for page in PAGES
-        for number, (language, code) in enumerate(FENCE.findall(page.read_text("utf-8")), start=1)
-        if language.split(" ")[0] in languages
+        for block in read_blocks(page)
+        if block.language.split(" ")[0] in languages and not block.runs
     ]
 
 
 def commands() -> list:
-    """Return the lines "xception …", including those after a prompt or another command."""
+    """Return the lines "xception …" of these blocks, including those after a prompt or another command."""
     lines = []
-    for block in code_blocks("sh", "console", ""):
+    for block in blocks_not_run("sh", "console", ""):
         (code,) = block.values
         for line in code.replace("\\\n", " ").splitlines():
             lines += re.findall(r"(?:^|&& )(?:\$ )?(xception [^&]*)", line)
     return list(dict.fromkeys(lines))
 
 
-@pytest.mark.parametrize("code", code_blocks("python"))
-def test_code_compiles(code):
+@pytest.mark.parametrize("code", blocks_not_run("python"))
+def test_code_that_is_not_run_compiles(code):
     compile(code, "page", "exec")
 
 
 @pytest.mark.parametrize("command", commands())
-def test_commands_are_understood(command):
+def test_commands_that_are_not_run_are_understood(command):
     words = shlex.split(command, comments=True)[1:]
     if ">" in words:
         words = words[: words.index(">")]
@@ -69,10 +56,10 @@ def test_commands_are_understood(command):
         parser.parse_args(words)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_name)
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_links_lead_somewhere(page):
-    for target in LINK.findall(page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
+    for target in LINK.findall((ROOT / page).read_text("utf-8")):
+        assert ((ROOT / page).parent / target).exists(), target
 
 
 def test_the_chart_shows_the_table():
@@ -129,5 +116,5 @@ def test_a_page_shows_the_picture_that_its_code_ends_with():
     assert '<img class="drawn" alt="a &lt; b" src="data:image/webp' in hooks["draw_figure"](
         code, {}, "page.md", "a < b"
     )
-    with pytest.raises(RuntimeError, match="page.md: a picture needs a text"):
+    with pytest.raises(RuntimeError, match=r"page.md: a picture needs a text"):
         hooks["draw_figure"](code, {}, "page.md", None)

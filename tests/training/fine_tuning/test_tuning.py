@@ -5,11 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
+import small_models
 from PIL import Image
 from tuned_stripes import NAMES, PIXELS, assert_same_weights, interrupt_after, resume, small_base, tune
 
 import xception
 from xception import formats
+from xception.training.fine_tuning.run_file import parameters_digest
 
 
 def test_the_network_learns_what_its_features_did_not_show():
@@ -100,6 +102,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, task):
     for key, slots in files[0][1].slots.items():
         for name, array in slots.items():
             np.testing.assert_array_equal(array, files[1][1].slots[key][name])
+
+
+def test_the_best_model_is_recognized_where_its_file_lists_layers_in_another_order(tmp_path):
+    model = small_models.model(small_models.nested())
+    model.save(tmp_path / "nested.keras")
+    loaded = xception.load_model(tmp_path / "nested.keras")
+    assert list(loaded.graph.nodes) != list(model.graph.nodes)
+    assert parameters_digest(loaded) == parameters_digest(model)
 
 
 def test_what_keras_would_not_know_of_a_run_is_named(tmp_path, capsys):

@@ -225,8 +225,8 @@ def targets_digest(targets: Array) -> str:
 def parameters_digest(model: Model) -> str:
     """Return a digest of a model's parameters."""
     digest = hashlib.blake2b(digest_size=16)
-    for node in model.graph.nodes:
-        for name, array in model.parameters.get(node, {}).items():
+    for node in sorted(model.graph.nodes):  # a file may list them in another order
+        for name, array in sorted(model.parameters.get(node, {}).items()):
             digest.update(f"{node}/{name}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
