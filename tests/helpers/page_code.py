@@ -14,7 +14,8 @@ PAGES = sorted(
 )
 
 RUN = {"console", "python", "sh"}  #: run by tests/test_pages.py, unless they are marked
-BY_SITE = {"console run", "layers", "python figure", "python output", "python run", "source"}  #: by docs/site/hooks.py
+#: Run by docs/site/hooks.py.
+BY_SITE = {"console run", "layers", "python figure", "python output", "python run", "source"}
 DATA = {"", "json", "text"}  #: what is there to be read
 
 #: What is meant as a mark, also if it is not written as one.
