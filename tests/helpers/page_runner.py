@@ -60,7 +60,7 @@ def missing_package(step: Callable[[], None], is_first: bool) -> str | None:
 
     Args:
         step: What is run.
-        is_first: False if a step before was left out, which may have defined names that this one uses.
+        is_first: False if a step before was left out, whose names and files this one may use.
     """
     _missing.clear()
     try:
@@ -69,14 +69,10 @@ def missing_package(step: Callable[[], None], is_first: bool) -> str | None:
         if str(error.name).startswith("xception"):
             raise
         return str(error)
-    except NameError as error:
-        if is_first:
+    except (FailedError, NameError, OSError, xception.XceptionError) as error:
+        if not _missing and is_first:
             raise
-        return str(error)
-    except (FailedError, xception.MissingPackageError):
-        if not _missing:
-            raise
-        return _missing[0]
+        return _missing[0] if _missing else str(error)
     return None
 
 
