@@ -130,6 +130,7 @@ def tiny_layers(*head: tuple[str, Layer], size: int = SIZE) -> list[tuple[str, L
         ("input_layer", Input((size, size, 3))),
         ("block1_conv1", Conv2D(4, 3, strides=2, activation="relu")),
         ("block4_pool", MaxPooling2D(3, strides=2)),
+        ("block13_sepconv1", SeparableConv2D(8, 3)),
         ("block13_sepconv2_bn", SeparableConv2D(8, 3, activation="relu")),
         ("block13_pool", MaxPooling2D(3, strides=2)),
         ("avg_pool", GlobalAveragePooling2D()),
@@ -140,6 +141,13 @@ def tiny_layers(*head: tuple[str, Layer], size: int = SIZE) -> list[tuple[str, L
 def tiny_model(*, activation: str = "softmax", classes: int = len(CLASSES)) -> xception.Model:
     head = ("predictions", Dense(classes, activation))
     return small_models.model(small_models.row("tiny", *tiny_layers(head)))
+
+
+def tiny_base() -> xception.Model:
+    """Return what stands for the ImageNet base in fine-tuning."""
+    model = small_models.model(small_models.row("tiny", *tiny_layers()))
+    model.preprocessing = xception.Preprocessing("none", interpolation="bilinear")
+    return model
 
 
 def classifier(path: Path) -> None:

@@ -29,7 +29,6 @@ OTHERS = {
 }  # fmt: skip
 
 SIZE = 71  #: pixels each way of photographs, where a model takes any size: the smallest
-QUICK_ARGUMENTS = {"fine-tune": ["--epochs", "1"]}
 
 _missing: list[str] = []  # what each MissingPackageError said, also if a command made a message of it
 
@@ -61,7 +60,7 @@ def missing_package(step: Callable[[], None], is_first: bool) -> str | None:
 
     Args:
         step: What is run.
-        is_first: False if a step before was left out, which may have defined names that this one uses.
+        is_first: False if a step before was left out, whose names and files this one may use.
     """
     _missing.clear()
     try:
@@ -70,14 +69,10 @@ def missing_package(step: Callable[[], None], is_first: bool) -> str | None:
         if str(error.name).startswith("xception"):
             raise
         return str(error)
-    except NameError as error:
-        if is_first:
+    except (FailedError, NameError, OSError, xception.XceptionError) as error:
+        if not _missing and is_first:
             raise
-        return str(error)
-    except (FailedError, xception.MissingPackageError):
-        if not _missing:
-            raise
-        return _missing[0]
+        return _missing[0] if _missing else str(error)
     return None
 
 
@@ -116,7 +111,7 @@ def stand_in() -> None:
 
 
 def be_quick(text: str) -> None:
-    """Let what takes minutes take seconds: smaller photographs, one epoch, two channels of Score-CAM.
+    """Make what takes minutes quick: smaller photographs, a tiny base to tune, two channels of Score-CAM.
 
     Args:
         text: The code of the page. The modules of what it does not name are not imported.
@@ -129,8 +124,7 @@ def be_quick(text: str) -> None:
     if "fine-tune" in text or "fine_tune" in text:
         from xception.training.fine_tuning import starting_model
 
-        starting_model.SIZE = (SIZE, SIZE)
-        set_defaults(xception.fine_tune, epochs=1)
+        starting_model.pixel_base = lambda _: page_files.tiny_base()
     if "explain" in text:
         from xception.explanation.explainer import Explainer
 
@@ -184,8 +178,6 @@ def run_command(words: list[str], place: str) -> None:
         if ">" in arguments:
             arguments, (path,) = arguments[: arguments.index(">")], arguments[arguments.index(">") + 1 :]
             output = stack.enter_context(open(path, "w", encoding="utf-8"))
-        if "--resume" not in arguments:  # a run goes on with its own settings
-            arguments = arguments + QUICK_ARGUMENTS.get(arguments[0], [])
         stack.enter_context(contextlib.redirect_stdout(output))
         try:
             status = run_xception(arguments)
