@@ -1,7 +1,7 @@
 """Runs the notebooks, and checks that the outputs that they hold are those of today's code.
 
 Processors differ in the last digits, after a training in more than that. So numbers are left out, half of a
-cell's distinct lines must be the same, and pictures are not compared. With --write the outputs are stored:
+cell's distinct words must be the same, and pictures are not compared. With --write the outputs are stored:
 
     python .ci/notebooks.py --write
 """
@@ -22,7 +22,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMBER = re.compile(r"-?\d+(?:[.,]\d*)*(?:e[+-]?\d+)?")
-MIN_SHARE_OF_EQUAL_LINES = 0.5
+MIN_SHARE_OF_EQUAL_WORDS = 0.5
 PICTURES = ("image/jpeg", "image/png", "image/svg+xml")
 MAX_PNG_CHARACTERS = 60_000
 
@@ -60,8 +60,8 @@ def is_stale(held: Any, given: Any) -> bool:
     """Return whether a cell holds other outputs than it gives."""
     if kinds(held) != kinds(given):
         return True
-    before, now = lines(held), lines(given)
-    return len(before & now) < MIN_SHARE_OF_EQUAL_LINES * len(before | now)
+    before, now = words(held), words(given)
+    return len(before & now) < MIN_SHARE_OF_EQUAL_WORDS * len(before | now)
 
 
 def kinds(cell: Any) -> list[tuple[str, ...]]:
@@ -78,14 +78,14 @@ def kinds(cell: Any) -> list[tuple[str, ...]]:
     return found
 
 
-def lines(cell: Any) -> set[str]:
-    """Return the distinct lines of a cell's text, with # in place of numbers."""
+def words(cell: Any) -> set[str]:
+    """Return the distinct words of a cell's text, with # in place of numbers."""
     texts = []
     for output in cell.get("outputs", []):
         data = output.get("data", {"text/plain": output.get("text", "")})
         if not any(kind in data for kind in PICTURES):
             texts.append(data.get("text/plain", ""))
-    return {" ".join(NUMBER.sub("#", line).split()) for text in texts for line in text.splitlines()}
+    return {word for text in texts for word in NUMBER.sub("#", text).split()}
 
 
 def main() -> int:
@@ -105,8 +105,8 @@ def main() -> int:
         for number, (old, new) in enumerate(zip(stored.cells, run.cells, strict=True)):
             if is_stale(old, new):
                 stale += 1
-                print(f"{path.name}, cell {number}: holds {kinds(old)}\n{lines(old) - lines(new)}")
-                print(f"and gives {kinds(new)}\n{lines(new) - lines(old)}")
+                print(f"{path.name}, cell {number}: holds {kinds(old)}\n{words(old) - words(new)}")
+                print(f"and gives {kinds(new)}\n{words(new) - words(old)}")
     if stale:
         print("run python .ci/notebooks.py --write", file=sys.stderr)
     return int(stale > 0)
