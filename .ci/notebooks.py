@@ -23,6 +23,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 NUMBER = re.compile(r"-?\d+(?:[.,]\d*)*(?:e[+-]?\d+)?")
 MIN_SHARE_OF_EQUAL_WORDS = 0.5
+TEMPORARY_FOLDER = re.compile(r"/tmp/tmp\w+")  # has another name each time
 PICTURES = ("image/jpeg", "image/png", "image/svg+xml")
 MAX_PNG_CHARACTERS = 60_000
 
@@ -39,6 +40,8 @@ def execute(path: Path) -> Any:
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
                 compress(output)
+                if "text" in output:
+                    output.text = TEMPORARY_FOLDER.sub("…", output.text)
     return notebook
 
 
