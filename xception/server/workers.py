@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ..engine.cpus import set_num_threads, usable_cpus
@@ -113,15 +114,8 @@ def _run_spawned(
 ) -> int:
     context = multiprocessing.get_context("spawn")
     metrics = Metrics(workers, context.RawArray("d", workers * Metrics.SIZE))
-    processes, readers = [], []
-    for number in range(workers):
-        reader, writer = context.Pipe(duplex=False)
-        arguments = (build, serve, listener, metrics, number, workers, writer)
-        process = context.Process(target=_serve_spawned, args=arguments)
-        process.start()
-        writer.close()
-        processes.append(process)
-        readers.append(reader)
+    processes: list[SpawnProcess] = []
+    readers = []
     is_ending = False
 
     def end(*_: Any) -> None:
@@ -130,8 +124,18 @@ def _run_spawned(
         for process in processes:
             process.terminate()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    for stop in (signal.SIGTERM, signal.SIGINT):  # before the first is started: none may be left behind
+        signal.signal(stop, end)
+    for number in range(workers):
+        reader, writer = context.Pipe(duplex=False)
+        arguments = (build, serve, listener, metrics, number, workers, writer)
+        process = context.Process(target=_serve_spawned, args=arguments)
+        process.start()
+        writer.close()
+        processes.append(process)
+        readers.append(reader)
+    if is_ending:  # the signal came before all were started
+        end()
     for reader in readers:
         with contextlib.suppress(EOFError):  # it has ended before it answered
             reader.recv()

@@ -13,8 +13,9 @@ from ..console.text import count_of
 from ..data.atomic import check_writable, replace_file
 from ..data.augmentation import Augmentation, PhotographKey
 from ..data.locations import expect_local
+from ..explanation.lettering import Lettering
 from ..explanation.output import path_key
-from ..explanation.pictures import as_rgb, contact_sheet, picture_format
+from ..explanation.pictures import as_rgb, contact_sheet, fit_tile, picture_format
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -116,22 +117,20 @@ def _describe(augmentation: Augmentation, count: int, seed: int) -> str:
 def _draw_tile(pixels: NDArray[Any]) -> Image.Image:
     from PIL import Image
 
-    image = Image.fromarray(pixels)
-    scale = TILE_PIXELS / max(image.size)
-    size = (max(round(scale * image.width), 1), max(round(scale * image.height), 1))
-    tile = Image.new("RGB", (size[0] + GAP_PIXELS, size[1] + GAP_PIXELS), "white")
-    tile.paste(image.resize(size, Image.Resampling.BICUBIC), (GAP_PIXELS // 2, GAP_PIXELS // 2))
+    image = Image.fromarray(fit_tile(pixels, TILE_PIXELS))
+    tile = Image.new("RGB", (image.width + GAP_PIXELS, image.height + GAP_PIXELS), "white")
+    tile.paste(image, (GAP_PIXELS // 2, GAP_PIXELS // 2))
     return tile
 
 
 def _add_line(picture: Image.Image, text: str, is_below: bool = False) -> Image.Image:
     """Return a picture with a line of text above or below it, as wide as the text at least."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    font = ImageFont.load_default(FONT_PIXELS)
+    letters = Lettering(FONT_PIXELS)
     left = GAP_PIXELS // 2
-    width = max(picture.width, int(font.getlength(text)) + 2 * left) if is_below else picture.width
+    width = max(picture.width, int(letters.width(text)) + 2 * left) if is_below else picture.width
     result = Image.new("RGB", (width, picture.height + LINE_PIXELS), "white")
     result.paste(picture, (0, 0 if is_below else LINE_PIXELS))
-    ImageDraw.Draw(result).text((left, picture.height + 3 if is_below else 3), text, "black", font)
+    letters.draw(ImageDraw.Draw(result), left, picture.height + 3 if is_below else 3, text)
     return result
