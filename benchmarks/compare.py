@@ -15,12 +15,13 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from peers import FEATURES, OURS, PEERS
+from report import TABLES, Results
 from steps import matrix_products
 from worker import BATCHES
 
@@ -29,40 +30,10 @@ from xception.engine.cpus import usable_cpus
 from xception.models import pretrained
 
 HERE = Path(__file__).resolve().parent
-OURS, FEATURES = "xception", "xception-features"
 PAUSE_SECONDS = 0.05  #: between turns, so that the threads of the last peer have stopped spinning
 TOLERANCE = 1e-5  #: of the softmax, for a peer to take part
 
 
-@dataclass(frozen=True)
-class Peer:
-    """What is compared.
-
-    Attributes:
-        title: Its name in the tables.
-        cold_format: Format of the weights for a cold start; "" if its cold start is not measured.
-        exports: Targets of export.py that it needs.
-        packages: Alternative names of its package. The first that is installed is used.
-    """
-
-    title: str
-    cold_format: str = ""
-    exports: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-
-
-PEERS = {
-    OURS: Peer("**this library**", "Keras .h5"),
-    FEATURES: Peer("**this library**, features", "shipped float16 base"),
-    "floor": Peer("*the floor*: matrix products only"),
-    "floor-depthwise": Peer("*NumPy's floor*: with depthwise convolutions"),
-    "onnxruntime": Peer("ONNX Runtime", ".onnx", ("onnx",), ("onnxruntime",)),
-    "openvino": Peer("OpenVINO", "IR, .xml and .bin", ("onnx", "openvino"), ("openvino",)),
-    "torch": Peer("PyTorch eager, channels_last", "torch.save", ("torch",), ("torch",)),
-    "torch-compile": Peer("PyTorch torch.compile", "", ("torch",)),
-    "tensorflow": Peer("TensorFlow tf.function", "", (), ("tensorflow-cpu", "tensorflow")),
-    "keras": Peer("Keras model.predict", "Keras .h5"),
-}
 Times = dict[str, list[float]]  #: milliseconds of every turn, by peer
 
 
@@ -244,7 +215,7 @@ class Comparison:
             raise PeerError(f"its outputs differ from ours by {difference:.1e}")
         self.differences[name] = max(difference, self.differences.get(name, 0))
 
-    def measure_cold_starts(self, threads: int, turns: int) -> dict[str, np.ndarray]:
+    def measure_cold_starts(self, threads: int, turns: int) -> dict[str, list[tuple[float, float]]]:
         """Time fresh processes in turns of random order.
 
         Args:
@@ -252,7 +223,7 @@ class Comparison:
             turns: Number of turns.
 
         Returns:
-            By peer (turns, 2): seconds from the start of the process to its output, and peak MiB.
+            By peer, for each turn: seconds from the start of the process to its output, and peak MiB.
         """
         starts = {name: [] for name in (FEATURES, *self.peers) if PEERS[name].cold_format}
         order = random.Random(0)
@@ -262,7 +233,7 @@ class Comparison:
                 self.attempt(name, lambda name=name: starts[name].append(self._cold_start(name, threads)))
                 time.sleep(PAUSE_SECONDS)
         # The first turn reads files from the disk, and does not count.
-        return {name: np.array(pairs[1:]) for name, pairs in starts.items() if name not in self.excluded}
+        return {name: pairs[1:] for name, pairs in starts.items() if name not in self.excluded}
 
     def _cold_start(self, name: str, threads: int) -> tuple[float, float]:
         start = time.perf_counter()
@@ -277,7 +248,7 @@ class Comparison:
 # --- installed size -------------------------------------------------------------------------
 
 
-def installed_size(requirements: Iterable[str], *more: Path) -> tuple[str, int, str]:
+def installed_size(requirements: Iterable[str], *more: Path) -> Results:
     """Return the size of packages with all their dependencies.
 
     Args:
@@ -285,7 +256,7 @@ def installed_size(requirements: Iterable[str], *more: Path) -> tuple[str, int, 
         *more: Other files and folders to add.
 
     Returns:
-        MB, the number of packages, and the names of packages that are not installed.
+        `megabytes`, the number of `packages`, and the names of `missing` ones, which are not installed.
     """
     from packaging.requirements import Requirement
 
@@ -304,40 +275,43 @@ def installed_size(requirements: Iterable[str], *more: Path) -> tuple[str, int, 
     files = {Path(path.locate()).resolve() for package in installed.values() for path in package.files or ()}
     files |= {path for root in more for path in (root, *root.rglob("*"))}
     size = sum(path.stat().st_size for path in files if path.is_file())
-    return f"{size / 1e6:.0f}", len(installed), ", ".join(sorted(missing))
+    return {"megabytes": size / 1e6, "packages": len(installed), "missing": sorted(missing)}
 
 
 def is_installed(package: str) -> bool:
     return any(metadata.distributions(name=package))
 
 
-# --- report ---------------------------------------------------------------------------------
+# --- results ---------------------------------------------------------------------------------
+
+
+def rounded(value: Any) -> Any:
+    """Return the results with four digits of each number: more is noise."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def show_progress(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
-def median_and_quartiles(values: Sequence[float], digits: int) -> str:
-    low, middle, high = np.percentile(values, (25, 50, 75))
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+def describe_processor() -> str:
+    """Return its name; with family and model, because "AMD EPYC" is a name of many."""
+    try:
+        pairs = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+        values = {key.strip(): value.strip() for key, _, value in pairs}
+        return f"{values['model name']} (family {values['cpu family']}, model {values['model']})"
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()
 
 
-def markdown_table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
-
-
-def describe_machine() -> str:
+def describe_machine() -> Results:
     """Return what the results depend on: processor, load, versions, and BLAS kernels."""
     import threadpoolctl
 
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        cpu = platform.processor() or platform.machine()
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     packages = [
         "numpy",
         "scipy",
@@ -345,92 +319,34 @@ def describe_machine() -> str:
         *(name for peer in PEERS.values() for name in peer.packages),
         "keras",
     ]
-    versions = [f"{name} {metadata.version(name)}" for name in packages if is_installed(name)]
     blas = [
         f"{pool['internal_api']} {pool['version']} with kernels for {pool.get('architecture')}"
         for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"
     ]  # fmt: skip
-    variables = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("OPENBLAS_")]
-    return (
-        f"- {datetime.datetime.now():%Y-%m-%d %H:%M}; {platform.system()}; {cpu}; {os.cpu_count()} cores, "
-        f"{usable_cpus()} usable; load average at the start {load}\n"
-        f"- Python {platform.python_version()}, xception {xception.__version__}, {', '.join(versions)}\n"
-        f"- NumPy's BLAS: {', '.join(dict.fromkeys(blas)) or 'unknown'}; "
-        f"set in the environment: {', '.join(variables) or 'no OPENBLAS_ variable'}"
-    )
+    return {
+        "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
+        "machine": {
+            "system": platform.system(), "processor": describe_processor(), "cores": os.cpu_count(),
+            "usable": usable_cpus(),
+            "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
+        },
+        "versions": {"Python": platform.python_version(), "xception": xception.__version__}
+        | {name: metadata.version(name) for name in packages if is_installed(name)},
+        "blas": ", ".join(dict.fromkeys(blas)) or "unknown",
+        "openblas_variables": [
+            f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("OPENBLAS_")
+        ],
+    }  # fmt: skip
 
 
-def report_speed(times: dict[tuple[int, int], Times]) -> str:
-    """Return tables of the ratios, and of the milliseconds."""
-    peers = [name for name in PEERS if any(name in by_peer for by_peer in times.values())]
-    header = ["", *(f"{n} thread{'s' * (n > 1)}, batch {batch}" for n, batch in times)]
-
-    def row(name: str, cell: Callable[[Times], str]) -> list[str]:
-        return [PEERS[name].title, *(cell(by_peer) if name in by_peer else "–" for by_peer in times.values())]
-
-    def ratio(name: str, by_peer: Times) -> str:
-        return median_and_quartiles(np.divide(by_peer[OURS], by_peer[name]), 2)
-
-    ratios = [row(name, partial(ratio, name)) for name in peers if name != OURS]
-    milliseconds = [
-        row(name, lambda by_peer, name=name: median_and_quartiles(by_peer[name], 1)) for name in peers
-    ]
-    turns = ", ".join(str(len(by_peer[OURS])) for by_peer in times.values())
-    return (
-        "## Speed: ours / theirs\n\nBelow 1, this library is faster. The ratio is computed within each turn; "
-        f"median (quartiles) of {turns} turns.\n\n{markdown_table(header, ratios)}\n"
-        f"## Speed: milliseconds per batch\n\n{markdown_table(header, milliseconds)}"
-    )
-
-
-def report_cold_starts(starts: dict[str, np.ndarray], threads: int) -> str:
-    """Return a table of seconds and peak memory."""
-    ours = starts[OURS][:, 0]
-    rows = [
-        [
-            PEERS[name].title,
-            PEERS[name].cold_format,
-            median_and_quartiles(pairs[:, 0], 2),
-            f"{np.median(pairs[:, 1]):.0f}",
-            f"{np.median(ours / pairs[:, 0]):.2f}",
-        ]
-        for name, pairs in starts.items()
-    ]
-    return (
-        "## Cold start\n\nA fresh process imports, loads the weights, and predicts once, on "
-        f"{threads} thread(s). Median (quartiles) of {len(ours)} turns.\n\n"
-        + markdown_table(["", "weights", "seconds", "peak MiB", "seconds, ours / theirs"], rows)
-    )
-
-
-def report_sizes(peers: Iterable[str]) -> str:
-    """Return a table of installed sizes."""
+def measure_sizes(peers: Iterable[str]) -> list[dict[str, object]]:
+    """Return the installed sizes of this library and of the packages of peers."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
     own = Path(xception.__file__).resolve().parent, pretrained.shipped_base()
-    size, required, missing = installed_size(project["dependencies"], *own)
-    rows = [["**this library**, with its weights", size, 1 + required, missing]]
-    for name in peers:
-        installed = [package for package in PEERS[name].packages if is_installed(package)]
-        if installed:
-            rows.append([installed[0], *installed_size(installed[:1])])
-    return "## Installed size\n\nWith all dependencies.\n\n" + markdown_table(
-        ["", "MB", "packages", "not counted, because not installed"], rows
-    )
-
-
-def report_steps(folder: Path, threads: Sequence[int], runs: int) -> str:
-    """Return tables of the time of this library's steps."""
-    sums = [json.loads(output("steps.py", n, folder, runs, threads=n)) for n in threads]
-    text = (
-        "## Where this library spends its time\n\nMilliseconds for one image: the medians of all steps over "
-        f"{runs} runs, added up. With several threads, the mean over threads.\n"
-    )
-    for group in ("kind of work", "block"):
-        columns = [by_group[group] for by_group in sums]
-        rows = [[name, *(f"{column.get(name, 0):.1f}" for column in columns)] for name in columns[-1]]
-        rows.append(["all", *(f"{sum(column.values()):.1f}" for column in columns)])
-        text += "\n" + markdown_table([group, *(f"{n} thread{'s' * (n > 1)}" for n in threads)], rows)
-    return text
+    ours = installed_size(project["dependencies"], *own)
+    ours |= {"name": "**this library**, with its weights", "packages": 1 + ours["packages"]}
+    installed = [next(filter(is_installed, PEERS[name].packages), None) for name in peers]
+    return [ours, *(installed_size([package]) | {"name": package} for package in installed if package)]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -439,7 +355,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer turns, without torch.compile")
     parser.add_argument("--peers", help=f"with commas; default: {','.join(choices)}")
     parser.add_argument("--threads", default="1,2", help="with commas; default: %(default)s")
-    parser.add_argument("--output", type=Path, help="also write the tables to this file")
+    parser.add_argument("--output", type=Path, help="write the results to this file, as JSON")
     options = parser.parse_args()
     default = [name for name in choices if not (options.quick and name == "torch-compile")]  # slow to compile
     options.peers = default if options.peers is None else list(filter(None, options.peers.split(",")))
@@ -452,33 +368,35 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     turns, cold_turns, runs = ({1: 7, 8: 3}, 3, 10) if options.quick else ({1: 15, 8: 7}, 9, 30)
-    text = [f"# Comparison of xception with other libraries\n\n{describe_machine()}"]
+    results = describe_machine()
     with tempfile.TemporaryDirectory() as name:
         show_progress("writing weights and the peers' files")
         run = Comparison(options.peers, Path(name))
-        weights = run.prepare()
-        work = 2e-9 * sum(map(np.prod, matrix_products(xception.Xception(weights=None).graph)))
-        text[0] += f"\n- photographs, 299×299; {weights}; {work:.2f} GFLOP per image in matrix products\n"
+        results["weights"] = run.prepare()
+        shapes = matrix_products(xception.Xception(weights=None).graph)
+        results["gflop"] = 2e-9 * float(sum(map(np.prod, shapes)))
         times: dict[tuple[int, int], Times] = {}
         for threads in options.threads:
             show_progress(f"{threads} thread(s): {', '.join(run.peers)} load and warm up")
             times |= run.measure_speed(threads, turns)
-        text.append(report_speed(times))
+        results["speed"] = [
+            {"threads": threads, "batch": batch, "milliseconds": by_peer}
+            for (threads, batch), by_peer in times.items()
+        ]
         show_progress("cold start")
-        starts = run.measure_cold_starts(max(options.threads), cold_turns)
-        text.append(report_cold_starts(starts, max(options.threads)))
+        threads = max(options.threads)
+        results["cold_starts"] = {"threads": threads, "peers": run.measure_cold_starts(threads, cold_turns)}
         show_progress("installed size, and the time of each step")
-        text += [report_sizes(options.peers), report_steps(Path(name), options.threads, runs)]
-    differences = [f"- {PEERS[name].title}: {value:.1e}" for name, value in run.differences.items()]
-    text.append(
-        f"## Largest difference from our outputs\n\nOf the softmax; {TOLERANCE} is allowed.\n\n"
-        + "\n".join(differences)
-    )
-    excluded = [f"- {PEERS[name].title}: {reason}" for name, reason in run.excluded.items()]
-    text.append("\n## Excluded\n\n" + ("\n".join(excluded) or "None."))
-    print("\n".join(text))
+        results["sizes"] = measure_sizes(options.peers)
+        results["steps"] = {
+            threads: json.loads(output("steps.py", threads, name, runs, threads=threads))
+            for threads in options.threads
+        }
+    results |= {"differences": run.differences, "excluded": run.excluded}
+    for title, table in TABLES.items():
+        print(f"## {title.capitalize()}\n\n{table(results)}")
     if options.output:
-        options.output.write_text("\n".join(text) + "\n")
+        options.output.write_text(f"{json.dumps(rounded(results), ensure_ascii=False, indent=1)}\n", "utf-8")
 
 
 if __name__ == "__main__":

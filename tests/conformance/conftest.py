@@ -19,6 +19,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 def pytest_collection_modifyitems(items):
+    # Minutes each: at the end, one process would run them alone.
+    items.sort(key=lambda item: not item.path.name.startswith("test_whole_network"))
     for item in items:
         if HERE in item.path.parents:
             # Warnings of TensorFlow and Keras are ignored, those of this library are errors.
