@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from chart import draw, times_of_one_image
+from chart import describe, draw, times_of_one_image
 from peers import OURS, PEERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,4 +147,6 @@ def fill(page: str, results: Results) -> str:
 if __name__ == "__main__":
     run = read_results()
     PAGE.write_text(fill(PAGE.read_text("utf-8"), run), "utf-8")
-    CHART.write_text(draw(times_of_one_image(run)), "utf-8")
+    times = times_of_one_image(run)
+    CHART.write_text(draw(times), "utf-8")
+    print(f"For README.md: ![{describe(times)}](docs/images/speed.svg)")

@@ -64,12 +64,22 @@ def test_links_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
-def test_the_chart_shows_the_table():
-    chart = runpy.run_path(str(ROOT / "benchmarks/chart.py"))
-    times = chart["read_times"](chart["PAGE"].read_text("utf-8"))
+@pytest.fixture
+def report(monkeypatch):
+    """The names of benchmarks/report.py."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return runpy.run_path(str(ROOT / "benchmarks/report.py"))
+
+
+def test_tables_and_chart_are_those_of_the_benchmark(report):
+    results = report["read_results"]()
+    page = report["PAGE"].read_text("utf-8")
+    assert {name for _, name, _ in report["TABLE"].findall(page)} == set(report["TABLES"])
+    assert report["fill"](page, results) == page, "run python benchmarks/report.py"
+    times = report["times_of_one_image"](results)
     assert len(times) > 4
-    assert chart["OWN"] in dict(times)
-    assert chart["CHART"].read_text("utf-8") == chart["draw"](times), "run python benchmarks/chart.py"
+    assert report["CHART"].read_text("utf-8") == report["draw"](times), "run python benchmarks/report.py"
+    assert f"![{report['describe'](times)}]" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_readme_is_short():

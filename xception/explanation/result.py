@@ -23,7 +23,7 @@ from .grid import Grid
 from .lettering import Lettering, path_for
 from .methods import MethodName
 from .pictures import Pixels, fit_tile, overlay_heat, picture_format
-from .sheet import FONT_PIXELS, LARGE_TILE_PIXELS, TILE_PIXELS, Tile, draw_sheet
+from .sheet import FONT_PIXELS, LARGE_TILE_PIXELS, TILE_PIXELS, Tile, draw_sheet, wrap_tiles
 from .targets import Indices
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class Explanation:
     def picture(self, scale: Scale = "photograph") -> Image.Image:
         """Draw a row for each photograph: itself, then a map over it for each class.
 
+        A single photograph with three or more classes takes several rows, so that a narrow page can show it.
         Below each map is the name of its class, with the probability. Of more than 16 photographs, the first
         16 are shown. Names in scripts that no font here has are replaced by the number of the class; the
         environment variable XCEPTION_FONT names a font that has them.
@@ -158,6 +159,8 @@ class Explanation:
                 overlay = self._overlay(photograph, index, target, 0.7, scale)
                 row.append(Tile(overlay, self._caption(index, target, letters.can_draw)))
             rows.append(row)
+        if len(rows) == 1:
+            rows = wrap_tiles(rows[0])
         return draw_sheet(rows, self._footer(scale))
 
     def save(self, path: str | os.PathLike[str], scale: Scale = "photograph") -> None:

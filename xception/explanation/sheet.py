@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 TILE_PIXELS = 320  #: the longer side of a tile
 LARGE_TILE_PIXELS = 480  #: the same of a photograph with one map
 MIN_CAPTION_PIXELS = 240  #: the least width of a caption
+LONGEST_SINGLE_ROW = 3  #: tiles; a row of four is illegible on a page 390 pixels wide
 GAP_PIXELS = 8
 FONT_PIXELS = 15
 SCALE_PIXELS = (120, 10)  #: the size of the scale's bar
@@ -30,6 +32,12 @@ class Tile:
 
     picture: Image.Image
     caption: str
+
+
+def wrap_tiles(tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
+    """Return rows of tiles: one row of up to three, else rows about as long as there are rows."""
+    length = len(tiles) if len(tiles) <= LONGEST_SINGLE_ROW else ceil(sqrt(len(tiles)))
+    return [tiles[start : start + length] for start in range(0, len(tiles), length)]
 
 
 def draw_sheet(rows: Sequence[Sequence[Tile]], footer: str) -> Image.Image:
