@@ -35,28 +35,39 @@ class Admission:
             self.requests += 1
         return ticket
 
+    def refuse_if_full(self) -> None:
+        """Refuse a request of one photograph at the door, before anything else is done for it.
+
+        Raises:
+            OverloadedError: There is no room for it.
+        """
+        self._check_room(1, 0)  # without the lock: `admit` decides
+
     def add(self, ticket: Ticket, photographs: int, held_bytes: int, expected_bytes: int = 0) -> None:
         """Count more photographs and bytes for a request.
 
         Raises:
             OverloadedError: There is no room for them.
         """
-        settings = self._settings
         with self._lock:
-            if self.photographs + photographs > settings.max_photographs:
-                raise OverloadedError(
-                    f"{self.photographs} photographs are waiting, and at most {settings.max_photographs} "
-                    "may; try again in a second"
-                )
-            if self.held_bytes + held_bytes + expected_bytes > settings.max_held_bytes:
-                raise OverloadedError(
-                    f"requests hold {self.held_bytes:,} bytes, and at most {settings.max_held_bytes:,} may "
-                    "be held; try again in a second"
-                )
+            self._check_room(photographs, held_bytes + expected_bytes)
             self.photographs += photographs
             self.held_bytes += held_bytes
         ticket.photographs += photographs
         ticket.held_bytes += held_bytes
+
+    def _check_room(self, photographs: int, more_bytes: int) -> None:
+        settings = self._settings
+        if self.photographs + photographs > settings.max_photographs:
+            raise OverloadedError(
+                f"{self.photographs} photographs are waiting, and at most {settings.max_photographs} "
+                "may; try again in a second"
+            )
+        if self.held_bytes + more_bytes > settings.max_held_bytes:
+            raise OverloadedError(
+                f"requests hold {self.held_bytes:,} bytes, and at most {settings.max_held_bytes:,} may "
+                "be held; try again in a second"
+            )
 
     def remove(self, photographs: int, held_bytes: int) -> None:
         """Count less."""
