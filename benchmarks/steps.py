@@ -67,7 +67,7 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
     """
     import xception
     from xception.engine.plan import Plan
-    from xception.engine.team import acquire_team
+    from xception.engine.lanes import acquire_team
 
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")

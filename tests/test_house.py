@@ -108,7 +108,7 @@ def test_what_is_private_stays_in_its_module(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             used |= {alias.name for alias in node.names if is_private(alias.name)}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Name):
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Name):
             defined.add(node.id if isinstance(node, ast.Name) else node.name)
         elif isinstance(node, ast.Attribute) and is_private(node.attr):
             (defined if isinstance(node.ctx, ast.Store) else used).add(node.attr)
