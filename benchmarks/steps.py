@@ -66,8 +66,8 @@ def measure(folder: Path, threads: int, runs: int) -> dict[str, dict[str, float]
         Sums over steps. Of each step the median over runs counts, and of several threads the mean.
     """
     import xception
-    from xception.engine.plan import Plan
     from xception.engine.lanes import acquire_team
+    from xception.engine.plan import Plan
 
     xception.set_num_threads(threads)
     model = xception.Xception(weights=folder / "weights.h5")

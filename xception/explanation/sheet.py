@@ -34,7 +34,7 @@ class Tile:
     caption: str
 
 
-def wrap_tiles(tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
+def wrap_tiles(tiles: list[Tile]) -> list[list[Tile]]:
     """Return rows of tiles: one row of up to three, else rows about as long as there are rows."""
     length = len(tiles) if len(tiles) <= LONGEST_SINGLE_ROW else ceil(sqrt(len(tiles)))
     return [tiles[start : start + length] for start in range(0, len(tiles), length)]

@@ -1,7 +1,7 @@
 """HTTP on a connection: uvicorn's protocol by httptools, with limits of its own.
 
-httptools parses in C. h11, which is Python, holds the interpreter's lock meanwhile, so that refusals took a fifth
-longer. h11 bounds the head of a request; httptools does not.
+httptools parses in C. h11, which is Python, holds the interpreter's lock meanwhile, so that refusals took a
+fifth longer. h11 bounds the head of a request; httptools does not.
 """
 
 from __future__ import annotations
