@@ -17,9 +17,6 @@ from .measuring import Metrics
 from .workers import Build, run_workers
 
 BACKLOG = 512  #: connections that wait to be accepted
-#: After which a thread that computes gives the interpreter's lock to the one that answers. Of a full server,
-#: 99 of 100 refusals take 29 to 37 ms; with Python's own 5 ms 41 to 70. What is computed takes as long.
-SWITCH_SECONDS = 0.001
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -87,7 +84,6 @@ def _serve(
             else:
                 self.should_exit = True
 
-    sys.setswitchinterval(SWITCH_SECONDS)
     application.service.start()  # loads what is loaded late, before the port is open
     listener.listen(BACKLOG)
     config = uvicorn.Config(
