@@ -62,7 +62,7 @@ def ratios(results: Results) -> str:
 
 def milliseconds(results: Results) -> str:
     """Return the milliseconds of a batch."""
-    return speed_table(results, PEERS, lambda name, by_peer: median_and_quartiles(by_peer[name], 1))
+    return speed_table(results, PEERS, lambda name, by_peer: median_and_quartiles(by_peer[name], 0))
 
 
 def cold_starts(results: Results) -> str:
@@ -118,7 +118,10 @@ def circumstances(results: Results) -> str:
 def differences(results: Results) -> str:
     """Return how far the outputs of the peers are from ours, and who was left out."""
     rows = [[PEERS[name].title, f"{value:.1e}"] for name, value in results["differences"].items()]
-    rows += [[PEERS[name].title, f"left out: {reason}"] for name, reason in results["excluded"].items()]
+    rows += [
+        [PEERS[name].title, f"left out: {reason}"]
+        for name, reason in results["excluded"].items() if "floor" not in name  # which answers nothing
+    ]  # fmt: skip
     return markdown_table(["", "largest difference of the softmax from ours"], rows)
 
 

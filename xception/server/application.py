@@ -68,6 +68,7 @@ class ServerApplication:
         Refusals share the processors with what is computed, and come by the hundred a second.
         """
         if scope["type"] == "http" and scope["method"] in WORKING_METHODS:
+            self.service.refuse_if_dead()  # whose queue fills up, but will not empty
             self.service.admission.refuse_if_full()
         await self._routed(scope, receive, send)
 

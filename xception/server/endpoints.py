@@ -68,7 +68,6 @@ async def answered(request: Request, service: Service, handle: Callable[[Call, T
     Raises:
         RequestError: It is refused.
     """
-    service.refuse_if_dead()
     with service.admission.admit(expected_length(request.headers, service.settings)) as ticket:
         call = Call(request, service)
         try:
