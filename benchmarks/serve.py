@@ -15,6 +15,7 @@ import importlib.util
 import json
 import multiprocessing
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -127,12 +128,16 @@ def seconds_of_load(port: int, forms: list[bytes]) -> float:
 
 
 def keep_sending(port: int, path: str, body: bytes, clients: int, end: float) -> None:
-    """Keep a server full, from a process of its own: threads of one process would wait for each other."""
+    """Keep a server full, from a process of its own: threads of one process would wait for each other.
+
+    A client that was refused tries again after a random time, as clients should, so that they do not come
+    all at once.
+    """
 
     def send() -> None:
         while time.time() < end:
             status, _, _ = ask(port, path, body)
-            time.sleep(0 if status == 200 else 0.5)
+            time.sleep(0 if status == 200 else random.uniform(0.25, 0.75))
 
     run_in_threads(send, clients)
 

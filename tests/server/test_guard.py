@@ -1,7 +1,9 @@
 """Whom the server answers, what it refuses, and its state."""
 
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -153,6 +155,25 @@ def test_what_waits_is_computed_together_and_long_requests_are_divided():
     for y, value in zip(results, (1, 9, 1, 2), strict=True):
         np.testing.assert_array_equal(y, np.float32(value))
     assert model.batches == [1, 4, 4, 4]  # the second four are 1 + 2 + 1 of the 9: small ones do not wait
+    thread.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux schedules single threads")
+def test_the_threads_that_answer_go_before_those_that_compute():
+    thread = computer(SlowModel())
+
+    def look():
+        return os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
+
+    def look_in_a_thread():  # as the threads that compute a batch together are started
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(look).result()
+
+    policy, niceness = look()
+    for call in (look, look_in_a_thread):
+        scheduled = thread.submit(Work(1, call=call)).result(20)
+        assert scheduled == (os.SCHED_BATCH, min(19, niceness + 5))
+    assert look() == (policy, niceness)
     thread.close()
 
 

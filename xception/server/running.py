@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -85,6 +86,8 @@ def _serve(
                 self.should_exit = True
 
     application.service.start()  # loads what is loaded late, before the port is open
+    gc.collect()
+    gc.freeze()  # a full collection would look at each object of the model, and hold up answers for 70 ms
     listener.listen(BACKLOG)
     config = uvicorn.Config(
         application, log_config=None, access_log=False, root_path=root_path, lifespan="on",
