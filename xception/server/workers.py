@@ -20,6 +20,7 @@ from ..engine.cpus import set_num_threads, usable_cpus
 from .application import ServerApplication
 from .measuring import MAX_WORKERS, Metrics
 
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Build = Callable[[Metrics], ServerApplication]
 #: Answers at a port until a signal; calls its last argument once it does, and returns the exit status.
 Serve = Callable[[ServerApplication, socket.socket, Callable[[], None]], int]
@@ -62,28 +63,6 @@ def _run_forked(
 ) -> int:
     application = build(Metrics(workers))
     children: list[int] = []
-    begun, begins = os.pipe()
-    for number in range(workers):
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                application.metrics.worker = number
-                _divide_threads(workers)
-                os.close(begun)
-                status = serve(application, listener, lambda: os.close(begins))
-            finally:
-                os._exit(status)
-        children.append(child)
-    os.close(begins)
-    os.read(begun, 1)  # returns when every worker answers, or has ended
-    os.close(begun)
-    ready()
-    return _watch_forked(children)
-
-
-def _watch_forked(children: list[int]) -> int:
-    """Wait for all workers; hand on signals, and end all if one ends by itself."""
     is_ending = False
 
     def end(*_: Any) -> None:
@@ -93,8 +72,30 @@ def _watch_forked(children: list[int]) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A signal must find either no worker or all of them, and no worker may inherit what ends the others.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    begun, begins = os.pipe()
+    for number in range(workers):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+                application.metrics.worker = number
+                _divide_threads(workers)
+                os.close(begun)
+                status = serve(application, listener, lambda: os.close(begins))
+            finally:
+                os._exit(status)
+        children.append(child)
+    for number in ENDING_SIGNALS:
         signal.signal(number, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+    os.close(begins)
+    os.read(begun, 1)  # returns when every worker answers, or has ended
+    os.close(begun)
+    if not is_ending:
+        ready()
     status, left = 0, set(children)
     while left:
         child, wait_status = os.wait()
@@ -124,7 +125,7 @@ def _run_spawned(
         for process in processes:
             process.terminate()
 
-    for stop in (signal.SIGTERM, signal.SIGINT):  # before the first is started: none may be left behind
+    for stop in ENDING_SIGNALS:  # before the first is started: none may be left behind
         signal.signal(stop, end)
     for number in range(workers):
         reader, writer = context.Pipe(duplex=False)
@@ -139,7 +140,8 @@ def _run_spawned(
     for reader in readers:
         with contextlib.suppress(EOFError):  # it has ended before it answered
             reader.recv()
-    ready()
+    if not is_ending:
+        ready()
     wait([process.sentinel for process in processes])
     failed = not is_ending and any(process.exitcode for process in processes)
     if not is_ending:
