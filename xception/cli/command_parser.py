@@ -7,7 +7,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # see `xception/__init__.py`
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 class CommandParser(argparse.ArgumentParser):

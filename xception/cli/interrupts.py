@@ -16,7 +16,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any
+
+TYPE_CHECKING = False  # see `xception/__init__.py`
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 STATUS = 130  #: of an interrupted program: 128 + SIGINT
 #: How long an interrupt waits for an import, and another interrupt for the removal of half-written files.
@@ -112,7 +115,7 @@ def _is_import(frame: FrameType | None) -> bool:
     return frame is not None
 
 
-def _handle_unraisable(unraisable: Any) -> None:
+def _handle_unraisable(unraisable: UnraisableHookArgs) -> None:
     """Report an exception in a finalizer as Python does, except those that an interrupt has caused."""
     if not arrived():  # after an interrupt, finalizers also find objects that are half made
         sys.__unraisablehook__(unraisable)
