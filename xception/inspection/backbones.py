@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
 from .. import architecture
+from ..engine.cpus import get_num_threads
 from ..formats.hdf5.file import File
 from ..formats.keras.containers import AnySource
 from ..formats.keras.reader import find_layout
@@ -122,11 +124,12 @@ def _compare_with_imagenet(parameters: GraphParameters) -> tuple[int, int]:
     names = [(name, key) for name, node in reference_graph().nodes.items() for key in node.parameters]
     # This file is no stranger's, so it is read without the checks of `formats/`, which take most of the time
     # there, and its float16 stays as it is.
-    with h5py.File(pretrained.shipped_base(), "r") as file:
-        differing = sum(
-            not _equals_rounded(file[f"{name}/{name}/{key}:0"][()], parameters[name][key])
-            for name, key in names
-        )
+    with h5py.File(pretrained.shipped_base(), "r") as file, ThreadPoolExecutor(get_num_threads()) as pool:
+
+        def equals(name: str, key: str) -> bool:
+            return _equals_rounded(file[f"{name}/{name}/{key}:0"][()], parameters[name][key])
+
+        differing = len(names) - sum(pool.map(equals, *zip(*names, strict=True)))
     return len(names), differing
 
 

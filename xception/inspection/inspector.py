@@ -24,7 +24,7 @@ from ..formats import StoredModel, count_classes, read_model, read_weights
 from ..formats.foreign import is_deeplearning4j, is_pytorch
 from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.exiting import using_file
-from ..formats.hdf5.file import File, list_entries, open_group, open_object
+from ..formats.hdf5.file import File, list_entries, open_object, wrap_group
 from ..formats.keras.config_reader import read_network
 from ..formats.keras.containers import open_weights
 from ..formats.matching import join_some, list_not_finite
@@ -167,7 +167,7 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
                 continue
             visited.add(address)
             if isinstance(inner, h5py.h5g.GroupID):
-                stack.append(([*path, name], open_group(group, name)))
+                stack.append(([*path, name], wrap_group(group, inner)))
             elif isinstance(inner, h5py.h5d.DatasetID):
                 count += 1
                 dtype = "bfloat16" if inner.dtype == BFLOAT16 else inner.dtype.name

@@ -175,6 +175,15 @@ def open_group(parent: Group, name: str) -> Group:
     identifier = open_object(parent, name)
     if not isinstance(identifier, h5py.h5g.GroupID):
         raise ModelFileError(f"{location(parent, name)}: expected a group")
+    return wrap_group(parent, identifier)
+
+
+def wrap_group(parent: Group, identifier: Any) -> Group:
+    """Return the group that `open_object` has opened from `parent`.
+
+    Raises:
+        ModelFileError: A limit is exceeded.
+    """
     group = h5py.Group(identifier)
     group.usage = _usage(parent)
     count_links(group, identifier.get_num_objs())
