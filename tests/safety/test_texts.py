@@ -131,7 +131,8 @@ def test_one_array_listed_by_two_layers(tmp_path, form):
 
 
 def test_texts_are_the_same_as_hdf5_reads(tmp_path):
-    from xception.formats.hdf5.file import open_file, open_group, read_names
+    from xception.formats.hdf5.attributes import read_names
+    from xception.formats.hdf5.file import open_file, open_group
     from xception.formats.hdf5.source import Source
 
     for options in ({}, {"libver": "latest"}):

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..data.regular_files import check_regular_file
 from ..errors import ModelFileError, XceptionError
-from ..formats.hdf5.file import File, list_entries, open_file, read_text
+from ..formats.hdf5.attributes import read_text
+from ..formats.hdf5.file import File, list_entries, open_file
 from ..formats.hdf5.source import Source
 from ..formats.keras import weights_by_name, weights_by_position
 from ..formats.keras.archive import CONFIG, METADATA, WEIGHTS, NotKerasError, open_archive

@@ -1,4 +1,4 @@
-"""Safe access to HDF5 files: groups, links, and text attributes.
+"""Safe access to HDF5 files: groups and links.
 
 No link out of the file is followed, HDF5 is kept from loading plugin libraries, and names must be text.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import h5py
-import numpy as np
 
 from ...errors import ModelFileError, XceptionError
 from ...locks import OwnedLock
@@ -156,7 +154,7 @@ class _Usage:
             raise HeaderError("leads to too much text; refused")
 
 
-def _usage(holder: Group) -> _Usage | None:
+def usage_of(holder: Group) -> _Usage | None:
     """Return the usage of the file of `holder`; None if the file is open for writing."""
     return getattr(holder, "usage", None)
 
@@ -185,7 +183,7 @@ def wrap_group(parent: Group, identifier: Any) -> Group:
         ModelFileError: A limit is exceeded.
     """
     group = h5py.Group(identifier)
-    group.usage = _usage(parent)
+    group.usage = usage_of(parent)
     count_links(group, identifier.get_num_objs())
     return group
 
@@ -206,13 +204,13 @@ def open_object(parent: Group, name: str) -> Any:
         try:
             if not path or "\0" in path:  # HDF5 would take the path up to the NUL
                 raise KeyError(path)
-            link = parent.id.links.get_info(_encode(path))
+            link = parent.id.links.get_info(encode_name(path))
         except (KeyError, RuntimeError, ValueError):
             raise ModelFileError(f"{location(parent, name)}: is listed, but missing") from None
         if link.type != h5py.h5l.TYPE_HARD:
             raise ModelFileError(f"{location(parent, name)}: is a soft or external link; refused")
         _check_object(parent, path, link.u)
-    return h5py.h5o.open(parent.id, _encode(name))
+    return h5py.h5o.open(parent.id, encode_name(name))
 
 
 def list_entries(holder: Group | None) -> list[str]:
@@ -223,7 +221,7 @@ def list_entries(holder: Group | None) -> list[str]:
 
 def count_links(holder: Group, links: int) -> None:
     """Add to the number of links followed in the file; raise ModelFileError beyond MAX_LINKS."""
-    usage = _usage(holder)
+    usage = usage_of(holder)
     if usage is not None:
         usage.counts.links += links
         if usage.counts.links > MAX_LINKS:
@@ -241,7 +239,7 @@ def location(holder: Group, name: str = "") -> str:
 
 def _check_object(parent: Group, name: str, address: int) -> None:
     """Raise ModelFileError if HDF5 cannot open the group or array at `address` safely."""
-    usage = _usage(parent)
+    usage = usage_of(parent)
     if usage is None or address in usage.filters:
         return
     try:
@@ -264,7 +262,7 @@ def read_filters(parent: Group, name: str, dataset: Any, count: int) -> tuple[in
     Raises:
         ModelFileError: HDF5 finds other filters than the array's header has.
     """
-    address, usage = h5py.h5o.get_info(dataset).addr, _usage(parent)
+    address, usage = h5py.h5o.get_info(dataset).addr, usage_of(parent)
     filters = usage.filters.get(address, ()) if usage else ()
     if count != len(filters):
         raise ModelFileError(f"{location(parent, name)}: has filters that are not in its header; refused")
@@ -273,70 +271,15 @@ def read_filters(parent: Group, name: str, dataset: Any, count: int) -> tuple[in
 
 def count_chunks(holder: Group, chunks: int) -> None:
     """Add to the number of chunks of the file's arrays; raise ModelFileError beyond MAX_CHUNKS."""
-    usage = _usage(holder)
+    usage = usage_of(holder)
     if usage is not None:
         usage.counts.chunks += chunks
         if usage.counts.chunks > MAX_CHUNKS:
             raise ModelFileError(f"{location(holder)}: has more than {MAX_CHUNKS:,} chunks; refused")
 
 
-# --- text attributes ------------------------------------------------------------------------
-
-
-def has_names(holder: Group, attribute: str) -> bool:
-    """Return True if `read_names` finds this attribute."""
-    return attribute in holder.attrs or f"{attribute}0" in holder.attrs
-
-
-def read_names(holder: Group, attribute: str) -> list[str]:
-    """Read an attribute that lists names. Keras splits long lists: name0, name1, …
-
-    Raises:
-        ModelFileError: The attribute is missing, is not text, or exceeds a limit.
-    """
-    if attribute in holder.attrs:
-        return _read_attribute(holder, attribute)
-    names: list[str] = []
-    part = 0
-    while f"{attribute}{part}" in holder.attrs:
-        names += _read_attribute(holder, f"{attribute}{part}")
-        part += 1
-    if not part:
-        raise ModelFileError(f"{location(holder)}: the attribute {attribute!r} is missing")
-    return names
-
-
-def read_text(holder: Group, attribute: str) -> str:
-    """Read an attribute that holds one text.
-
-    Raises:
-        ModelFileError: The attribute is not text, or exceeds a limit.
-    """
-    return "".join(_read_attribute(holder, attribute))
-
-
-def _read_attribute(holder: Group, attribute: str) -> list[str]:
-    identifier = holder.attrs.get_id(attribute)
-    kind, shape, usage = identifier.get_type(), identifier.shape, _usage(holder)
-    is_text = isinstance(kind, h5py.h5t.TypeStringID)
-    if shape is None or len(shape) > 1 or not (is_text or shape == (0,)):
-        raise ModelFileError(f"{location(holder)}: the attribute {attribute!r} should hold text")
-    try:
-        if shape == (0,):
-            values = []
-        elif is_text and kind.is_variable_str() and usage is not None:
-            address = h5py.h5o.get_info(holder.id).addr
-            values = headers.read_texts(usage.read, usage.heaps, address, attribute, math.prod(shape))
-        else:
-            values = np.atleast_1d(holder.attrs[attribute]).tolist()
-        return [(value if isinstance(value, bytes) else _encode(value)).decode() for value in values]
-    except HeaderError as error:
-        raise ModelFileError(f"{location(holder)}: the attribute {attribute!r} {error}") from None
-    except UnicodeDecodeError:
-        raise ModelFileError(f"{location(holder)}: the attribute {attribute!r} is not UTF-8") from None
-
-
-def _encode(name: str) -> bytes:
+def encode_name(name: str) -> bytes:
+    """Return the bytes of a name or text that h5py has decoded."""
     return name.encode("utf-8", "surrogateescape")  # as h5py decodes names
 
 

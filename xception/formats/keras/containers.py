@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ...data.regular_files import open_regular_file
-from ..hdf5.file import SIGNATURE, File, open_file, read_text
+from ..hdf5.attributes import read_text
+from ..hdf5.file import SIGNATURE, File, open_file
 from ..hdf5.source import Source
 from ..limits import MAX_ASSUMED_PARAMETERS
 from .json_reader import read_json_object

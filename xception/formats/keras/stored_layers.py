@@ -15,7 +15,8 @@ from typing import Any
 from ...errors import ModelFileError
 from ...graph import Node
 from ..hdf5.arrays import StoredArray, find_array
-from ..hdf5.file import File, Group, has_names, location, open_group, read_names, read_text
+from ..hdf5.attributes import has_names, read_names, read_text
+from ..hdf5.file import File, Group, location, open_group
 from .json_reader import read_json_object
 
 #: Names of parameters in files of Keras 1.
