@@ -20,7 +20,7 @@ def test_features_are_computed_once_for_all_commands_until_the_cache_is_cleared(
         return err
 
     assert "already" not in features("a.npy")
-    assert "4 photographs, 8 features each (4 were there already)" in features("b.npy")
+    assert "4 photographs, 8 features each (4 had been computed before)" in features("b.npy")
     status, _, err = run("similar", two_folders, two_folders, "--model", small_classifier)
     assert (status, "features of 4 of 4 photographs were cached already" in err) == (0, True)
     status, out, _ = run("cache", "info")

@@ -110,7 +110,7 @@ def test_features_go_on_where_they_were_killed(run, small_classifier, two_folder
     assert kept >= 1
     status, _, err = run(*arguments)
     assert status == 0
-    assert err.endswith(f"f.npy: 64 photographs, 8 features each ({kept} were there already)\n")
+    assert err.endswith(f"f.npy: 64 photographs, 8 features each ({kept} had been computed before)\n")
     assert np.load(output).shape == (64, 8)
     assert not progress.parent.exists()
     resumed = np.load(output)

@@ -238,6 +238,12 @@ def test_the_interval_is_wilsons(right, count, low, high):
     assert evaluation.accuracy_interval == (pytest.approx(low, abs=5e-3), pytest.approx(high, abs=5e-3))
 
 
+def test_the_interval_ends_at_1_where_all_are_right_and_at_0_where_none_is():
+    for count in range(1, 50):
+        assert made([0] * count, [0] * count).accuracy_interval[1] == 1
+        assert made([0] * count, [1] * count).accuracy_interval[0] == 0
+
+
 def test_the_area_under_the_curve_is_exact_with_ties():
     labels, scores = [0, 0, 1, 1, 1], np.array([0.1, 0.5, 0.5, 0.9, 0.1])
     pairs = [(s > t) + 0.5 * (s == t) for s in scores[2:] for t in scores[:2]]

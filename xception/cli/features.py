@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     if len(result):
         count, width = count_of(len(result), "photograph"), count_of(len(result.names), "feature")
-        resumed = f" ({result.resumed:,} were there already)" if result.resumed else ""
+        resumed = f" ({result.resumed:,} had been computed before)" if result.resumed else ""
         common.note(f"{arguments.output}: {count}, {width} each{resumed}")
     return common.finish(len(result.failures))
 

@@ -40,8 +40,8 @@ def _not_keras(name: str) -> Foreign:
     """Return a format of another framework."""
     return Foreign(
         name,
-        "Models and weights of Keras are read, those of other frameworks are not. If the model exists in "
-        f"Keras, save it there with {SAVE_AGAIN}",
+        "Models of Keras and Deeplearning4j are read, and checkpoints of PyTorch, but this format is not. If "
+        f"the model exists in Keras, save it there with {SAVE_AGAIN}",
     )
 
 

@@ -112,6 +112,8 @@ def describe_start(loop: Loop, preparation: Preparation) -> str:
     training, validation = len(loop.split.training), len(loop.split.validation)
     objective = preparation.objective
     names = NAMES_OF[objective.task].format(len(objective.names))
+    if len(objective.names) == 1:  # of labels and numbers; there are always several classes
+        names = names.removesuffix("s")
     return (
         f"{count_of(training + validation, 'photograph')}, {training} to train, {validation} to validate; "
         f"{names}; {describe_stage(loop, preparation)}"
