@@ -283,7 +283,8 @@ def _notes(
         assumed.append("their range is what the layers suggest, else −1…1")
     height, width = (299, 299) if size is None else size.size
     if size is None or not size.is_only:
-        assumed.append(f"their size is {height}×{width} (input_shape=(height, width, channels) changes it)")
+        change = "input_shape=(height, width, channels), or --size, changes it"
+        assumed.append(f"their size is {height}×{width} ({change})")
     text = "the zip does not say how photographs were prepared; assumed here: "
     return [Note(text + "; ".join(assumed), is_assumption=True)]
 

@@ -247,10 +247,18 @@ def _notes(path: Path, stored: StoredModel, written: Written) -> Iterator[Note]:
     order = (stored.preprocessing.channel_order or "rgb").upper()
     pixels = RANGES.get(stored.preprocessing.scaling or "", "as the model was trained")
     applied = ", as normalizer.bin scales them" if stored.preprocessing.scaling in NORMALIZERS else ""
-    if any(len(stored.graph.nodes[name].output_shape) == 3 for name in stored.graph.inputs):
+    shapes = [stored.graph.nodes[name].output_shape for name in stored.graph.inputs]
+    images = [shape for shape in shapes if len(shape) == 3]
+    if images:
         yield Note(f"takes images as {written.layout}, channels {order}, pixels {pixels}{applied}")
         if order == "RGB":
             yield Note("Deeplearning4j's own image loader gives BGR: reverse the channels")
+        if len(images) == 1 and None not in images[0]:
+            height, width, _ = images[0]
+            option = f", or --size {height}" if height == width else ""
+            yield Note(
+                f"the zip does not record the images' size: read it with input_shape={images[0]}{option}"
+            )
     yield Note(f"is restored by 1.0.0-{written.since} and later")
     if written.dropped:
         yield Note(f"left out, since they act in training alone: {join_some(written.dropped)}")
