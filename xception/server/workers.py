@@ -7,6 +7,7 @@ again, each for itself.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,7 @@ from ..engine.cpus import set_num_threads, usable_cpus
 from .application import ServerApplication
 from .measuring import MAX_WORKERS, Metrics
 
+#: What ends all workers.
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Build = Callable[[Metrics], ServerApplication]
 #: Answers at a port until a signal; calls its last argument once it does, and returns the exit status.
@@ -62,6 +64,8 @@ def _run_forked(
     build: Build, serve: Serve, listener: socket.socket, workers: int, ready: Callable[[], None]
 ) -> int:
     application = build(Metrics(workers))
+    gc.collect()
+    gc.freeze()  # a collection in a worker would write to, and so copy, what all share
     children: list[int] = []
     is_ending = False
 
@@ -88,8 +92,8 @@ def _run_forked(
             finally:
                 os._exit(status)
         children.append(child)
-    for number in ENDING_SIGNALS:
-        signal.signal(number, end)
+    for stop in ENDING_SIGNALS:
+        signal.signal(stop, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     os.close(begins)
     os.read(begun, 1)  # returns when every worker answers, or has ended
