@@ -23,13 +23,13 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
         (0.58, 0.92)
     """
     p = correct / count
-    if correct in (0, count):  # exactly 0 or 1, which rounding would miss
-        bound = count / (count + Z_95**2)
-        return (bound, 1.0) if correct else (0.0, 1 - bound)
     center = p + Z_95**2 / (2 * count)
     margin = float(Z_95 * np.sqrt(p * (1 - p) / count + Z_95**2 / (4 * count**2)))
     scale = 1 + Z_95**2 / count
-    return max(0.0, (center - margin) / scale), min(1.0, (center + margin) / scale)
+    # At the ends it is exactly 0 or 1, which rounding would miss.
+    low = (center - margin) / scale if correct else 0.0
+    high = (center + margin) / scale if correct < count else 1.0
+    return low, high
 
 
 def rank_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:

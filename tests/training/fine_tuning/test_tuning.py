@@ -162,9 +162,10 @@ def test_photographs_that_cannot_be_read_are_left_out_and_named(tmp_path):
 # --- tasks ----------------------------------------------------------------------------------
 
 
-def test_numbers_are_learned_in_their_own_unit():
+def test_numbers_are_learned_in_their_own_unit(capsys):
     ages = PIXELS.mean(axis=(1, 2, 3)) - 100
-    result = tune({"age": ages}, task="regression")
+    result = tune({"age": ages}, task="regression", verbose=1)
+    assert "to validate; regression of 1 number; " in capsys.readouterr().err
     predicted = result.model.predict(PIXELS / np.float32(127.5) - 1)[:, 0]
     assert np.abs(predicted - ages).mean() < 3
     assert result.model.task == "regression"

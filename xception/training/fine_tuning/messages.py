@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from ...console.progress import ProgressBar, Verbose, is_silenced
@@ -14,8 +14,12 @@ from .position import Position
 from .preparation import Preparation
 from .task_objective import Figures
 
-#: What a model gives numbers for, in the line of a run.
-NAMES_OF = {"classes": "{} classes", "labels": "{} labels", "regression": "regression of {} numbers"}
+#: What a model gives numbers for, in the line of a run; there are always several classes.
+NAMES_OF: dict[str, Callable[[int], str]] = {
+    "classes": "{} classes".format,
+    "labels": lambda count: count_of(count, "label"),
+    "regression": lambda count: f"regression of {count_of(count, 'number')}",
+}
 
 
 class Console:
@@ -111,9 +115,7 @@ def describe_start(loop: Loop, preparation: Preparation) -> str:
     """
     training, validation = len(loop.split.training), len(loop.split.validation)
     objective = preparation.objective
-    names = NAMES_OF[objective.task].format(len(objective.names))
-    if len(objective.names) == 1:  # of labels and numbers; there are always several classes
-        names = names.removesuffix("s")
+    names = NAMES_OF[objective.task](len(objective.names))
     return (
         f"{count_of(training + validation, 'photograph')}, {training} to train, {validation} to validate; "
         f"{names}; {describe_stage(loop, preparation)}"
