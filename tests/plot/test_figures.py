@@ -11,6 +11,8 @@ from xception import plot
 from xception.feature_extraction.similarity import Neighbor, SimilarPhotographs
 from xception.layers import BatchNormalization, Conv2D, GlobalAveragePooling2D, Input, SeparableConv2D
 from xception.prediction.evaluation import Evaluation
+from xception.prediction.label_evaluation import LabelEvaluation
+from xception.prediction.regression_evaluation import RegressionEvaluation
 from xception.training import History
 from xception.training.fine_tuning.report import FineTuning, Validation
 from xception.training.fine_tuning.task_objective import Figures
@@ -202,6 +204,61 @@ def test_no_queries_give_an_empty_figure():
     assert plot.similar(SimilarPhotographs([], [], [])).axes == []
 
 
+# --- mistakes -------------------------------------------------------------------------------
+
+
+def test_a_sheet_of_mistakes_has_the_worst_first_and_says_what_is_right(examples, tmp_path):
+    paths = [str(examples / "chelsea.jpg"), str(examples / "coffee.jpg"), str(tmp_path / "gone.jpg"), None]
+    scores = np.array([0.6, 0.9, 0.7, 0.8], np.float32)
+    answers = np.array([1, 1, 0, 0])
+    long = "a name of over twenty-six characters"
+    names = (("0", "cat"), ("1", long))
+    result = Evaluation(names, np.array([0, 1, 1, 1]), answers, scores, None, None, paths, [0, 1, 2, 3], [])
+    figure = result.plot_mistakes()
+    assert titles(figure) == [
+        "a name of over twenty-six…\ntaken for cat\nscore 0.800",
+        "a name of over twenty-six…\ntaken for cat\nscore 0.700",
+        "cat\ntaken for a name of over …\nscore 0.600",
+    ]  # fmt: skip
+    assert [len(axes.images) for axes in figure.axes] == [0, 0, 1]
+    assert [axes.texts[0].get_text() for axes in figure.axes[:2]] == ["photograph 3", "photograph 2"]
+    assert titles(result.plot_mistakes(1)) == titles(figure)[:1]
+    figure._repr_png_()
+
+
+def test_mistakes_in_labels_and_numbers():
+    names, where = (("0", "dog"), ("1", "sea")), ([None, None], [0, 1], [])
+    truth = np.array([[True, False], [False, False]])
+    scores = np.array([[0.25, 0.875], [0, 0.125]], np.float32)
+    assert titles(LabelEvaluation(names, truth, scores, 0.5, *where).plot_mistakes()) == [
+        "without sea\nscore 0.875", "dog\nscore 0.250",
+    ]  # fmt: skip
+    targets, numbers = np.array([[1.0, 5.0], [3.0, 7.0]]), np.array([[1.5, 5.0], [3.0, 7.0]], np.float32)
+    assert titles(RegressionEvaluation(names, targets, numbers, *where).plot_mistakes()) == [
+        "dog 1\npredicted 1.5"
+    ]
+
+
+def test_mistakes_of_the_validation_of_a_fine_tuning(model):
+    assert titles(fine_tuning(model).plot_mistakes()) == ["cat\ntaken for dog\nscore 0.800"]
+    assert titles(plot.mistakes(fine_tuning(model, "labels"))) == [
+        "cat\nscore 0.200",
+        "without dog\nscore 0.800",
+    ]
+    assert titles(plot.mistakes(fine_tuning(model, "regression"), 2)) == [
+        "cat 1\npredicted 0.2", "dog 0\npredicted 0.8",
+    ]  # fmt: skip
+
+
+def test_no_mistakes_give_an_empty_figure():
+    assert evaluation(["a", "b"], [0, 1], [0, 1]).plot_mistakes().axes == []
+
+
+def test_more_mistakes_than_a_sheet_holds_are_refused():
+    with pytest.raises(ValueError, match="n must be from 1 to 48, got 49"):
+        evaluation(["a", "b"], [0, 1], [0, 0]).plot_mistakes(49)
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 
@@ -217,6 +274,7 @@ def test_no_queries_give_an_empty_figure():
             "expected the History that Trainer.fit returns, or a Fine",
         ),
         (lambda: plot.similar([]), "expected what xception.similar returns, got list"),
+        (lambda: plot.mistakes([]), "expected what evaluate or fine_tune returns, got list"),
         (lambda: plot.filters(3), "model must be a Model"),
         (lambda: plot.history(history(), fig=3), "fig must be a matplotlib figure, got int"),
         (lambda: plot.confusion(evaluation(["a"], [0], [0]), ax=3), "ax must be the axes of a matplotlib"),

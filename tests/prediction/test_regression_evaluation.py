@@ -32,6 +32,7 @@ def test_errors_are_in_the_targets_unit(targets):
     text = str(evaluation)
     assert "redness (%)  5.049               32.5  7.072" in text
     assert "photograph 0  (redness (%): 90, predicted 100)" in text
+    assert "photograph 3" not in text  # it is exact
     assert json.loads(json.dumps(evaluation.to_dict()))["per_target"][0]["median_mae"] == 32.5
 
 

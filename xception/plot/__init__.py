@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .contact_sheet import similar
     from .kernel_sheet import filters
     from .map_sheet import activations
+    from .mistake_sheet import mistakes
     from .network_diagram import Diagram, diagram
     from .training_curves import history
 
@@ -24,11 +25,12 @@ _HOMES = {
     "diagram": "network_diagram",
     "filters": "kernel_sheet",
     "history": "training_curves",
+    "mistakes": "mistake_sheet",
     "similar": "contact_sheet",
 }
 
 # Written out, not computed from the above: type checkers read it.
-__all__ = ["Diagram", "activations", "confusion", "diagram", "filters", "history", "similar"]
+__all__ = ["Diagram", "activations", "confusion", "diagram", "filters", "history", "mistakes", "similar"]
 
 
 def __getattr__(name: str) -> Any:

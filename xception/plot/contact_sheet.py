@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..data.images import load_image
 from ..feature_extraction.similarity import SimilarPhotographs
-from ..kernels import Array
 from ..layers.validation import as_int
 from .figures import TILE_INCHES, TITLE_INCHES, as_figure, expected, make_tiles, set_title
+from .photograph_tile import show_photograph
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
 MAX_QUERIES = 16  #: rows of a sheet; more could not be told apart
-MAX_TILE_PIXELS = 260  #: the longer side of a photograph as it is kept
 
 
 def similar(result: SimilarPhotographs, n: int = 6, *, fig: Figure | SubFigure | None = None) -> Figure:
@@ -51,31 +46,9 @@ def similar(result: SimilarPhotographs, n: int = 6, *, fig: Figure | SubFigure |
     for tiles, path, index, neighbors in zip(
         make_tiles(figure, rows, columns), result.paths, result.indices, result[:MAX_QUERIES], strict=False
     ):
-        _show(tiles[0], path, index)
+        show_photograph(tiles[0], path, index)
         set_title(tiles[0], "query")
         for tile, neighbor in zip(tiles[1:], neighbors, strict=False):
-            _show(tile, neighbor.path, neighbor.index)
+            show_photograph(tile, neighbor.path, neighbor.index)
             set_title(tile, f"{neighbor.cosine:.3f}")
     return figure
-
-
-def _show(tile: Axes, path: str | None, index: int) -> None:
-    """Show a photograph, or its number where it cannot be read."""
-    try:
-        pixels = None if path is None else _read_small(path)
-    except OSError:
-        pixels = None
-    if pixels is None:
-        tile.text(0.5, 0.5, f"photograph {index}", ha="center", va="center", fontsize=8)
-        tile.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    else:
-        tile.imshow(pixels)
-
-
-def _read_small(path: str) -> Array:
-    """Return a photograph at MAX_TILE_PIXELS at most, with its aspect ratio."""
-    from PIL import Image
-
-    image = Image.fromarray(load_image(path, None))
-    image.thumbnail((MAX_TILE_PIXELS, MAX_TILE_PIXELS))
-    return np.asarray(image)

@@ -123,10 +123,10 @@ def set_title(axes: Axes, title: str, side: Literal["left", "center"] = "center"
     axes.set_title(title, fontsize=8, loc=side, parse_math=False)
 
 
-def plain(name: str) -> str:
+def plain(name: str, maximum: int = MAX_TEXT_CHARACTERS) -> str:
     """Return a name that can be drawn: without control characters, and not too long."""
-    if len(name) > MAX_TEXT_CHARACTERS:
-        name = f"{name[: MAX_TEXT_CHARACTERS - 1]}…"
+    if len(name) > maximum:
+        name = f"{name[: maximum - 1]}…"
     return escape_controls(name)
 
 

@@ -259,6 +259,20 @@ class Evaluation:
 
         return plot.confusion(self)
 
+    def plot_mistakes(self, n: int = 12) -> Figure:
+        """Draw the photographs with the worst mistakes. See `xception.plot.mistakes`.
+
+        Args:
+            n: How many at most, 48 or fewer.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            ValueError: `n` is not an integer from 1 to 48.
+        """
+        from .. import plot  # a higher room
+
+        return plot.mistakes(self, n)
+
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold; undefined ones are None.
 

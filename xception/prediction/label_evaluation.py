@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from .rates import rank_auc
 from .report import lay_out_rates, mistake_table, optional, share
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class LabelMetrics(NamedTuple):
@@ -166,6 +169,20 @@ class LabelEvaluation:
                 )
             )  # fmt: skip
         return mistakes
+
+    def plot_mistakes(self, n: int = 12) -> Figure:
+        """Draw the photographs with the worst mistakes. See `xception.plot.mistakes`.
+
+        Args:
+            n: How many at most, 48 or fewer.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            ValueError: `n` is not an integer from 1 to 48.
+        """
+        from .. import plot  # a higher room
+
+        return plot.mistakes(self, n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold; undefined ones are None."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from ..console.tables import Column, lay_out_table
 from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class TargetMetrics(NamedTuple):
@@ -97,8 +100,10 @@ class RegressionEvaluation:
             for e in self.largest_errors()
         ]
         lines = [f"photographs  {len(self)}", "", *lay_out_table(columns, table, layout)]
-        lines += ["", "largest errors"]
-        return "\n".join(lines + lay_out_table((Column(may_cut=True), Column()), errors, layout, indent=2))
+        if errors:
+            lines += ["", "largest errors"]
+            lines += lay_out_table((Column(may_cut=True), Column()), errors, layout, indent=2)
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         return preformatted(str(self))
@@ -117,11 +122,15 @@ class RegressionEvaluation:
         ]  # fmt: skip
 
     def largest_errors(self, count: int = 10) -> list[NumberError]:
-        """Return the `count` largest errors, relative to how much their target varies, largest first."""
+        """Return the `count` largest errors, relative to how much their target varies, largest first.
+
+        Predictions that are exact are not among them.
+        """
         spread = self.targets.std(axis=0)
         error = (np.abs(self.predicted - self.targets) / np.where(spread > 0, spread, 1)).ravel()
         errors = []
-        for position in np.argsort(-error, kind="stable")[:count].tolist():
+        largest = np.argsort(-error, kind="stable")[:count]
+        for position in largest[error[largest] != 0].tolist():
             row, target = divmod(position, len(self.class_names))
             errors.append(
                 NumberError(
@@ -130,6 +139,20 @@ class RegressionEvaluation:
                 )
             )  # fmt: skip
         return errors
+
+    def plot_mistakes(self, n: int = 12) -> Figure:
+        """Draw the photographs with the largest errors. See `xception.plot.mistakes`.
+
+        Args:
+            n: How many at most, 48 or fewer.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            ValueError: `n` is not an integer from 1 to 48.
+        """
+        from .. import plot  # a higher room
+
+        return plot.mistakes(self, n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold."""

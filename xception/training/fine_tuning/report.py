@@ -155,6 +155,20 @@ class FineTuning:
 
         return plot.history(self)
 
+    def plot_mistakes(self, n: int = 12) -> Figure:
+        """Draw the photographs for validation with the worst mistakes. See `xception.plot.mistakes`.
+
+        Args:
+            n: How many at most, 48 or fewer.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            ValueError: `n` is not an integer from 1 to 48.
+        """
+        from ... import plot  # a higher room
+
+        return plot.mistakes(self, n)
+
     def _headline(self) -> str:
         what = "validation, all folds together" if self.folds else "validation"
         if self.best_epoch:

@@ -1,0 +1,112 @@
+"""Contact sheet of the mistakes of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from ..data.class_names import as_class_names
+from ..data.failures import Failure
+from ..layers.validation import as_int
+from ..prediction.decoding import DEFAULT_THRESHOLD
+from ..prediction.evaluation import Evaluation, Mistake
+from ..prediction.label_evaluation import LabelEvaluation, LabelMistake
+from ..prediction.regression_evaluation import NumberError, RegressionEvaluation
+from ..training.fine_tuning.report import FineTuning, Validation
+from .figures import TITLE_INCHES, as_figure, expected, make_tiles, plain, set_title
+from .photograph_tile import show_photograph
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+MAX_TILES = 48  #: of a sheet; more could not be looked at together
+COLUMNS = 4
+TILE_INCHES = 1.7  #: wide enough for MAX_LINE_CHARACTERS
+MAX_LINE_CHARACTERS = 26  #: of a line above a photograph
+
+AnyEvaluation: TypeAlias = "Evaluation | LabelEvaluation | RegressionEvaluation"
+AnyMistake: TypeAlias = "Mistake | LabelMistake | NumberError"
+
+
+def mistakes(
+    evaluation: AnyEvaluation | Validation | FineTuning, n: int = 12, *, fig: Figure | SubFigure | None = None
+) -> Figure:
+    """Draw a contact sheet of the worst mistakes, the worst first: what is right, and what the model said.
+
+    These are the wrong classes or labels that the model was most certain of, or the largest errors of
+    numbers. Many of the worst are wrong labels of photographs. Photographs are read again from their paths;
+    those that did not come from a file, or cannot be read any more, are empty tiles.
+
+    Args:
+        evaluation: What `evaluate` or `fine_tune` returns; of the latter, the photographs for validation.
+        n: How many at most, 48 or fewer.
+        fig: A figure to draw in. None: a new one.
+
+    Returns:
+        The figure; an empty one if there are no mistakes. A notebook shows it.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+        TypeError: `evaluation` is something else.
+        ValueError: `n` is not an integer from 1 to 48.
+    """
+    n = as_int("n", n)
+    if n > MAX_TILES:
+        raise ValueError(f"n must be from 1 to {MAX_TILES}, got {n}")
+    found = _find(evaluation, n)
+    columns = min(len(found), COLUMNS) or 1
+    rows = math.ceil(len(found) / columns)
+    titles = [_describe(mistake) for mistake in found]
+    row_height = TILE_INCHES + TITLE_INCHES * max(map(len, titles), default=0)
+    figure = as_figure(fig, TILE_INCHES * columns + 0.2, row_height * max(rows, 1))
+    if not found:
+        return figure
+    tiles = [tile for row in make_tiles(figure, rows, columns) for tile in row]
+    for tile, mistake, lines in zip(tiles, found, titles, strict=False):
+        show_photograph(tile, mistake.path, mistake.index)
+        set_title(tile, "\n".join(lines))
+    return figure
+
+
+def _find(evaluation: AnyEvaluation | Validation | FineTuning, n: int) -> Sequence[AnyMistake]:
+    if isinstance(evaluation, FineTuning):
+        evaluation = evaluation.validation
+    if isinstance(evaluation, Validation):
+        evaluation = _as_evaluation(evaluation)
+    if isinstance(evaluation, RegressionEvaluation):
+        return evaluation.largest_errors(n)
+    if not isinstance(evaluation, Evaluation | LabelEvaluation):
+        raise expected("what evaluate or fine_tune returns", evaluation)
+    return evaluation.mistakes(n)
+
+
+def _as_evaluation(validation: Validation) -> AnyEvaluation:
+    """Return a validation as what `evaluate` would return, as far as its mistakes need it."""
+    names, outputs, targets = as_class_names(validation.names), validation.outputs, validation.targets
+    where = validation.paths, list(range(len(targets))), list[Failure]()
+    if validation.task == "regression":
+        return RegressionEvaluation(names, targets.astype(np.float64), outputs, *where)
+    if validation.task == "labels":
+        return LabelEvaluation(names, targets == 1, outputs, DEFAULT_THRESHOLD, *where)
+    return Evaluation(
+        names, targets.argmax(axis=1), outputs.argmax(axis=1), outputs.max(axis=1), None, None, *where
+    )
+
+
+def _describe(mistake: AnyMistake) -> list[str]:
+    """Return the lines above a photograph: what is right, and what the model said."""
+    if isinstance(mistake, Mistake):
+        taken = _fit("taken for {}", mistake.class_name)
+        return [_fit("{}", mistake.label), taken, f"score {mistake.score:.3f}"]
+    if isinstance(mistake, LabelMistake):
+        right = _fit("{}" if mistake.has_label else "without {}", mistake.class_name)
+        return [right, f"score {mistake.score:.3f}"]
+    return [_fit(f"{{}} {mistake.target:.4g}", mistake.name), f"predicted {mistake.predicted:.4g}"]
+
+
+def _fit(line: str, name: str) -> str:
+    """Return a line with a name, which is cut if the line were too long."""
+    return line.format(plain(name, MAX_LINE_CHARACTERS - len(line.format(""))))
