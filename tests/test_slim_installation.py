@@ -78,7 +78,7 @@ def test_a_download_says_that_it_needs_requests(slim: Program, examples: Path) -
     result = slim(COMMAND, "predict", examples / "coffee.jpg")
     assert result.returncode == 1
     assert "a download needs requests, which is not installed: pip install requests" in result.stderr
-    assert "put it: " in result.stderr
+    assert "  to:     " in result.stderr
 
 
 def test_parquet_says_that_it_needs_pyarrow(slim: Program, examples: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_large_photographs_are_decoded_fast_if_asked_for(run, own, photo, tmp_pa
     np.testing.assert_allclose(np.load(tmp_path / "f.npy"), pixels.values, rtol=1e-6)
     status, _, err = run("features", large, *words, "--interpolation", "tf-dataset")
     assert status == 1
-    assert 'decode="fast" does not give the exact pixels of TensorFlow' in err
+    assert "decode 'fast' does not give the exact pixels of TensorFlow" in err
     assert err.count("\n") == 1
 
 

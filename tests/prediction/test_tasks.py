@@ -76,12 +76,12 @@ def test_the_task_is_in_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: xception.predict(RED, number_model(), top=2), "top=2 picks the best of several classes"),
+        (lambda: xception.predict(RED, number_model(), top=2), "top picks the best of several classes"),
         (lambda: next(xception.iter_predict(RED, number_model(), top=1)), "Leave top out"),
         (lambda: xception.predict(RED, number_model(), threshold=0.5), "threshold applies to"),
         (lambda: xception.predict(RED, model(), threshold=0.5), "the task of this one is 'classes'"),
         (lambda: xception.predict(RED, label_model(), threshold=2), "threshold must be a number from 0 to 1"),
-        (lambda: Classifier(number_model(), from_logits=True), "from_logits=True applies to scores"),
+        (lambda: Classifier(number_model(), from_logits=True), "from_logits applies to scores"),
         (lambda: Classifier(model(Dense(3), Softmax()), task="labels"), "ends in a softmax"),
         (lambda: Classifier(model(Dense(3, "softmax")), task="regression"), "task cannot be 'regression'"),
         (lambda: Classifier(model(), task="class"), "task must be one of classes, labels, regression"),

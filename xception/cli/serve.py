@@ -142,7 +142,8 @@ def _model(arguments: argparse.Namespace) -> tuple[Model | Classifier, Model | N
     if cached_classifier() is not None:
         return common.build_classifier(arguments), None
     common.note(
-        "the ImageNet classifier is not on this machine: the base gives features (xception weights download)"
+        "the ImageNet classifier is not on this machine, so features are all that the server answers with; "
+        "'xception weights download' fetches it, and --model FILE serves a model of your own"
     )
     return Xception(include_top=False, pooling="avg", input_shape=(299, 299, 3)), None
 

@@ -127,8 +127,8 @@ def check_decode(decode: object, interpolation: Interpolation) -> None:
     check_option("decode", decode, DECODE_OPTIONS)
     if decode == "fast" and interpolation == "tf-dataset":
         raise ValueError(
-            'decode="fast" does not give the exact pixels of TensorFlow that interpolation="tf-dataset" '
-            'stands for: use decode="exact", or another interpolation'
+            "decode 'fast' does not give the exact pixels of TensorFlow that interpolation 'tf-dataset' "
+            "stands for: use decode 'exact', or another interpolation"
         )
 
 

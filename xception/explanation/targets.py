@@ -44,7 +44,7 @@ class TargetSelector:
         self, target: Target, top: int | None, class_names: ClassNames, task: Task = "classes"
     ) -> None:
         if top is not None and target is not None:
-            raise ValueError(f"give either target or top, not both; got target={target!r} and top={top}")
+            raise ValueError(f"give either target or top, not both; got target {target!r} and top {top}")
         if task == "regression":
             _check_numbers(target, top, class_names)
         if top is not None and as_int("top", top) > len(class_names):
@@ -67,7 +67,7 @@ def _check_numbers(target: Target, top: int | None, class_names: ClassNames) -> 
     names = ", ".join(name for _, name in class_names[:MAX_LISTED])
     if top is not None:
         raise ValueError(
-            f"top={top} explains the best of several classes, and this model gives numbers (its task is "
+            "top explains the best of several classes, and this model gives numbers (its task is "
             f"'regression'): give one as the target: {names}"
         )
     if target is None and len(class_names) > 1:

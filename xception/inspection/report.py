@@ -111,8 +111,10 @@ class Inspection:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the file: its damage, or that it is no model; None if nothing is."""
-        return self.damage or ("is no model file" if self.format == NO_MODEL else None)
+        """What is wrong with the file, in a word: "is damaged", or "is no model file"; None if nothing is."""
+        if self.damage:
+            return "is damaged"
+        return "is no model file" if self.format == NO_MODEL else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as a dict that JSON can hold; `preprocessing` is its `to_dict()`."""
@@ -143,11 +145,16 @@ class Inspection:
             ("Xception", "contains no Xception backbone" if self.arrays and not self.bases else None),
             ("runs here", f"{_describe_run(self)}: {self.loads_as}" if self.runs else "no"),
             *(("note", remark) for remark in self.remarks),
-            *(("because", reason) for reason in self.reasons if reason != self.damage),
+            *(("because", _with_subject(reason)) for reason in self.reasons if reason != self.damage),
             ("but", f"its backbone does: {self.loads_as}" if self.loads_as and not self.runs else None),
         ]
         lines = lay_out_facts([(key, text) for key, text in facts if text], layout)
         return "\n".join([*lines, *_layer_table(self, layout)])
+
+
+def _with_subject(reason: str) -> str:
+    """Return a reason that follows the file's name in an error, as a sentence of its own."""
+    return f"it {reason}" if reason.startswith(("is ", "has ", "holds ")) else reason
 
 
 def _describe_run(inspection: Inspection) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -66,10 +67,13 @@ def _open(session: requests.Session, url: str) -> requests.Response:
     untyped: Any = session
     untyped.get_redirect_target = lambda _: None  # requests would read a redirect's content, whole
     for _ in range(MAX_REDIRECTS):
-        response = session.get(
-            url, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
-            headers={"Accept-Encoding": "identity"},
-        )  # fmt: skip
+        try:
+            response = session.get(
+                url, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                headers={"Accept-Encoding": "identity"},
+            )  # fmt: skip
+        except OSError as error:  # all of requests' are
+            raise ConnectionError(_reason(error)) from error
         target = find_target(response)
         if target is None:
             response.raise_for_status()
@@ -77,6 +81,15 @@ def _open(session: requests.Session, url: str) -> requests.Response:
         response.close()
         url = urljoin(url, target)
     raise OSError(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong first. requests and urllib3 wrap it, each with the whole address."""
+    cause: BaseException = error
+    while isinstance(inner := getattr(cause, "reason", None) or next(iter(cause.args), None), Exception):
+        cause = inner
+    text = str(cause.args[-1] if cause.args else cause)
+    return re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", text)  # the connection
 
 
 def _read(raw: Any) -> bytes:

@@ -171,8 +171,9 @@ def _guidance(url: str, folder: Path, error: Exception) -> str:
         f"  file:   {CLASSIFIER.name} ({CLASSIFIER.size:,} bytes)\n"
         f"  from:   {url}\n"
         f"  sha256: {CLASSIFIER.sha256}\n"
-        f"  put it: {folder}\n"
+        f"  to:     {folder}\n"
         f"  reason: {' '.join(str(error).split()) or type(error).__name__}\n"
-        "Without a network, copy the file into that folder, or set XCEPTION_WEIGHTS_URL to a mirror. "
-        "Features need no download: Xception(include_top=False) uses weights that are shipped."
+        "Without a network, copy the file into that folder, or set XCEPTION_WEIGHTS_URL to a mirror.\n"
+        "No download is needed for features (xception features, Xception(include_top=False)) or for a model "
+        "of your own (--model FILE, load_model(FILE))."
     )

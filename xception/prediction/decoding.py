@@ -127,7 +127,7 @@ class Decoder:
         if top is not None and self.task == "regression":
             names = ", ".join(name for _, name in self.class_names[:MAX_LISTED])
             raise ValueError(
-                f"top={top} picks the best of several classes, and this model gives numbers (its task is "
+                "top picks the best of several classes, and this model gives numbers (its task is "
                 f"'regression'): {names}. Leave top out"
             )
 
@@ -208,9 +208,7 @@ def _check_task_fits(task: Task, last: str | None, from_logits: bool | None, mod
             f"task cannot be {task!r}"
         )
     if task == "regression" and from_logits:
-        raise ValueError(
-            "from_logits=True applies to scores, and this model gives numbers (task 'regression')"
-        )
+        raise ValueError("from_logits applies to scores, and this model gives numbers (task 'regression')")
 
 
 def _check_names(names: ClassNames | None, count: int, model: str, task: Task) -> ClassNames:

@@ -115,8 +115,8 @@ def test_the_best_model_is_recognized_where_its_file_lists_layers_in_another_ord
 def test_what_keras_would_not_know_of_a_run_is_named(tmp_path, capsys):
     tune(output=tmp_path / "m.keras", epochs=1, balanced=True, verbose=1)
     expected = (
-        "m.run.keras: if Keras goes on from it, then without the rates of single layers, frozen statistics, "
-        "class weights"
+        "m.run.keras: Keras can go on training from it, but ignores the rates of single layers, "
+        "frozen statistics, class weights"
     )
     assert expected in capsys.readouterr().err
 

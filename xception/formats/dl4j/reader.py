@@ -238,7 +238,8 @@ def read_model(
         unused = model_zip.unused_members()
     warn_not_finite(path.name, list_not_finite(parameters), stacklevel=4)
     graph, scaling = _apply_normalizer(built.graph, normalizer, path.name)
-    notes = _notes(graph, normalizer, scaling, size)
+    is_size_given = options.input_shape is not None and None not in options.input_shape[:2]
+    notes = _notes(graph, normalizer, size, is_size_given)
     if unused:
         notes.append(Note(f"not read, and never run: {join_some(unused)}"))
     record = Preprocessing(scaling=scaling, size=None if size is None else size.size)
@@ -273,7 +274,7 @@ def _apply_normalizer(graph: Graph, normalizer: Normalizer | None, name: str) ->
 
 
 def _notes(
-    graph: Graph, normalizer: Normalizer | None, scaling: Scaling | None, size: InputSize | None
+    graph: Graph, normalizer: Normalizer | None, size: InputSize | None, is_size_given: bool
 ) -> list[Note]:
     """Return what the file does not say and is assumed of photographs."""
     if not any(len(graph.nodes[name].output_shape) == 3 for name in graph.inputs):
@@ -282,7 +283,7 @@ def _notes(
     if normalizer is None:
         assumed.append("their range is what the layers suggest, else −1…1")
     height, width = (299, 299) if size is None else size.size
-    if size is None or not size.is_only:
+    if not is_size_given and (size is None or not size.is_only):
         change = "input_shape=(height, width, channels), or --size, changes it"
         assumed.append(f"their size is {height}×{width} ({change})")
     text = "the zip does not say how photographs were prepared; assumed here: "

@@ -76,7 +76,8 @@ def find_difference(graph: Graph, expected: Graph) -> str | None:
         if name not in graph.nodes and not (node.parameters or name.endswith(MAXIMA)):
             continue
         if name not in graph.nodes:
-            return f"it has no layer {name}"
+            nested = next((other for other in graph.nodes if other.endswith(f"/{name}")), None)
+            return f"its Xception is nested in it, as {nested}" if nested else f"it has no layer {name}"
         layer = graph.nodes[name].layer
         if isinstance(layer, BatchNormalization) and layer.epsilon != EPSILON:
             return f"{name} has the epsilon {layer.epsilon:g}, expected {EPSILON:g}"

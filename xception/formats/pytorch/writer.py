@@ -54,7 +54,7 @@ def write_weights(
         raise ValueError(
             f"{path.name}: weights for PyTorch are those of Xception with PyTorch's pooling and epsilon. The "
             f"answers of this model would change there: {difference}. Models that load_model reads from a "
-            "checkpoint can be written"
+            "checkpoint can be written; .onnx holds other models"
         )
     tensors: dict[str, Array] = {}
     for node_name, parameter, name in list_names(graph, HEAD):

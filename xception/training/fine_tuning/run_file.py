@@ -119,7 +119,7 @@ class RunFiles:
         ]
         if self.state is None or not unknown:
             return None
-        return f"{self.state.name}: if Keras goes on from it, then without {', '.join(unknown)}"
+        return f"{self.state.name}: Keras can go on training from it, but ignores {', '.join(unknown)}"
 
     def on_best(self, loop: Loop) -> None:
         """Write the model."""
@@ -149,8 +149,6 @@ class RunFiles:
     ) -> FineTuning:
         """Return the result of a run, and say where the files are."""
         position = loop.position
-        if loop.ended_by:
-            console.say(f"ended early: {loop.ended_by}")
         if loop.ended_by == "interrupted" and self.state is not None:
             console.say(f"to go on: --resume {self.state}")
         model = loop.finished_model() if loop.best is not None else self._former_model(loop)

@@ -146,7 +146,8 @@ def describe_series(paths: Sequence[str | None], labels: Sequence[str] | None = 
     ]
     if not suspicious:
         return ""
-    shown = list_some([f"{os.path.basename(stem)}…" for stem in suspicious], MAX_LISTED)
+    beginnings = dict.fromkeys(f"{os.path.basename(stem)}…" for stem in suspicious)
+    shown = list_some(list(beginnings), MAX_LISTED)
     return (
         f"names look like series of photographs: {shown}. If a series is a video, a patient, or one "
         "object, keep it on one side, or validation figures will be too good: "
