@@ -13,6 +13,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from ..formats.hdf5.arrays import BFLOAT16
 from ..formats.hdf5.exiting import using_file
 from ..formats.hdf5.file import File, list_entries, open_object, wrap_group
 from ..formats.keras.config_reader import read_network
-from ..formats.keras.containers import open_weights
+from ..formats.keras.containers import AnySource, Described, open_weights
+from ..formats.keras.reader import read_described
 from ..formats.matching import join_some, list_not_finite
 from ..formats.reading import check_path, find_foreign
 from ..graph import Graph, Network
@@ -72,14 +74,14 @@ def inspect(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
             _describe_model_zip(path, inspection)
             return inspection
         description = describe_file(path, inspection)
-        arrays_path = weights if weights is not None else path
-        if description.has_weights or weights is not None:
-            with open_weights(arrays_path) as (file, _):
-                _count_arrays(file, inspection)
-        if description.config is None:
-            _try_weights(path, inspection)
-        else:
-            _try_model(path, weights, description, inspection)
+        holder = path if weights is None and description.has_weights else weights
+        with nullcontext() if holder is None else open_weights(holder) as opened:
+            if opened is not None:
+                _count_arrays(opened[0], inspection)
+            if description.config is None:
+                _try_weights(path, inspection)
+            else:
+                _try_model(path, weights, description, opened, inspection)
     except OtherFormatError as error:
         inspection.reasons = [str(error)]
     except ModelFileError as error:
@@ -177,22 +179,38 @@ def _walk_arrays(file: File) -> Iterator[tuple[list[str], str, int]]:
 # --- whether it runs ------------------------------------------------------------------------
 
 
-def _try_model(path: Path, weights: Path | None, description: Description, inspection: Inspection) -> None:
-    """Load a whole model; if that fails, list the reasons, and look for a backbone in it."""
+def _try_model(
+    path: Path, weights: Path | None, description: Description, opened: tuple[File, AnySource] | None,
+    inspection: Inspection,
+) -> None:  # fmt: skip
+    """Load a whole model; if that fails, list the reasons, and look for a backbone in it.
+
+    Args:
+        path: The file with the config.
+        weights: The file with the weights, if that is another one.
+        description: What is in the first.
+        opened: The open file of the weights; None if there are none.
+        inspection: Is filled.
+    """
+    config = description.config or {}
     try:
         with _without_warnings():
-            if not description.has_weights and weights is None:
-                read_network(description.config or {}, description.keras, path.name)
+            if opened is None:
+                read_network(config, description.keras, path.name)
                 inspection.reasons = [
                     "holds the architecture alone; give its weights too: "
                     "xception.load_model(FILE, weights=WEIGHTS)"
                 ]
                 return
-            stored = read_model(path, weights)
+            if weights is not None:
+                stored = read_model(path, weights)
+            else:  # what was checked while arrays were counted need not be checked again
+                described = Described(config, description.keras, lambda _: nullcontext(opened))
+                stored = read_described(path, described)
     except ModelFileError as error:
         from .refusals import list_refusals
 
-        reasons = list_refusals(description.config or {}, description.keras)
+        reasons = list_refusals(config, description.keras)
         inspection.reasons = reasons or [reason_of(error, path)]
         if description.has_weights:
             _try_backbone(path, inspection, weights_alone=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import ModelFileError, printable
-from ...graph import Graph, Network
+from ...graph import Graph, GraphParameters, Network
 from ...kernels import Array
 from ..building import build_graph
 from ..hdf5.array_reader import check_memory
@@ -18,7 +18,7 @@ from ..matching import Match, join_some
 from ..options import ReadOptions
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
-from .containers import is_hdf5, is_package, open_model, open_weights
+from .containers import Described, is_hdf5, is_package, open_model, open_weights
 
 if TYPE_CHECKING:
     from ..training_state import TrainingState
@@ -51,21 +51,41 @@ def read_model(
     if weights is not None:
         _check_order(path, weights)
     with open_model(path) as described:
-        network, graph = _read_network(described.config, described.keras, path)
         if weights is None:
-            if described.open_weights is None:
-                raise ModelFileError(
-                    f"{path.name}: is the architecture of a model, without weights. Give the file of its "
-                    f"weights too: load_model({path.name!r}, weights='model.h5'), or --model {path.name} "
-                    "--weights model.h5"
-                )
-            with described.open_weights(graph.count_params()) as (file, source):
-                match = find_layout(file).match(network, graph, file)
-                match.check_complete(source.name)
-                parameters = match.load(source)
-                match.warn_not_finite(source.name, stacklevel=4)  # the caller of load_model
-    if weights is not None:
-        parameters = _read_weights(weights, network, graph, stacklevel=5)
+            return read_described(path, described)
+        network, graph = _read_network(described.config, described.keras, path)
+    parameters = _read_weights(weights, network, graph, stacklevel=5)
+    return _stored(described, network, graph, parameters)
+
+
+def read_described(path: Path, described: Described) -> StoredModel:
+    """Read a model that is open, with the weights beside its config.
+
+    Args:
+        path: The file, for messages.
+        described: The open model.
+
+    Raises:
+        ModelFileError: As for `formats.read_model`.
+    """
+    network, graph = _read_network(described.config, described.keras, path)
+    if described.open_weights is None:
+        raise ModelFileError(
+            f"{path.name}: is the architecture of a model, without weights. Give the file of its "
+            f"weights too: load_model({path.name!r}, weights='model.h5'), or --model {path.name} "
+            "--weights model.h5"
+        )
+    with described.open_weights(graph.count_params()) as (file, source):
+        match = find_layout(file).match(network, graph, file)
+        match.check_complete(source.name)
+        parameters = match.load(source)
+        match.warn_not_finite(source.name, stacklevel=5)  # the caller of load_model
+    return _stored(described, network, graph, parameters)
+
+
+def _stored(
+    described: Described, network: Network, graph: Graph, parameters: GraphParameters
+) -> StoredModel:
     record = described.record
     return StoredModel(graph, parameters, network, record.class_names, record.preprocessing, record.task)
 
@@ -89,11 +109,8 @@ def read_training(path: Path) -> tuple[StoredModel, TrainingState]:
             check_memory([*match.arrays.values(), *stored.arrays], source)
             parameters = match.load(source)
             match.warn_not_finite(source.name, stacklevel=4)
-            record = described.record
-            state = read_state(stored, source, record.run or {})
-    return StoredModel(
-        graph, parameters, network, record.class_names, record.preprocessing, record.task
-    ), state
+            state = read_state(stored, source, described.record.run or {})
+    return _stored(described, network, graph, parameters), state
 
 
 def read_weights(
