@@ -55,6 +55,15 @@ def test_a_fine_tuned_backbone(classifier):
     assert find_in_model(classifier.graph, tuned) == [Backbone("base", 234, 2)]
 
 
+def test_one_number_that_differs_is_found_wherever_it_is(classifier):
+    kernel = ("base/block14_sepconv2", "pointwise_kernel")
+    for place in (0, -1):
+        tuned = with_changed_arrays(classifier.parameters)
+        tuned[kernel[0]][kernel[1]] = array = classifier.parameters[kernel[0]][kernel[1]].copy()
+        array.reshape(-1)[place] += 1
+        assert find_in_model(classifier.graph, tuned) == [Backbone("base", 234, 1)]
+
+
 def test_a_backbone_that_is_not_nested(full_model):
     (found,) = find_in_model(full_model.graph, full_model.parameters)
     assert (found.path, found.arrays) == ("", 234)

@@ -83,9 +83,7 @@ def read_described(path: Path, described: Described) -> StoredModel:
     return _stored(described, network, graph, parameters)
 
 
-def _stored(
-    described: Described, network: Network, graph: Graph, parameters: GraphParameters
-) -> StoredModel:
+def _stored(described: Described, network: Network, graph: Graph, parameters: GraphParameters) -> StoredModel:
     record = described.record
     return StoredModel(graph, parameters, network, record.class_names, record.preprocessing, record.task)
 
