@@ -51,6 +51,7 @@ def test_folders_that_the_model_does_not_know(run, own, class_names, photographs
     status, out, err = run("evaluate", photographs, "--model", own)
     assert (status, out) == (1, "")
     assert "labels that are not classes of the model: 'cup', 'plate'; its classes are class_0, class_1" in err
+    assert "(the model does not know their names: give class_names= or --class-names)" in err
     status, _, err = run("evaluate", photographs / "cup" / "1.jpg", "--model", own)
     assert status == 1
     assert "is not a folder; expected one with a sub-folder for each class" in err

@@ -80,7 +80,7 @@ def test_captions_have_the_probabilities_that_predict_gives(model, inputs):
     explanation.maps[1] = [np.zeros((4, 4)), np.ones((4, 4))]
     first, second = explanation.captions(1)
     best, next_best = explanation.names[1]
-    assert first == f"{best}, {100 * expected[1, 0]:.1f} %; nothing speaks for it"
+    assert first == f"{best}, {100 * expected[1, 0]:.1f} % (nothing speaks for it)"
     assert second == f"{next_best}, {100 * expected[1, 1]:.1f} %"
     assert f"photograph 2: {first}; {second}. " in explanation.alt_text
     assert explanation.alt_text.endswith("Grad-CAM at maps, 4×4 cells")

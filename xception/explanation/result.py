@@ -274,7 +274,7 @@ class Explanation:
             name = f"class {number} (no font here has its name's letters)"
         caption = f"{name}, {self._describe(self._by_target(self.probabilities)[index, target])}"
         has_evidence = self._by_target(self.maps)[index, target].max(initial=0) > 0
-        return caption if has_evidence else f"{caption}; nothing speaks for it"
+        return caption if has_evidence else f"{caption} (nothing speaks for it)"
 
     def _describe(self, value: float) -> str:
         """Return a probability in percent, or a number as it is."""

@@ -15,6 +15,7 @@ from ..data.failures import FailureLog
 from ..data.folders import FolderContents, describe_classes
 from ..data.locations import is_folder
 from ..data.photographs import Photograph, PhotographList, find_photographs
+from .decoding import DEFAULT_NAMES
 
 if TYPE_CHECKING:
     from ..data.photographs import ImagesLike
@@ -179,5 +180,7 @@ def _unknown(labels: Sequence[str], class_names: ClassNames) -> str:
     more = f" and {len(labels) - MAX_LISTED} more" if len(labels) > MAX_LISTED else ""
     near = difflib.get_close_matches(labels[0], names, n=3)
     hint = f"; did you mean {' or '.join(near)} for {labels[0]!r}?" if near else ""
+    if names[0] == f"{DEFAULT_NAMES['classes']}_0":
+        hint = " (the model does not know their names: give class_names= or --class-names)"
     known = ", ".join(names[:MAX_LISTED]) + (", …" if len(names) > MAX_LISTED else "")
     return f"labels that are not classes of the model: {listed}{more}; its classes are {known}{hint}"

@@ -126,7 +126,8 @@ def _evaluate_classes(
     if isinstance(labels, str | os.PathLike) and os.fspath(labels).endswith(".csv"):
         raise ValueError(
             f"{os.fspath(labels)}: a file of labels goes with a model whose task is 'labels' or "
-            "'regression', and the task of this one is 'classes': give a sub-folder for each class, or a list"
+            "'regression', and the task of this one is 'classes' (task= or --task would change it): give a "
+            "sub-folder for each class, or a list"
         )
     check_memory("the confusion matrix", 8 * len(classifier.class_names) ** 2)
     photographs, truth = label_photographs(images, labels, classifier.class_names, log)
