@@ -144,6 +144,7 @@ def test_a_large_file_is_refused(folder, monkeypatch):
 
 
 def test_a_store_that_cannot_be_reached_is_no_bad_photograph():
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
     for images in ("http://127.0.0.1:9/a.jpg", ["http://127.0.0.1:9/a.jpg?size=[1]*"]):
         (photograph,) = listed(images)
         with pytest.raises(xception.RemoteError, match=r"http://127\.0\.0\.1:9/a\.jpg.*: cannot be read"):
