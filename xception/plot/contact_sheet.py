@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..feature_extraction.similarity import SimilarPhotographs
 from ..layers.validation import as_int
 from .figures import TILE_INCHES, TITLE_INCHES, as_figure, expected, make_tiles, set_title
-from .photograph_tile import show_photograph
+from .photograph_tile import read_small, show_photograph
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -46,9 +46,9 @@ def similar(result: SimilarPhotographs, n: int = 6, *, fig: Figure | SubFigure |
     for tiles, path, index, neighbors in zip(
         make_tiles(figure, rows, columns), result.paths, result.indices, result[:MAX_QUERIES], strict=False
     ):
-        show_photograph(tiles[0], path, index)
+        show_photograph(tiles[0], read_small(path), index)
         set_title(tiles[0], "query")
         for tile, neighbor in zip(tiles[1:], neighbors, strict=False):
-            show_photograph(tile, neighbor.path, neighbor.index)
+            show_photograph(tile, read_small(neighbor.path), neighbor.index)
             set_title(tile, f"{neighbor.cosine:.3f}")
     return figure

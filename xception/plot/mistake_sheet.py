@@ -17,7 +17,7 @@ from ..prediction.label_evaluation import LabelEvaluation, LabelMistake
 from ..prediction.regression_evaluation import NumberError, RegressionEvaluation
 from ..training.fine_tuning.report import FineTuning, Validation
 from .figures import TITLE_INCHES, as_figure, expected, make_tiles, plain, set_title
-from .photograph_tile import show_photograph
+from .photograph_tile import read_small, show_photograph
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_TILES = 48  #: of a sheet; more could not be looked at together
 COLUMNS = 4
 TILE_INCHES = 1.7  #: wide enough for MAX_LINE_CHARACTERS
+MAX_ASPECT = 4 / 3  #: of height to width; photographs that are higher are shown smaller
 MAX_LINE_CHARACTERS = 26  #: of a line above a photograph
 
 AnyEvaluation: TypeAlias = "Evaluation | LabelEvaluation | RegressionEvaluation"
@@ -60,13 +61,16 @@ def mistakes(
     columns = min(len(found), COLUMNS) or 1
     rows = math.ceil(len(found) / columns)
     titles = [_describe(mistake) for mistake in found]
-    row_height = TILE_INCHES + TITLE_INCHES * max(map(len, titles), default=0)
-    figure = as_figure(fig, TILE_INCHES * columns + 0.2, row_height * max(rows, 1))
+    photographs = [read_small(mistake.path) for mistake in found]
+    sizes = [(1, 1) if pixels is None else pixels.shape[:2] for pixels in photographs]
+    aspect = min(max((height / width for height, width in sizes), default=1.0), MAX_ASPECT)
+    row_height = TILE_INCHES * aspect + TITLE_INCHES * max(map(len, titles), default=0)
+    figure = as_figure(fig, TILE_INCHES * columns + 0.2, row_height * max(rows, 1) + 0.1)
     if not found:
         return figure
     tiles = [tile for row in make_tiles(figure, rows, columns) for tile in row]
-    for tile, mistake, lines in zip(tiles, found, titles, strict=False):
-        show_photograph(tile, mistake.path, mistake.index)
+    for tile, mistake, pixels, lines in zip(tiles, found, photographs, titles, strict=False):
+        show_photograph(tile, pixels, mistake.index)
         set_title(tile, "\n".join(lines))
     return figure
 

@@ -15,23 +15,24 @@ if TYPE_CHECKING:
 MAX_TILE_PIXELS = 260  #: the longer side of a photograph as it is kept
 
 
-def show_photograph(tile: Axes, path: str | None, index: int) -> None:
-    """Show a photograph, or its number where it cannot be read."""
+def read_small(path: str | None) -> Array | None:
+    """Return a photograph at MAX_TILE_PIXELS at most, with its aspect ratio; None if it cannot be read."""
+    from PIL import Image
+
     try:
-        pixels = None if path is None else _read_small(path)
+        image = None if path is None else Image.fromarray(load_image(path, None))
     except OSError:
-        pixels = None
+        image = None
+    if image is None:
+        return None
+    image.thumbnail((MAX_TILE_PIXELS, MAX_TILE_PIXELS))
+    return np.asarray(image)
+
+
+def show_photograph(tile: Axes, pixels: Array | None, index: int) -> None:
+    """Show a photograph (height, width, 3), or its number where it could not be read."""
     if pixels is None:
         tile.text(0.5, 0.5, f"photograph {index}", ha="center", va="center", fontsize=8)
         tile.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     else:
         tile.imshow(pixels)
-
-
-def _read_small(path: str) -> Array:
-    """Return a photograph at MAX_TILE_PIXELS at most, with its aspect ratio."""
-    from PIL import Image
-
-    image = Image.fromarray(load_image(path, None))
-    image.thumbnail((MAX_TILE_PIXELS, MAX_TILE_PIXELS))
-    return np.asarray(image)
