@@ -26,10 +26,12 @@ def test_predictions_show_themselves_with_their_photographs(examples):
     assert isinstance(predictions, Sequence)
     assert len(predictions) == 2
     shown = predictions._repr_html_()
-    assert len(re.findall(r'<img src="data:image/png;base64,', shown)) == 2
+    assert len(re.findall(r'<img alt="photograph" src="data:image/png;base64,', shown)) == 2
     assert "b&lt;c" in shown
     assert "b<c" not in shown
     assert len(re.findall("<img", predictions[0]._repr_html_())) == 1
+    assert shown.count("<table>") == 1  # so that the names of all photographs are one column
+    assert re.findall(r'rowspan="(\d)"', shown) == ["5", "5"]
 
 
 def test_bars_are_as_long_as_the_scores():

@@ -19,12 +19,12 @@ def preformatted(text: str) -> str:
 
 
 def score_bar(name: str, score: float) -> str:
-    """Return a table row: a name, a score, and a bar of the score's length, clipped to 0…1."""
+    """Return the cells of a table row: a name, a score, and a bar of its length, clipped to 0…1."""
     width = BAR_PIXELS * min(max(score, 0.0), 1.0)
     return (
-        f'<tr><td style="text-align:left">{html.escape(name)}</td>'
+        f'<td style="text-align:left">{html.escape(name)}</td>'
         f'<td style="text-align:right">{score:.3f}</td><td style="text-align:left">'
-        f'<div style="background:#4c78a8;height:0.8em;width:{width:.0f}px"></div></td></tr>'
+        f'<div style="background:#4c78a8;height:0.8em;width:{width:.0f}px"></div></td>'
     )
 
 
@@ -35,4 +35,5 @@ def thumbnail(pixels: NDArray[np.uint8]) -> str:
     step = max(1, -(-max(pixels.shape[:2]) // MAX_THUMBNAIL_PIXELS))
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels[::step, ::step])).save(stream, "PNG")
-    return f'<img src="data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}">'
+    content = base64.b64encode(stream.getvalue()).decode()
+    return f'<img alt="photograph" src="data:image/png;base64,{content}">'

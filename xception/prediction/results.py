@@ -26,15 +26,15 @@ class PhotographPredictions(list[Prediction]):
         self._source = source
 
     def _repr_html_(self) -> str:
-        return f"<table>{self.to_html_row()}</table>"
+        return f"<table>{self.to_html_rows()}</table>"
 
-    def to_html_row(self) -> str:
-        """Return a table row: a thumbnail, and a bar for each class."""
-        bars = "".join(score_bar(prediction.class_name, prediction.score) for prediction in self)
-        return (
-            f'<tr><td style="vertical-align:top">{_thumbnail(self._source)}</td>'
-            f'<td style="text-align:left"><table>{bars}</table></td></tr>'
-        )
+    def to_html_rows(self) -> str:
+        """Return a group of table rows, one for each class; the first begins with a thumbnail."""
+        bars = [score_bar(prediction.class_name, prediction.score) for prediction in self]
+        height, photograph = max(len(bars), 1), _thumbnail(self._source)
+        first = f'<td rowspan="{height}" style="vertical-align:top">{photograph}</td>'
+        rows = [first + "".join(bars[:1]), *bars[1:]]
+        return f"<tbody>{''.join(f'<tr>{cells}</tr>' for cells in rows)}</tbody>"
 
 
 class Predictions(Sequence[PhotographPredictions]):
@@ -98,7 +98,7 @@ class Predictions(Sequence[PhotographPredictions]):
         return f"[{shown}, … {len(self):,} in all]" if len(self) > MAX_SHOWN_PHOTOGRAPHS else f"[{shown}]"
 
     def _repr_html_(self) -> str:
-        rows = "".join(entry.to_html_row() for entry in self._entries[:MAX_SHOWN_PHOTOGRAPHS])
+        rows = "".join(entry.to_html_rows() for entry in self._entries[:MAX_SHOWN_PHOTOGRAPHS])
         remaining = len(self) - MAX_SHOWN_PHOTOGRAPHS
         more = f"<p>… and {remaining:,} more</p>" if remaining > 0 else ""
         return f"<table>{rows}</table>{more}"
