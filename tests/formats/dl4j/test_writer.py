@@ -66,7 +66,10 @@ def test_xception_is_written_in_the_form_that_all_versions_read(tmp_path):
     assert notes[2] == (
         "the zip does not record the images' size: read it with input_shape=(71, 71, 3), or --size 71"
     )
-    assert notes[3:] == ("is restored by 1.0.0-beta2 and later", "class names are in x.classes.txt")
+    assert notes[3:] == (
+        "is restored by 1.0.0-beta2 and later",
+        "class names are in x.classes.txt: read the zip with class_names='x.classes.txt' or --class-names",
+    )
     assert (tmp_path / "x.classes.txt").read_text("utf-8") == "red fox\ncat\ndog\n"
     written = configuration(tmp_path / "x.zip")
     assert len(written["vertices"]) == 133

@@ -263,4 +263,5 @@ def _notes(path: Path, stored: StoredModel, written: Written) -> Iterator[Note]:
     if written.dropped:
         yield Note(f"left out, since they act in training alone: {join_some(written.dropped)}")
     if stored.class_names is not None:
-        yield Note(f"class names are in {path.with_suffix(CLASS_NAMES_SUFFIX).name}")
+        names = path.with_suffix(CLASS_NAMES_SUFFIX).name
+        yield Note(f"class names are in {names}: read the zip with class_names={names!r} or --class-names")
