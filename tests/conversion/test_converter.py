@@ -4,12 +4,14 @@ import zipfile
 
 import numpy as np
 import pytest
+import small_models
 from dl4j_files import Zip, chains, conv, global_pool, images
 from PIL import Image
 from pytorch_files import safetensors_bytes, state_dict
 
 import xception
 from xception.conversion import comparison
+from xception.graph import Network, flatten
 from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
 
 
@@ -76,6 +78,17 @@ def test_weights_for_pytorch_need_force_where_its_answers_differ(tmp_path):
         "PyTorch will give other answers: block1_conv1_bn has the epsilon 0.001, expected 1e-05",
     )
     assert xception.load_model(tmp_path / "y.safetensors", aspect="crop").count_params()
+
+
+def test_a_nested_xception_is_no_network_of_pytorch(base, tmp_path):
+    network = small_models.wired(
+        "outer", ["image"], ["base"], image=(Input((75, 75, 3)),),
+        base=(Network.from_graph(base.graph), ["image"]),
+    )  # fmt: skip
+    parameters = {f"base/{name}": arrays for name, arrays in base.parameters.items()}
+    xception.Model(flatten(network), parameters, network).save(tmp_path / "x.keras")
+    with pytest.raises(ValueError, match=r"nested in it, as .*/block1_conv1.*; \.onnx holds"):
+        xception.convert(tmp_path / "x.keras", tmp_path / "y.safetensors")
 
 
 def test_force_does_not_write_another_network(source, tmp_path):

@@ -196,7 +196,7 @@ def test_files_that_are_no_models(tmp_path, name, content, said):
     inspection = inspect(tmp_path / name)
     assert (inspection.format, inspection.runs, inspection.damage) == ("no model file", False, None)
     assert said in inspection.reasons[0]
-    assert str(inspection).splitlines()[-1].startswith("because ")
+    assert str(inspection).splitlines()[-1].startswith("because    it is ")
 
 
 def test_archives_and_hdf5_of_other_programs(tmp_path):

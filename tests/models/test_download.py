@@ -152,3 +152,10 @@ def test_a_server_that_stops_sending_is_given_up(fetch, monkeypatch, path):
     with pytest.raises(OSError, match=r"timed out|too slow"):
         fetch(path)
     assert time.monotonic() - start < 10
+
+
+def test_the_first_cause_is_said_without_the_address(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    expected = r"^Failed to establish a new connection: \[Errno \d+\] Connection refused$"
+    with pytest.raises(ConnectionError, match=expected):
+        download("http://127.0.0.1:9/x", io.BytesIO(), 1)

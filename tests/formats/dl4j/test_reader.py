@@ -108,6 +108,9 @@ def test_what_was_assumed_is_said_and_can_be_said_instead(tmp_path):
         warnings.simplefilter("error")
         model = xception.load_model(path, channel_order="bgr", input_shape=(64, 64, 3))
     assert model.preprocessing.channel_order == "bgr"
+    with pytest.warns(UserWarning, match="channels are RGB") as caught:
+        xception.load_model(path, input_shape=(64, 64, 3))
+    assert "size" not in str(caught[0].message)
 
 
 def test_members_that_are_not_read_are_named(tmp_path):

@@ -87,6 +87,10 @@ def test_frames_of_videos_are_warned_of():
     warning = describe_series(frames("walk", "run"), ["x"] * 10)
     assert warning.startswith("names look like series of photographs: walk…, run…. ")
     assert f"--group-by '{SERIES_PATTERN}'" in warning
+    folders = [f"set/{label}/{name}" for label in "xy" for name in ("0_1.png", "0_2.png", "0_3.png")]
+    doubled = [f"{folder}{path}" for folder in ("a/", "b/") for path in folders]
+    labels = ["x"] * 3 + ["y"] * 3
+    assert "photographs: 0…. If" in describe_series(doubled, labels * 2)
     assert " and 2 more. " in describe_series(frames("a", "b", "c", "d", "e", step=30))
     groups = list_groups(PathPattern(SERIES_PATTERN, "set/x"), frames("walk1", "walk12", "run"))
     assert [group for (group,) in groups] == [s for s in ("walk1", "walk12", "run") for _ in range(5)]
