@@ -72,9 +72,9 @@ def open_output(output: str | os.PathLike[str]) -> Iterator[OutputFile]:
         yield OutputFile(path, Path(path))
         return
     url = os.fspath(output)
-    locations.check_location(url)
-    if scheme_of(url) in WEB_SCHEMES:
+    if scheme_of(url) in WEB_SCHEMES:  # before a package is asked for
         raise ValueError(f"{url}: web servers take no files; write to a local file, or to an object store")
+    locations.check_location(url)
     root = cache_dir()
     check_cache(root)
     name = hashlib.blake2b(url.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
