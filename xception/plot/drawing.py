@@ -34,6 +34,15 @@ FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 #: Material for MkDocs has these variables; elsewhere boxes have no fill, and shortcuts the color of the text.
 FILL = "var(--md-code-bg-color, transparent)"
 ACCENT = "var(--md-typeset-a-color, currentColor)"
+IN_PAGE = ' style="max-width:100%;height:auto;display:block;margin:0 auto"'  #: which may be narrower
+#: Of a picture that stands alone, or is shown as an image: there is no page whose colors it could take. Many
+#: programs know neither variables nor currentColor, so colors are written out, and rules change them only
+#: for the dark.
+INK, BLUE = "#1f2328", "#3b7dd8"
+RULES = (
+    "svg{background:#ffffff}@media (prefers-color-scheme:dark){svg{background:#16191d}"
+    f'[fill="{INK}"]{{fill:#e6edf3}}[stroke="{INK}"]{{stroke:#e6edf3}}}}'
+)
 
 
 @dataclass
@@ -75,7 +84,9 @@ class Lane:
     number: int = -1
 
 
-def draw(blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int = 1, style: str = "") -> str:
+def draw(
+    blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int = 1, standalone: bool = False
+) -> str:
     """Return an SVG element.
 
     Args:
@@ -83,7 +94,7 @@ def draw(blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int
         label: What the picture shows, in words.
         notes: Sentences below it.
         columns: In how many columns.
-        style: Rules of CSS for this picture, where it does not stand in a page.
+        standalone: Whether it has colors of its own. Otherwise it takes those of the page that it is in.
     """
     boxes, lanes = _lay_out(blocks, columns)
     left = LANE_WIDTH * (1 + max((lane.number for lane in lanes), default=-1))
@@ -96,11 +107,10 @@ def draw(blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{text(label)}" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="{FONT}" '
-        f'font-size="{LINE_SIZE}" fill="currentColor" style="max-width:100%;height:auto;display:block;'
-        'margin:0 auto">'
+        f'font-size="{LINE_SIZE}" fill="currentColor"{"" if standalone else IN_PAGE}>'
     ]
-    if style:
-        parts.append(f"<style>{style}</style>")
+    if standalone:
+        parts.append(f"<style>{RULES}</style>")
     followed, beginning = _followed(boxes), {lane.source for lane in lanes if lane.number >= 0}
     for i, box in enumerate(boxes):
         parts.append(f'<g transform="translate({box.column * pitch + left} {box.top})">')
@@ -112,7 +122,11 @@ def draw(blocks: Sequence[Block], label: str, notes: Sequence[str], columns: int
         parts += _draw_lane(lane, boxes, left, pitch)
     for i, note in enumerate(below):
         parts.append(f'<text x="8" y="{body + LINE_HEIGHT * (i + 1) - 4}" opacity="0.75">{text(note)}</text>')
-    return "\n".join([*parts, "</svg>"])
+    svg = "\n".join([*parts, "</svg>"])
+    if standalone:
+        for color, literal in (('"currentColor"', f'"{INK}"'), (FILL, "none"), (ACCENT, BLUE)):
+            svg = svg.replace(color, literal)
+    return svg
 
 
 def text(words: str) -> str:

@@ -15,11 +15,6 @@ from .drawing import NO_BREAK_SPACE, describe_picture, draw
 from .layer_lines import name_shape
 
 MAX_BOXES = 60  #: in one column; more are drawn in two
-#: Of a picture that stands alone, or is shown as an image: there is no page whose colors it could take.
-COLORS = (
-    "svg{color:#1f2328;background:#ffffff}"
-    "@media (prefers-color-scheme:dark){svg{color:#e6edf3;background:#16191d}}"
-)
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Diagram:
         """
         columns = 1 if len(self.blocks) <= MAX_BOXES else 2
         label = describe_picture(self.name, self.blocks, self.parameters)
-        return draw(self.blocks, label, self._notes(), columns, COLORS if standalone else "")
+        return draw(self.blocks, label, self._notes(), columns, standalone)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the diagram to an SVG file. A former file is replaced when the new one is complete.

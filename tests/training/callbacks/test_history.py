@@ -58,8 +58,16 @@ def test_training_and_validation_are_curves_of_one_panel(history):
     titles = [t.text for t in picture.iter(f"{NAMESPACE}text") if t.get("class") == "title"]
     assert titles == ["loss", "accuracy"]
     curves = [path.get("class") for path in picture.iter(f"{NAMESPACE}path")]
-    assert curves == ["curve training", "curve validation", "curve training"]
+    assert curves == ["training", "validation", "training"]
     assert picture.find(f"{NAMESPACE}title").text.endswith("loss 0.5, val_loss nan, accuracy 0.75")
+
+
+def test_colors_are_in_attributes_for_programs_that_know_no_rules(history):
+    picture = ElementTree.fromstring(history.to_svg(standalone=True))
+    assert picture.get("style") is None
+    assert "var(" not in history.to_svg()
+    drawn = [element for kind in ("path", "line") for element in picture.iter(f"{NAMESPACE}{kind}")]
+    assert all(element.get("stroke").startswith("#") for element in drawn)
 
 
 def test_a_curve_lies_between_its_axes_with_gaps_where_it_is_not_a_number():
@@ -82,6 +90,6 @@ def test_ticks_are_round_and_enclose_the_curve():
 
 def test_curves_are_written_as_a_picture(history, tmp_path):
     history.save(tmp_path / "curves.svg")
-    assert (tmp_path / "curves.svg").read_text("utf-8") == history.to_svg()
+    assert (tmp_path / "curves.svg").read_text("utf-8") == history.to_svg(standalone=True)
     with pytest.raises(ValueError, match=r"curves are written as \.svg"):
         history.save(tmp_path / "curves.png")

@@ -14,25 +14,28 @@ COLUMNS = 2
 MAX_TICKS = 6
 SMALLEST_PLAIN = 0.001  #: what is smaller is written as 1.5e-4
 
-#: Every rule names the class of the picture: a notebook applies the style of each picture to its whole page.
-STYLE = """
-.xception-curves { --back: #ffffff; --ink: #1f2328; --soft: #59636e; --grid: #d8dee4;
-  --training: #4c78a8; --validation: #d1495b; font: 12px system-ui, sans-serif; }
-@media (prefers-color-scheme: dark) { .xception-curves { --back: #16191d; --ink: #e6edf3; --soft: #9198a1;
-  --grid: #333a42; --training: #7fb0e6; --validation: #ff8c9b; } }
-.xception-curves .back { fill: var(--back); }
-.xception-curves text { fill: var(--soft); }
-.xception-curves .title { fill: var(--ink); font-weight: 600; font-size: 13px; }
-.xception-curves .grid { stroke: var(--grid); }
-.xception-curves .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.xception-curves .training { stroke: var(--training); }
-.xception-curves .validation { stroke: var(--validation); }
-.xception-curves .key { stroke-width: 3; }
-"""
+LIGHT = {"back": "#ffffff", "ink": "#1f2328", "soft": "#59636e", "grid": "#d8dee4",
+         "training": "#4c78a8", "validation": "#d1495b"}  # fmt: skip
+DARK = {"back": "#16191d", "ink": "#e6edf3", "soft": "#9198a1", "grid": "#333a42",
+        "training": "#7fb0e6", "validation": "#ff8c9b"}  # fmt: skip
+#: For the dark. Every rule names the class of the picture: a notebook applies it to its whole page. All else
+#: is in attributes, since many programs that show SVG know no rules.
+STYLE = """@media (prefers-color-scheme: dark) {{
+.xception-curves .back {{ fill: {back}; }}
+.xception-curves text {{ fill: {soft}; }}
+.xception-curves .title {{ fill: {ink}; }}
+.xception-curves .grid {{ stroke: {grid}; }}
+.xception-curves .training {{ stroke: {training}; }}
+.xception-curves .validation {{ stroke: {validation}; }}
+}}""".format(**DARK)
 
 
 def draw_curves(
-    epochs: Sequence[int], history: Mapping[str, Sequence[float]], shown_from: int = 1, columns: int = COLUMNS
+    epochs: Sequence[int],
+    history: Mapping[str, Sequence[float]],
+    shown_from: int = 1,
+    columns: int = COLUMNS,
+    standalone: bool = False,
 ) -> str:
     """Draw a panel for each figure, with training and validation in one panel.
 
@@ -42,6 +45,7 @@ def draw_curves(
             is not finite is a gap.
         shown_from: The number under which epoch 0 is shown.
         columns: How many panels stand beside each other.
+        standalone: Whether it is for a file, and not for a page that may be narrower.
 
     Returns:
         An SVG element, which shows itself light or dark as the reader's system is.
@@ -50,13 +54,14 @@ def draw_curves(
     columns = max(1, min(columns, len(names)))
     width, height = PANEL_WIDTH + LEFT + RIGHT, PANEL_HEIGHT + TOP + BOTTOM
     full_width, full_height = width * columns, height * max(1, math.ceil(len(names) / columns))
+    responsive = "" if standalone else ' style="max-width:100%;height:auto"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="xception-curves" role="img" width="{full_width}" '
         f'height="{full_height}" viewBox="0 0 {full_width} {full_height}" '
-        'style="max-width:100%;height:auto">',
+        f'font-family="system-ui, sans-serif" font-size="12" fill="{LIGHT["soft"]}"{responsive}>',
         f"<title>{html.escape(_describe(epochs, history))}</title>",
         f"<style>{STYLE}</style>",
-        '<rect class="back" width="100%" height="100%"/>',
+        f'<rect class="back" width="{full_width}" height="{full_height}" fill="{LIGHT["back"]}"/>',
     ]
     for i, name in enumerate(names):
         row, column = divmod(i, columns)
@@ -83,23 +88,31 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
     def y_of(value: float) -> float:
         return PANEL_HEIGHT * (1 - (value - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]))
 
-    yield f'<text class="title" x="0" y="-24">{html.escape(name)}</text>'
+    font = f'fill="{LIGHT["ink"]}" font-weight="600" font-size="13"'
+    yield f'<text class="title" x="0" y="-24" {font}>{html.escape(name)}</text>'
     x_key = PANEL_WIDTH
     for kind in [*curves][::-1] if "validation" in curves else ():  # one curve needs no key
         x_key -= 78
         label = "training" if kind == "training" else "validation"
-        yield f'<line class="key {kind}" x1="{x_key}" x2="{x_key + 14}" y1="-28" y2="-28"/>'
+        yield (
+            f'<line class="{kind}" x1="{x_key}" x2="{x_key + 14}" y1="-28" y2="-28" stroke="{LIGHT[kind]}" '
+            'stroke-width="3"/>'
+        )
         yield f'<text x="{x_key + 19}" y="-24">{label}</text>'
     for tick in y_ticks:
         y = y_of(tick)
-        yield f'<line class="grid" x1="0" x2="{PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        place = f'x1="0" x2="{PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"'
+        yield f'<line class="grid" {place} stroke="{LIGHT["grid"]}"/>'
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{_tick_text(tick)}</text>'
     for tick in [t for t in ticks(first, last) if first <= t <= last and t == int(t)]:
         yield f'<text x="{x_of(tick):.1f}" y="{PANEL_HEIGHT + 17}" text-anchor="middle">{tick:.0f}</text>'
     yield f'<text x="{PANEL_WIDTH / 2}" y="{PANEL_HEIGHT + 33}" text-anchor="middle">epoch</text>'
     for kind, values in curves.items():
         points = [(x_of(epoch), y_of(value)) for epoch, value in zip(epochs, values, strict=False)]
-        yield f'<path class="curve {kind}" stroke-linecap="round" d="{_path(points)}"/>'
+        yield (
+            f'<path class="{kind}" fill="none" stroke="{LIGHT[kind]}" stroke-width="2" '
+            f'stroke-linejoin="round" stroke-linecap="round" d="{_path(points)}"/>'
+        )
 
 
 def _tick_text(tick: float) -> str:

@@ -57,13 +57,14 @@ class History(Callback):
             values = self.history.setdefault(name, [float("nan")] * count)
             values.append(float(logs.get(name, "nan")))
 
-    def to_svg(self, columns: int = 2) -> str:
+    def to_svg(self, columns: int = 2, *, standalone: bool = False) -> str:
         """Return the curves as an SVG picture, which needs nothing else to be shown.
 
         Args:
             columns: How many panels stand beside each other; 1 is legible on a phone.
+            standalone: Whether it is for a file of its own. Otherwise it is never wider than its page.
         """
-        return draw_curves(self.epoch, self.history, self.shown_from, columns)
+        return draw_curves(self.epoch, self.history, self.shown_from, columns, standalone)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the curves into an SVG file. A former file is replaced when the new one is complete.
@@ -79,7 +80,7 @@ class History(Callback):
         if target.suffix.lower() != ".svg":
             raise ValueError(f"{target}: curves are written as .svg")
         with replace_file(target) as temporary:
-            temporary.write_text(self.to_svg(), "utf-8")
+            temporary.write_text(self.to_svg(standalone=True), "utf-8")
 
     def plot(self) -> Figure:
         """Draw the curves with matplotlib, which writes other formats. See `xception.plot.history`.
