@@ -84,6 +84,9 @@ def test_a_preview_is_a_picture_of_the_augmented_photographs(run, stripes, base,
     assert (status, out) == (0, "")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 5 * 200
+    status, _, err = run("fine-tune", stripes, "--model", base, *more, "--output", tmp_path / "m.keras")
+    assert status == 2
+    assert "argument --preview: not allowed with argument --output" in err
 
 
 def test_labels_come_from_a_table(run, stripes, base, tmp_path):

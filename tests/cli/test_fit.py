@@ -29,7 +29,7 @@ def test_fit_and_predict(run, two_folders, tmp_path):
         (lambda p: shutil.rmtree(p / "things"), "found animals"),
         (lambda p: (p / "things" / "coffee.jpg").unlink(), "there is one in things"),
         (lambda p: shutil.copytree(p / "things", p / "Things"), "differ only in spelling"),
-        (lambda p: shutil.rmtree(p), "is not a folder"),
+        (lambda p: shutil.rmtree(p), "there is no such folder"),
     ],
 )
 def test_folders_that_cannot_be_fitted(run, two_folders, tmp_path, change, message):

@@ -17,7 +17,7 @@ def test_inspect(run, own):
 def test_inspect_what_is_no_model(run, tmp_path):
     (tmp_path / "page.h5").write_text("<!DOCTYPE html><p>Quota exceeded")
     status, out, err = run("inspect", tmp_path / "page.h5")
-    assert (status, err) == (1, "xception: page.h5: is no model file\n")
+    assert (status, err) == (1, "xception: page.h5: is no model file that is read here\n")
     assert "a web page" in out
     status, out, err = run("inspect", tmp_path / "no.h5")
     assert (status, out) == (1, "")

@@ -335,3 +335,14 @@ def test_a_reader_that_goes_away_ends_it_quietly(small_classifier, two_folders, 
     )  # fmt: skip
     os.close(writing)
     assert (process.returncode, process.stderr) == (1, b"")
+
+
+def test_a_photograph_that_is_not_there_is_said_before_a_download(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "empty"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("XCEPTION_WEIGHTS_URL", "http://127.0.0.1:9")
+    assert run("predict", tmp_path / "no.jpg") == (
+        1,
+        "",
+        f"xception: {tmp_path / 'no.jpg'}: there is no such file\n",
+    )

@@ -192,3 +192,10 @@ def test_hostile_references_are_refused(source, tmp_path):
     path.write_bytes(b"no zip")
     with pytest.raises(xception.ModelFileError):
         xception.convert(source, tmp_path / "y.keras", reference=path)
+
+
+def test_the_model_itself_is_not_written_over(source, tmp_path):
+    before = source.read_bytes()
+    with pytest.raises(ValueError, match="is the model that is converted; name another file"):
+        xception.convert(source, source)
+    assert source.read_bytes() == before

@@ -213,6 +213,7 @@ def test_a_missing_package_is_named(monkeypatch):
 
 
 def test_a_store_that_cannot_be_reached_is_a_remote_error():
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
     for function in (locations.read_bytes, locations.exists, locations.open_file):
         with pytest.raises(
             errors.RemoteError, match=r"^http://127\.0\.0\.1:9/a\.jpg: cannot be read"

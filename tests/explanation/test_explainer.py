@@ -259,7 +259,7 @@ def test_several_classes_have_an_axis_one_class_has_none(model, inputs):
         ({"top": 1.5}, r"top must be a positive integer, got 1\.5"),
         ({"scaling": None}, "scaling must be one of auto, tf, unit, none, got None"),
         ({"top": 6}, "top must be from 1 to 5"),
-        ({"top": 2, "target": 1}, "either target or top"),
+        ({"top": 2, "target": 1}, "either a target"),
         ({"class_names": ["one", "two"]}, "2 class names, but small has 5 classes"),
         ({"layer": "pooled"}, r"pooled gives \(None, 8\), expected feature maps"),
         ({"layer": "image"}, "image is not between the input"),

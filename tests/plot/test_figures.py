@@ -250,8 +250,10 @@ def test_mistakes_of_the_validation_of_a_fine_tuning(model):
     ]  # fmt: skip
 
 
-def test_no_mistakes_give_an_empty_figure():
-    assert evaluation(["a", "b"], [0, 1], [0, 1]).plot_mistakes().axes == []
+def test_no_mistakes_give_a_figure_that_says_so():
+    figure = evaluation(["a", "b"], [0, 1], [0, 1]).plot_mistakes()
+    assert figure.axes == []
+    assert [text.get_text() for text in figure.texts] == ["no mistakes"]
 
 
 def test_more_mistakes_than_a_sheet_holds_are_refused():

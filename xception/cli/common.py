@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import sys
 from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +15,7 @@ from ..console.tables import lay_out_facts
 from ..console.text import terminal_safe
 from ..console.text_layout import Paint, TextLayout, layout_of
 from ..data.failures import Failure
-from ..data.locations import is_folder
+from ..data.locations import exists, is_folder, is_remote
 from ..data.preprocessing import (
     ASPECTS,
     CHANNEL_ORDERS,
@@ -214,7 +215,9 @@ def unique(photos: Sequence[str]) -> list[str]:
 
 
 def check_folder(folder: str) -> None:
-    """Raise NotADirectoryError unless `folder` is a folder, which should have one for each class."""
+    """Raise an OSError unless `folder` is a folder, which should have one for each class."""
+    if not is_remote(folder) and not exists(folder):
+        raise FileNotFoundError(f"{folder}: there is no such folder")
     if not is_folder(folder):
         raise NotADirectoryError(f"{folder}: is not a folder; expected one with a sub-folder for each class")
 
@@ -268,11 +271,23 @@ def build_classifier(arguments: argparse.Namespace, model: Model | None = None) 
                 "'xception features --weights' takes it"
             )
         source = Xception(weights=arguments.weights, classes=classes)
+    if source is None:
+        _check_before_download(getattr(arguments, "photos", []))
     return Classifier(
         source, class_names=arguments.class_names, scaling=arguments.scaling,
         from_logits=arguments.from_logits, output_name=arguments.output_name,
         task=arguments.task, threshold=getattr(arguments, "threshold", None), **reading_options(arguments),
     )  # fmt: skip
+
+
+def _check_before_download(photos: Sequence[str]) -> None:
+    """Raise FileNotFoundError if no photograph exists, and the weights have to be downloaded."""
+    from ..models.pretrained import cached_classifier
+
+    if not photos or cached_classifier() is not None:
+        return
+    if not any(is_remote(photo) or glob.has_magic(photo) or exists(photo) for photo in photos):
+        raise FileNotFoundError(f"{photos[0]}: there is no such file")
 
 
 # --- output ---------------------------------------------------------------------------------

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         interpolation=arguments.interpolation, aspect=arguments.aspect, softmax=arguments.softmax,
         class_names=arguments.class_names, check=arguments.check, reference=arguments.reference,
     )  # fmt: skip
-    print("\n".join(lay_out_sentences(str(report), common.stdout_layout())))
+    layout = common.stdout_layout()
+    print("\n".join(lay_out_sentences(layout.spell(str(report)), layout)))
     if report.first_difference is not None:
         return common.complain(f"{report.target}: {report.first_difference} differs; the file was written")
     return 0

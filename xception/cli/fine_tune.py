@@ -113,6 +113,9 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print how the best epoch does."""
     common.check_folder(arguments.folder)
+    if arguments.preview and (arguments.output or arguments.resume):
+        other = "--output" if arguments.output else "--resume"
+        arguments.fail(f"argument --preview: not allowed with argument {other}, since it trains nothing")
     if arguments.preview:
         return _preview(arguments)
     if not (arguments.output or arguments.resume):

@@ -91,6 +91,8 @@ def convert(
     """
     target = Path(target)
     suffix = _check_target(target)
+    if target.exists() and os.path.exists(source) and os.path.samefile(source, target):
+        raise ValueError(f"{target}: is the model that is converted; name another file to write")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = load_model(

@@ -14,7 +14,7 @@ from ..data.tasks import Task
 from ..kernels import Array
 from ..layers.validation import as_int
 
-MAX_LISTED = 10  #: targets of a regression that an error message lists
+MAX_LISTED = 10  #: classes, or targets of a regression, that an error message lists
 
 #: A class's index, id or name, or a pattern such as "*cat*"; or several of these. None: the best class.
 Target = int | str | Sequence[int | str] | None
@@ -44,7 +44,7 @@ class TargetSelector:
         self, target: Target, top: int | None, class_names: ClassNames, task: Task = "classes"
     ) -> None:
         if top is not None and target is not None:
-            raise ValueError(f"give either target or top, not both; got target {target!r} and top {top}")
+            raise ValueError(f"give either a target (--class) or top, not both; got {target!r} and top {top}")
         if task == "regression":
             _check_numbers(target, top, class_names)
         if top is not None and as_int("top", top) > len(class_names):
@@ -116,7 +116,8 @@ def _find(target: object, class_names: ClassNames) -> list[int]:
         return matches
     near = difflib.get_close_matches(fold_name(target), names, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"there is no class {target!r} among the {len(class_names)}{hint}")
+    listed = f": {', '.join(name for _, name in class_names)}" if len(class_names) <= MAX_LISTED else ""
+    raise ValueError(f"there is no class {target!r} among the {len(class_names)}{listed}{hint}")
 
 
 def _is_single(target: object, class_names: ClassNames) -> bool:

@@ -65,7 +65,8 @@ def converted_errors(path: Path) -> Iterator[None]:
     except ModelFileError:
         raise
     except ZIP_ERRORS as error:
-        raise ModelFileError(f"{path.name}: a damaged archive; fetch or copy it again ({error})") from None
+        reason = "its end is missing" if str(error) == "File is not a zip file" else error
+        raise ModelFileError(f"{path.name}: a damaged archive; fetch or copy it again ({reason})") from None
 
 
 class _LimitedFile(io.FileIO):

@@ -29,7 +29,7 @@ BatchShape = tuple[int | None, ...]
 
 #: What the outputs of a task are called.
 CALLED = {"classes": "classes", "labels": "labels", "regression": "targets"}
-NO_MODEL = "no model file"  #: the format of any other file
+NO_MODEL = "no model file that is read here"  #: the format of any other file
 
 
 @dataclass
@@ -111,10 +111,10 @@ class Inspection:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the file, in a word: "is damaged", or "is no model file"; None if nothing is."""
+        """What is wrong with the file: that it is damaged, or no model; None if nothing is."""
         if self.damage:
             return "is damaged"
-        return "is no model file" if self.format == NO_MODEL else None
+        return f"is {NO_MODEL}" if self.format == NO_MODEL else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as a dict that JSON can hold; `preprocessing` is its `to_dict()`."""

@@ -47,7 +47,7 @@ def mistakes(
         fig: A figure to draw in. None: a new one.
 
     Returns:
-        The figure; an empty one if there are no mistakes. A notebook shows it.
+        The figure, which says so if there are no mistakes. A notebook shows it.
 
     Raises:
         MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
@@ -67,6 +67,7 @@ def mistakes(
     row_height = TILE_INCHES * aspect + TITLE_INCHES * max(map(len, titles), default=0)
     figure = as_figure(fig, TILE_INCHES * columns + 0.2, row_height * max(rows, 1) + 0.1)
     if not found:
+        figure.text(0.5, 0.5, "no mistakes", ha="center", va="center", fontsize=9)
         return figure
     tiles = [tile for row in make_tiles(figure, rows, columns) for tile in row]
     for tile, mistake, pixels, lines in zip(tiles, found, photographs, titles, strict=False):

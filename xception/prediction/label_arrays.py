@@ -47,7 +47,7 @@ def list_label_arrays(
         ValueError: There are no labels, too few or too many, or some that the model does not have.
     """
     if labels is None:
-        raise ValueError(f"the task of this model is {task!r}: give {EXPECTED[task]}")
+        raise ValueError(f"the task of this model is {task!r}: give {EXPECTED[task]} (--labels)")
     if isinstance(labels, str | os.PathLike):
         table = _read_table(images, labels, task)
         return list_files(table.paths), arrange_columns(table, class_names)

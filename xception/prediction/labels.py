@@ -180,7 +180,7 @@ def _unknown(labels: Sequence[str], class_names: ClassNames) -> str:
     more = f" and {len(labels) - MAX_LISTED} more" if len(labels) > MAX_LISTED else ""
     near = difflib.get_close_matches(labels[0], names, n=3)
     hint = f"; did you mean {' or '.join(near)} for {labels[0]!r}?" if near else ""
-    if names[0] == f"{DEFAULT_NAMES['classes']}_0":
+    if names[0] in [f"{kind}_0" for kind in DEFAULT_NAMES.values()]:
         hint = " (the model does not know their names: give class_names= or --class-names)"
     known = ", ".join(names[:MAX_LISTED]) + (", …" if len(names) > MAX_LISTED else "")
     return f"labels that are not classes of the model: {listed}{more}; its classes are {known}{hint}"

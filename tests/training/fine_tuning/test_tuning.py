@@ -78,6 +78,14 @@ def test_statistics_of_the_batch_move_and_the_weight_of_the_former_ones_is_warne
 # --- interruptions --------------------------------------------------------------------------
 
 
+def test_a_run_that_is_complete_says_so(tmp_path, capsys):
+    tune(output=tmp_path / "part.keras", epochs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        xception.fine_tune(PIXELS, NAMES, resume=tmp_path / "part.run.keras", verbose=1)
+    assert "epoch 1, the last one, was trained before: nothing is left to do" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("task", ["classes", "regression"])
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, task):
     labels = NAMES if task == "classes" else {"age": PIXELS.mean(axis=(1, 2, 3)) / 3}

@@ -46,7 +46,7 @@ def read_model(
     """Read a model, or its architecture with the weights of another file; see `formats.read_model`."""
     if options.input_shape is not None:
         raise ValueError(
-            f"{path.name}: says itself what input it takes; input_shape is for files that do not"
+            f"{path.name}: says itself what input it takes; input_shape, or --size, is for files that do not"
         )
     if weights is not None:
         _check_order(path, weights)

@@ -139,7 +139,8 @@ def read_model_config(file: File) -> dict[str, Any]:
         raise ModelFileError(
             f"{location(file)}: holds weights alone, no model; build the model, for example with "
             "Xception(…), and load the file with model.load_weights(path); or give the architecture that "
-            f"model.to_json() has written too: load_model('model.json', weights={location(file)!r})"
+            f"model.to_json() has written too: load_model('model.json', weights={location(file)!r}), or "
+            f"--model model.json --weights {location(file)}"
         )
     return read_json_object(read_text(file, "model_config"), f"{location(file)}, model_config")
 

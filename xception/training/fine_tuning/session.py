@@ -96,6 +96,8 @@ def run_loop(
     """
     listener = _Listener(loop, preparation, console, observer)
     console.say(describe_start(loop, preparation))
+    if epochs and loop.position.epoch >= epochs:
+        console.say(f"epoch {epochs}, the last one, was trained before: nothing is left to do")
     console.is_augmented = loop.is_random
     console.epochs, console.steps_per_epoch = epochs, loop.steps_per_epoch
     weights = loop.class_weights
