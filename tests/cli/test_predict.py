@@ -341,8 +341,5 @@ def test_a_photograph_that_is_not_there_is_said_before_a_download(run, monkeypat
     monkeypatch.setenv("XCEPTION_CACHE_DIR", str(tmp_path / "empty"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "none"))
     monkeypatch.setenv("XCEPTION_WEIGHTS_URL", "http://127.0.0.1:9")
-    assert run("predict", tmp_path / "no.jpg") == (
-        1,
-        "",
-        f"xception: {tmp_path / 'no.jpg'}: there is no such file\n",
-    )
+    photo = tmp_path / "no.jpg"
+    assert run("predict", photo) == (1, "", f"xception: {photo}: there is no such file\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import sys
 from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +14,6 @@ from ..console.tables import lay_out_facts
 from ..console.text import terminal_safe
 from ..console.text_layout import Paint, TextLayout, layout_of
 from ..data.failures import Failure
-from ..data.locations import exists, is_folder, is_remote
 from ..data.preprocessing import (
     ASPECTS,
     CHANNEL_ORDERS,
@@ -25,6 +23,7 @@ from ..data.preprocessing import (
     SCALINGS,
 )
 from ..data.tasks import TASKS
+from .given_paths import check_before_download
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -214,14 +213,6 @@ def unique(photos: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(photos))
 
 
-def check_folder(folder: str) -> None:
-    """Raise an OSError unless `folder` is a folder, which should have one for each class."""
-    if not is_remote(folder) and not exists(folder):
-        raise FileNotFoundError(f"{folder}: there is no such folder")
-    if not is_folder(folder):
-        raise NotADirectoryError(f"{folder}: is not a folder; expected one with a sub-folder for each class")
-
-
 # --- models ---------------------------------------------------------------------------------
 
 
@@ -272,22 +263,12 @@ def build_classifier(arguments: argparse.Namespace, model: Model | None = None) 
             )
         source = Xception(weights=arguments.weights, classes=classes)
     if source is None:
-        _check_before_download(getattr(arguments, "photos", []))
+        check_before_download(getattr(arguments, "photos", []))
     return Classifier(
         source, class_names=arguments.class_names, scaling=arguments.scaling,
         from_logits=arguments.from_logits, output_name=arguments.output_name,
         task=arguments.task, threshold=getattr(arguments, "threshold", None), **reading_options(arguments),
     )  # fmt: skip
-
-
-def _check_before_download(photos: Sequence[str]) -> None:
-    """Raise FileNotFoundError if no photograph exists, and the weights have to be downloaded."""
-    from ..models.pretrained import cached_classifier
-
-    if not photos or cached_classifier() is not None:
-        return
-    if not any(is_remote(photo) or glob.has_magic(photo) or exists(photo) for photo in photos):
-        raise FileNotFoundError(f"{photos[0]}: there is no such file")
 
 
 # --- output ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import argparse
 
 from ..prediction.measurement import evaluate
 from . import common
+from .given_paths import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of the model's task: of classes accuracy, a row per class, the confusion matrix."""
-    common.check_folder(arguments.folder)
+    check_folder(arguments.folder)
     classifier = common.build_classifier(arguments)
     evaluation = evaluate(arguments.folder, arguments.labels, classifier, on_error=common.complain_of)
     if arguments.format == "json":

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data.tasks import TASKS
 from . import common, interrupts
+from .given_paths import check_folder
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 #: Options of `fine_tune` under their own names; None means that they are not given.
@@ -112,7 +113,7 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print how the best epoch does."""
-    common.check_folder(arguments.folder)
+    check_folder(arguments.folder)
     if arguments.preview and (arguments.output or arguments.resume):
         other = "--output" if arguments.output else "--resume"
         arguments.fail(f"argument --preview: not allowed with argument {other}, since it trains nothing")

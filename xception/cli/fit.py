@@ -9,6 +9,7 @@ from ..data.atomic import check_writable
 from ..data.locations import expect_local
 from ..training.transfer import fit_with_report
 from . import common
+from .given_paths import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(output)
     if output.suffix != ".keras":
         raise ValueError(f"{output.name}: expected a name that ends in .keras, as a model is written")
-    common.check_folder(arguments.folder)
+    check_folder(arguments.folder)
     report = fit_with_report(
         arguments.folder, balanced=arguments.balanced, on_error=common.complain_of,
         **common.reading_options(arguments),
