@@ -34,6 +34,11 @@ PHOTOGRAPHS = {
 }
 
 
+#: Answers besides JSON.
+PICTURE = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+CSV = {"text/csv": {"schema": {"type": "string"}}}
+
+
 def describe_api(service: Any, root_path: str = "") -> dict[str, Any]:
     """Return the OpenAPI description of a service, whose paths begin where a proxy or a mount offers it."""
     name = service.settings.name
@@ -50,6 +55,7 @@ def describe_api(service: Any, root_path: str = "") -> dict[str, Any]:
     class_name = _parameter("class", {"type": "string"}, "The class that is explained; by default the best.")
     alpha = _parameter("alpha", {"type": "number", "minimum": 0, "maximum": 1}, "Strength of the heat map.")
     form = _parameter("format", {"type": "string", "enum": ["png", "json"]}, "A picture, or the map.")
+    table = _parameter("format", {"type": "string", "enum": ["json", "csv"]}, "JSON, or a line each.")
     method = _parameter(
         "method", {"type": "string", "enum": ["grad-cam", "score-cam", "occlusion"]}, "How it is explained."
     )
@@ -57,10 +63,10 @@ def describe_api(service: Any, root_path: str = "") -> dict[str, Any]:
         "/predict": _operations("Name what photographs show.", "Predictions", [top, output], PHOTOGRAPHS),
         "/explain": _operations(
             "Show which parts of a photograph support a class.", "Map",
-            [class_name, method, alpha, form, output], PHOTOGRAPHS, picture=True,
+            [class_name, method, alpha, form, output], PHOTOGRAPHS, also=PICTURE,
         ),
         "/features": _operations(
-            "Give the features of photographs.", "Features", [layers, pooling], PHOTOGRAPHS
+            "Give the features of photographs.", "Features", [layers, pooling, table], PHOTOGRAPHS, also=CSV
         ),
         f"/v1/models/{name}:predict": {"post": _operation(
             'TensorFlow Serving\'s predict: numbers are scaled input, {"b64": …} is a photograph.',
@@ -99,9 +105,10 @@ def _json_body(schema: str) -> dict[str, Any]:
 
 
 def _operations(
-    text: str, schema: str, parameters: list[dict[str, Any]], body: dict[str, Any], picture: bool = False
-) -> dict[str, Any]:
-    return {method: _operation(text, schema, parameters, body, picture) for method in ("post", "put")}
+    text: str, schema: str, parameters: list[dict[str, Any]], body: dict[str, Any],
+    also: dict[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    return {method: _operation(text, schema, parameters, body, also) for method in ("post", "put")}
 
 
 def _operation(
@@ -109,11 +116,10 @@ def _operation(
     schema: str,
     parameters: list[dict[str, Any]],
     body: dict[str, Any] | None,
-    picture: bool = False,
+    also: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    if picture:
-        content["image/png"] = {"schema": {"type": "string", "format": "binary"}}
+    content |= also or {}
     problem = {"description": "Why it is not answered.", "content": {"application/json": {"schema": ERROR}}}
     statuses = ("400", "401", "403", "404", "408", "413", "415", "503") if body else ("401", "403", "503")
     operation: dict[str, Any] = {
