@@ -37,6 +37,13 @@ def test_similar(run, small_classifier, two_folders):
     assert rows[0]["neighbor"] == path
 
 
+def test_a_photograph_that_is_alone(run, small_classifier, examples):
+    photo = examples / "coffee.jpg"
+    status, out, err = run("similar", photo, photo, "--model", small_classifier, "--layers", "maps")
+    assert (status, out.strip()) == (0, str(photo))
+    assert "there are no other photographs to compare with" in err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
 def test_csv_of_any_names(run, small_classifier, two_folders, monkeypatch):
     monkeypatch.chdir(two_folders / "things")

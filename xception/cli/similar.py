@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result.cached:
         searched = count_of(result.searched, "photograph")
         common.note(f"features of {result.cached:,} of {searched} were cached already")
+    if len(result) and not any(result):
+        common.note("there are no other photographs to compare with")
     if arguments.format == "json":
         common.show_json(result.to_dicts())
     elif arguments.format == "csv":
