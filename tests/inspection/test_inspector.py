@@ -237,3 +237,17 @@ def test_missing_files(tmp_path):
         inspect(tmp_path / "no.keras")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         inspect(tmp_path)
+
+
+def test_weights_in_another_file_that_are_not_finite(tmp_path):
+    built = small_models.model(small_models.nested())
+    name, arrays = next((name, arrays) for name, arrays in built.parameters.items() if arrays)
+    key = next(iter(arrays))
+    changed = {**built.parameters, name: {**arrays, key: np.full_like(arrays[key], np.nan)}}
+    broken = xception.Model(built.graph, changed, built.network)
+    broken.save_weights(tmp_path / "x.weights.h5")
+    broken.save(tmp_path / "x.keras")
+    with zipfile.ZipFile(tmp_path / "x.keras") as archive:
+        (tmp_path / "model.json").write_bytes(archive.read("config.json"))
+    assert inspect(tmp_path / "model.json", tmp_path / "x.weights.h5").not_finite == [f"{name}/{key}"]
+    assert len(inspect(tmp_path / "x.keras").not_finite) == 1

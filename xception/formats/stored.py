@@ -35,6 +35,7 @@ class StoredModel:
         preprocessing: How photographs become the model's input, as far as the file records it.
         task: What the outputs mean; None if the file does not record it, which stands for "classes".
         notes: What the reader assumed, and what in the file it did not use.
+        not_finite: The parameters that hold NaN or infinity, as "node/parameter".
     """
 
     graph: Graph
@@ -44,3 +45,4 @@ class StoredModel:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     task: Task | None = None
     notes: tuple[Note, ...] = ()
+    not_finite: tuple[str, ...] = ()

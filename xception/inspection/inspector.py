@@ -224,7 +224,7 @@ def _describe_model(stored: StoredModel, inspection: Inspection) -> None:
     """Add the layers and backbones of a model that runs to an inspection."""
     graph = stored.graph
     inspection.runs = True
-    inspection.not_finite = list_not_finite(stored.parameters)
+    inspection.not_finite = list(stored.not_finite)
     inspection.name = graph.name
     inspection.inputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.inputs}
     inspection.outputs = {name: (None, *graph.nodes[name].output_shape) for name in graph.outputs}

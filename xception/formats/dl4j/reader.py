@@ -236,14 +236,16 @@ def read_model(
         parameters = model_zip.read_parameters(built)
         normalizer = model_zip.read_normalizer()
         unused = model_zip.unused_members()
-    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=4)
+    not_finite = tuple(list_not_finite(parameters))
+    warn_not_finite(path.name, not_finite, stacklevel=4)
     graph, scaling = _apply_normalizer(built.graph, normalizer, path.name)
     is_size_given = options.input_shape is not None and None not in options.input_shape[:2]
     notes = _notes(graph, normalizer, size, is_size_given)
     if unused:
         notes.append(Note(f"not read, and never run: {join_some(unused)}"))
     record = Preprocessing(scaling=scaling, size=None if size is None else size.size)
-    return StoredModel(graph, parameters, Network.from_graph(graph), None, record, notes=tuple(notes))
+    network = Network.from_graph(graph)
+    return StoredModel(graph, parameters, network, None, record, None, tuple(notes), not_finite)
 
 
 def _apply_normalizer(graph: Graph, normalizer: Normalizer | None, name: str) -> tuple[Graph, Scaling | None]:

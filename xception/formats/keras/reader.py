@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,7 @@ from ..building import build_graph
 from ..hdf5.array_reader import check_memory
 from ..hdf5.file import File, list_entries
 from ..hdf5.source import Source
-from ..matching import Match, join_some
+from ..matching import Match, join_some, list_not_finite
 from ..options import ReadOptions
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
@@ -55,7 +55,7 @@ def read_model(
             return read_described(path, described)
         network, graph = _read_network(described.config, described.keras, path)
     parameters = _read_weights(weights, network, graph, stacklevel=5)
-    return _stored(described, network, graph, parameters)
+    return _stored(described, network, graph, parameters, list_not_finite(parameters))
 
 
 def read_described(path: Path, described: Described) -> StoredModel:
@@ -80,12 +80,21 @@ def read_described(path: Path, described: Described) -> StoredModel:
         match.check_complete(source.name)
         parameters = match.load(source)
         match.warn_not_finite(source.name, stacklevel=5)  # the caller of load_model
-    return _stored(described, network, graph, parameters)
+    return _stored(described, network, graph, parameters, match.not_finite)
 
 
-def _stored(described: Described, network: Network, graph: Graph, parameters: GraphParameters) -> StoredModel:
+def _stored(
+    described: Described,
+    network: Network,
+    graph: Graph,
+    parameters: GraphParameters,
+    not_finite: Iterable[str],
+) -> StoredModel:
     record = described.record
-    return StoredModel(graph, parameters, network, record.class_names, record.preprocessing, record.task)
+    return StoredModel(
+        graph, parameters, network, record.class_names, record.preprocessing, record.task,
+        not_finite=tuple(not_finite),
+    )  # fmt: skip
 
 
 def read_training(path: Path) -> tuple[StoredModel, TrainingState]:
@@ -108,7 +117,7 @@ def read_training(path: Path) -> tuple[StoredModel, TrainingState]:
             parameters = match.load(source)
             match.warn_not_finite(source.name, stacklevel=4)
             state = read_state(stored, source, described.record.run or {})
-    return _stored(described, network, graph, parameters), state
+    return _stored(described, network, graph, parameters, match.not_finite), state
 
 
 def read_weights(

@@ -199,9 +199,11 @@ def read_model(
         graph = checkpoint.build(options.input_shape)
         parameters = checkpoint.read(graph)
         notes = [Note(ASSUMED, is_assumption=True), *map(Note, checkpoint.describe_unused(graph))]
-    warn_not_finite(path.name, list_not_finite(parameters), stacklevel=4)
+    not_finite = tuple(list_not_finite(parameters))
+    warn_not_finite(path.name, not_finite, stacklevel=4)
     record = Preprocessing(scaling="tf", from_logits=True if checkpoint.head else None)
-    return StoredModel(graph, parameters, Network.from_graph(graph), None, record, notes=tuple(notes))
+    network = Network.from_graph(graph)
+    return StoredModel(graph, parameters, network, None, record, None, tuple(notes), not_finite)
 
 
 def read_weights(
