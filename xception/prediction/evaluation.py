@@ -13,6 +13,7 @@ from ..console.tables import Column, lay_out_facts
 from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
+from .pictured import WithMistakes
 from .rates import rank_auc, wilson_interval
 from .report import (
     class_table,
@@ -89,7 +90,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(WithMistakes):
     """What `xception.evaluate` returns, for n photographs and c classes.
 
     Attributes:
@@ -258,20 +259,6 @@ class Evaluation:
         from .. import plot  # a higher room
 
         return plot.confusion(self)
-
-    def plot_mistakes(self, n: int = 12) -> Figure:
-        """Draw the photographs with the worst mistakes. See `xception.plot.mistakes`.
-
-        Args:
-            n: How many at most, 48 or fewer.
-
-        Raises:
-            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
-            ValueError: `n` is not an integer from 1 to 48.
-        """
-        from .. import plot  # a higher room
-
-        return plot.mistakes(self, n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold; undefined ones are None.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,9 @@ from ..console.tables import Column, lay_out_facts
 from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
+from .pictured import WithMistakes
 from .rates import rank_auc
 from .report import lay_out_rates, mistake_table, optional, share
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class LabelMetrics(NamedTuple):
@@ -64,7 +62,7 @@ class LabelMistake:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelEvaluation:
+class LabelEvaluation(WithMistakes):
     """What `xception.evaluate` returns for a model whose task is "labels", for n photographs and c labels.
 
     There is no accuracy: with many labels, of which a photograph has few, it is high for a model that
@@ -169,20 +167,6 @@ class LabelEvaluation:
                 )
             )  # fmt: skip
         return mistakes
-
-    def plot_mistakes(self, n: int = 12) -> Figure:
-        """Draw the photographs with the worst mistakes. See `xception.plot.mistakes`.
-
-        Args:
-            n: How many at most, 48 or fewer.
-
-        Raises:
-            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
-            ValueError: `n` is not an integer from 1 to 48.
-        """
-        from .. import plot  # a higher room
-
-        return plot.mistakes(self, n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold; undefined ones are None."""

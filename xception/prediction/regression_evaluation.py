@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from ..console.tables import Column, lay_out_table
 from ..console.text_layout import PLAIN, TextLayout
 from ..data.class_names import ClassNames
 from ..data.failures import Failure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .pictured import WithMistakes
 
 
 class TargetMetrics(NamedTuple):
@@ -56,7 +54,7 @@ class NumberError:
 
 
 @dataclass(frozen=True, eq=False)
-class RegressionEvaluation:
+class RegressionEvaluation(WithMistakes):
     """What `xception.evaluate` returns for a model whose task is "regression", for n photographs, c targets.
 
     Attributes:
@@ -139,20 +137,6 @@ class RegressionEvaluation:
                 )
             )  # fmt: skip
         return errors
-
-    def plot_mistakes(self, n: int = 12) -> Figure:
-        """Draw the photographs with the largest errors. See `xception.plot.mistakes`.
-
-        Args:
-            n: How many at most, 48 or fewer.
-
-        Raises:
-            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
-            ValueError: `n` is not an integer from 1 to 48.
-        """
-        from .. import plot  # a higher room
-
-        return plot.mistakes(self, n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as a dict that JSON can hold."""

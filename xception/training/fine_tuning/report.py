@@ -16,6 +16,7 @@ from ...data.failures import Failure
 from ...data.tasks import Task
 from ...kernels import Array
 from ...models.model import Model
+from ...prediction.pictured import WithMistakes
 from ...prediction.rates import rank_auc
 from ...prediction.report import class_table, confusion_table, count_confusions, lay_out_rates, optional
 from ..callbacks.history import History
@@ -102,7 +103,7 @@ class Validation:
 
 
 @dataclass(frozen=True, eq=False)
-class FineTuning:
+class FineTuning(WithMistakes):
     """What `fine_tune` returns.
 
     Attributes:
@@ -154,20 +155,6 @@ class FineTuning:
         from ... import plot  # a higher room
 
         return plot.history(self)
-
-    def plot_mistakes(self, n: int = 12) -> Figure:
-        """Draw the photographs for validation with the worst mistakes. See `xception.plot.mistakes`.
-
-        Args:
-            n: How many at most, 48 or fewer.
-
-        Raises:
-            MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
-            ValueError: `n` is not an integer from 1 to 48.
-        """
-        from ... import plot  # a higher room
-
-        return plot.mistakes(self, n)
 
     def _headline(self) -> str:
         what = "validation, all folds together" if self.folds else "validation"
