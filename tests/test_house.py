@@ -117,5 +117,29 @@ def test_what_is_private_stays_in_its_module(path):
     assert used - defined - allowed == set()
 
 
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_caught_error_is_under_no_second_name(path):
+    """Python deletes the name of `except … as`; a second name would hold the error, which holds the frame."""
+    kept = []
+    for handler in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        if isinstance(handler, ast.ExceptHandler) and handler.name:
+            for node in ast.walk(handler):
+                if isinstance(node, ast.Assign | ast.NamedExpr) and handler.name in values_of(node.value):
+                    kept.append(ast.unparse(node))
+    assert kept == []
+
+
+def values_of(expression):
+    """The names whose values an expression may be."""
+    match expression:
+        case ast.Name():
+            return {expression.id}
+        case ast.IfExp():
+            return values_of(expression.body) | values_of(expression.orelse)
+        case ast.BoolOp():
+            return set().union(*map(values_of, expression.values))
+    return set()
+
+
 def is_private(name):
     return name.startswith("_") and not name.startswith("__")

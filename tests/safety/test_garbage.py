@@ -6,6 +6,7 @@ Otherwise a service that sees many sizes of images, or many models, takes severa
 import gc
 import signal
 import types
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -180,13 +181,13 @@ def test_a_refused_prediction_is_freed(threads):
     assert left_behind(fail) == []
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "nonsense"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped 1/4", "flipped 1/2", "flipped 3/4", "nonsense"])
 def test_what_is_read_from_damaged_files_is_freed(damage, tmp_path, small_classifier):
     content = bytearray(small_classifier.read_bytes())
     if damage == "truncated":
         del content[len(content) // 2 :]
-    elif damage == "flipped":
-        content[len(content) // 2] ^= 255
+    elif damage.startswith("flipped"):
+        content[int(len(content) * Fraction(damage.split()[1]))] ^= 255
     else:
         content[:] = b"nonsense"
     path = tmp_path / "damaged.keras"

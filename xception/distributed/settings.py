@@ -99,7 +99,7 @@ class Settings:
             settings = cls(**given)
             settings.check()
         except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise JobError(f"job.json: its settings are damaged ({reason})") from None
         return settings
 

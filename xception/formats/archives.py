@@ -65,7 +65,7 @@ def converted_errors(path: Path) -> Iterator[None]:
     except ModelFileError:
         raise
     except ZIP_ERRORS as error:
-        reason = "its end is missing" if str(error) == "File is not a zip file" else error
+        reason = "its end is missing" if str(error) == "File is not a zip file" else str(error)
         raise ModelFileError(f"{path.name}: a damaged archive; fetch or copy it again ({reason})") from None
 
 

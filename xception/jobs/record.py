@@ -151,7 +151,7 @@ def read_record(folder: str) -> JobRecord | None:
     except RecursionError:
         raise JobError(f"{path}: is not the record of a job (it is nested too deeply)") from None
     except (ValueError, KeyError, TypeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise JobError(f"{path}: is not the record of a job, or damaged ({reason})") from None
 
 
