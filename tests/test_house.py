@@ -123,9 +123,8 @@ def test_a_caught_error_is_under_no_second_name(path):
     kept = []
     for handler in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
         if isinstance(handler, ast.ExceptHandler) and handler.name:
-            for node in ast.walk(handler):
-                if isinstance(node, ast.Assign | ast.NamedExpr) and handler.name in values_of(node.value):
-                    kept.append(ast.unparse(node))
+            assigned = [node for node in ast.walk(handler) if isinstance(node, ast.Assign | ast.NamedExpr)]
+            kept += [ast.unparse(node) for node in assigned if handler.name in values_of(node.value)]
     assert kept == []
 
 
