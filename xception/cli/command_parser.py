@@ -12,6 +12,9 @@ TYPE_CHECKING = False  # see `xception/__init__.py`
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+#: More options than this that begin with a letter are no hint.
+MAX_NEAREST = 4
+
 
 class CommandParser(argparse.ArgumentParser):
     """As `argparse.ArgumentParser`, with other errors.
@@ -46,12 +49,14 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage and a message, and exit with 2. A wrong option is told instead of the message."""
         lines = re.findall(r"^ +(-.*?)(?:  |$)", self.format_help(), re.MULTILINE)  # one for each option
-        known = re.findall(r"--[\w-]+", " ".join(lines))
+        known = re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(lines))
         for word in self._words:
             name = word.partition("=")[0]
             if word == "--" or (self._has_commands and not word.startswith("-")):
                 break  # what follows is no option, or a command's
-            if name.startswith("--") and not any(option.startswith(name) for option in known):
+            # argparse takes an option by its beginning, and -qh for -q -h.
+            short = name if name.startswith("--") else name[:2]
+            if re.match("--?[A-Za-z]", name) and not any(option.startswith(short) for option in known):
                 message = f"there is no option {name}{nearest(name, known)}"
                 break
         super().error(message)
@@ -84,9 +89,14 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean …?" if a known word is close to a word, else nothing."""
+    """Return "; did you mean …?" if a known word is close, or begins with the only letter; else nothing."""
     from difflib import get_close_matches  # imported here: a start without an error does not need it
 
     names = {name.lstrip("-"): name for name in known}
-    found = get_close_matches(word.lstrip("-"), list(names), 1)
-    return f"; did you mean {names[found[0]]}?" if found else ""
+    sought = word.lstrip("-")
+    found = get_close_matches(sought, names, 1)
+    if len(sought) == 1:
+        found = [name for name in names if name.startswith(sought)]
+    if not 0 < len(found) <= MAX_NEAREST:
+        return ""
+    return f"; did you mean {' or '.join(names[name] for name in found)}?"
