@@ -101,3 +101,18 @@ def test_to_dict_is_json(file):
     assert inspect(file).to_dict()["preprocessing"] == {"scaling": "none", "from_logits": True}
     backbone = Inspection("x", 1, bases=[Backbone("base", 234, 0)]).to_dict()["bases"]
     assert backbone == [{"path": "base", "arrays": 234, "differing": 0}]
+
+
+@pytest.mark.parametrize(
+    ("name", "author"),
+    [
+        ("model.keras", f"xception {xception.__version__}, in the format of Keras 3.3.3, 20"),
+        ("model.h5", f"xception {xception.__version__}, in the format of Keras 2.15.0\n"),
+        ("weights.h5", f"xception {xception.__version__}, in the format of Keras 2.15.0\n"),
+        ("model.weights.h5", f"xception {xception.__version__}\n"),
+    ],
+)
+def test_files_of_this_library_say_who_wrote_them(file, tmp_path, name, author):
+    model = xception.load_model(file)
+    (model.save_weights if "weights" in name else model.save)(tmp_path / name)
+    assert f"\nwritten by  {author}" in str(inspect(tmp_path / name))

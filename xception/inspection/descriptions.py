@@ -19,7 +19,7 @@ from ..formats.keras.folder import open_folder
 from ..formats.keras.json_files import is_index, is_json, read_architecture, read_json_file
 from ..formats.keras.json_reader import read_json_object
 from ..formats.keras.shards import list_shards, locate_shards
-from ..formats.keras.stored_layers import read_keras_version, read_model_config
+from ..formats.keras.stored_layers import read_author, read_keras_version, read_model_config
 from ..formats.keras.training_record import TrainingRecord
 from .configs import as_text, describe_config, optimizer_name
 from .report import Inspection
@@ -132,6 +132,7 @@ def _describe_json(path: Path, inspection: Inspection) -> Description:
 
 def _describe_keras_hdf5(file: File, inspection: Inspection) -> dict[str, Any] | None:
     inspection.keras_version = read_keras_version(file)
+    inspection.written_by = read_author(file)
     if "model_config" in file.attrs:
         inspection.format = "whole model in HDF5"
         config = read_model_config(file)

@@ -197,7 +197,7 @@ def _describe_author(inspection: Inspection) -> str | None:
     keras = inspection.keras_version and f"Keras {inspection.keras_version}"
     if inspection.written_by and keras:
         return f"{inspection.written_by}, in the format of {keras}"
-    return keras
+    return inspection.written_by or keras
 
 
 def _describe_parameters(inspection: Inspection) -> str | None:

@@ -14,9 +14,9 @@ from ...graph.names import use_name
 from ...graph.network import Member, Network, TensorRef, output_shapes
 from ...layers import DEEPLEARNING4J, Identity, Input, Layer, Shape, TimeDistributed, TrainingOnly
 from ...layers.penalized import Penalized, penalties_of
-from ...version import __version__
 from ..matching import join_some
 from .operations.writing import describe_arguments, describe_operation, is_written_as_operation, output_number
+from .stored_layers import AUTHOR
 
 #: The version of Keras whose configs these are.
 KERAS_VERSION = "3.3.3"
@@ -77,7 +77,7 @@ def describe_origin() -> dict[str, str]:
     """Return the content of `metadata.json`."""
     return {
         "keras_version": KERAS_VERSION,
-        "written_by": f"xception {__version__}",
+        "written_by": AUTHOR,
         "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S"),
     }
 

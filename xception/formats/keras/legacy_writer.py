@@ -19,6 +19,7 @@ from ..stored import StoredModel
 from . import weights_by_name
 from .config_writer import describe_network, keras_name
 from .operations.writing import is_written_as_operation
+from .stored_layers import sign
 from .training_record import RECORD_ATTRIBUTE, TrainingRecord
 
 #: The version of Keras whose configs these are. Deeplearning4j refuses Keras 3.
@@ -98,6 +99,7 @@ def write_model(path: Path, stored: StoredModel) -> None:
             file.attrs["model_config"] = json.dumps(config)
             file.attrs["keras_version"] = KERAS_VERSION
             file.attrs["backend"] = "tensorflow"
+            sign(file)
             if record is not None:
                 file.attrs[RECORD_ATTRIBUTE] = record
             group = file.create_group("model_weights")

@@ -14,11 +14,14 @@ from typing import Any
 
 from ...errors import ModelFileError
 from ...graph import Node
+from ...version import __version__
 from ..hdf5.arrays import StoredArray, find_array
 from ..hdf5.attributes import has_names, read_names, read_text
 from ..hdf5.file import File, Group, location, open_group
 from .json_reader import read_json_object
 
+#: What files say of the program that wrote them.
+AUTHOR = f"xception {__version__}"
 #: Names of parameters in files of Keras 1.
 OLD_NAMES = {
     "W": "kernel",
@@ -151,6 +154,16 @@ def read_keras_version(file: File) -> str | None:
         if "keras_version" in holder.attrs:
             return read_text(holder, "keras_version")
     return None
+
+
+def sign(file: File) -> None:
+    """Record in a file that this library writes it: the attribute `keras_version` is that of the layout."""
+    file.attrs["written_by"] = AUTHOR
+
+
+def read_author(file: File) -> str | None:
+    """Return the program that wrote a file, if that is not Keras."""
+    return read_text(file, "written_by") if "written_by" in file.attrs else None
 
 
 def _layers_group(file: File) -> Group:

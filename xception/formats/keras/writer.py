@@ -11,6 +11,7 @@ from ...graph import Graph, GraphParameters, Network
 from ..hdf5.file import create_file
 from ..stored import StoredModel
 from . import weights_by_name, weights_by_position
+from .stored_layers import sign
 
 if TYPE_CHECKING:
     from ..training_state import TrainingState
@@ -67,6 +68,7 @@ def write_weights_by_name(path: Path, network: Network, graph: Graph, parameters
     with replace_file(path) as unfinished:
         with create_file(content) as file:
             weights_by_name.write(file, network, graph, parameters)
+            sign(file)
         unfinished.write_bytes(content.getbuffer())
 
 
@@ -78,4 +80,5 @@ def write_weights_by_position(
     with replace_file(path) as unfinished:
         with create_file(content) as file:
             weights_by_position.write(file, network, graph, parameters)
+            sign(file)
         unfinished.write_bytes(content.getbuffer())
