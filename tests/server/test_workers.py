@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
 #: Two workers that never come to answer.
 STARTING = """
 import socket, sys, time
@@ -25,7 +27,7 @@ sys.exit(run_workers(build, serve, socket.socket(), 2, lambda: print("they answe
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@NEEDS_FORK
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_the_start_ends_all_workers(number):
     command = [sys.executable, "-c", STARTING]
@@ -37,3 +39,36 @@ def test_a_signal_during_the_start_ends_all_workers(number):
         assert process.stdout.read() == ""  # it ends when no process is left that could write
     assert process.returncode == 0
     assert time.monotonic() - start < 30
+
+
+#: The second process cannot be started.
+ONE_PROCESS = """
+import errno, os
+from multiprocessing.context import SpawnProcess
+import xception.server.workers as module
+
+def limited(start, started=[]):
+    def start_one(*arguments):
+        if started:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(True)
+        return start(*arguments)
+    return start_one
+
+if __name__ == "__main__":
+    if {fork}:
+        os.fork = limited(os.fork)
+    else:
+        SpawnProcess.start = limited(SpawnProcess.start)
+        module._run_forked = module._run_spawned
+"""
+
+
+@pytest.mark.parametrize("fork", [pytest.param(True, marks=NEEDS_FORK), False])
+def test_workers_end_if_not_all_can_be_started(fork, tmp_path):
+    program = tmp_path / "program.py"  # a process that is spawned imports it
+    start = STARTING.replace("sys.exit", 'if __name__ == "__main__": sys.exit')
+    program.write_text(ONE_PROCESS.format(fork=fork) + start)
+    result = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
+    assert "they answer" not in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("OSError: 1 of 2 workers could be started ([Errno ")

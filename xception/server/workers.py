@@ -46,11 +46,16 @@ def run_workers(
 
     Raises:
         ValueError: `workers` is out of range.
+        OSError: The system does not allow so many processes. Those that were started have ended.
     """
     if not 1 <= workers <= MAX_WORKERS:
         raise ValueError(f"workers must be from 1 to {MAX_WORKERS}, got {workers}")
     run = _run_forked if hasattr(os, "fork") else _run_spawned
     return run(build, serve, listener, workers, ready)
+
+
+def _too_many(started: int, workers: int, error: OSError) -> OSError:
+    return OSError(f"{started} of {workers} workers could be started ({error}); ask for fewer workers")
 
 
 def _divide_threads(workers: int) -> None:
@@ -79,8 +84,13 @@ def _run_forked(
     # A signal must find either no worker or all of them, and no worker may inherit what ends the others.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     begun, begins = os.pipe()
+    failure = None
     for number in range(workers):
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:
+            failure = _too_many(number, workers, error)
+            break
         if not child:
             status = 1
             try:
@@ -95,6 +105,8 @@ def _run_forked(
     for stop in ENDING_SIGNALS:
         signal.signal(stop, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+    if failure:
+        end()
     os.close(begins)
     os.read(begun, 1)  # returns when every worker answers, or has ended
     os.close(begun)
@@ -108,6 +120,8 @@ def _run_forked(
             status = 1
         if not is_ending:
             end()
+    if failure:
+        raise failure
     return status
 
 
@@ -121,6 +135,7 @@ def _run_spawned(
     metrics = Metrics(workers, context.RawArray("d", workers * Metrics.SIZE))
     processes: list[SpawnProcess] = []
     readers = []
+    failure = None
     is_ending = False
 
     def end(*_: Any) -> None:
@@ -135,11 +150,17 @@ def _run_spawned(
         reader, writer = context.Pipe(duplex=False)
         arguments = (build, serve, listener, metrics, number, workers, writer)
         process = context.Process(target=_serve_spawned, args=arguments)
-        process.start()
-        writer.close()
+        try:
+            process.start()
+        except OSError as error:
+            failure = _too_many(number, workers, error)
+            is_ending = True
+            break
+        finally:
+            writer.close()
         processes.append(process)
         readers.append(reader)
-    if is_ending:  # the signal came before all were started
+    if is_ending:  # a signal came before all were started, or not all could be
         end()
     for reader in readers:
         with contextlib.suppress(EOFError):  # it has ended before it answered
@@ -152,6 +173,8 @@ def _run_spawned(
         end()
     for process in processes:
         process.join()
+    if failure:
+        raise failure
     return int(failed)
 
 
