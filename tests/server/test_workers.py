@@ -12,12 +12,12 @@ NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 
 #: Two workers that never come to answer.
 STARTING = """
-import socket, sys, time
+import os, socket, sys, time
 from types import SimpleNamespace
 from xception.server.workers import run_workers
 
 def serve(application, listener, ready):
-    print("a worker has begun", flush=True)
+    os.write(1, b"a worker has begun\\n")  # at once: workers share the pipe
     time.sleep(60)
 
 def build(metrics):
@@ -39,6 +39,31 @@ def test_a_signal_during_the_start_ends_all_workers(number):
         assert process.stdout.read() == ""  # it ends when no process is left that could write
     assert process.returncode == 0
     assert time.monotonic() - start < 30
+
+
+#: The signal comes when the second worker has just been forked, and this process has another thread.
+FORKING = """
+import os, threading, time
+
+def fork(inner=os.fork, forked=[]):
+    child = inner()
+    forked.append(child)
+    if child and len(forked) == 2:
+        os.kill(os.getpid(), {number})
+    return child
+
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+os.fork = fork
+"""
+
+
+@NEEDS_FORK
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_between_two_workers_ends_both(number):
+    command = [sys.executable, "-c", FORKING.format(number=int(number)) + STARTING]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=50)  # of workers, too
+    assert "they answer" not in result.stdout
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 #: The second process cannot be started.

@@ -81,7 +81,10 @@ def _run_forked(
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
 
-    # A signal must find either no worker or all of them, and no worker may inherit what ends the others.
+    # Before the first is started: none may be left behind. Blocking the signals would not do, since other
+    # threads of this process, such as those of BLAS, would take them.
+    before = {stop: signal.signal(stop, end) for stop in ENDING_SIGNALS}
+    # But a worker is alone after the fork, and must not end the others.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     begun, begins = os.pipe()
     failure = None
@@ -90,10 +93,13 @@ def _run_forked(
             child = os.fork()
         except OSError as error:
             failure = _too_many(number, workers, error)
+            is_ending = True
             break
         if not child:
             status = 1
             try:
+                for stop, handler in before.items():
+                    signal.signal(stop, handler)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
                 application.metrics.worker = number
                 _divide_threads(workers)
@@ -102,10 +108,8 @@ def _run_forked(
             finally:
                 os._exit(status)
         children.append(child)
-    for stop in ENDING_SIGNALS:
-        signal.signal(stop, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-    if failure:
+    if is_ending:  # a signal came before all were started, or not all could be
         end()
     os.close(begins)
     os.read(begun, 1)  # returns when every worker answers, or has ended
