@@ -129,3 +129,10 @@ def test_what_is_wrong_with_the_output_is_said_before_the_model_is_loaded(run, p
         status, out, err = run("explain", photo, "--model", "missing.keras", "--output", tmp_path / output)
         assert (status, out) == (1, "")
         assert message in err
+
+
+def test_a_folder_without_photographs_is_said_once(run, small, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    message = f"xception: {empty}: there are no photographs in this folder\n"
+    assert run("explain", empty, "--model", small, "--output", tmp_path / "a.png") == (1, "", message)

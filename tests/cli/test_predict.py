@@ -343,3 +343,8 @@ def test_a_photograph_that_is_not_there_is_said_before_a_download(run, monkeypat
     monkeypatch.setenv("XCEPTION_WEIGHTS_URL", "http://127.0.0.1:9")
     photo = tmp_path / "no.jpg"
     assert run("predict", photo) == (1, "", f"xception: {photo}: there is no such file\n")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.txt").write_text("nothing to see")
+    expected = f"xception: {notes}: there are no photographs in this folder, only 1 .txt\n"
+    assert run("predict", notes, photo) == (1, "", expected)

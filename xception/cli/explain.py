@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the picture of each photograph as it is computed, and print its classes and scores."""
     log = FailureLog(common.complain_of)
     photographs = list(find_photographs(common.unique(arguments.photos), log))
+    if not photographs:
+        return common.finish(len(log.failures))
     output = PictureOutput(arguments.output, photographs)
     if len(photographs) > 1 and not output.is_folder:
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 
+from ..data.folders import search_folder
 from ..data.locations import exists, is_folder, is_remote
 
 
@@ -17,10 +18,23 @@ def check_folder(folder: str) -> None:
 
 
 def check_before_download(photos: Sequence[str]) -> None:
-    """Raise FileNotFoundError if no photograph exists, and the weights have to be downloaded."""
+    """Raise FileNotFoundError if there is no photograph, and the weights have to be downloaded."""
     from ..models.pretrained import cached_classifier
 
-    if not photos or cached_classifier() is not None:
-        return
-    if not any(is_remote(photo) or glob.has_magic(photo) or exists(photo) for photo in photos):
+    if photos and cached_classifier() is None and all(map(_has_no_photographs, photos)):
+        if is_folder(photos[0]):
+            search_folder(photos[0])  # its error tells what the folder holds
         raise FileNotFoundError(f"{photos[0]}: there is no such file")
+
+
+def _has_no_photographs(given: str) -> bool:
+    """Return True if a path does not exist, or is a folder without photographs."""
+    if is_remote(given) or glob.has_magic(given):
+        return False
+    if not is_folder(given):
+        return not exists(given)
+    try:
+        search_folder(given)
+    except FileNotFoundError:
+        return True
+    return False
