@@ -9,6 +9,8 @@ import small_models
 
 import xception
 from xception import architecture, plot
+from xception.formats.building import build_graph
+from xception.graph import Network
 from xception.layers import (
     Add,
     Concatenate,
@@ -177,6 +179,14 @@ def test_a_block_is_opened_by_what_it_is_called_or_by_a_node_of_it():
 def test_a_block_of_a_network_within_is_opened_without_its_path():
     model = small_models.model(small_models.nested())
     assert model.plot("block1_conv1").blocks == model.plot("base/block1_conv1").blocks
+
+
+def test_a_path_is_left_out_where_a_name_would_not_fit():
+    network = Network.from_graph(architecture.xception(include_top=False, input_shape=(75, 75, 3)))
+    model = small_models.row("mine", ("image", Input((75, 75, 3))), ("xception", network))
+    svg = plot.diagram(build_graph(model, "mine")).to_svg()
+    assert {"xception/block4", "…/block5 … block12 ×8"} <= set(texts(svg))
+    assert "xception/block5_sepconv1_act" in svg  # beside it
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -212,7 +213,10 @@ def _draw_box(box: Box) -> Iterator[str]:
     number = f"{block.parameters * block.count:,}" if block.parameters else ""
     times = f" ×{block.count}" if block.count > 1 else ""
     room = inner - width_of(times, BOLD_SIZE) - width_of(number, LINE_SIZE) - BOX_MARGIN
-    title = text(shorten(block.title, BOLD_SIZE, room))
+    title = block.title
+    if width_of(title, BOLD_SIZE) > room:
+        title = re.sub("^[^ ]*/", "…/", title)  # the tooltip has the path
+    title = text(shorten(title, BOLD_SIZE, room))
     yield f'<text x="{BOX_MARGIN}" y="15" font-size="{TITLE_SIZE}" font-weight="600">{title}{times}</text>'
     if number:
         yield f'<text x="{BOX_WIDTH - BOX_MARGIN}" y="15" text-anchor="end">{number}</text>'
