@@ -1,7 +1,9 @@
 """History of a training, and its curves as a picture."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 
 from xception.training.callbacks.curves import draw_curves, ticks
@@ -93,3 +95,42 @@ def test_curves_are_written_as_a_picture(history, tmp_path):
     assert (tmp_path / "curves.svg").read_text("utf-8") == history.to_svg(standalone=True)
     with pytest.raises(ValueError, match=r"curves are written as \.svg"):
         history.save(tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (2 / 3, np.nextafter(2 / 3, 1)),
+        (0.1234567890123, 0.1234567890124),
+        (0, 5e-324),
+        (-1e300, 1e300),
+        (0, 0),
+    ],
+)
+def test_ticks_are_apart_whatever_the_numbers(low, high):
+    found = ticks(low, high)
+    assert found[0] <= low <= high <= found[-1]
+    assert 2 <= len(set(found)) == len(found) <= 8
+
+
+def test_curves_of_numbers_that_hardly_differ_are_flat():
+    values = [0.6762194731038794, 0.6762194731038795, 0.6762194731038794]
+    picture = draw_curves(range(3), {"loss": values, "val_loss": [1.7e308, 0.7, -1.7e308]})
+    (loss,) = re.findall('<path class="training".* d="M.* ([0-9.]+)h0L.* ([0-9.]+)L.* ([0-9.]+)"', picture)
+    assert len(set(loss)) == 1
+    assert picture.count("h0") == 2  # of the other, one is a dot
+
+
+def test_one_epoch_has_its_number_and_two_trainings_one_scale():
+    texts = [element.text for element in ElementTree.fromstring(draw_curves([6], {"loss": [0.5]})).iter()]
+    assert "7" in texts
+    picture = draw_curves([0, 1, 2, 3, 0, 1], {"loss": [5.0, 4, 3, 2, 1, 1]})
+    (path,) = re.findall('<path class="training".* d="([^"]*)"', picture)
+    x = [float(number) for number in re.findall("[ML]([0-9.]+) ", path)]
+    assert (x[0], x[3], x[4]) == (0, max(x), 0)
+
+
+def test_a_long_name_does_not_reach_the_key():
+    picture = draw_curves([0, 1], {"loss" * 20: [1.0, 2], "val_" + "loss" * 20: [1.0, 2]})
+    assert ">lossloss" in picture
+    assert "loss" * 7 not in re.sub("<title>.*</title>", "", picture)

@@ -8,11 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from ...console.tables import cut_middle
+from ...errors import escape_controls
+
 PANEL_WIDTH, PANEL_HEIGHT = 340, 210  #: pixels of the area between the axes
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 44, 40  #: pixels around it
 COLUMNS = 2
 MAX_TICKS = 6
 SMALLEST_PLAIN = 0.001  #: what is smaller is written as 1.5e-4
+LARGEST = 1e300  #: what is larger is a gap: differences of such numbers are infinite
+#: A curve within this part of its values, or this difference, is a flat line: the rest is rounding.
+FLAT_SHARE, FLAT = 1e-9, 1e-300
+MAX_TITLE_COLUMNS = 24  #: beside the key
 
 LIGHT = {"back": "#ffffff", "ink": "#1f2328", "soft": "#59636e", "grid": "#d8dee4",
          "training": "#4c78a8", "validation": "#d1495b"}  # fmt: skip
@@ -66,7 +73,7 @@ def draw_curves(
     for i, name in enumerate(names):
         row, column = divmod(i, columns)
         curves = {
-            kind: history[key]
+            kind: [value if abs(value) <= LARGEST else math.nan for value in history[key]]
             for kind, key in (("training", name), ("validation", f"val_{name}"))
             if key in history
         }
@@ -80,7 +87,8 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
     """Yield the elements of a panel, whose area begins at (0, 0). Epochs are numbered as they are shown."""
     numbers = [value for values in curves.values() for value in values if math.isfinite(value)]
     y_ticks = ticks(min(numbers, default=0.0), max(numbers, default=1.0))
-    first, last = (epochs[0], epochs[-1]) if epochs else (1, 1)
+    # Not the ends: a history may hold two trainings.
+    first, last = min(epochs, default=1), max(epochs, default=1)
 
     def x_of(epoch: float) -> float:
         return PANEL_WIDTH * ((epoch - first) / (last - first) if last > first else 0.5)
@@ -88,8 +96,9 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
     def y_of(value: float) -> float:
         return PANEL_HEIGHT * (1 - (value - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]))
 
+    title = cut_middle(escape_controls(name), MAX_TITLE_COLUMNS)
     font = f'fill="{LIGHT["ink"]}" font-weight="600" font-size="13"'
-    yield f'<text class="title" x="0" y="-24" {font}>{html.escape(name)}</text>'
+    yield f'<text class="title" x="0" y="-24" {font}>{html.escape(title)}</text>'
     x_key = PANEL_WIDTH
     for kind in [*curves][::-1] if "validation" in curves else ():  # one curve needs no key
         x_key -= 78
@@ -104,7 +113,8 @@ def _panel(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float
         place = f'x1="0" x2="{PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"'
         yield f'<line class="grid" {place} stroke="{LIGHT["grid"]}"/>'
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{_tick_text(tick)}</text>'
-    for tick in [t for t in ticks(first, last) if first <= t <= last and t == int(t)]:
+    x_ticks = [t for t in ticks(first, last) if first <= t <= last and t == int(t)]
+    for tick in x_ticks if first < last else [first]:
         yield f'<text x="{x_of(tick):.1f}" y="{PANEL_HEIGHT + 17}" text-anchor="middle">{tick:.0f}</text>'
     yield f'<text x="{PANEL_WIDTH / 2}" y="{PANEL_HEIGHT + 33}" text-anchor="middle">epoch</text>'
     for kind, values in curves.items():
@@ -140,8 +150,10 @@ def ticks(low: float, high: float) -> list[float]:
         >>> ticks(0.13, 0.87)
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
-    if not high > low:
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    size = max(abs(low), abs(high))
+    if not high - low > max(FLAT_SHARE * size, FLAT):
+        margin = size / 2 if size > FLAT else 0.5
+        low, high = low - margin, high + margin
     step = 10.0 ** math.floor(math.log10((high - low) / MAX_TICKS))
     step *= next(factor for factor in (1, 2, 5, 10, 20) if (high - low) / (step * factor) <= MAX_TICKS - 1)
     count = np.arange(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)
