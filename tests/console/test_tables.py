@@ -4,13 +4,13 @@ import pytest
 
 from xception.console.tables import (
     Column,
-    count_columns,
     cut_middle,
     lay_out_facts,
     lay_out_sentences,
     lay_out_table,
     wrap,
 )
+from xception.console.text import align_columns, count_columns
 from xception.console.text_layout import TextLayout
 
 COLUMNS = (Column("score", is_number=True), Column("path", may_cut=True), Column("class"))
@@ -58,10 +58,11 @@ def test_a_table_without_rows_has_its_headings_and_one_without_headings_nothing(
 
 
 @pytest.mark.parametrize(
-    ("text", "columns"), [("abc", 3), ("Käfer", 5), ("猫咪", 4), ("e\u0301", 1), ("", 0)]
+    ("text", "columns"), [("abc", 3), ("Käfer", 5), ("猫咪", 4), ("e\u0301", 1), ("a\u200db", 2), ("", 0)]
 )
 def test_columns_of_text(text, columns):
     assert count_columns(text) == columns
+    assert align_columns([(text, "|"), ("abcdef", "|")]) == [f"{text}{' ' * (8 - columns)}|", "abcdef  |"]
 
 
 def test_wide_characters_keep_columns_aligned():

@@ -79,3 +79,23 @@ def test_a_link_that_leads_to_itself_is_left_out_by_name(model, photos, tmp_path
     explanation = xception.explain(photos, model, output=tmp_path / "pictures", on_error="skip")
     assert [failure.path for failure in explanation.failures] == [str(photos / "a" / "circle.png")]
     assert names_in(tmp_path / "pictures") == ["cup.why.1.png", "cup.why.png", "fork.why.png"]
+
+
+def test_a_slash_at_the_end_makes_a_folder(model, photos, tmp_path):
+    xception.explain(photos / "a", model, output=f"{tmp_path / 'pictures.d'}/")
+    assert names_in(tmp_path / "pictures.d") == ["cup.why.png"]
+
+
+def test_a_name_as_long_as_file_systems_allow_is_shortened(model, photos, tmp_path):
+    for name in ("é" * 120 + "1.png", "é" * 120 + "2.png"):
+        shutil.copy(photos / "a" / "cup.png", photos / "a" / name)
+    xception.explain(photos / "a", model, output=tmp_path / "pictures")
+    assert names_in(tmp_path / "pictures") == [
+        "cup.why.png", "é" * 100 + ".why.1.png", "é" * 100 + ".why.png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["why.h5", "why.xbm", "why.palm", "why.bufr"])
+def test_formats_that_hold_no_such_picture_are_refused_before_any_work(model, photos, tmp_path, name):
+    with pytest.raises(ValueError, match=f"{name}: expected a picture's name"):
+        xception.explain(photos / "no.png", model, output=tmp_path / name)

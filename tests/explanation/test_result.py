@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,3 +131,28 @@ def test_a_figure_has_axes_and_scales(explanation):
     assert explanation.figure(fig=whole.subfigures(1, 2)[0]).axes
     whole.savefig(io.BytesIO(), format="png")
     assert explanation[:0].figure().axes == []
+    with pytest.raises(TypeError, match="fig must be a matplotlib figure, got int"):
+        explanation.figure(fig=3)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
+def test_names_in_a_figure_are_no_formulas(explanation):
+    names = tuple((id_, rf"${name}\frac$\x1b") for id_, name in explanation.class_names)
+    figure = replace(explanation, class_names=names).figure()
+    assert figure._repr_png_()  # a notebook shows it
+    title = figure.axes[1].get_title()
+    assert title.replace("\n", " ").startswith(rf"${explanation.names[0][0]}\frac$\x1b, ")
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
+def test_the_share_of_a_color_is_checked(explanation, alpha):
+    with pytest.raises(ValueError, match="alpha must be from 0 to 1, got"):
+        explanation.overlay(alpha=alpha)
+
+
+def test_answers_that_are_not_finite_are_not_explained(model, inputs):
+    broken = xception.Model(model.graph, {**model.parameters, "maps": {
+        name: np.full_like(array, np.nan) for name, array in model.parameters["maps"].items()
+    }})  # fmt: skip
+    with pytest.raises(ValueError, match="photograph 0: what the model computes is not finite"):
+        Explainer(broken).explain_inputs(inputs)

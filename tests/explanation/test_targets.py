@@ -52,3 +52,9 @@ def test_the_best_classes_are_those_of_each_photograph():
     np.testing.assert_array_equal(TargetSelector(None, 2, CLASS_NAMES).select(scores), [[1, 3], [0, 2]])
     np.testing.assert_array_equal(TargetSelector(None, None, CLASS_NAMES).select(scores), [[1], [0]])
     np.testing.assert_array_equal(TargetSelector("*cat", None, CLASS_NAMES).select(scores), [[1, 4]] * 2)
+
+
+@pytest.mark.parametrize("target", [np.array(1), b"cup"])
+def test_what_is_no_class_is_not_taken_for_several(target):
+    with pytest.raises(ValueError, match="a class is an index, an id, a name or a pattern; got "):
+        find_classes(target, CLASS_NAMES)

@@ -1,5 +1,6 @@
 """Figures of filters, maps, evaluations, trainings and similar photographs."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -8,8 +9,10 @@ import small_models
 
 import xception
 from xception import plot
+from xception.explanation.lettering import path_for
 from xception.feature_extraction.similarity import Neighbor, SimilarPhotographs
 from xception.layers import BatchNormalization, Conv2D, GlobalAveragePooling2D, Input, SeparableConv2D
+from xception.plot import figures
 from xception.prediction.evaluation import Evaluation
 from xception.prediction.label_evaluation import LabelEvaluation
 from xception.prediction.regression_evaluation import RegressionEvaluation
@@ -167,10 +170,27 @@ def test_curves_have_a_panel_for_each_figure():
     figure._repr_png_()
 
 
+def test_a_figure_between_two_gaps_is_a_dot():
+    history, nan = History(0), float("nan")
+    for epoch, (loss, validation) in enumerate([(nan, 0.7), (0.5, 0.6), (nan, nan), (0.25, 0.5)]):
+        history.append(epoch, {"loss": loss, "val_loss": validation})
+    training, validation = history.plot().axes[0].lines
+    assert (training.get_marker(), training.get_markevery()) == ("o", [1, 3])
+    assert validation.get_markevery() == [3]
+
+
+def test_one_epoch_has_one_tick():
+    history = History()
+    history.append(0, {"loss": 0.5})
+    (panel,) = history.plot().axes
+    assert panel.get_xticks().tolist() == [1]
+    assert panel.lines[0].get_markevery() == [0]
+
+
 def fine_tuning(model, task="classes"):
     outputs, targets = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[1, 0], [1, 0]])
     figures = Figures(task, 0.5, 1.0, 2, 1)
-    validation = Validation(task, ("cat", "dog"), figures, outputs, targets, [None, None])
+    validation = Validation(task, ("cat", "dog"), figures, outputs, targets, [None, None], [4, 7])
     return FineTuning(model, 2, validation, history(), [], "", [], [])
 
 
@@ -216,9 +236,9 @@ def test_a_sheet_of_mistakes_has_the_worst_first_and_says_what_is_right(examples
     result = Evaluation(names, np.array([0, 1, 1, 1]), answers, scores, None, None, paths, [0, 1, 2, 3], [])
     figure = result.plot_mistakes()
     assert titles(figure) == [
-        "a name of over twenty-six…\ntaken for cat\nscore 0.800",
-        "a name of over twenty-six…\ntaken for cat\nscore 0.700",
-        "cat\ntaken for a name of over …\nscore 0.600",
+        "a name of ov…x characters\ntaken for cat\nscore 0.800",
+        "a name of ov…x characters\ntaken for cat\nscore 0.700",
+        "cat\ntaken for a name o…racters\nscore 0.600",
     ]  # fmt: skip
     assert [len(axes.images) for axes in figure.axes] == [0, 0, 1]
     assert [axes.texts[0].get_text() for axes in figure.axes[:2]] == ["photograph 3", "photograph 2"]
@@ -248,6 +268,33 @@ def test_mistakes_of_the_validation_of_a_fine_tuning(model):
     assert titles(plot.mistakes(fine_tuning(model, "regression"), 2)) == [
         "cat 1\npredicted 0.2", "dog 0\npredicted 0.8",
     ]  # fmt: skip
+
+
+def test_photographs_of_a_fine_tuning_without_path_have_their_position(model):
+    figure = fine_tuning(model).plot_mistakes()
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["photograph 7"]
+
+
+@pytest.mark.parametrize("name", ["COMMON MERGANSER FEMALE IN FLIGHT", "w" * 300, "\x1b" * 300, "$\\frac$ é"])
+def test_no_name_is_wider_than_its_tile(name):
+    figure = evaluation([name, "cat", "dog"], [0, 1, 2, 0], [1, 0, 0, 2]).plot_mistakes()
+    figure._repr_png_()  # with the layout done
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    assert boxes[0].x0 >= 0
+    assert boxes[-1].x1 <= figure.bbox.width
+
+
+@pytest.mark.filterwarnings("error")  # glyphs that are missing, a layout that failed
+def test_a_confusion_matrix_takes_names_of_any_width_and_script(monkeypatch):
+    monkeypatch.setattr(figures, "path_for", lambda text: None if "猫" in text else path_for(text))
+    figure = evaluation(["W" * 60, "猫", "ß"], [0, 1, 2], [1, 0, 2]).plot()
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names[1:] == ["class 1", "ß"]
+    assert names[0].startswith("WWWW")
+    figure._repr_png_()
+    assert figure.axes[0].get_window_extent().width > 90
+    assert figure.axes[0].yaxis.label.get_window_extent().x0 >= 0
 
 
 def test_no_mistakes_give_a_figure_that_says_so():

@@ -40,7 +40,10 @@ def test_blocks_are_shown_and_their_layers_folded_away():
 def test_names_are_text():
     graph = xception.Graph("<b>")
     graph.add(Dense(2), graph.add(Input((3,)), name="<script>"), name="a & b")
+    graph.add(Dense(2), "a & b", name="c\nd\u202e\x1b")
     page = xception.Model(graph, seed=0)._repr_html_()
     assert "<script>" not in page
     assert "<b>" not in page
+    assert "\u202e" not in page
+    assert r"c\nd\u202e\x1b" in page
     assert "a & b" in "".join(text for _, text in Tree(page).texts)

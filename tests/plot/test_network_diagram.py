@@ -8,7 +8,7 @@ import pytest
 import small_models
 
 import xception
-from xception import architecture, plot
+from xception import architecture, layers, plot
 from xception.formats.building import build_graph
 from xception.graph import Network
 from xception.layers import (
@@ -234,3 +234,20 @@ def test_a_real_model(real):
     diagram = xception.load_model(real / "kitchenware_xception.keras").plot()
     assert [block.count for block in diagram.blocks] == [1, 1, 1, 1, 1, 8, 1, 1, 1, 1]
     assert diagram.blocks[-1].lines == ("Dense 100", "Dense 6")
+
+
+def test_attention_is_no_way_around():
+    graph = xception.Graph("attention")
+    x = graph.add(Dense(8), graph.add(Input((5, 8))), name="query")
+    longer = graph.add(Dense(8), graph.add(Dense(8), x, name="first"), name="second")
+    graph.add(layers.MultiHeadAttention(2, 8), longer, x, name="attention")
+    diagram = plot.diagram(graph)
+    assert [block.shortcut for block in diagram.blocks if "attention" in block.nodes] == [None]
+    assert "MultiHeadAttention" in " ".join(line for block in diagram.blocks for line in block.lines)
+
+
+@pytest.mark.parametrize("layer", [layers.Conv1D(8, 3), layers.Conv1DTranspose(8, 3)])
+def test_windows_of_one_axis_are_one_number(layer):
+    graph = xception.Graph("row")
+    graph.add(layer, graph.add(Input((9, 4))), name="layer")
+    assert f"{layer.kind} 3, 8" in str(plot.diagram(graph))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..console.tables import GAP, count_columns, cut_middle
+from ..console.tables import GAP, cut_middle
+from ..console.text import count_columns
 from ..console.text_layout import TextLayout
 from ..data.class_names import ClassNames
 from ..data.imagenet import Prediction

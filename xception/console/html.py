@@ -19,8 +19,8 @@ def preformatted(text: str) -> str:
 
 
 def score_bar(name: str, score: float) -> str:
-    """Return the cells of a table row: a name, a score, and a bar of its length, clipped to 0…1."""
-    width = BAR_PIXELS * min(max(score, 0.0), 1.0)
+    """Return the cells of a table row: a name, a score, and a bar of its length if it is from 0 to 1."""
+    width = BAR_PIXELS * score if 0 <= score <= 1 else 0
     return (
         f'<td style="text-align:left">{html.escape(name)}</td>'
         f'<td style="text-align:right">{score:.3f}</td><td style="text-align:left">'

@@ -230,11 +230,12 @@ class _Bar:
 
     def _layout(self, text: str) -> tuple[str, int | None]:
         """Return tqdm's format and width for a text, with a bar where there is room."""
+        columns_of_text, text = len(text), text.replace("{", "{{").replace("}", "}}")
         if self._is_widget:
             return f"{{bar}} {text}", None
         columns = self._columns()
         width = min(columns // BAR_SHARE, MAX_BAR_COLUMNS)
-        has_bar = self._pace.total and MIN_BAR_COLUMNS <= width <= columns - len(text) - len("|| ")
+        has_bar = self._pace.total and MIN_BAR_COLUMNS <= width <= columns - columns_of_text - len("|| ")
         return f"|{{bar:{width}}}| {text}" if has_bar else text, columns
 
     @staticmethod

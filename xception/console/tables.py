@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import escape_controls
+from .text import count_columns
 from .text_layout import PLAIN, TextLayout
 
 GAP = 2  #: spaces between columns
@@ -114,15 +115,6 @@ def cut_middle(text: str, columns: int, layout: TextLayout = PLAIN) -> str:
     while count_columns(tail) > room - room // 2:
         tail = tail[1:]
     return f"{head}{dots}{tail}"
-
-
-def count_columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes: Chinese characters take two, accents none."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
 
 
 def _aligned(cell: str, width: int, is_number: bool) -> str:

@@ -17,9 +17,22 @@ def terminal_safe(text: str) -> str:
 
 def align_columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
     """Return rows of cells as lines, each column as wide as its widest cell plus `gap` spaces."""
-    widths = [max(map(len, column)) + gap for column in zip(*rows, strict=True)]
-    lines = ("".join(map(str.ljust, row, widths)) for row in rows)
+    widths = [max(map(count_columns, column)) + gap for column in zip(*rows, strict=True)]
+    lines = (
+        "".join(cell + " " * (width - count_columns(cell)) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
     return [line.rstrip() for line in lines]
+
+
+def count_columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters take two, accents none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    widths = (1 + (east_asian_width(c) in "WF") for c in text if category(c) not in ("Mn", "Me", "Cf"))
+    return sum(widths)
 
 
 def list_some(items: Sequence[str], maximum: int, separator: str = ", ") -> str:

@@ -182,6 +182,11 @@ class Explainer:
         paths: list[str | None],
         indices: list[int],
     ) -> Explanation:
+        finite = np.isfinite(result.maps).all(axis=(1, 2, 3))  # (n,) of maps (n, t, h, w)
+        if not finite.all():
+            i = int(finite.argmin())
+            name = paths[i] or f"photograph {indices[i]}"
+            raise ValueError(f"{name}: what the model computes is not finite (NaN or infinity)")
         if self._selector.is_single:
             result = result.of_first_target()
         return Explanation(

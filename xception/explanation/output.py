@@ -12,13 +12,15 @@ from ..data.photographs import Photograph
 from .pictures import picture_format
 from .result import Explanation
 
+MAX_STEM_BYTES = 200  #: of a picture's name; file systems allow 255 for all of it
+
 
 class PictureOutput:
     """Where pictures are written. No photograph is overwritten.
 
     Args:
         path: The name of a picture file, which ends in .png, .jpg or the like; or a folder: one that
-            exists, or a name without a suffix, which is created.
+            exists, or a name without a suffix or with a slash at its end, which is created.
         photographs: The photographs. None if they are not known yet: then no file that exists in the
             folder is overwritten, since it might be one of them.
 
@@ -33,7 +35,8 @@ class PictureOutput:
 
     def __init__(self, path: str | os.PathLike[str], photographs: Sequence[Photograph] | None) -> None:
         self.path = expect_local(path)
-        self.is_folder = self.path.is_dir() or not self.path.suffix
+        is_named = os.fspath(path).endswith(("/", os.sep))
+        self.is_folder = is_named or self.path.is_dir() or not self.path.suffix
         self._taken: set[str] = set()
         if photographs is not None:
             self._protect([photograph.path for photograph in photographs])
@@ -82,6 +85,8 @@ class PictureOutput:
 
     def _unused_path(self, stem: str) -> Path:
         """Return the path of a picture that is neither a photograph nor written already."""
+        while len(os.fsencode(stem)) > MAX_STEM_BYTES:
+            stem = stem[:-1]
         path, number = self.path / f"{stem}.why.png", 0
         while path_key(path) in self._taken:
             number += 1

@@ -18,6 +18,8 @@ from ..prediction.preprocessing import MIN_WHOLE_PIXELS
 if TYPE_CHECKING:
     from PIL import Image
 
+#: Pillow's names of the formats that pictures are written in. The others are of other programs, or gray.
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "PDF", "EPS")
 MAX_PHOTOGRAPH_PIXELS = MIN_WHOLE_PIXELS  #: the longer side of a photograph that is kept; bounds memory
 
 Pixels = NDArray[np.uint8]  #: (h, w, 3), 0…255
@@ -96,8 +98,14 @@ def overlay_heat(photograph: Pixels, heat: Array, most: float, alpha: float) -> 
         heat: (h, w), 0 and above.
         most: The heat with the brightest color, above 0.
         alpha: How much of the photograph is hidden there, 0…1. It falls to 0 with the heat.
+
+    Raises:
+        ValueError: `alpha` is out of range.
     """
     from PIL import Image
+
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must be from 0 to 1, got {alpha!r}")
 
     heat = heat[..., None] / most  # (h, w, 1)
     hidden = alpha * heat
@@ -142,6 +150,6 @@ def picture_format(path: Path) -> str:
     from PIL import Image
 
     name = Image.registered_extensions().get(path.suffix.lower())
-    if name is None or name not in Image.SAVE:
+    if name not in PICTURE_FORMATS or name not in Image.SAVE:
         raise ValueError(f"{path.name}: expected a picture's name, which ends in .png, .jpg or the like")
     return name

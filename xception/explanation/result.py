@@ -17,20 +17,20 @@ from ..data.class_names import ClassNames
 from ..data.failures import Failure
 from ..data.locations import expect_local
 from ..data.tasks import Task
-from ..errors import requires
 from ..kernels import Array
 from .grid import Grid
-from .lettering import Lettering, path_for
+from .lettering import Lettering
 from .methods import MethodName
 from .pictures import Pixels, fit_tile, overlay_heat, picture_format
 from .sheet import FONT_PIXELS, LARGE_TILE_PIXELS, TILE_PIXELS, Tile, draw_sheet, wrap_tiles
 from .targets import Indices
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from PIL import Image
 
+FIGURE_INCHES = 3.2  #: of each part of a figure
+TITLE_POINTS = 10  #: of the letters above it
 MAX_SHOWN_PHOTOGRAPHS = 16  #: in one picture; more could not be told apart
 
 #: Which maps share a scale of colors: all those of a photograph, or none.
@@ -127,7 +127,7 @@ class Explanation:
             A PIL image of the photograph's size.
 
         Raises:
-            ValueError: `scale` is unknown.
+            ValueError: `scale` is unknown, or `alpha` is out of range.
         """
         return self._overlay(self.images[index], index, target, alpha, scale)
 
@@ -197,7 +197,7 @@ class Explanation:
         bundle = {"image/png": stream.getvalue(), "text/plain": repr(self)}
         return bundle, {"image/png": {"alt": self.alt_text}}
 
-    def figure(self, scale: Scale = "photograph", *, fig: Figure | None = None) -> Figure:
+    def figure(self, scale: Scale = "photograph", *, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw a matplotlib figure: photographs, their maps, and scales of the maps' values.
 
         Args:
@@ -210,29 +210,28 @@ class Explanation:
 
         Raises:
             MissingPackageError: matplotlib is not installed: `pip install "xception[plots]"`.
+            TypeError: `fig` is no figure.
             ValueError: `scale` is unknown.
         """
-        with requires("a figure", "matplotlib", "'xception[plots]'"):
-            from matplotlib.figure import Figure
+        from ..plot.figures import as_figure, set_title, wrapped  # a higher room
 
         n, t = len(self), self._count_targets
-        figure = (
-            Figure(figsize=(3.2 * (t + 1), 3.2 * max(n, 1)), layout="constrained") if fig is None else fig
-        )
+        figure = as_figure(fig, FIGURE_INCHES * (t + 1), FIGURE_INCHES * max(n, 1))
         if not n:
             return figure
+        inches = 0.9 * figure.bbox.width / figure.dpi / (t + 1)
         for index, row in enumerate(figure.subplots(n, t + 1, squeeze=False)):
-            for axes in row:
+            titles = [self._title(index), *self.captions(index)]
+            for axes, title in zip(row, titles, strict=True):
                 axes.imshow(self.images[index])
                 axes.set(xticks=[], yticks=[])
-            _set_title(row[0], self._title(index))
+                set_title(axes, wrapped(title, TITLE_POINTS, inches), points=TITLE_POINTS)
             for target, axes in enumerate(row[1:]):
                 heat, most = self._heat(index, target, self.images[index].shape[:2], scale)
                 shown = axes.imshow(heat, cmap="inferno", alpha=0.7 * heat / most, vmin=0, vmax=most)
-                _set_title(axes, self._caption(index, target))
                 if scale == "each" or target == t - 1:
                     figure.colorbar(shown, ax=axes if scale == "each" else row[1:])
-        figure.supxlabel(self._footer(scale), fontsize="small")
+        figure.supxlabel(self._footer(scale), fontsize="small", parse_math=False)
         return figure
 
     # --- helpers ----------------------------------------------------------------------------
@@ -293,13 +292,6 @@ def _as_picture(pixels: Pixels) -> Image.Image:
     from PIL import Image
 
     return Image.fromarray(pixels)
-
-
-def _set_title(axes: Axes, text: str) -> None:
-    """Title axes in a font that has the letters; matplotlib's own draws boxes for what it lacks."""
-    from matplotlib.font_manager import FontProperties
-
-    axes.set_title(text, wrap=True, fontproperties=FontProperties(fname=path_for(text), size="medium"))
 
 
 def concatenate(parts: Sequence[Explanation]) -> Explanation:

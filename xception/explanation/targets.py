@@ -90,7 +90,10 @@ def find_classes(target: int | str | Sequence[int | str], class_names: ClassName
         >>> find_classes("*cat", (("n1", "tabby"), ("n2", "Egyptian_cat"), ("n3", "tiger_cat")))
         [1, 2]
     """
-    targets = [target] if isinstance(target, str) or not isinstance(target, Iterable) else list(target)
+    is_one = isinstance(target, str | bytes) or getattr(target, "ndim", None) == 0
+    targets: list[object] = [target]
+    if isinstance(target, Iterable) and not is_one:
+        targets = list(target)
     if not targets:
         raise ValueError("target is empty, expected at least one class")
     return list(dict.fromkeys(index for item in targets for index in _find(item, class_names)))

@@ -151,14 +151,14 @@ def _find_shortcut(group: Group) -> tuple[str | None, str, set[str]]:
     by_name = {node.name: node for node in group}
     merge = next((node for node in reversed(group) if not is_left_out(node)), group[-1])
     entries = {name for node in group for name in node.inputs} - by_name.keys()
-    if len(merge.inputs) != 2 or len(entries) != 1:
-        return nothing
+    symbol = SYMBOLS.get(merge.frame_layer.kind)
+    if symbol is None or len(merge.inputs) != 2 or len(entries) != 1:
+        return nothing  # attention, for one, is no way around: what it reads twice it compares
     ways = [_trace(name, by_name) for name in merge.inputs]
     lengths = [math.inf if way is None else sum(not is_left_out(node) for node in way) for way in ways]
     way = ways[lengths.index(min(lengths))]
     if way is None or min(lengths) > 1 or lengths[0] == lengths[1]:
         return nothing
-    symbol = SYMBOLS.get(merge.frame_layer.kind, merge.frame_layer.kind)
     layers = [node for node in way if not is_left_out(node)]
     label = symbol
     if layers:

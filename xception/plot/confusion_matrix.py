@@ -8,7 +8,8 @@ import numpy as np
 
 from ..prediction.evaluation import Evaluation
 from ..training.fine_tuning.report import FineTuning, Validation
-from .figures import as_axes, expected, plain, show_values
+from .figures import as_axes, expected, font_for, legible, show_values
+from .text_width import width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 MAX_COUNTED_CLASSES = 25  #: whose numbers stand in the cells; in more the numbers would not be legible
 MAX_NAMED_CLASSES = 80  #: whose names stand at the edges
-CELL_INCHES, MAX_INCHES, LETTER_INCHES = 0.45, 10.0, 0.08
+CELL_INCHES, MAX_INCHES = 0.45, 10.0
+NAME_POINTS, SMALL_POINTS = 9, 6  #: of the letters of names
+MAX_NAME_INCHES = 3.0
 BRIGHT = 0.55  #: from this share on, numbers are dark
 
 
@@ -42,18 +45,20 @@ def confusion(evaluation: Evaluation | Validation | FineTuning, *, ax: Axes | No
     occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     if not len(occurring):
         raise ValueError("there are no photographs, expected at least one that was evaluated")
-    names, counts = [names[i] for i in occurring], counts[np.ix_(occurring, occurring)]
+    counts = counts[np.ix_(occurring, occurring)]
+    points = NAME_POINTS if len(occurring) <= MAX_COUNTED_CLASSES else SMALL_POINTS
+    names = [legible(names[i], i, points, MAX_NAME_INCHES) for i in occurring.tolist()]
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
     is_named = len(names) <= MAX_NAMED_CLASSES
     side = min(max(2.0, CELL_INCHES * len(names)), MAX_INCHES)
-    edge = LETTER_INCHES * max(len(plain(name)) for name in names) if is_named else 0
+    edge = max(width_of(name, points) for name in names) / 72 if is_named else 0
     axes = as_axes(ax, side + edge + 1.8, side + edge + 0.6)
     image = show_values(axes, shares, 0.0, 1.0)
     if is_named:
-        size = 9 if len(names) <= MAX_COUNTED_CLASSES else 6
+        font = font_for("".join(names), points)
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(range(len(names)), list(map(plain, names)), fontsize=size, parse_math=False)
+            axis.set_ticks(range(len(names)), names, fontproperties=font, parse_math=False)
         axes.tick_params("x", rotation=90)
     if len(names) <= MAX_COUNTED_CLASSES:
         for (row, column), count in np.ndenumerate(counts):

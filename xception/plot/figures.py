@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..console.text import list_some
 from ..errors import escape_controls, requires
+from ..explanation.lettering import path_for
 from ..kernels import Array
+from .text_width import shorten, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+    from matplotlib.font_manager import FontProperties
     from matplotlib.image import AxesImage
 
 TILE_INCHES = 1.3  #: the width of a tile of a sheet
 TITLE_INCHES = 0.22  #: of height, for a line above a tile
 MAX_COLUMNS = 8
+TEXT_POINTS = 8  #: of the letters above a tile
 MAX_TEXT_CHARACTERS = 60  #: of a name in a figure
 
 #: Their lightness grows evenly with the value; PuOr's falls evenly on both sides of 0.
@@ -118,16 +122,40 @@ def value_range(values: Array) -> tuple[float, float]:
     return (-high if values.min(initial=0) < 0 else 0.0), high
 
 
-def set_title(axes: Axes, title: str, side: Literal["left", "center"] = "center") -> None:
-    """Write a line above axes, in which "$" begins no formula."""
-    axes.set_title(title, fontsize=8, loc=side, parse_math=False)
+def set_title(
+    axes: Axes, title: str, side: Literal["left", "center"] = "center", points: float = TEXT_POINTS
+) -> None:
+    """Write lines above axes, in which "$" begins no formula, in a font that has their letters."""
+    axes.set_title(title, loc=side, parse_math=False, fontproperties=font_for(title, points))
+
+
+def font_for(text: str, points: float) -> FontProperties:
+    """Return a font that has the letters of a text. Matplotlib's own draws boxes for what it lacks."""
+    from matplotlib.font_manager import FontProperties
+
+    path = None if text.isascii() else path_for(text)
+    return FontProperties(size=points) if path is None else FontProperties(fname=path, size=points)
 
 
 def plain(name: str, maximum: int = MAX_TEXT_CHARACTERS) -> str:
     """Return a name that can be drawn: without control characters, and not too long."""
-    if len(name) > maximum:
-        name = f"{name[: maximum - 1]}…"
-    return escape_controls(name)
+    shown = escape_controls(name[: maximum + 1])  # a name from a file may have megabytes
+    return shown if len(shown) <= maximum else f"{shown[: maximum - 1]}…"
+
+
+def wrapped(text: str, points: float, inches: float) -> str:
+    """Return a text in lines that fit a width, without control characters.
+
+    Matplotlib's own wrapping takes "$" for a formula whatever it is told.
+    """
+    lines = wrap(escape_controls(text), points, 72 * inches)
+    return "\n".join(shorten(line, points, 72 * inches) for line in lines)
+
+
+def legible(name: str, number: int, points: float, inches: float) -> str:
+    """Return the name of a class that fits a width; its number if no font here has its letters."""
+    shown = plain(name) if name.isascii() or path_for(name) else f"class {number}"
+    return shorten(shown, points, 72 * inches)
 
 
 def expected(what: str, value: object, hint: str = "") -> TypeError:

@@ -23,6 +23,7 @@ SYMBOLS = {
     "Subtract": "−",
     "Concatenate": "cat",
     "Maximum": "max",
+    "Minimum": "min",
     "Average": "mean",
 }
 
@@ -54,7 +55,7 @@ def describe(node: Node) -> str:
     words = layer.kind
     kernel = _setting(layer, "kernel_size") or _setting(layer, "pool_size")
     if kernel:
-        words += f" {_step(kernel) if layer.kind.endswith('1D') else _pair(kernel)}"
+        words += f" {_window(layer, kernel)}"
     extra = [str(value) for name in ("filters", "units") if (value := _setting(layer, name))]
     for name, title in STEPS.items():
         value = _setting(layer, name)
@@ -79,9 +80,13 @@ def name_shape(shape: Shape) -> str:
 
 
 def window(node: Node) -> str | None:
-    """Return the window of a convolution, "1×1"; None for other layers."""
+    """Return the window of a convolution, "1×1", or "1" of one axis; None for other layers."""
     kernel = _setting(node.frame_layer, "kernel_size")
-    return None if kernel is None else _pair(kernel)
+    return None if kernel is None else _window(node.frame_layer, kernel)
+
+
+def _window(layer: Layer, size: object) -> str:
+    return _step(size) if "1D" in layer.kind else _pair(size)
 
 
 def _setting(layer: Layer, name: str) -> object | None:

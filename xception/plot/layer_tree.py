@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from ..console.text import align_columns, count_of
+from ..errors import escape_controls
 from ..graph import Graph, Node
 from ..layers import Shape
 from .blocks import Block, fold_blocks
@@ -17,13 +19,13 @@ MAX_LAYERS = 2000  #: that are listed; a notebook keeps every line
 def draw_tree(graph: Graph) -> str:
     """Return a network as nested `<details>`, the blocks of `diagram` with their layers folded away."""
     blocks = fold_blocks(graph)
-    heads = align_columns([_head(block) for block in blocks])
+    heads = align_cells([_head(block) for block in blocks])
     shapes = ", ".join(_shape(graph.nodes[name].output_shape) for name in graph.outputs)
     inputs = ", ".join(_shape(graph.nodes[name].output_shape) for name in graph.inputs)
     title = f"{graph.name}: {inputs} → {shapes}, {graph.count_params():,} parameters"
     inner = "".join(_details(head, _layers(graph, block)) for head, block in zip(heads, blocks, strict=True))
     return (
-        f'<div style="{STYLE}"><details open><summary>{html.escape(title)}</summary>'
+        f'<div style="{STYLE}"><details open><summary>{html.escape(escape_controls(title))}</summary>'
         f'<div style="margin-left:1.5em">{inner}</div></details></div>'
     )
 
@@ -37,7 +39,7 @@ def _head(block: Block) -> tuple[str, str, str, str]:
 
 def _layers(graph: Graph, block: Block) -> str:
     rows = [_row(graph.nodes[name]) for name in block.nodes[:MAX_LAYERS]]
-    lines = align_columns(rows)
+    lines = align_cells(rows)
     left = len(block.nodes) - len(rows)
     return "\n".join([*lines, f"and {left:,} more"] if left else lines)
 
@@ -45,6 +47,11 @@ def _layers(graph: Graph, block: Block) -> str:
 def _row(node: Node) -> tuple[str, str, str, str]:
     count = f"{node.count_params():,}" if node.parameters else ""
     return node.name, node.kind, _shape(node.output_shape), f"{count:>12}"
+
+
+def align_cells(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of names and numbers as lines. Names come from files: their controls are escaped."""
+    return align_columns([list(map(escape_controls, row)) for row in rows])
 
 
 def _details(head: str, body: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -16,17 +16,18 @@ from ..prediction.evaluation import Evaluation, Mistake
 from ..prediction.label_evaluation import LabelEvaluation, LabelMistake
 from ..prediction.regression_evaluation import NumberError, RegressionEvaluation
 from ..training.fine_tuning.report import FineTuning, Validation
-from .figures import TITLE_INCHES, as_figure, expected, make_tiles, plain, set_title
+from .figures import TEXT_POINTS, TITLE_INCHES, as_figure, expected, legible, make_tiles, set_title
 from .photograph_tile import read_small, show_photograph
+from .text_width import width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 MAX_TILES = 48  #: of a sheet; more could not be looked at together
 COLUMNS = 4
-TILE_INCHES = 1.7  #: wide enough for MAX_LINE_CHARACTERS
+TILE_INCHES = 1.7
 MAX_ASPECT = 4 / 3  #: of height to width; photographs that are higher are shown smaller
-MAX_LINE_CHARACTERS = 26  #: of a line above a photograph
+LINE_INCHES = TILE_INCHES - 0.1  #: of a line above a photograph
 
 AnyEvaluation: TypeAlias = "Evaluation | LabelEvaluation | RegressionEvaluation"
 AnyMistake: TypeAlias = "Mistake | LabelMistake | NumberError"
@@ -57,10 +58,12 @@ def mistakes(
     n = as_int("n", n)
     if n > MAX_TILES:
         raise ValueError(f"n must be from 1 to {MAX_TILES}, got {n}")
+    evaluation = _as_evaluation(evaluation)
     found = _find(evaluation, n)
     columns = min(len(found), COLUMNS) or 1
     rows = math.ceil(len(found) / columns)
-    titles = [_describe(mistake) for mistake in found]
+    numbers = {name: number for number, (_, name) in enumerate(evaluation.class_names)}
+    titles = [_describe(mistake, numbers) for mistake in found]
     photographs = [read_small(mistake.path) for mistake in found]
     sizes = [(1, 1) if pixels is None else pixels.shape[:2] for pixels in photographs]
     aspect = min(max((height / width for height, width in sizes), default=1.0), MAX_ASPECT)
@@ -76,22 +79,21 @@ def mistakes(
     return figure
 
 
-def _find(evaluation: AnyEvaluation | Validation | FineTuning, n: int) -> Sequence[AnyMistake]:
-    if isinstance(evaluation, FineTuning):
-        evaluation = evaluation.validation
-    if isinstance(evaluation, Validation):
-        evaluation = _as_evaluation(evaluation)
+def _find(evaluation: AnyEvaluation, n: int) -> Sequence[AnyMistake]:
     if isinstance(evaluation, RegressionEvaluation):
         return evaluation.largest_errors(n)
-    if not isinstance(evaluation, Evaluation | LabelEvaluation):
-        raise expected("what evaluate or fine_tune returns", evaluation)
     return evaluation.mistakes(n)
 
 
-def _as_evaluation(validation: Validation) -> AnyEvaluation:
-    """Return a validation as what `evaluate` would return, as far as its mistakes need it."""
+def _as_evaluation(evaluation: AnyEvaluation | Validation | FineTuning) -> AnyEvaluation:
+    """Return an evaluation; of a fine-tuning what `evaluate` would return, as far as mistakes need it."""
+    if isinstance(evaluation, Evaluation | LabelEvaluation | RegressionEvaluation):
+        return evaluation
+    validation = evaluation.validation if isinstance(evaluation, FineTuning) else evaluation
+    if not isinstance(validation, Validation):
+        raise expected("what evaluate or fine_tune returns", evaluation)
     names, outputs, targets = as_class_names(validation.names), validation.outputs, validation.targets
-    where = validation.paths, list(range(len(targets))), list[Failure]()
+    where = validation.paths, validation.indices, list[Failure]()
     if validation.task == "regression":
         return RegressionEvaluation(names, targets.astype(np.float64), outputs, *where)
     if validation.task == "labels":
@@ -101,17 +103,18 @@ def _as_evaluation(validation: Validation) -> AnyEvaluation:
     )
 
 
-def _describe(mistake: AnyMistake) -> list[str]:
+def _describe(mistake: AnyMistake, numbers: Mapping[str, int]) -> list[str]:
     """Return the lines above a photograph: what is right, and what the model said."""
+
+    def fit(line: str, name: str) -> str:
+        """Return a line with a name, which is cut if the line were too long."""
+        room = LINE_INCHES - width_of(line.format(""), TEXT_POINTS) / 72
+        return line.format(legible(name, numbers[name], TEXT_POINTS, room))
+
     if isinstance(mistake, Mistake):
-        taken = _fit("taken for {}", mistake.class_name)
-        return [_fit("{}", mistake.label), taken, f"score {mistake.score:.3f}"]
+        taken = fit("taken for {}", mistake.class_name)
+        return [fit("{}", mistake.label), taken, f"score {mistake.score:.3f}"]
     if isinstance(mistake, LabelMistake):
-        right = _fit("{}" if mistake.has_label else "without {}", mistake.class_name)
+        right = fit("{}" if mistake.has_label else "without {}", mistake.class_name)
         return [right, f"score {mistake.score:.3f}"]
-    return [_fit(f"{{}} {mistake.target:.4g}", mistake.name), f"predicted {mistake.predicted:.4g}"]
-
-
-def _fit(line: str, name: str) -> str:
-    """Return a line with a name, which is cut if the line were too long."""
-    return line.format(plain(name, MAX_LINE_CHARACTERS - len(line.format(""))))
+    return [fit(f"{{}} {mistake.target:.4g}", mistake.name), f"predicted {mistake.predicted:.4g}"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..kernels import Array
 from ..training.callbacks.history import History
 from ..training.fine_tuning.report import FineTuning
 from .figures import as_figure, expected, plain
@@ -49,16 +52,25 @@ def history(history: History | FineTuning, *, fig: Figure | SubFigure | None = N
         for kind, key in (("training", name), ("validation", f"{VALIDATION}{name}")):
             if key in curves.history:
                 color, dashes = STYLES[kind]
-                marker = "o" if len(epochs) == 1 else None
-                panel.plot(epochs, curves.history[key], dashes, color=color, marker=marker, label=kind)
+                values = np.array(curves.history[key])
+                style = {"color": color, "marker": "o", "markevery": find_alone(values), "label": kind}
+                panel.plot(epochs, values, dashes, **style)
         if isinstance(history, FineTuning):
             panel.axvline(history.best_epoch, color="0.6", linewidth=1, zorder=0, label="best epoch")
         panel.set_title(plain(name), fontsize=10, parse_math=False)
         panel.set_xlabel("epoch")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        if len(set(epochs)) == 1:
+            panel.set(xticks=epochs[:1], xlim=(epochs[0] - 1, epochs[0] + 1))
         panel.grid(color="0.9")
         if len(panel.lines) > 1:
             panel.legend(fontsize=8, frameon=False)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
     return figure
+
+
+def find_alone(values: Array) -> list[int]:
+    """Return the numbers (n,) that have no neighbor: a line shows none of them."""
+    known = np.r_[False, np.isfinite(values), False]
+    return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()

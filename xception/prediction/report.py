@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..console.tables import GAP, MIN_CUT_COLUMNS, Column, count_columns, cut_middle, lay_out_table
-from ..console.text import terminal_safe
+from ..console.tables import GAP, MIN_CUT_COLUMNS, Column, cut_middle, lay_out_table
+from ..console.text import count_columns, terminal_safe
 from ..console.text_layout import PLAIN, TextLayout
 
 MAX_CONFUSION_CLASSES = 20  #: a wider matrix does not fit a terminal

@@ -39,6 +39,7 @@ class Validation:
         outputs: (n, c) probabilities, or numbers in the unit of the target.
         targets: (n, c) one-hot classes, 0 or 1 for each label, or numbers.
         paths: (n,) the photographs; None for those that did not come from a file.
+        indices: (n,) their positions among all photographs of the fine-tuning, from 0.
     """
 
     task: Task
@@ -47,13 +48,15 @@ class Validation:
     outputs: Array = field(repr=False)
     targets: Array = field(repr=False)
     paths: list[str | None] = field(repr=False)
+    indices: list[int] = field(repr=False)
 
     @classmethod
     def of(cls, objective: Objective, outputs: Array, rows: Rows, paths: Sequence[str | None]) -> Validation:
         """Return the validation of outputs (len(rows), c) as the loss takes them."""
         figures, answers = objective.measure(outputs, rows), objective.answers(outputs)
         chosen = [paths[row] for row in rows]
-        return cls(objective.task, objective.names, figures, answers, objective.targets[rows], chosen)
+        targets = objective.targets[rows]
+        return cls(objective.task, objective.names, figures, answers, targets, chosen, rows.tolist())
 
     @classmethod
     def pooled(cls, parts: Sequence[Validation]) -> Validation:
@@ -72,7 +75,8 @@ class Validation:
             value = float(np.abs(outputs - targets).mean())
         figures = Figures(first.task, value, loss, len(targets), correct)
         paths = [path for part in parts for path in part.paths]
-        return cls(first.task, first.names, figures, outputs, targets, paths)
+        indices = [index for part in parts for index in part.indices]
+        return cls(first.task, first.names, figures, outputs, targets, paths, indices)
 
     @property
     def confusion(self) -> Rows:
@@ -135,16 +139,21 @@ class FineTuning(WithMistakes):
         """Return the report as text, for a terminal within its width."""
         lines = [self._headline()]
         if self.folds:
-            values = [figures.value for figures in self.folds if figures.value is not None]
-            name = FIGURES[self.validation.task]
-            lines.append(
-                f"{count_of(len(self.folds), 'fold')}: {name} {np.mean(values):.3f} on average, "
-                f"from {min(values):.3f} to {max(values):.3f}, standard deviation {np.std(values):.3f}"
-            )
+            lines.append(f"{count_of(len(self.folds), 'fold')}: {self._describe_folds()}")
         if self.ended_by:
             lines.append(f"ended early: {self.ended_by}")
         lines = [part for line in lines for part in wrap(line, layout)]
         return "\n".join([*lines, "", *self.validation.lines(layout)])
+
+    def _describe_folds(self) -> str:
+        name = FIGURES[self.validation.task]
+        values = [figures.value for figures in self.folds if figures.value is not None]
+        if not values:  # labels that are all present, or all absent
+            return f"{name} is defined in none"
+        return (
+            f"{name} {np.mean(values):.3f} on average, from {min(values):.3f} to {max(values):.3f}, "
+            f"standard deviation {np.std(values):.3f}"
+        )
 
     def plot(self) -> Figure:
         """Draw the curves with matplotlib, and mark the best epoch. See `xception.plot.history`.
