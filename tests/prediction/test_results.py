@@ -38,6 +38,7 @@ def test_bars_are_as_long_as_the_scores():
     shown = Predictions([ENTRY], [Photograph(0, None)])._repr_html_()
     assert re.findall(r"width:(\d+)px", shown) == ["90", "120", "0"]
     assert PhotographPredictions(ENTRY) == ENTRY
+    assert 'width:0px"' in PhotographPredictions([xception.Prediction("0", "a", np.nan)])._repr_html_()
 
 
 def test_a_thumbnail_is_small():

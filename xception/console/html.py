@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ def preformatted(text: str) -> str:
 
 
 def score_bar(name: str, score: float) -> str:
-    """Return the cells of a table row: a name, a score, and a bar of its length if it is from 0 to 1."""
-    width = BAR_PIXELS * score if 0 <= score <= 1 else 0
+    """Return the cells of a table row: a name, a score, and a bar of its length, within 0…1."""
+    width = 0.0 if math.isnan(score) else BAR_PIXELS * min(max(score, 0.0), 1.0)
     return (
         f'<td style="text-align:left">{html.escape(name)}</td>'
         f'<td style="text-align:right">{score:.3f}</td><td style="text-align:left">'
