@@ -25,6 +25,8 @@ def test_layers_are_found_by_name_and_index(full_model):
         full_model.get_layer("block4_poll")
     with pytest.raises(ValueError, match="there is none at 134"):
         full_model.get_layer(index=134)
+    with pytest.raises(TypeError, match="name must be a string, got int; a number is given as index"):
+        full_model.get_layer(1)
     with pytest.raises(ValueError, match="either a layer's name or its index"):
         full_model.get_layer()
 

@@ -157,8 +157,8 @@ def as_layer_names(layers: str | Iterable[str]) -> list[str]:
     )
     if not all(isinstance(name, str) for name in names):
         shape = getattr(layers, "shape", None)
-        kind = type(layers).__name__ if shape is None else f"an array of shape {shape}"
-        raise TypeError(
-            f"expected the name of a layer or a list of names, got {kind}; the images are the first argument"
-        )
+        kind = type(layers).__name__
+        if shape is not None:
+            kind = f"an array of shape {shape}; the images are the first argument"
+        raise TypeError(f"expected the name of a layer or a list of names, got {kind}")
     return names

@@ -131,6 +131,7 @@ class ModelStructure:
             index: Its index in `layers`; negative ones count from the end.
 
         Raises:
+            TypeError: `name` is no string.
             ValueError: No layer has this name or index, several have the name, or not exactly one of
                 the arguments is given.
 
@@ -141,6 +142,8 @@ class ModelStructure:
         """
         if (name is None) == (index is None):
             raise ValueError("give either a layer's name or its index")
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a string, got {type(name).__name__}; a number is given as index=…")
         if name is not None:
             path, member = find_member(self.network, name)
             return ModelLayer(self.graph, self._store, self._flags, member, path)
