@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..console.csv_text import format_row
@@ -23,6 +24,7 @@ from ..data.preprocessing import (
     SCALINGS,
 )
 from ..data.tasks import TASKS
+from .argument_types import name_list, optional_bool, positive_int, share
 from .given_paths import check_before_download
 
 if TYPE_CHECKING:
@@ -177,37 +179,6 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def positive_int(text: str) -> int:
-    """Parse a positive integer."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
-    return int(text)
-
-
-def share(text: str) -> float:
-    """Parse a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:  # also of NaN
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
-    return value
-
-
-def optional_bool(text: str) -> bool | None:
-    """Parse "yes", "no", or "auto"."""
-    values = {"auto": None, "yes": True, "no": False}
-    if text not in values:
-        raise argparse.ArgumentTypeError(f"expected auto, yes or no, got {text!r}")
-    return values[text]
-
-
-def name_list(text: str) -> list[str]:
-    """Parse names separated by commas."""
-    return [name.strip() for name in text.split(",")]
-
-
 def unique(photos: Sequence[str]) -> list[str]:
     """Return the arguments without repetitions, as a shell's patterns may overlap."""
     return list(dict.fromkeys(photos))
@@ -305,7 +276,9 @@ def warn(message: str) -> None:
 
 
 def _complain(message: str, paint: Paint) -> int:
-    print(f"{layout_of(sys.stderr).paint('xception:', paint)} {terminal_safe(message)}", file=sys.stderr)
+    layout = layout_of(sys.stderr)
+    with suppress(OSError, ValueError):  # nobody can read it: the work goes on
+        print(f"{layout.paint('xception:', paint)} {layout.spell(terminal_safe(message))}", file=sys.stderr)
     return 1
 
 

@@ -9,6 +9,7 @@ from ..conversion.converter import convert
 from ..data.preprocessing import ASPECTS, CHANNEL_ORDERS, INTERPOLATIONS
 from ..formats.options import IMAGE_LAYOUTS
 from . import common
+from .argument_types import name_list, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--class-names", metavar="FILE", help="names of the classes (those in IN)")
     parser.add_argument(
-        "--size", type=common.positive_int, metavar="N",
+        "--size", type=positive_int, metavar="N",
         help="height and width of the input, where IN does not record it",
     )  # fmt: skip
     parser.add_argument(
-        "--layers", type=common.name_list, metavar="NAMES",
+        "--layers", type=name_list, metavar="NAMES",
         help="layers whose activations become the outputs, with commas",
     )  # fmt: skip
     parser.add_argument("--softmax", action="store_true", help="add a softmax to a model that gives logits")

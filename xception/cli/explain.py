@@ -12,6 +12,7 @@ from ..explanation.methods import METHODS
 from ..explanation.output import PictureOutput
 from ..explanation.result import Explanation
 from . import common
+from .argument_types import positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class", dest="target", action="append", metavar="CLASS",
         help="its name, id or index, or a pattern: '*cat*'; may be repeated (the photo's best class)",
     )  # fmt: skip
-    parser.add_argument(
-        "--top", type=common.positive_int, metavar="N", help="the N best classes instead of --class"
-    )
+    parser.add_argument("--top", type=positive_int, metavar="N", help="the N best classes instead of --class")
     parser.add_argument("--layer", metavar="NAME", help="the layer whose maps are explained (the last)")
     parser.add_argument(
         "--output", required=True, metavar="PATH",

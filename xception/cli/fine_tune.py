@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data.tasks import TASKS
 from . import common, interrupts
+from .argument_types import name_list, positive_int
 from .given_paths import check_folder
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -52,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--train", metavar="STAGE[,STAGE...]", type=_stages,
+        "--train", metavar="STAGE[,STAGE...]", type=name_list,
         help="what trains: head, exit (from block 13), half (from block 8), all, norms, or the name of the "
         "first layer (exit); several stages, as in exit,half, share the epochs one after the other",
     )  # fmt: skip
-    group.add_argument("--epochs", type=common.positive_int, metavar="N", help="the most epochs (10)")
-    group.add_argument("--batch-size", type=common.positive_int, metavar="N", help="photographs a batch (16)")
+    group.add_argument("--epochs", type=positive_int, metavar="N", help="the most epochs (10)")
+    group.add_argument("--batch-size", type=positive_int, metavar="N", help="photographs a batch (16)")
     group.add_argument(
-        "--size", type=common.positive_int, metavar="PIXELS",
+        "--size", type=positive_int, metavar="PIXELS",
         help="height and width of the photographs, where --model is not given (299)",
     )  # fmt: skip
     group.add_argument("--optimizer", choices=OPTIMIZERS, help="what changes the parameters (adam)")
@@ -83,16 +84,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--label-smoothing", type=float, metavar="SHARE", help="from 0 to 1 (0)")
     group.add_argument(
-        "--patience", type=common.positive_int, metavar="N", help="end after N epochs without improvement (5)"
+        "--patience", type=positive_int, metavar="N", help="end after N epochs without improvement (5)"
     )
     group.add_argument(
         "--seed", type=int, metavar="N", help="of the split, the order, and all that is random (0)"
     )
-
-
-def _stages(text: str) -> tuple[str, ...]:
-    """Return the stages of a text with commas. Which there are depends on the model."""
-    return tuple(part.strip() for part in text.split(","))
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +102,7 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
         "patients, persons, videos",
     )  # fmt: skip
     group.add_argument(
-        "--folds", type=common.positive_int, metavar="N",
+        "--folds", type=positive_int, metavar="N",
         help="instead of one split, N; the model then learns from all photographs",
     )  # fmt: skip
 

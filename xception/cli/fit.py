@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.folder, balanced=arguments.balanced, on_error=common.complain_of,
         **common.reading_options(arguments),
     )  # fmt: skip
+    report.model.save(output)  # first: the report may not be written
     common.show_report(report)
-    report.model.save(output)
     classes, count = len(report.regression.class_names), count_of(len(report.paths), "photograph")
     common.note(f"{output}: {classes} classes, from {count}")
     return common.finish(len(report.failures))

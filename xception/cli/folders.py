@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..console.text import count_of
 from ..data.locations import names_folder
 from . import common
+from .argument_types import positive_int
 
 if TYPE_CHECKING:
     from ..jobs.record import Kind
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --shard, --manifest, --retry-bad and --executor."""
     group = parser.add_argument_group("many photographs", "with --output FOLDER/, which is resumed by shards")
     group.add_argument(
-        "--shard", type=common.positive_int, metavar="N",
+        "--shard", type=positive_int, metavar="N",
         help="photographs in a shard, each of which becomes a file (5000, or fewer if there are few)",
     )  # fmt: skip
     group.add_argument(
@@ -75,7 +76,7 @@ def executor(text: str) -> Executor:
         if name == "processes" and (not has_value or value):
             from ..distributed.processes import Processes
 
-            return Processes(common.positive_int(value) if has_value else None)
+            return Processes(positive_int(value) if has_value else None)
         if name == "dask" and (not has_value or value):
             from ..distributed.dask import DaskExecutor
 

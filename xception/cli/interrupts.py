@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 
 TYPE_CHECKING = False  # see `xception/__init__.py`
@@ -72,7 +72,8 @@ def arrived() -> bool:
 
 def report() -> int:
     """Print that the command was interrupted; return the exit status."""
-    print("xception: interrupted", file=sys.stderr)
+    with suppress(OSError, ValueError):
+        print("xception: interrupted", file=sys.stderr)
     return STATUS
 
 

@@ -13,6 +13,7 @@ from ..prediction.lines import CSV_HEADER, SUFFIXES, csv_rows, json_line
 from ..prediction.naming import iter_predict, predict
 from ..prediction.results import to_dict
 from . import common, folders
+from .argument_types import positive_int
 from .prediction_table import PredictionTable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_photographs(parser, required=False)
     common.add_classifier(parser)
     parser.add_argument(
-        "--top", type=common.positive_int, metavar="N",
+        "--top", type=positive_int, metavar="N",
         help="classes or labels per photograph (5 classes, or all labels)",
     )  # fmt: skip
     common.add_threshold(parser)

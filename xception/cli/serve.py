@@ -15,6 +15,7 @@ from ..limits import parse_bytes
 from ..models.factory import Xception, load_model
 from ..models.pretrained import cached_classifier
 from . import common
+from .argument_types import positive_int
 from .limit_options import apply_limits, parse_with
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=_port, default=os.environ.get("PORT", DEFAULT_PORT), metavar="N",
         help="the port ($PORT, else 8000)",
     )  # fmt: skip
-    parser.add_argument("--workers", type=common.positive_int, default=1, metavar="N", help="processes (1)")
+    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (1)")
     parser.add_argument(
         "--no-batching", action="store_true",
         help="compute each request by itself: its numbers are then those of predict to the last bit",
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="largest body (32 MiB)",
     )
     parser.add_argument(
-        "--max-photographs", type=common.positive_int, default=64, metavar="N",
+        "--max-photographs", type=positive_int, default=64, metavar="N",
         help="photographs in the server at once; more are refused with 503 (64)",
     )  # fmt: skip
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds for a request (60)")

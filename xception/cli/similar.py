@@ -8,6 +8,7 @@ from ..console.tables import Column, lay_out_table
 from ..console.text import count_of
 from ..feature_extraction.similarity import similar
 from . import common
+from .argument_types import positive_int
 from .features import feature_model
 
 COLUMNS = (Column(is_number=True), Column(may_cut=True))  #: cosine and path of a neighbor
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", metavar="QUERY", help="the photograph to find similar ones of")
     common.add_photographs(parser)
     parser.add_argument(
-        "--top", type=common.positive_int, default=10, metavar="N", help="neighbors per query photograph (10)"
+        "--top", type=positive_int, default=10, metavar="N", help="neighbors per query photograph (10)"
     )
     parser.add_argument(
         "--format", choices=common.TABLE_FORMATS, default="table", help="of what is printed (table)"
