@@ -1,7 +1,7 @@
 import pytest
 
 import xception
-from xception.limits import DEFAULT_MAX_MEMORY_BYTES, format_bytes, parse_bytes, parse_count
+from xception.limits import DEFAULT_MAX_MEMORY_BYTES, format_bytes, format_limit, parse_bytes, parse_count
 
 
 def test_the_defaults() -> None:
@@ -74,3 +74,9 @@ def test_a_count_of_another_form_is_refused(text: str) -> None:
 def test_a_formatted_size_is_large_enough(size: int, text: str) -> None:
     assert format_bytes(size) == text
     assert parse_bytes(text) >= size
+
+
+@pytest.mark.parametrize(("size", "text"), [(1, "1B"), (84_343_193, "84.3MB"), (10 << 30, "10GiB")])
+def test_a_formatted_limit_is_not_more_than_is_allowed(size: int, text: str) -> None:
+    assert format_limit(size) == text
+    assert parse_bytes(text) <= size

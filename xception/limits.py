@@ -175,10 +175,19 @@ def format_bytes(size: int) -> str:
     Args:
         size: The number of bytes.
     """
+    return _format(size, is_rounded_up=True)
+
+
+def format_limit(size: int) -> str:
+    """Return a text that `parse_bytes` reads as at most `size` bytes, so that no need equals its limit."""
+    return _format(size, is_rounded_up=False)
+
+
+def _format(size: int, is_rounded_up: bool) -> str:
     if size and size % 2**30 == 0:  # as a budget is given
         return f"{size >> 30}GiB"
     for unit, bytes_per_unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_per_unit:
-            tenths = -(-size * 10 // bytes_per_unit)
+            tenths = -(-size * 10 // bytes_per_unit) if is_rounded_up else size * 10 // bytes_per_unit
             return f"{tenths / 10:.1f}".removesuffix(".0") + unit
     return f"{size}B"

@@ -1,6 +1,7 @@
 """`xception convert`."""
 
 import numpy as np
+import pytest
 from dl4j_files import Zip, conv, dense, global_pool
 
 import xception
@@ -34,3 +35,31 @@ def test_what_cannot_be_converted_is_one_line(tmp_path, capsys):
     )
     assert main(["convert", str(tmp_path / "nothing.zip"), str(tmp_path / "y.keras")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--check", "--reference"])
+def test_what_is_compared_is_looked_for_before_anything_is_written(tmp_path, capsys, option):
+    path = Zip([conv(3, 4), global_pool("AVG")]).write(tmp_path / "x.zip")
+    missing, target = tmp_path / "missing", tmp_path / "y.zip"
+    assert main(["convert", str(path), str(target), option, str(missing)]) == 1
+    assert capsys.readouterr().err == f"xception: {missing}: there is no such file\n"
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("option", [("--layout", "nchw"), ("--no-fold",)])
+def test_options_of_onnx_are_refused_for_other_files(tmp_path, capsys, option):
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", "x.keras", "y.h5", *option])
+    assert f"argument {option[0]}: applies to .onnx alone" in capsys.readouterr().err
+
+
+def test_class_names_of_a_zip_do_not_replace_another_file(tmp_path, capsys, small_classifier):
+    names, target = tmp_path / "y.classes.txt", str(tmp_path / "y.zip")
+    names.write_text("my notes")
+    assert main(["convert", str(small_classifier), target]) == 1
+    assert f"{names}: exists already" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["y.classes.txt"]
+    names.unlink()
+    for _ in range(2):  # the second replaces what the first has written
+        assert main(["convert", str(small_classifier), target]) == 0
+    assert names.read_text().split() == ["cat", "cup", "rocket"]

@@ -125,3 +125,10 @@ def test_the_task_of_a_model_that_does_not_record_it_is_an_option(run, saved_lab
     status, out, err = run("predict", photograph, "--model", saved_labels, "--task", "regression", "--top", 1)
     assert (status, out) == (1, "")
     assert "Leave top out" in err
+
+
+@pytest.mark.parametrize("labels", ["", "labels.txt"])
+def test_labels_that_are_no_table_are_wrong_use(run, own, photographs, labels):
+    status, out, err = run("evaluate", photographs, "--model", own, "--labels", labels)
+    assert (status, out) == (2, "")
+    assert f"argument --labels: expected a .csv file, got {labels!r}" in err

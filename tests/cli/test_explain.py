@@ -136,3 +136,17 @@ def test_a_folder_without_photographs_is_said_once(run, small, tmp_path):
     empty.mkdir()
     message = f"xception: {empty}: there are no photographs in this folder\n"
     assert run("explain", empty, "--model", small, "--output", tmp_path / "a.png") == (1, "", message)
+
+
+def test_a_run_that_fails_leaves_no_folder(run, small, tmp_path):
+    folder = tmp_path / "new"
+    assert run("explain", tmp_path / "no.jpg", "--model", small, "--output", folder)[0] == 1
+    assert not folder.exists()
+    (tmp_path / "file").touch()
+    status, _, err = run("explain", tmp_path / "no.jpg", "--model", small, "--output", tmp_path / "file")
+    assert (status, err) == (
+        1,
+        f"xception: {tmp_path / 'file'}: is a file, expected a folder, or a name that ends in .png\n",
+    )
+    status, _, err = run("explain", tmp_path / "no.jpg", "--model", small, "--output", "")
+    assert (status, err) == (1, "xception: the name of a file to write is empty\n")

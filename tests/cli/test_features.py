@@ -178,6 +178,8 @@ def test_the_shipped_base_has_its_pooling_too(run, base, two_folders, tmp_path):
     ("arguments", "message"),
     [
         (["--layers", "block99"], "has no layer 'block99'"),
+        (["--layers", "maps,maps"], "layers has a name twice: maps, maps"),
+        (["--layers", "maps,"], "expected names with commas between them, got 'maps,'"),
         (["--layers", "maps", "--pooling", "median"], "invalid choice: 'median'"),
     ],
 )

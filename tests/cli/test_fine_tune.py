@@ -102,6 +102,23 @@ def test_labels_come_from_a_table(run, stripes, base, tmp_path):
     assert xception.load_model(tmp_path / "m.keras").task == "labels"
 
 
+def test_wrong_use_is_status_2(run, stripes, base, tmp_path):
+    for more, message in (
+        (("--train", "head,"), "argument --train: expected names with commas between them, got 'head,'"),
+        (("--folds", 2, "--validation", 0.3), "--validation: not allowed with argument --folds"),
+    ):
+        status, out, err = run(*arguments(stripes, base, tmp_path / "m.keras", *more))
+        assert (status, out) == (2, "")
+        assert message in err
+
+
+def test_the_model_that_training_starts_from_is_not_written_over(run, stripes, base):
+    before = base.read_bytes()
+    status, _, err = run(*arguments(stripes, base, base))
+    assert (status, err) == (1, f"xception: {base}: is read by the run; name another file to write\n")
+    assert base.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

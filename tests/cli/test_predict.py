@@ -348,3 +348,19 @@ def test_a_photograph_that_is_not_there_is_said_before_a_download(run, monkeypat
     (notes / "a.txt").write_text("nothing to see")
     expected = f"xception: {notes}: there are no photographs in this folder, only 1 .txt\n"
     assert run("predict", notes, photo) == (1, "", expected)
+
+
+def test_class_names_are_not_written_over(run, small_classifier, examples, tmp_path):
+    names = tmp_path / "names.json"
+    names.write_text('["cat", "cup", "rocket"]')
+    options = ("--model", small_classifier, "--class-names", names, "--output", names)
+    message = f"xception: {names}: is the file of class names; name another file to write\n"
+    assert run("predict", examples, *options) == (1, "", message)
+    with pytest.raises(ValueError, match="is the file of class names"):
+        xception.predict(examples, small_classifier, class_names=names, output=names)
+    assert names.read_text() == '["cat", "cup", "rocket"]'
+
+
+def test_a_csv_of_wrong_use_has_no_header(run, small_classifier, examples):
+    status, out, _ = run("predict", examples, "--model", small_classifier, "--format", "csv", "--top", 10**17)
+    assert (status, out) == (1, "")

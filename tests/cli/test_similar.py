@@ -40,7 +40,7 @@ def test_similar(run, small_classifier, two_folders):
 def test_a_photograph_that_is_alone(run, small_classifier, examples):
     photo = examples / "coffee.jpg"
     status, out, err = run("similar", photo, photo, "--model", small_classifier, "--layers", "maps")
-    assert (status, out.strip()) == (0, str(photo))
+    assert (status, out) == (0, f"{photo}\n")
     assert "there are no other photographs to compare with" in err
 
 
@@ -65,6 +65,16 @@ def test_a_broken_query_is_named_once(run, small_classifier, two_folders):
     status, out, err = run("similar", query, two_folders, "--model", small_classifier)
     assert (status, out) == (1, "")
     assert err.count("broken.jpg") == 1
+    assert "cached" not in err  # the others were not even looked at
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
+def test_a_name_cannot_move_the_cursor_or_fake_a_line(run, small_classifier, two_folders, tmp_path):
+    os.rename(two_folders / "things" / "coffee.jpg", query := two_folders / "things" / "a\x1b[2J\nb.jpg")
+    _, out, _ = run("similar", query, two_folders, "--model", small_classifier)
+    assert out.splitlines()[0].endswith(r"a\x1b[2J\nb.jpg")
+    options = ("--model", small_classifier, "--output", tmp_path / "pictures")
+    assert run("explain", query, *options)[1].count("\n") == 1
 
 
 def test_photographs_that_cannot_be_found(run, small_classifier, examples, tmp_path):

@@ -34,3 +34,9 @@ def test_a_diagram_is_written_beside_the_table(run, own, tmp_path):
     status, out, error = run("summary", "--diagram", tmp_path / "network.png")
     assert (status, out) == (1, "")
     assert "a diagram is written as .svg" in error
+
+
+def test_an_empty_name_is_no_name(run):
+    status, out, err = run("summary", "")
+    assert (status, out) == (1, "")
+    assert err.startswith("xception: ")

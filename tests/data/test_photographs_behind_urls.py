@@ -174,7 +174,7 @@ def test_errors_that_say_nothing_about_a_photograph_are_not_skipped(small_classi
     with pytest.raises(error):
         xception.evaluate(names, ["cat", "cup"], small_classifier, on_error="skip")
     with pytest.raises(error):
-        xception.similar(names[0], names, small_classifier, on_error="skip")
+        xception.similar(names[1], names, small_classifier, on_error="skip")
     stream = xception.iter_predict(names, small_classifier)
     assert isinstance(next(stream)[1], FileNotFoundError)
     with pytest.raises(error):

@@ -153,8 +153,20 @@ def test_partial_of_nothing_is_an_error(tmp_path):
 def test_a_folder_without_a_job(tmp_path):
     with pytest.raises(JobError, match=r"holds no job, as it has no job\.json; expected the folder that"):
         gather(tmp_path, tmp_path / "f.npy")
-    with pytest.raises(JobError, match="holds no job"):
+    with pytest.raises(JobError, match="none: there is no such folder"):
         gather(tmp_path / "none", tmp_path / "f.npy")
+    (tmp_path / "file").touch()
+    with pytest.raises(JobError, match="file: is a file, expected a folder"):
+        gather(tmp_path / "file", tmp_path / "f.npy")
+
+
+def test_a_part_of_the_job_is_not_written_over(tmp_path):
+    job = tmp_path / "job"
+    write_job(job, "features", NAMES, feature_results(4, range(0)), shard=3)
+    parts = {path: path.read_bytes() for path in job.iterdir()}
+    with pytest.raises(ValueError, match=r"part-000000.parquet: lies in the folder of the job; name a file"):
+        gather(job, job / "part-000000.parquet")
+    assert {path: path.read_bytes() for path in job.iterdir()} == parts
 
 
 def test_a_job_whose_photographs_are_all_unreadable(tmp_path):

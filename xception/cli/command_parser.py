@@ -82,7 +82,7 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     """
     columns = os.environ.get("COLUMNS", "")
     try:
-        width = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
+        width = int(columns) if columns.isdecimal() and len(columns) < 6 else os.get_terminal_size(1).columns
     except OSError:  # a pipe
         width = 0
     return argparse.RawDescriptionHelpFormatter(prog, width=(width or 80) - 2)

@@ -42,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how photographs are resized: {', '.join(INTERPOLATIONS)}",
     )  # fmt: skip
     parser.add_argument("--aspect", choices=ASPECTS, help="how photographs are fitted into the input")
-    parser.add_argument(
-        "--layout", choices=IMAGE_LAYOUTS, default="nhwc", help="order of the axes of images in ONNX"
-    )
+    parser.add_argument("--layout", choices=IMAGE_LAYOUTS, help="order of the axes of images in ONNX (nhwc)")
     parser.add_argument(
         "--no-fold", dest="fold", action="store_false",
         help="leave batch normalization in ONNX as it is, instead of folding it into convolutions",
@@ -67,10 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Convert, and print what was assumed. A layer that differs is status 1."""
     size = arguments.size
+    is_onnx = arguments.target.lower().endswith(".onnx")
+    if not is_onnx and (arguments.layout or not arguments.fold):
+        arguments.fail(f"argument {'--layout' if arguments.layout else '--no-fold'}: applies to .onnx alone")
     report = convert(
         arguments.source, arguments.target, force=arguments.force, strict=arguments.strict,
         input_shape=(size, size, None) if size else None, layers=arguments.layers, fold=arguments.fold,
-        layout=arguments.layout, channel_order=arguments.channel_order,
+        layout=arguments.layout or "nhwc", channel_order=arguments.channel_order,
         interpolation=arguments.interpolation, aspect=arguments.aspect, softmax=arguments.softmax,
         class_names=arguments.class_names, check=arguments.check, reference=arguments.reference,
     )  # fmt: skip

@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of the model's task: of classes accuracy, a row per class, the confusion matrix."""
     check_folder(arguments.folder)
+    if arguments.labels is not None and not arguments.labels.endswith(".csv"):
+        arguments.fail(f"argument --labels: expected a .csv file, got {arguments.labels!r}")
     classifier = common.build_classifier(arguments)
     evaluation = evaluate(arguments.folder, arguments.labels, classifier, on_error=common.complain_of)
     if arguments.format == "json":

@@ -7,6 +7,7 @@ import sys
 
 from ..data.failures import FailureLog
 from ..data.photographs import find_photographs
+from ..errors import escape_controls
 from ..explanation.explainer import Explainer
 from ..explanation.methods import METHODS
 from ..explanation.output import PictureOutput
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     for explanation in explainer.stream_photographs(photographs, log):
         for path, part in zip(output.write(explanation), explanation, strict=True):
-            common.show(f"{path}: {_describe(part)}")
+            common.show(f"{escape_controls(str(path))}: {_describe(part)}")
         sys.stdout.flush()
     return common.finish(len(log.failures))
 

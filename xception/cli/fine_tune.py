@@ -113,6 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.preview and (arguments.output or arguments.resume):
         other = "--output" if arguments.output else "--resume"
         arguments.fail(f"argument --preview: not allowed with argument {other}, since it trains nothing")
+    if arguments.folds and arguments.validation is not None:
+        arguments.fail("argument --validation: not allowed with argument --folds, which makes the splits")
     if arguments.preview:
         return _preview(arguments)
     if not (arguments.output or arguments.resume):

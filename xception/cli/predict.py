@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..console.text import count_of
 from ..data.imagenet import Prediction
+from ..data.overwriting import refuse_overwriting
 from ..prediction.lines import CSV_HEADER, SUFFIXES, csv_rows, json_line
 from ..prediction.naming import iter_predict, predict
 from ..prediction.results import to_dict
@@ -64,9 +65,10 @@ def _print(arguments: argparse.Namespace) -> int:
     classifier = common.build_classifier(arguments)
     as_text = TEXTS.get(arguments.format) or _table_of(classifier, arguments.top)
     collected, failures = [], 0
+    entries = iter_predict(common.unique(arguments.photos), classifier, top=arguments.top)  # or an error
     if arguments.format == "csv":
         _print_at_once(CSV_HEADER)
-    for path, entry in iter_predict(common.unique(arguments.photos), classifier, top=arguments.top):
+    for path, entry in entries:
         if isinstance(entry, Exception):
             common.complain(str(entry))
             failures += 1
@@ -108,6 +110,7 @@ TEXTS: dict[str, Text] = {
 
 def _write(arguments: argparse.Namespace) -> int:
     """Write the predictions; say how many there are, and how many an interrupted run had computed."""
+    refuse_overwriting(arguments.output, [arguments.class_names], "the file of class names")
     result = predict(
         common.unique(arguments.photos), common.build_classifier(arguments), top=arguments.top,
         output=arguments.output, verify=arguments.verify, on_error=common.complain_of,

@@ -57,5 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
         for path, neighbors in zip(result.paths, result, strict=True):
             print(*lay_out_table([Column(str(path), may_cut=True)], [], layout), sep="\n")
             rows = [(f"{neighbor.cosine:.4f}", str(neighbor.path)) for neighbor in neighbors]
-            print(*lay_out_table(COLUMNS, rows, layout, indent=4), sep="\n")
+            if rows:
+                print(*lay_out_table(COLUMNS, rows, layout, indent=4), sep="\n")
     return common.finish(len(result.failures))

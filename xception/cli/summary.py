@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     layout = common.stdout_layout()
-    if arguments.file:
+    if arguments.file is not None:
         model = load_model(arguments.file, arguments.weights)
         _write_diagram(model.graph, arguments.diagram)
         print(summaries.table(model.graph, arguments.style, model.network, arguments.expand_nested, layout))

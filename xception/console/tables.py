@@ -42,7 +42,7 @@ def lay_out_table(
         indent: Spaces before each line.
     """
     cells = [[escape_controls(cell) for cell in row] for row in rows]
-    headings = [column.heading for column in columns]
+    headings = [escape_controls(column.heading) for column in columns]
     has_headings = any(headings)
     table = [headings, *cells] if has_headings else cells
     natural = [max(map(count_columns, column)) for column in zip(*table, strict=True)]

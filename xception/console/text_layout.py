@@ -10,6 +10,7 @@ from typing import Literal, TextIO
 Paint = Literal["bold", "red", "green", "yellow"]
 CODES: dict[Paint, int] = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
 
+MAX_COLUMNS_DIGITS = 5  #: of COLUMNS; more is no width
 DEFAULT_COLUMNS = 80  #: of a terminal that does not tell its width
 #: What an encoding must have for them to be used; each has a replacement in ASCII.
 BEYOND_ASCII: dict[str, str | int | None] = {"…": "...", "×": "x", "−": "-", "–": "-"}
@@ -68,7 +69,7 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _width(stream: TextIO, is_terminal: bool) -> int | None:
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
+    if columns.isdecimal() and len(columns) <= MAX_COLUMNS_DIGITS and int(columns):
         return int(columns)
     if not is_terminal:
         return None

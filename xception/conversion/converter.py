@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..data.class_names import ClassNamesLike
+from ..data.images import load_image
+from ..data.overwriting import check_readable, refuse_overwriting
 from ..data.preprocessing import Aspect, ChannelOrder, Interpolation
 from ..graph import Network
 from ..layers import Activation, Shape, Softmax
@@ -91,8 +93,12 @@ def convert(
     """
     target = Path(target)
     suffix = _check_target(target)
-    if target.exists() and os.path.exists(source) and os.path.samefile(source, target):
-        raise ValueError(f"{target}: is the model that is converted; name another file to write")
+    refuse_overwriting(target, [source], "the model that is converted")
+    refuse_overwriting(target, [class_names, check, reference], "read by the conversion")
+    if reference is not None:
+        check_readable(reference)  # now: what is compared is read when the file has been written
+    if check is not None:
+        load_image(check, None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = load_model(

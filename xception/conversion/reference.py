@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelFileError
 from ..formats.archives import converted_errors, open_zip
 from ..kernels import Array
-from ..limits import format_bytes, get_limits
+from ..limits import format_bytes, format_limit, get_limits
 
 
 def read_reference(path: Path) -> dict[str, Array]:
@@ -32,7 +32,7 @@ def read_reference(path: Path) -> dict[str, Array]:
         needed, limit = sum(info.file_size for info in members), get_limits().max_memory_bytes
         if needed > limit:
             raise ModelFileError(
-                f"{path.name}: holds {format_bytes(needed)}; the limit is {format_bytes(limit)}"
+                f"{path.name}: holds {format_bytes(needed)}; the limit is {format_limit(limit)}"
             )
         if not members:
             raise ModelFileError(f"{path.name}: holds no arrays; expected a .npz file of numpy.savez")

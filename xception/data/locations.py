@@ -68,10 +68,12 @@ def expect_local(output: str | os.PathLike[str]) -> Path:
         output: The output. As a path, "s3://bucket/a.png" would be a file in a folder called "s3:".
 
     Raises:
-        ValueError: It is a URL.
+        ValueError: It is a URL, or empty.
     """
     if is_remote(output):
         raise ValueError(f"{output}: is a URL, expected a local path; write a local file, and copy it there")
+    if not os.fspath(output):
+        raise ValueError("the name of a file to write is empty")
     return Path(local_path(output))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..console.csv_text import as_utf8
 from ..console.progress import ProgressBar, Verbose
 from ..data import locations
+from ..data.overwriting import refuse_within
 from ..data.photographs import Photograph
 from ..errors import ImageError, JobError
 from ..feature_extraction import tables
@@ -80,12 +81,16 @@ def gather(
         OSError: A file cannot be read or written.
     """
     folder = os.fspath(folder)
+    if not locations.is_remote(folder) and not locations.is_folder(folder):
+        found = "is a file, expected a folder" if locations.exists(folder) else "there is no such folder"
+        raise JobError(f"{folder}: {found}")
     record = read_record(folder)
     if record is None:
         raise JobError(
             f"{folder}: holds no job, as it has no {JOB}; expected the folder that 'xception features' or "
             "'xception predict' wrote with '--output FOLDER/'"
         )
+    refuse_within(output, folder, "the folder of the job")
     with open_output(output) as file:
         path = file.path
         if record.kind == "features":

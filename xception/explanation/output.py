@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..data.atomic import check_writable
 from ..data.locations import expect_local
+from ..data.overwriting import path_key
 from ..data.photographs import Photograph
 from .pictures import picture_format
 from .result import Explanation
@@ -41,8 +42,8 @@ class PictureOutput:
         if photographs is not None:
             self._protect([photograph.path for photograph in photographs])
         if self.is_folder:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if photographs is None:
+            _check_folder(self.path)
+            if photographs is None and self.path.is_dir():
                 self._protect([str(existing) for existing in self.path.iterdir()])
         else:
             check_writable(self.path)
@@ -69,6 +70,7 @@ class PictureOutput:
             self._check_file()
             explanation.save(self.path)
             return [self.path]
+        self.path.mkdir(parents=True, exist_ok=True)
         paths = []
         for part, path, index in zip(explanation, explanation.paths, explanation.indices, strict=True):
             picture = self._unused_path(f"image_{index}" if path is None else Path(path).stem)
@@ -95,6 +97,12 @@ class PictureOutput:
         return path
 
 
-def path_key(path: Path) -> str:
-    """Return what two paths to the same file have in common, also where case makes no difference."""
-    return os.path.realpath(path).casefold()  # unlike `resolve`, not an error for links in a circle
+def _check_folder(folder: Path) -> None:
+    """Raise an OSError unless pictures can be written into a folder, which may have to be created."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: is a file, expected a folder, or a name that ends in .png")
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(f"{existing}: is a file, expected a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"{existing}: no permission to write in this folder")

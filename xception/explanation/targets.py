@@ -68,10 +68,12 @@ def _check_numbers(target: Target, top: int | None, class_names: ClassNames) -> 
     if top is not None:
         raise ValueError(
             "top explains the best of several classes, and this model gives numbers (its task is "
-            f"'regression'): give one as the target: {names}"
+            f"'regression'): give one as the target (--class): {names}"
         )
     if target is None and len(class_names) > 1:
-        raise ValueError(f"this model gives {len(class_names)} numbers: give one as the target: {names}")
+        raise ValueError(
+            f"this model gives {len(class_names)} numbers: give one as the target (--class): {names}"
+        )
 
 
 def find_classes(target: int | str | Sequence[int | str], class_names: ClassNames) -> list[int]:

@@ -86,6 +86,8 @@ class Extractor:
             self.preprocessor = Preprocessor(self.model, scaling, interpolation, aspect, exif, decode)
         self.preprocessor.check_only_input()
         self._layers = None if layers is None else as_layer_names(layers)
+        if self._layers and len(set(self._layers)) < len(self._layers):
+            raise ValueError(f"layers has a name twice: {', '.join(self._layers):.200}")
         self._pooling = pooling
         self.names = self.model.feature_names(self._layers, pooling, self.preprocessor.size)
 

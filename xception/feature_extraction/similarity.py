@@ -171,7 +171,9 @@ def similar(
         query_features = extract_cached(extractor, queries, store, log, verbose)
         # A query that could not be read is often among the candidates, and has been reported.
         unreadable = {failure.path for failure in log.failures if failure.path is not None}
-        if unreadable:
+        if not len(query_features.paths):
+            candidates = iter(())  # there is nothing to compare with
+        elif unreadable:
             candidates = (candidate for candidate in candidates if candidate.path not in unreadable)
         searched = extract_cached(extractor, candidates, store, log, verbose)
     rows_by_path: dict[str | None, list[int]] = {None: []}

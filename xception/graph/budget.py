@@ -13,7 +13,7 @@ from ..errors import LimitError
 from ..kernels import Array
 from ..layers import Cost, Sizes
 from ..layers.costs import count, known
-from ..limits import format_bytes, get_limits, memory_advice
+from ..limits import format_bytes, format_limit, get_limits, memory_advice
 from .node import GraphParameters, Node
 
 #: A name such as "class_123456" in lists and a pair, as long as they are checked.
@@ -138,7 +138,7 @@ def check_memory(name: str, needed: int) -> None:
         needed = min(needed, HOPELESS)
         raise LimitError(
             f"{name}: takes {format_bytes(needed)} of memory; the limit is "
-            f"{format_bytes(limit)}. If you trust the model, raise it: {memory_advice(needed)}"
+            f"{format_limit(limit)}. If you trust the model, raise it: {memory_advice(needed)}"
         )
 
 

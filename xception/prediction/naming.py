@@ -11,6 +11,7 @@ import numpy as np
 from ..console.progress import ProgressBar, Verbose
 from ..data.failures import FailureLog, OnError
 from ..data.locations import names_folder
+from ..data.overwriting import refuse_overwriting
 from ..data.photographs import Photograph, find_photographs
 from ..data.preprocessing import Aspect, Decode, Exif, Interpolation, ScalingArgument
 from ..layers.validation import as_int
@@ -159,6 +160,7 @@ def predict(
     log = FailureLog(on_error)
     if output is not None:
         _check_output(output, verify)  # before a model is loaded
+        refuse_overwriting(output, [class_names], "the file of class names")
     classifier = as_classifier(
         model, class_names=class_names, scaling=scaling, interpolation=interpolation, aspect=aspect,
         exif=exif, decode=decode, from_logits=from_logits, output_name=output_name,

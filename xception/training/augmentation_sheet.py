@@ -13,8 +13,8 @@ from ..console.text import count_of
 from ..data.atomic import check_writable, replace_file
 from ..data.augmentation import Augmentation, PhotographKey
 from ..data.locations import expect_local
+from ..data.overwriting import refuse_overwriting
 from ..explanation.lettering import Lettering
-from ..explanation.output import path_key
 from ..explanation.pictures import as_rgb, contact_sheet, fit_tile, picture_format
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def check_sheet_path(path: str | os.PathLike[str], photographs: Iterable[str | N
     path = expect_local(path)
     picture_format(path)
     check_writable(path)
-    own = path_key(path)
-    if any(photograph is not None and path_key(Path(photograph)) == own for photograph in photographs):
-        raise ValueError(f"{path}: is one of the photographs; name another file for the preview")
+    refuse_overwriting(path, photographs, "one of the photographs")
     return path
 
 

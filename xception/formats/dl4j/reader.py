@@ -20,7 +20,7 @@ from ...errors import ModelFileError
 from ...graph import Graph, Network
 from ...kernels import Array
 from ...layers import Rescaling, Shape
-from ...limits import format_bytes, get_limits, memory_advice
+from ...limits import format_bytes, format_limit, get_limits, memory_advice
 from ..archives import converted_errors, open_zip, unpack
 from ..limits import MAX_TEXT_BYTES
 from ..matching import join_some, list_not_finite, warn_not_finite
@@ -141,7 +141,7 @@ class ModelZip:
         if 8 * expected > limit:  # as they are stored, and as they are returned
             raise ModelFileError(
                 f"{self.name}: reading its weights takes {format_bytes(8 * expected)} of memory; the limit "
-                f"is {format_bytes(limit)}. If you trust the file, raise it: {memory_advice(8 * expected)}"
+                f"is {format_limit(limit)}. If you trust the file, raise it: {memory_advice(8 * expected)}"
             )
         vector = self._read_vector(expected).array.ravel()
         if len(vector) != expected:

@@ -54,11 +54,17 @@ def write_model(path: Path, stored: StoredModel, options: ExportOptions) -> tupl
     names = None if stored.class_names is None else [name for _, name in stored.class_names]
     if stored.class_names is not None:
         check_printable(stored.class_names)
+    names_path = path.with_suffix(CLASS_NAMES_SUFFIX)
+    if names is not None and names_path.exists() and not path.exists():  # then it is not of a former export
+        raise FileExistsError(
+            f"{names_path}: exists already, and the class names would be written there; move it, or name "
+            "another zip"
+        )
     with replace_file(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, member in content.items():
             archive.writestr(zipfile.ZipInfo(name, MEMBER_TIME), member, zipfile.ZIP_DEFLATED)
     if names is not None:
-        with replace_file(path.with_suffix(CLASS_NAMES_SUFFIX)) as unfinished:
+        with replace_file(names_path) as unfinished:
             unfinished.write_text("".join(f"{name}\n" for name in names), "utf-8")
     return tuple(_notes(path, stored, written))
 

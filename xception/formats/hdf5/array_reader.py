@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelFileError, raise_first
 from ...kernels import Array, aligned, whole_lines
-from ...limits import format_bytes, get_limits, memory_advice
+from ...limits import format_bytes, format_limit, get_limits, memory_advice
 from .arrays import BFLOAT16, DEFLATE, FLETCHER32, SHUFFLE, StoredArray, is_numpy_type
 from .source import Source
 
@@ -101,7 +101,7 @@ def check_memory(arrays: Sequence[StoredArray], source: Source) -> None:
     if needed > limit:
         raise ModelFileError(
             f"{source.name}: reading its weights takes {format_bytes(needed)} of memory; the limit is "
-            f"{format_bytes(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
+            f"{format_limit(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import ModelFileError
 from ...kernels import Array
-from ...limits import format_bytes, get_limits, memory_advice
+from ...limits import format_bytes, format_limit, get_limits, memory_advice
 from .array_reader import read_arrays
 from .arrays import StoredArray, find_array
 from .file import Group, list_entries, location, open_file, open_group
@@ -113,7 +113,7 @@ def read_merged(arrays: Sequence[StoredArray], source: MergedSource) -> tuple[li
     if needed > limit:
         raise ModelFileError(
             f"{source.name}: reading its weights takes {format_bytes(needed)} of memory; the limit is "
-            f"{format_bytes(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
+            f"{format_limit(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
         )
     by_path: dict[str, list[int]] = {}
     for i, array in enumerate(arrays):

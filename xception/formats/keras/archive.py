@@ -16,7 +16,7 @@ from typing import Any
 
 from ...data.atomic import replace_file
 from ...errors import ModelFileError
-from ...limits import format_bytes, get_limits, memory_advice
+from ...limits import format_bytes, format_limit, get_limits, memory_advice
 from ..archives import content_offset, converted_errors, open_zip, unpack
 from ..foreign import identify_archive
 from ..hdf5.file import File, create_file
@@ -76,7 +76,7 @@ class Archive:
             limit = get_limits().max_memory_bytes
             if limit < min(info.file_size, max_bytes):
                 raise ModelFileError(
-                    f"{name}: unpacks to {format_bytes(info.file_size)}; the limit is {format_bytes(limit)}. "
+                    f"{name}: unpacks to {format_bytes(info.file_size)}; the limit is {format_limit(limit)}. "
                     f"If you trust the file, store it uncompressed, or raise the limit: "
                     f"{memory_advice(info.file_size)}"
                 )

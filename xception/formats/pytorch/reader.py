@@ -14,7 +14,7 @@ from ...errors import ModelFileError
 from ...graph import Graph, Network
 from ...kernels import Array
 from ...layers import Shape
-from ...limits import format_bytes, get_limits, memory_advice
+from ...limits import format_bytes, format_limit, get_limits, memory_advice
 from ..matching import join_some, list_not_finite, warn_not_finite
 from ..options import ReadOptions
 from ..stored import Note, StoredModel
@@ -117,7 +117,7 @@ class Checkpoint:
         if needed > limit:
             raise ModelFileError(
                 f"{self.name}: reading its weights takes {format_bytes(needed)} of memory; the limit is "
-                f"{format_bytes(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
+                f"{format_limit(limit)}. If you trust the file, raise it: {memory_advice(needed)}"
             )
         parameters: dict[str, dict[str, Array]] = {}
         for node_name, parameter, tensor, expected in chosen:

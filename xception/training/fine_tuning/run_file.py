@@ -13,7 +13,7 @@ import numpy as np
 from ...data.atomic import check_writable
 from ...data.failures import FailureLog
 from ...data.locations import expect_local
-from ...explanation.output import path_key
+from ...data.overwriting import path_key, refuse_overwriting
 from ...kernels import Array
 from ...layers import BatchNormalization
 from ...models.model import Model
@@ -74,11 +74,11 @@ class RunFiles:
         former = self._former_path
         self._is_elsewhere = former is not None and path_key(former) != path_key(self.output or former)
 
-    def check_inputs(self, inputs: Iterable[str | os.PathLike[str] | None]) -> None:
-        """Check that no file would be written over a photograph or a table of labels.
+    def check_inputs(self, inputs: Iterable[object]) -> None:
+        """Check that no file would be written over what the run reads: photographs, labels, a model.
 
         Args:
-            inputs: The paths that are read. None is nothing.
+            inputs: What is read; all that is no path is passed over.
 
         Raises:
             ValueError: One of them would be.
@@ -86,15 +86,12 @@ class RunFiles:
         written = [self.output, self.state, None if self._log is None else self._log.path]
         existing = [path for path in written if path is not None and path.exists()]
         if existing:
-            paths = [path for path in inputs if path is not None and "\0" not in os.fspath(path)]
-            self._check_others(existing, paths, "read by the run")
+            self._check_others(existing, list(inputs), "read by the run")
 
     @staticmethod
-    def _check_others(written: Iterable[Path], others: Iterable[str | os.PathLike[str]], what: str) -> None:
-        keys = {path_key(Path(path)) for path in others}
+    def _check_others(written: Iterable[Path], others: Iterable[object], what: str) -> None:
         for path in written:
-            if path_key(path) in keys:
-                raise ValueError(f"{path}: is {what}; name another file to write")
+            refuse_overwriting(path, others, what)
 
     def on_resume(self, loop: Loop, preparation: Preparation) -> None:
         """Write the files of a resumed run that goes on under another name."""

@@ -168,7 +168,7 @@ def fine_tune(
     failures = FailureLog(on_error)
     photographs, objective = label_run(images, labels, settings, failures)
     table = labels if isinstance(labels, str | os.PathLike) else None
-    files.check_inputs([table, *(photograph.path for photograph in photographs)])
+    files.check_inputs([table, model, *(photograph.path for photograph in photographs)])
     if saved is not None:
         starting = saved.starting_model(objective)
     else:
