@@ -144,9 +144,7 @@ def test_a_run_that_fails_leaves_no_folder(run, small, tmp_path):
     assert not folder.exists()
     (tmp_path / "file").touch()
     status, _, err = run("explain", tmp_path / "no.jpg", "--model", small, "--output", tmp_path / "file")
-    assert (status, err) == (
-        1,
-        f"xception: {tmp_path / 'file'}: is a file, expected a folder, or a name that ends in .png\n",
-    )
+    assert (status, err.count("\n")) == (1, 1)
+    assert f"{tmp_path / 'file'}: is a file, expected a folder, or a name that ends in .png" in err
     status, _, err = run("explain", tmp_path / "no.jpg", "--model", small, "--output", "")
     assert (status, err) == (1, "xception: the name of a file to write is empty\n")

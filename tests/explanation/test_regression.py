@@ -43,7 +43,7 @@ def test_the_best_of_several_numbers_is_refused():
     built = map_model("regression", 3, COLORS)
     with pytest.raises(ValueError, match="top explains the best of several classes"):
         Explainer(built, top=2)
-    with pytest.raises(ValueError, match="gives 3 numbers: give one as the target .*: red, green, blue"):
+    with pytest.raises(ValueError, match=r"gives 3 numbers: give one as the target .*: red, green, blue"):
         Explainer(built)
 
 
