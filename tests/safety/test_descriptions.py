@@ -266,7 +266,7 @@ def test_outputs_too_large_for_memory(tmp_path, evil):
     assert_config_refused(
         tmp_path,
         functional(entry(), evil),
-        r"evil: takes [\d.]+GB of memory; the limit is 1.4GB",
+        r"evil: takes [\d.]+GB of memory; the limit is 1.3GB",
     )
 
 
