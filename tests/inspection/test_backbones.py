@@ -9,7 +9,7 @@ from inspected_files import find_layer, with_config
 
 import xception
 from xception.graph import Network, flatten
-from xception.inspection.backbones import Backbone, find_in_model
+from xception.inspection.backbones import Backbone, find_in_model, rounds_to
 from xception.inspection.inspector import inspect
 from xception.layers import Conv2D, Dense, GlobalAveragePooling2D, Input
 
@@ -62,6 +62,26 @@ def test_one_number_that_differs_is_found_wherever_it_is(classifier):
         tuned[kernel[0]][kernel[1]] = array = classifier.parameters[kernel[0]][kernel[1]].copy()
         array.reshape(-1)[place] += 1
         assert find_in_model(classifier.graph, tuned) == [Backbone("base", 234, 1)]
+
+
+def test_rounding_is_numpys_for_every_half_and_near_every_border():
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    floats = halves.astype(np.float32)
+    borders = (floats + np.roll(floats, 1)) / 2  # ties, where these are neighbors
+    arrays = [floats, borders]
+    arrays += [np.nextafter(array, np.float32(end)) for array in arrays for end in (-np.inf, np.inf)]
+    for array in arrays:
+        with np.errstate(over="ignore"):
+            expected = array.astype(np.float16)
+        for found in (halves, np.roll(halves, 1), np.roll(halves, -1), -halves):
+            same = found == expected
+            assert rounds_to(array[same], found[same])
+            # Each one by itself: those around the powers of 2, and some others.
+            others = np.flatnonzero(
+                ~same & ((np.arange(len(same)) % 1024 < 3) | (np.arange(len(same)) % 61 == 0))
+            )
+            assert not any(rounds_to(array[[i]], found[[i]]) for i in others)
 
 
 def test_a_backbone_that_is_not_nested(full_model):
