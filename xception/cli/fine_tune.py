@@ -74,7 +74,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--augment", metavar="NAMES",
         help="random changes: flip, crop, rotation, brightness, contrast, saturation, erasing, mixup; with "
-        "commas and values, as in flip,rotation=10 (none)",
+        "commas and values, as in flip,rotation=10 (none). Epochs take variants=4 of each photograph in "
+        "turn, or fresh ones",
     )  # fmt: skip
     group.add_argument(
         "--preview", metavar="FILE.png", help="write a sheet of augmented photographs, and do nothing else"
