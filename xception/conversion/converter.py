@@ -97,7 +97,7 @@ def convert(
     refuse_overwriting(target, [class_names, check, reference], "read by the conversion")
     if reference is not None:
         check_readable(reference)  # now: what is compared is read when the file has been written
-    if check is not None:
+    if isinstance(check, str | os.PathLike):
         load_image(check, None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
