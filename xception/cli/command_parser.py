@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: More options than this that begin with a letter are no hint.
 MAX_NEAREST = 4
+MAX_COLUMNS_DIGITS = 5  #: of COLUMNS, as in `console/text_layout.py`, which a start for help does not import
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -82,7 +83,8 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     """
     columns = os.environ.get("COLUMNS", "")
     try:
-        width = int(columns) if columns.isdecimal() and len(columns) < 6 else os.get_terminal_size(1).columns
+        has_width = columns.isdecimal() and len(columns) <= MAX_COLUMNS_DIGITS
+        width = int(columns) if has_width else os.get_terminal_size(1).columns
     except OSError:  # a pipe
         width = 0
     return argparse.RawDescriptionHelpFormatter(prog, width=(width or 80) - 2)

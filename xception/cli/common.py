@@ -277,8 +277,9 @@ def warn(message: str) -> None:
 
 def _complain(message: str, paint: Paint) -> int:
     layout = layout_of(sys.stderr)
+    text = f"{layout.paint('xception:', paint)} {layout.spell(terminal_safe(message))}"
     with suppress(OSError, ValueError):  # nobody can read it: the work goes on
-        print(f"{layout.paint('xception:', paint)} {layout.spell(terminal_safe(message))}", file=sys.stderr)
+        print(text, file=sys.stderr)
     return 1
 
 

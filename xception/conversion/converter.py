@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from ..data.class_names import ClassNamesLike
 from ..data.images import load_image
-from ..data.overwriting import check_readable, refuse_overwriting
+from ..data.overwriting import refuse_overwriting
 from ..data.preprocessing import Aspect, ChannelOrder, Interpolation
+from ..data.regular_files import open_regular_file
 from ..graph import Network
 from ..layers import Activation, Shape, Softmax
 from ..models.factory import load_model
@@ -96,7 +97,7 @@ def convert(
     refuse_overwriting(target, [source], "the model that is converted")
     refuse_overwriting(target, [class_names, check, reference], "read by the conversion")
     if reference is not None:
-        check_readable(reference)  # now: what is compared is read when the file has been written
+        open_regular_file(reference).close()  # or an error now: it is read when the file has been written
     if isinstance(check, str | os.PathLike):
         load_image(check, None)
     with warnings.catch_warnings(record=True) as caught:

@@ -1,4 +1,4 @@
-"""Files that a call reads and writes: what must exist, and what must not be written over."""
+"""What must not be written over: the files that a call reads."""
 
 from __future__ import annotations
 
@@ -25,28 +25,21 @@ def refuse_overwriting(written: str | os.PathLike[str], read: Iterable[object], 
     Raises:
         ValueError: It is one of them.
     """
+    key = _local_key(written)
     for other in read:
-        if isinstance(other, str | os.PathLike) and _is_same(written, other):
+        if key is not None and isinstance(other, str | os.PathLike) and _local_key(other) == key:
             raise ValueError(f"{os.fspath(written)}: is {what}; name another file to write")
 
 
 def refuse_within(written: str | os.PathLike[str], folder: str, what: str) -> None:
     """Raise ValueError if a file lies directly in a folder that only its own program writes into."""
-    if not is_remote(written) and _is_same(os.path.dirname(os.path.abspath(local_path(written))), folder):
+    key = None if is_remote(written) else _local_key(os.path.dirname(os.path.abspath(local_path(written))))
+    if key is not None and key == _local_key(folder):
         raise ValueError(f"{os.fspath(written)}: lies in {what}; name a file elsewhere")
 
 
-def _is_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    if is_remote(path) or is_remote(other) or "\0" in os.fspath(other):
-        return False
-    return path_key(Path(local_path(path))) == path_key(Path(local_path(other)))
-
-
-def check_readable(path: str | os.PathLike[str]) -> None:
-    """Raise an OSError unless a local file is there, and may be read."""
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"{os.fspath(path)}: there is no such file")
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{os.fspath(path)}: is a folder, expected a file")
-    if not os.access(path, os.R_OK):
-        raise PermissionError(f"{os.fspath(path)}: no permission to read it")
+def _local_key(location: str | os.PathLike[str]) -> str | None:
+    """Return the key of a local path; None for what is remote, or no path of this system."""
+    if is_remote(location) or "\0" in os.fspath(location):
+        return None
+    return path_key(Path(local_path(location)))

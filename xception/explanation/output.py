@@ -102,7 +102,4 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file, expected a folder, or a name that ends in .png")
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not existing.is_dir():
-        raise NotADirectoryError(f"{existing}: is a file, expected a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(f"{existing}: no permission to write in this folder")
+    check_writable(existing / "why.png")

@@ -19,7 +19,7 @@ MAX_LAYERS = 2000  #: that are listed; a notebook keeps every line
 def draw_tree(graph: Graph) -> str:
     """Return a network as nested `<details>`, the blocks of `diagram` with their layers folded away."""
     blocks = fold_blocks(graph)
-    heads = align_cells([_head(block) for block in blocks])
+    heads = _align_cells([_head(block) for block in blocks])
     shapes = ", ".join(_shape(graph.nodes[name].output_shape) for name in graph.outputs)
     inputs = ", ".join(_shape(graph.nodes[name].output_shape) for name in graph.inputs)
     title = f"{graph.name}: {inputs} → {shapes}, {graph.count_params():,} parameters"
@@ -39,7 +39,7 @@ def _head(block: Block) -> tuple[str, str, str, str]:
 
 def _layers(graph: Graph, block: Block) -> str:
     rows = [_row(graph.nodes[name]) for name in block.nodes[:MAX_LAYERS]]
-    lines = align_cells(rows)
+    lines = _align_cells(rows)
     left = len(block.nodes) - len(rows)
     return "\n".join([*lines, f"and {left:,} more"] if left else lines)
 
@@ -49,7 +49,7 @@ def _row(node: Node) -> tuple[str, str, str, str]:
     return node.name, node.kind, _shape(node.output_shape), f"{count:>12}"
 
 
-def align_cells(rows: Sequence[Sequence[str]]) -> list[str]:
+def _align_cells(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of names and numbers as lines. Names come from files: their controls are escaped."""
     return align_columns([list(map(escape_controls, row)) for row in rows])
 

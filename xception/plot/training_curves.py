@@ -53,7 +53,7 @@ def history(history: History | FineTuning, *, fig: Figure | SubFigure | None = N
             if key in curves.history:
                 color, dashes = STYLES[kind]
                 values = np.array(curves.history[key])
-                style = {"color": color, "marker": "o", "markevery": find_alone(values), "label": kind}
+                style = {"color": color, "marker": "o", "markevery": _find_alone(values), "label": kind}
                 panel.plot(epochs, values, dashes, **style)
         if isinstance(history, FineTuning):
             panel.axvline(history.best_epoch, color="0.6", linewidth=1, zorder=0, label="best epoch")
@@ -70,7 +70,7 @@ def history(history: History | FineTuning, *, fig: Figure | SubFigure | None = N
     return figure
 
 
-def find_alone(values: Array) -> list[int]:
+def _find_alone(values: Array) -> list[int]:
     """Return the numbers (n,) that have no neighbor: a line shows none of them."""
     known = np.r_[False, np.isfinite(values), False]
     return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()

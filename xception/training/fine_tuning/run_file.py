@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,11 @@ class RunFiles:
         if self._log is not None:
             self._log.check([])
             own = [path for path in (self.output, self.state, resume) if path is not None]
-            self._check_others([self._log.path], own, "a file of the run")
+            refuse_overwriting(self._log.path, own, "a file of the run")
         former = self._former_path
         self._is_elsewhere = former is not None and path_key(former) != path_key(self.output or former)
 
-    def check_inputs(self, inputs: Iterable[object]) -> None:
+    def check_inputs(self, inputs: Sequence[object]) -> None:
         """Check that no file would be written over what the run reads: photographs, labels, a model.
 
         Args:
@@ -83,15 +83,9 @@ class RunFiles:
         Raises:
             ValueError: One of them would be.
         """
-        written = [self.output, self.state, None if self._log is None else self._log.path]
-        existing = [path for path in written if path is not None and path.exists()]
-        if existing:
-            self._check_others(existing, list(inputs), "read by the run")
-
-    @staticmethod
-    def _check_others(written: Iterable[Path], others: Iterable[object], what: str) -> None:
-        for path in written:
-            refuse_overwriting(path, others, what)
+        for path in (self.output, self.state, None if self._log is None else self._log.path):
+            if path is not None and path.exists():
+                refuse_overwriting(path, inputs, "read by the run")
 
     def on_resume(self, loop: Loop, preparation: Preparation) -> None:
         """Write the files of a resumed run that goes on under another name."""
